@@ -1,0 +1,1 @@
+"""A SQL Server and a Data Pipelines API for a laptop: what the demo and the tests talk to."""

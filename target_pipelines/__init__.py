@@ -1,0 +1,1 @@
+"""target-pipelines: Singer messages as calls to customer-data APIs."""
