@@ -1,0 +1,54 @@
+"""Reads and advances the bookmark of a sync in a Singer state. Pure.
+
+A bookmark is `{"last_sync_time": <unix seconds>}` under `bookmarks.<sync>`; other keys there, and
+other streams, belong to someone else and stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.errors import StateError
+from tap_mssql_query.query import MAX_UNIX_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY = "last_sync_time"
+
+_REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
+
+
+def check_state(state: object) -> None:
+    """Raise StateError unless `state` has the shape of a Singer state with readable bookmarks."""
+    if not isinstance(state, dict):
+        raise StateError(f"The state is not a JSON object. {_REMEDY}")
+    bookmarks = state.get("bookmarks", {})
+    if not isinstance(bookmarks, dict):
+        raise StateError(f"`bookmarks` in the state is not a JSON object. {_REMEDY}")
+    for sync, bookmark in bookmarks.items():
+        if not isinstance(bookmark, dict):
+            raise StateError(f'The bookmark of "{sync}" is not a JSON object. {_REMEDY}')
+
+
+def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
+    """Unix seconds of the sync's last successful start, 0 if there was none. Raises StateError."""
+    value = state.get("bookmarks", {}).get(sync, {}).get(KEY, 0)
+    if type(value) is not int or not 0 <= value <= MAX_UNIX_SECONDS:
+        raise StateError(
+            f'`{KEY}` of "{sync}" in the state is not a whole number of seconds since 1970. '
+            f"{_REMEDY}"
+        )
+    return value
+
+
+def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
+    """Raise StateError if the bookmark lies after the server's clock.
+
+    A bookmark in the future would skip every change until that moment, in silence.
+    """
+    if last_sync_time > server_time:
+        raise StateError(
+            f'`{KEY}` of "{sync}" in the state lies {last_sync_time - server_time} s after the '
+            f"server's clock. {_REMEDY}"
+        )

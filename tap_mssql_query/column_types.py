@@ -1,0 +1,138 @@
+"""Columns of a result set → JSON Schema. Pure.
+
+Two sources say what a column is: the server's description of a query that has not run
+(`decimal(12,2)`), and the Arrow type of a result. Both lead to the same `Kind`, and the kind alone
+decides the schema, so that `--discover` and a run never differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tap_mssql_query.errors import QueryFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Kind(Enum):
+    """How a column's values appear in a RECORD; the value is the JSON Schema of one value."""
+
+    BOOLEAN = (("type", "boolean"),)
+    INTEGER = (("type", "integer"),)
+    FLOAT = (("type", "number"),)
+    DECIMAL = (("type", "number"), ("x-decimal", True))
+    INSTANT = (("type", "string"), ("format", "date-time"))
+    DATE = (("type", "string"), ("format", "date"))
+    TIME = (("type", "string"), ("format", "time"))
+    TEXT = (("type", "string"),)
+    BINARY = (("type", "string"), ("contentEncoding", "base64"))
+    JSON = (("type", "any"),)
+
+
+_ANY_JSON_TYPE = ["object", "array", "string", "number", "boolean", "null"]
+
+_KINDS_OF_SQL_TYPES = {
+    "bit": Kind.BOOLEAN,
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), Kind.INTEGER),
+    **dict.fromkeys(("float", "real"), Kind.FLOAT),
+    **dict.fromkeys(("decimal", "numeric", "money", "smallmoney"), Kind.DECIMAL),
+    **dict.fromkeys(("datetime", "datetime2", "smalldatetime", "datetimeoffset"), Kind.INSTANT),
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+    **dict.fromkeys(("binary", "varbinary", "image", "timestamp", "rowversion"), Kind.BINARY),
+    **dict.fromkeys(("char", "varchar", "text", "nchar", "nvarchar", "ntext"), Kind.TEXT),
+    **dict.fromkeys(("xml", "uniqueidentifier", "sysname", "json"), Kind.TEXT),
+}
+
+_KINDS_OF_ARROW_TYPES = (
+    (pa.types.is_boolean, Kind.BOOLEAN),
+    (pa.types.is_integer, Kind.INTEGER),
+    (pa.types.is_floating, Kind.FLOAT),
+    (pa.types.is_decimal, Kind.DECIMAL),
+    (pa.types.is_timestamp, Kind.INSTANT),
+    (pa.types.is_date, Kind.DATE),
+    (pa.types.is_time, Kind.TIME),
+    (pa.types.is_large_string, Kind.TEXT),
+    (pa.types.is_string, Kind.TEXT),
+    (pa.types.is_large_binary, Kind.BINARY),
+    (pa.types.is_binary, Kind.BINARY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a sync's result."""
+
+    name: str
+    kind: Kind
+
+
+def kind_of_sql_type(system_type_name: str) -> Kind:
+    """The kind of a type as sp_describe_first_result_set names it, such as `nvarchar(50)`.
+
+    Unknown types (sql_variant, hierarchyid, geography, a user's own) are read as text.
+    """
+    name = re.match(r"\w*", system_type_name.lower())
+    return _KINDS_OF_SQL_TYPES.get(name[0] if name else "", Kind.TEXT)
+
+
+def kind_of_arrow_type(arrow_type: pa.DataType) -> Kind:
+    """The kind of a result's column. Raises QueryFailed for a type that no reader yields."""
+    for is_type, kind in _KINDS_OF_ARROW_TYPES:
+        if is_type(arrow_type):
+            return kind
+    raise QueryFailed(f"The driver returned an unsupported column type, {arrow_type}.")
+
+
+def columns_of_arrow_schema(schema: pa.Schema, json_columns: Sequence[str]) -> list[Column]:
+    """Columns of a result; those named in `json_columns` hold JSON."""
+    kinds = ((field.name, kind_of_arrow_type(field.type)) for field in schema)
+    return [mark_json(Column(name, kind), json_columns) for name, kind in kinds]
+
+
+def mark_json(column: Column, json_columns: Sequence[str]) -> Column:
+    """The column, as JSON if it is a text column that the sync names."""
+    is_json = column.name in json_columns and column.kind is Kind.TEXT
+    return Column(column.name, Kind.JSON) if is_json else column
+
+
+def find_name_problems(names: Iterable[str]) -> list[str]:
+    """What is wrong with the names of a result's columns, one sentence each.
+
+    RECORD is a JSON object: a column without a name has no place in it, and of two of one name
+    one would be lost. Names that differ only in case would match the same field of a call.
+    """
+    names = list(names)
+    problems = [
+        f"Column {position} has no name; give it one with AS."
+        for position, name in enumerate(names, start=1)
+        if not name
+    ]
+    for folded, count in Counter(name.casefold() for name in names if name).items():
+        if count > 1:
+            alike = " and ".join(f'"{name}"' for name in names if name.casefold() == folded)
+            problems.append(f"{alike} cannot stand side by side; rename all but one with AS.")
+    return problems
+
+
+def json_schema_of(column: Column) -> dict[str, Any]:
+    """JSON Schema of one value of the column; every column may be NULL."""
+    if column.kind is Kind.JSON:
+        return {"type": _ANY_JSON_TYPE}
+    schema: dict[str, Any] = dict(column.kind.value)
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def json_schema_of_records(columns: Iterable[Column]) -> dict[str, Any]:
+    """JSON Schema of the records that the columns make."""
+    return {
+        "type": "object",
+        "properties": {column.name: json_schema_of(column) for column in columns},
+    }

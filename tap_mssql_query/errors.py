@@ -1,0 +1,68 @@
+"""The errors of the tap, by what the operator does next. Each carries its exit code.
+
+    TapError                    1    a bug: report it
+    ├── ConfigurationError      2    correct the settings (all problems are listed at once)
+    │   └── StateError          2    correct or remove the state file
+    ├── ServerError             3    look at SQL Server
+    │   ├── ConnectionFailed    3    host, port, credentials, database, TLS, driver
+    │   └── QueryFailed         3    the query of one sync; the other syncs go on
+    └── Interrupted      130, 143    a signal ended the run; run it again
+
+A reader that closes our stdout ends the run with 141, as a shell shows SIGPIPE. Messages say
+what failed, where and what to do; they never hold values of rows, passwords or tokens.
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Base of all errors that the tap raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigurationError(TapError):
+    """One or more settings are wrong; `problems` has a sentence for each."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StateError(ConfigurationError):
+    """The state handed to the tap cannot be used; nothing was read."""
+
+
+class ServerError(TapError):
+    """SQL Server, or the way to it, failed.
+
+    `number` is SQL Server's error number, None where the driver failed before the server spoke.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, number: int | None = None, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.number = number
+        self.sqlstate = sqlstate
+
+
+class ConnectionFailed(ServerError):  # noqa: N818 - reads as what happened, as the tree does
+    """No session could be opened."""
+
+
+class QueryFailed(ServerError):  # noqa: N818 - reads as what happened
+    """A query was refused, or broke off before its last row."""
+
+
+class Interrupted(TapError):  # noqa: N818 - not a failure of the tap
+    """A signal asked the run to end."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}")
+        self.exit_code = 128 + signal_number
+
+
+BROKEN_PIPE_EXIT_CODE = 141

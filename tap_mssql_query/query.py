@@ -1,0 +1,62 @@
+"""Turns a sync's query template into SQL text. Pure; knows nothing of syncs or databases.
+
+Variables stand in double braces, with or without inner spaces. What is put in their place is made
+from range-checked integers only, so nothing that a state file holds can become SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_UNIX_SECONDS = 253_402_300_799
+"""9999-12-31T23:59:59Z, the last second that datetime2 can hold."""
+
+_VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTimes:
+    """What the variables of one run stand for, in unix seconds by the server's clock.
+
+    `last_sync_time` is the start of the previous successful run, 0 if there was none; `sync_time`
+    is the start of this one.
+    """
+
+    last_sync_time: int
+    sync_time: int
+
+    def __post_init__(self) -> None:
+        for value in (self.last_sync_time, self.sync_time):
+            if type(value) is not int or not 0 <= value <= MAX_UNIX_SECONDS:
+                raise ValueError(f"not unix seconds between 0 and {MAX_UNIX_SECONDS}")
+
+
+def _datetime2(unix_seconds: int) -> str:
+    """A datetime2 in UTC; the ISO form with T is read alike under every SET LANGUAGE."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC).replace(tzinfo=None)
+    return f"CAST('{moment.isoformat()}' AS datetime2(0))"
+
+
+VARIABLES: dict[str, Callable[[SyncTimes], str]] = {
+    "last_sync_time": lambda times: str(times.last_sync_time),
+    "last_sync_datetime": lambda times: _datetime2(times.last_sync_time),
+    "sync_time": lambda times: str(times.sync_time),
+    "sync_datetime": lambda times: _datetime2(times.sync_time),
+}
+
+
+def find_unknown_variables(query: str) -> list[str]:
+    """Names in double braces that are no variable, in order, each once."""
+    names = (match.strip() for match in _VARIABLE.findall(query))
+    return list(dict.fromkeys(name for name in names if name not in VARIABLES))
+
+
+def render_query(query: str, times: SyncTimes) -> str:
+    """The query with its variables replaced. Raises KeyError for an unknown variable."""
+    return _VARIABLE.sub(lambda match: VARIABLES[match[1].strip()](times), query)

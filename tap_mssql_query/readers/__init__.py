@@ -1,0 +1,108 @@
+"""A session with SQL Server that yields Arrow blocks, over either of two PEP 249 drivers.
+
+`arrow` (mssql-python) and `odbc` (pyodbc) say what differs, as a `Driver`; same rows, same types.
+The drivers' exceptions become ServerError here, where they enter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.errors import ConnectionFailed, QueryFailed
+from tap_mssql_query.server_errors import message_of, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+LOGIN_TIMEOUT_SECONDS = 15
+BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What differs between the drivers.
+
+    `connect` opens a PEP 249 connection with autocommit off; `errors` are the exceptions it
+    raises; `explain` gives an exception's SQLSTATE and text; `blocks` reads a cursor's result
+    set, the first block being empty and only showing the columns.
+    """
+
+    connect: Callable[[str], Any]
+    errors: tuple[type[Exception], ...]
+    explain: Callable[[Exception], tuple[str, str]]
+    blocks: Callable[[Any], Iterator[pa.RecordBatch]]
+
+
+class Session:
+    """One connection. Nothing it does is ever committed.
+
+    Raises ConnectionFailed when it cannot be opened.
+    """
+
+    def __init__(self, driver: Driver, connection_string: str) -> None:
+        self._driver = driver
+        self._reading: Any = None
+        try:
+            self._connection = driver.connect(connection_string)
+        except driver.errors as error:
+            raise self._server_error(ConnectionFailed, error) from error
+
+    def fetch_all(self, sql: str) -> list[Sequence[Any]]:
+        """All rows of a small result. Raises QueryFailed."""
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def run(self, sql: str) -> None:
+        """Run a statement that returns no rows. Raises QueryFailed."""
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+
+    def read(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Run a query; the first block is empty and only shows the columns. Raises QueryFailed.
+
+        An iteration that ends without an error has read the last row and all that the server had
+        to say after it.
+        """
+        with self._cursor() as cursor:
+            self._reading = cursor
+            cursor.execute(sql)
+            while cursor.description is None:
+                if not cursor.nextset():
+                    raise QueryFailed("The query returned no columns; it must be a SELECT.")
+            yield from self._driver.blocks(cursor)
+            # An error after the last row shows only when the rest is drained.
+            while cursor.nextset():
+                pass
+            self._reading = None
+
+    def cancel(self) -> None:
+        """Make a running `read` end with QueryFailed; called from another thread."""
+        if self._reading is not None:
+            with contextlib.suppress(*self._driver.errors):
+                self._reading.cancel()
+
+    def close(self) -> None:
+        """Roll back and disconnect; never raises."""
+        for end in (self._connection.rollback, self._connection.close):
+            with contextlib.suppress(*self._driver.errors):
+                end()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            with contextlib.closing(self._connection.cursor()) as cursor:
+                yield cursor
+        except self._driver.errors as error:
+            raise self._server_error(QueryFailed, error) from error
+
+    def _server_error(
+        self, kind: type[ConnectionFailed | QueryFailed], error: Exception
+    ) -> ConnectionFailed | QueryFailed:
+        sqlstate, text = self._driver.explain(error)
+        number = number_of(text)
+        return kind(message_of(text, number), number=number, sqlstate=sqlstate)

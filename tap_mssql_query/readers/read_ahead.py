@@ -1,0 +1,73 @@
+"""Reads blocks in a thread, a bounded number of them ahead of their consumer.
+
+A driver's call blocks in native code, deaf to signals; here the main thread waits on a queue
+instead, so that a signal is heard at once, and the next block is fetched while one is encoded.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    import pyarrow as pa
+
+_BLOCKS_AHEAD = 2
+
+
+class _End:
+    """The last item of the queue: the error that ended the reading, or None."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def read_ahead(
+    blocks: Iterator[pa.RecordBatch], *, cancel: Callable[[], None]
+) -> Generator[pa.RecordBatch, None, None]:
+    """The same blocks and the same error at the end.
+
+    Closing the iterator early calls `cancel`, which must make `blocks` end, and waits for that.
+    """
+    ready: queue.Queue[pa.RecordBatch | _End] = queue.Queue(maxsize=_BLOCKS_AHEAD)
+    stopped = threading.Event()
+    reader = threading.Thread(target=_fill, args=(ready, blocks, stopped), daemon=True)
+    reader.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        if reader.is_alive():
+            cancel()
+            _empty(ready, until=reader)
+
+
+def _fill(
+    ready: queue.Queue[pa.RecordBatch | _End],
+    blocks: Iterator[pa.RecordBatch],
+    stopped: threading.Event,
+) -> None:
+    end = _End(None)
+    try:
+        for block in blocks:
+            if stopped.is_set():
+                break
+            ready.put(block)
+    except BaseException as error:  # noqa: BLE001 - handed over whole to the consumer
+        end = _End(error)
+    ready.put(end)
+
+
+def _empty(ready: queue.Queue[pa.RecordBatch | _End], *, until: threading.Thread) -> None:
+    """Make room until the reader has put its end."""
+    while until.is_alive():
+        try:
+            ready.get(timeout=0.05)
+        except queue.Empty:
+            continue

@@ -1,0 +1,67 @@
+"""Reads what drivers raise: SQL Server's number, a message that is safe to show, a hint. Pure.
+
+The two drivers word errors differently: pyodbc appends the native number, `(208)`; mssql-python
+leaves it out, so there it is told by the server's fixed English words.
+Source of numbers and words: the view sys.messages.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NATIVE_NUMBER = re.compile(r"\((\d+)\)\s*(?:\(SQL\w+\)|;|$)")
+_NOISE = re.compile(
+    r"\[(?:Microsoft|unixODBC|FreeTDS|ODBC Driver[^\]]*|SQL Server|Driver Manager)\]"
+)
+
+_NUMBERS_BY_WORDS = (
+    ("Login failed for user", 18456),
+    ("Cannot open database", 4060),
+    ("Invalid object name", 208),
+    ("Invalid column name", 207),
+    ("Incorrect syntax near", 102),
+    ("Operand type clash", 206),
+    ("Arithmetic overflow error", 8115),
+    ("Divide by zero", 8134),
+    ("permission was denied on the object", 229),
+    ("deadlocked on", 1205),
+    ("Lock request time out period exceeded", 1222),
+)
+
+_NUMBERS_THAT_QUOTE_NAMES = frozenset(
+    {102, 105, 156, 206, 207, 208, 209, 229, 2812, 4060, 8120, 18456}
+)
+"""Errors that quote only names and SQL. Others may quote values of rows, as 245 does."""
+
+_HINTS = {
+    18456: "Check `username` and `password`.",
+    4060: "Check `database`, and that the login may open it.",
+    208: "Check the name, its schema, and that the login may see it.",
+    229: "Grant the login SELECT on it.",
+    206: (
+        "If the query compares a date-time column with {{last_sync_time}}, which is a number of "
+        "seconds, use {{last_sync_datetime}}."
+    ),
+    8115: (
+        "If the query compares a datetime column with {{last_sync_time}}, which is a number of "
+        "seconds, use {{last_sync_datetime}}."
+    ),
+}
+
+
+def number_of(text: str) -> int | None:
+    """SQL Server's error number, None if the driver failed before the server spoke."""
+    for match in _NATIVE_NUMBER.finditer(text):
+        if match[1] != "0":
+            return int(match[1])
+    return next((number for words, number in _NUMBERS_BY_WORDS if words in text), None)
+
+
+def message_of(text: str, number: int | None) -> str:
+    """What happened, in one line, without what may be a value of a row; then the hint."""
+    words = " ".join(_NATIVE_NUMBER.sub("", _NOISE.sub("", text)).split())
+    if number is not None and number not in _NUMBERS_THAT_QUOTE_NAMES:
+        words = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", words)
+    prefix = f"SQL Server error {number}: " if number is not None else ""
+    hint = _HINTS.get(number, "") if number is not None else ""
+    return f"{prefix}{words.rstrip('; ')} {hint}".rstrip()

@@ -1,0 +1,105 @@
+"""The tap's settings as values: checked once, at the start; past this nobody sees a raw dict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.errors import ConfigurationError
+from tap_mssql_query.schedule import parse_frequency
+from tap_mssql_query.settings_problems import find_problems, parse_start, read_query
+from tap_mssql_query.settings_table import CONNECTION_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """How to reach one database. `name` is None for the default one."""
+
+    name: str | None
+    host: str
+    port: int = 1433
+    database: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    encrypt: str = "yes"
+    trust_server_certificate: bool = False
+    authentication: str | None = None
+    application_intent: str = "ReadOnly"
+    connection_options: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How messages name it: no credentials."""
+        database = f", database {self.database}" if self.database else ""
+        return f"{self.host}:{self.port}{database}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSettings:
+    """One sync. `frequency_seconds` and `start_at` (unix seconds) are None where not set."""
+
+    name: str
+    type: str
+    query: str
+    database: DatabaseSettings
+    description: str = ""
+    frequency_seconds: int | None = None
+    start_at: int | None = None
+    enabled: bool = True
+    key_columns: Sequence[str] = ()
+    json_columns: Sequence[str] = ()
+    timezone: str = "UTC"
+    lookback_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapSettings:
+    """All settings of a run, checked."""
+
+    syncs: Sequence[SyncSettings]
+    reader: str = "auto"
+    odbc_driver: str | None = None
+
+
+def parse_settings(config: Mapping[str, Any]) -> TapSettings:
+    """Check the whole configuration. Raises ConfigurationError with every problem found."""
+    if problems := find_problems(config):
+        raise ConfigurationError(*problems)
+    databases = _parse_databases(config)
+    return TapSettings(
+        syncs=tuple(_parse_sync(sync, databases) for sync in config["syncs"]),
+        reader=config.get("reader", "auto"),
+        odbc_driver=config.get("odbc_driver"),
+    )
+
+
+def _parse_databases(config: Mapping[str, Any]) -> dict[str | None, DatabaseSettings]:
+    known = {setting.name for setting in CONNECTION_SETTINGS}
+    entries: dict[str | None, Mapping[str, Any]] = {None: config, **config.get("databases", {})}
+    return {
+        name: DatabaseSettings(
+            name=name, **{key: value for key, value in entry.items() if key in known}
+        )
+        for name, entry in entries.items()
+        if entry.get("host")
+    }
+
+
+def _parse_sync(
+    sync: Mapping[str, Any], databases: Mapping[str | None, DatabaseSettings]
+) -> SyncSettings:
+    frequency = sync.get("frequency")
+    plain = ("description", "enabled", "key_columns", "json_columns", "timezone")
+    return SyncSettings(
+        name=sync["name"],
+        type=sync["type"],
+        query=read_query(sync),
+        database=databases[sync.get("database")],
+        frequency_seconds=None if frequency is None else parse_frequency(frequency),
+        start_at=parse_start(sync.get("start_at")),
+        lookback_seconds=sync.get("lookback_seconds", 0),
+        **{key: sync[key] for key in plain if key in sync},
+    )

@@ -1,0 +1,140 @@
+"""Finds what is wrong with a configuration: every problem, one sentence each, never a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from jsonschema import Draft202012Validator
+
+from tap_mssql_query.query import VARIABLES, find_unknown_variables
+from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+
+def find_problems(config: Mapping[str, Any]) -> list[str]:
+    """All problems of shape, and the problems of meaning of whatever has the right shape."""
+    validator = Draft202012Validator(CONFIG_JSONSCHEMA)
+    errors = sorted(
+        validator.iter_errors(dict(config)), key=lambda error: list(map(str, error.path))
+    )
+    shape = [f"{_place_of(error, config)} {_complaint_of(error)}." for error in errors]
+    places = {tuple(error.absolute_path)[:2] for error in errors}
+    if ("syncs",) in places or "syncs" not in config:
+        return shape
+    syncs = [sync for index, sync in enumerate(config["syncs"]) if ("syncs", index) not in places]
+    databases = {} if any("databases" in place for place in places) else config.get("databases", {})
+    return [*shape, *_meaning_problems(syncs, {**config, "databases": databases})]
+
+
+def read_query(sync: Mapping[str, Any]) -> str:
+    """The query's template, from the settings or from `query_file`. Raises OSError."""
+    if "query" in sync:
+        return str(sync["query"])
+    return Path(sync["query_file"]).read_text(encoding="utf-8-sig")
+
+
+def parse_start(text: str | None) -> int | None:
+    """Unix seconds of `start_at`; a moment without an offset is in UTC. Raises ValueError."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _place_of(error: ValidationError, config: Mapping[str, Any]) -> str:
+    """`syncs[2].query`, with the sync's name where it has one."""
+    path = list(error.absolute_path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    place = f"Setting `{text.lstrip('.')}`" if path else "The configuration"
+    if len(path) > 1 and path[0] == "syncs":
+        sync = config["syncs"][path[1]]
+        name = sync.get("name") if isinstance(sync, dict) else None
+        place += f' of sync "{name}"' if isinstance(name, str) else ""
+    return place
+
+
+def _complaint_of(error: ValidationError) -> str:
+    """What is wrong, in words that never hold the value: it may be a password."""
+    expected: Any = error.validator_value
+    match error.validator:
+        case "type":
+            types = [expected] if isinstance(expected, str) else expected
+            return f"must be of type {' or '.join(types)}"
+        case "required":
+            missing = [name for name in expected if name not in _keys_of(error)]
+            return f"lacks {', '.join(f'`{name}`' for name in missing)}"
+        case "enum":
+            return f"must be one of {', '.join(map(str, expected))}"
+        case "pattern":
+            return f"must match {expected}"
+        case "additionalProperties":
+            known: Any = error.schema["properties"]  # type: ignore[index]
+            unknown = [name for name in _keys_of(error) if name not in known]
+            return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known)}"
+        case "minLength":
+            return "must not be empty"
+        case _:
+            return f"breaks the rule {error.validator} {expected}"
+
+
+def _keys_of(error: ValidationError) -> list[str]:
+    instance: Any = error.instance
+    return list(instance)
+
+
+def _meaning_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: names that refer to each other, queries, dates, zones."""
+    for name, count in Counter(sync["name"] for sync in syncs).items():
+        if count > 1:
+            yield f'{count} syncs are called "{name}"; every sync needs a name of its own.'
+    for sync in syncs:
+        for problem in _sync_problems(sync, config):
+            yield f'Sync "{sync["name"]}": {problem}.'
+
+
+def _sync_problems(sync: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _database_problems(sync.get("database"), config)
+    yield from _query_problems(sync)
+    yield from _time_problems(sync)
+
+
+def _database_problems(name: str | None, config: Mapping[str, Any]) -> Iterator[str]:
+    databases = config.get("databases", {})
+    if name is not None and name not in databases:
+        known = ", ".join(databases) or "none"
+        yield f"`database` names {name}, which `databases` does not hold (known: {known})"
+    elif not (config if name is None else databases[name]).get("host"):
+        yield "its database has no `host`"
+
+
+def _query_problems(sync: Mapping[str, Any]) -> Iterator[str]:
+    if ("query" in sync) == ("query_file" in sync):
+        yield "set either `query` or `query_file`"
+        return
+    try:
+        query = read_query(sync)
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"`query_file` cannot be read ({type(error).__name__})"
+        return
+    for variable in find_unknown_variables(query):
+        known = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
+        yield f"unknown variable {{{{{variable}}}}} in its query; known are {known}"
+
+
+def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        ZoneInfo(sync.get("timezone", "UTC"))
+    except (ValueError, OSError, KeyError):
+        yield "`timezone` is no IANA time zone, such as Europe/Amsterdam"
+    try:
+        parse_start(sync.get("start_at"))
+    except ValueError:
+        yield "`start_at` is no ISO 8601 date-time, such as 2026-01-02T03:04:05Z"

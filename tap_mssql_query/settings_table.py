@@ -1,0 +1,168 @@
+"""The tap's settings as one table: names, types, defaults, help.
+
+From it come the JSON Schema, `--about`, the documentation and Meltano's definition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.schedule import FREQUENCY_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of a settings table; `schema` is the JSON Schema of its value."""
+
+    name: str
+    schema: Mapping[str, Any]
+    help: str
+    default: Any = None
+    required: bool = False
+    secret: bool = False
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+CONNECTION_OPTIONS = (
+    "ConnectRetryCount",
+    "ConnectRetryInterval",
+    "HostNameInCertificate",
+    "IpAddressPreference",
+    "KeepAlive",
+    "KeepAliveInterval",
+    "MultiSubnetFailover",
+    "PacketSize",
+    "ServerCertificate",
+    "ServerSPN",
+    "Trusted_Connection",
+)
+"""ODBC keywords that `connection_options` may hold: those that both drivers know and that change
+neither the credentials nor the safety of the connection."""
+
+CONNECTION_SETTINGS = (
+    Setting("host", _TEXT, "Host name or address of SQL Server."),
+    Setting("port", {"type": "integer", "minimum": 1, "maximum": 65535}, "TCP port.", 1433),
+    Setting("database", _TEXT, "Database to read from."),
+    Setting("username", _TEXT, "Login; SELECT permission is all that it needs."),
+    Setting("password", {"type": "string"}, "Its password.", secret=True),
+    Setting(
+        "encrypt",
+        {"type": "string", "enum": ["yes", "no", "strict"]},
+        "TLS: `yes`, `no`, or `strict` (TDS 8).",
+        "yes",
+    ),
+    Setting(
+        "trust_server_certificate",
+        {"type": "boolean"},
+        "Accept any certificate, such as a self-signed one.",
+        default=False,
+    ),
+    Setting(
+        "authentication",
+        _TEXT,
+        "An ODBC `Authentication` value, such as `ActiveDirectoryServicePrincipal`.",
+    ),
+    Setting(
+        "application_intent",
+        {"type": "string", "enum": ["ReadOnly", "ReadWrite"]},
+        "`ReadOnly` lets an availability group send the session to a readable replica.",
+        "ReadOnly",
+    ),
+    Setting(
+        "connection_options",
+        {
+            "type": "object",
+            "propertyNames": {"enum": list(CONNECTION_OPTIONS)},
+            "additionalProperties": {"type": ["string", "integer"]},
+        },
+        f"Further ODBC keywords: {', '.join(f'`{name}`' for name in CONNECTION_OPTIONS)}.",
+        {},
+    ),
+)
+
+SYNC_SETTINGS = (
+    Setting(
+        "name",
+        {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+        "Name of the sync and of its Singer stream.",
+        required=True,
+    ),
+    Setting("description", {"type": "string"}, "What the sync is for.", ""),
+    Setting(
+        "type",
+        _TEXT,
+        "Call type: `identify`, `track`, `group`, `page`, `screen`, `alias` or a plugin's.",
+        required=True,
+    ),
+    Setting("query", _TEXT, "The SELECT statement, with `{{variables}}`."),
+    Setting("query_file", _TEXT, "A file that holds the query, instead of `query`."),
+    Setting("database", _TEXT, "A key of `databases`; the default database otherwise."),
+    Setting(
+        "frequency",
+        {"type": "string", "pattern": FREQUENCY_PATTERN},
+        "At most once in this time: `5m`, `1h`, `1d`. Every run otherwise.",
+    ),
+    Setting("start_at", _TEXT, "Not before this moment, in ISO 8601."),
+    Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
+    Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
+    Setting("json_columns", _TEXTS, "Text columns that hold JSON.", []),
+    Setting("timezone", _TEXT, "IANA time zone of date-times without an offset.", "UTC"),
+    Setting(
+        "lookback_seconds",
+        {"type": "integer", "minimum": 0},
+        "Take this much from `last_sync_time` in the query, for rows that were committed late.",
+        0,
+    ),
+)
+
+
+def json_schema_of(settings: Iterable[Setting], *, closed: bool) -> dict[str, Any]:
+    """JSON Schema of an object with these settings; `closed` refuses any other."""
+    settings = list(settings)
+    properties = {setting.name: _property_of(setting) for setting in settings}
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required := [setting.name for setting in settings if setting.required]:
+        schema["required"] = required
+    return {**schema, "additionalProperties": False} if closed else schema
+
+
+def _property_of(setting: Setting) -> dict[str, Any]:
+    schema = {**setting.schema, "description": setting.help}
+    if setting.default is not None:
+        schema["default"] = setting.default
+    return {**schema, "secret": True, "writeOnly": True} if setting.secret else schema
+
+
+TAP_SETTINGS = (
+    *CONNECTION_SETTINGS,
+    Setting(
+        "databases",
+        {
+            "type": "object",
+            "additionalProperties": json_schema_of(CONNECTION_SETTINGS, closed=True),
+        },
+        "Further named databases, each an object of the same keys as above.",
+        {},
+    ),
+    Setting(
+        "reader",
+        {"type": "string", "enum": ["auto", "arrow", "odbc"]},
+        "`arrow` (mssql-python, fast), `odbc` (pyodbc), or `auto`.",
+        "auto",
+    ),
+    Setting("odbc_driver", _TEXT, "ODBC driver for pyodbc, by name or path. Found by itself."),
+    Setting(
+        "syncs",
+        {"type": "array", "items": json_schema_of(SYNC_SETTINGS, closed=True)},
+        "The syncs.",
+        required=True,
+    ),
+)
+
+CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)

@@ -1,0 +1,229 @@
+"""QueryStream: one sync, from its query to its STATE.
+
+A thin adapter to singer-sdk: the SDK keeps discovery, selection, stream maps and state; reading
+and writing rows is ours, block by block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.helpers._catalog import pop_deselected_record_properties
+from singer_sdk.helpers._state import write_stream_state
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.streams import Stream
+
+from tap_mssql_query import bookmarks
+from tap_mssql_query.column_types import (
+    Column,
+    columns_of_arrow_schema,
+    find_name_problems,
+    json_schema_of_records,
+)
+from tap_mssql_query.database import connect, describe_columns, server_time
+from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from tap_mssql_query.query import SyncTimes, render_query
+from tap_mssql_query.readers.read_ahead import read_ahead
+from tap_mssql_query.records import RowEncoder, dump_message, dump_record
+from tap_mssql_query.schedule import is_due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+    from singer_sdk.mapper import StreamMap
+
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.tap import TapMSSQLQuery
+
+
+class QueryStream(Stream):
+    """The stream of one sync."""
+
+    _tap: TapMSSQLQuery
+
+    def __init__(self, tap: TapMSSQLQuery, sync: SyncSettings) -> None:
+        super().__init__(tap, name=sync.name)
+        self.sync_settings = sync
+        self.primary_keys = sync.key_columns
+
+    # What the SDK asks of a stream
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Schema of the running query's result; before a run, as the server describes it."""
+        if self._schema is None:
+            self._use_columns(self._describe())
+        assert self._schema is not None  # noqa: S101 - set by _use_columns
+        return self._schema
+
+    @property
+    def stream_maps(self) -> list[StreamMap]:
+        """The user's stream maps, set up when the schema is known rather than at the start."""
+        if not self._stream_maps:
+            mapper = self._tap.mapper
+            mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
+            self._stream_maps = mapper.stream_maps[self.name]
+        return self._stream_maps
+
+    @property
+    def selected(self) -> bool:
+        """Whether the sync is enabled and the catalog, if there is one, selects it."""
+        if not self.sync_settings.enabled:
+            return False
+        return self._tap.input_catalog is None or bool(self.mask.get((), True))
+
+    @selected.setter
+    def selected(self, value: bool | None) -> None:
+        self.metadata.root.selected = value
+        self._mask = self.metadata.resolve_selection()
+
+    def _write_schema_message(self) -> None:
+        """Nothing yet: SCHEMA goes out with the first block, which shows the real columns."""
+
+    def _write_state_message(self) -> None:
+        """Nothing: STATE goes out only when a bookmark moves, in `_move_bookmark`."""
+
+    def _sync_records(
+        self,
+        context: Mapping[str, Any] | None = None,  # noqa: ARG002 - the SDK's signature
+        *,
+        write_messages: bool = True,  # noqa: ARG002
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Run the sync; a sync that fails is remembered, so that the others go on."""
+        try:
+            self._run()
+        except (ServerError, StateError) as error:
+            self._tap.add_failure(self.name, error)
+        yield from ()
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+        """None: rows leave block by block, not one by one through the SDK."""
+        return iter(())
+
+    # One run
+
+    def _run(self) -> None:
+        sync = self.sync_settings
+        with contextlib.closing(connect(sync.database, self._tap.settings)) as session:
+            now = server_time(session)
+            last_sync_time = bookmarks.read_last_sync_time(self.tap_state, self.name)
+            bookmarks.refuse_future(last_sync_time, sync=self.name, server_time=now)
+            if not is_due(
+                now=now,
+                last_sync_time=last_sync_time,
+                frequency_seconds=sync.frequency_seconds,
+                start_at=sync.start_at,
+            ):
+                self.logger.info("sync=%s skipped: not due yet", self.name)
+                return
+            times = SyncTimes(max(last_sync_time - sync.lookback_seconds, 0), now)
+            if self._copy_rows(session, times):
+                self._move_bookmark(now)
+
+    def _copy_rows(self, session: Session, times: SyncTimes) -> bool:
+        """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
+        started = time.monotonic()
+        sql = render_query(self.sync_settings.query, times)
+        with contextlib.closing(read_ahead(session.read(sql), cancel=session.cancel)) as blocks:
+            encoder = self._start_writing(next(blocks), times)
+            rows, is_complete = self._write_blocks(blocks, encoder)
+        if encoder.invalid_json_count:
+            self.logger.warning(
+                "sync=%s: %d values of json_columns are not JSON and were sent as text",
+                self.name,
+                encoder.invalid_json_count,
+            )
+        self.logger.info(
+            "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
+            self.name,
+            self.sync_settings.type,
+            rows,
+            time.monotonic() - started,
+            times.last_sync_time,
+            times.sync_time,
+        )
+        return is_complete
+
+    def _start_writing(self, empty_block: pa.RecordBatch, times: SyncTimes) -> RowEncoder:
+        columns = columns_of_arrow_schema(empty_block.schema, self.sync_settings.json_columns)
+        self._use_columns(columns)
+        for message in self._generate_schema_messages():
+            fields = message.to_dict()
+            fields["schema"] = {
+                **fields["schema"],
+                "x-call-type": self.sync_settings.type,
+                "x-last-sync-time": times.last_sync_time,
+            }
+            self._tap.write_lines(dump_message(fields))
+        return RowEncoder(self.name, columns, self.sync_settings.timezone)
+
+    def _write_blocks(
+        self, blocks: Iterator[pa.RecordBatch], encoder: RowEncoder
+    ) -> tuple[int, bool]:
+        """Rows written, and whether those are all."""
+        encode = encoder.encode if self._is_plain() else self._mapped(encoder)
+        limit = self.ABORT_AT_RECORD_COUNT
+        rows = 0
+        for block in blocks:
+            wanted = block if limit is None else block.slice(0, limit - rows)
+            self._tap.write_lines(encode(wanted))
+            rows += wanted.num_rows
+            if wanted.num_rows < block.num_rows:
+                return rows, False
+        return rows, True
+
+    def _is_plain(self) -> bool:
+        """True if every row goes out whole, as it is: no stream maps, flattening or selection."""
+        maps = self.stream_maps
+        if len(maps) != 1 or type(maps[0]) is not SameRecordTransform:
+            return False
+        if self._tap.config.get("flattening_enabled"):
+            return False
+        return self._tap.input_catalog is None or all(self.mask.values())
+
+    def _mapped(self, encoder: RowEncoder) -> Callable[[pa.RecordBatch], bytes]:
+        """Encodes through the SDK's selection and stream maps, record by record."""
+
+        def encode(block: pa.RecordBatch) -> bytes:
+            return b"".join(
+                line for record in encoder.records(block) for line in self._lines_of(record)
+            )
+
+        return encode
+
+    def _lines_of(self, record: dict[str, Any]) -> Iterator[bytes]:
+        pop_deselected_record_properties(record, self.schema, self.mask)
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                yield dump_record(stream_map.stream_alias, mapped)
+
+    # Columns
+
+    def _describe(self) -> list[Column]:
+        """The columns of the query, from the server, without running it."""
+        sync = self.sync_settings
+        with contextlib.closing(connect(sync.database, self._tap.settings)) as session:
+            sql = render_query(sync.query, SyncTimes(0, server_time(session)))
+            return describe_columns(session, sql, sync.json_columns)
+
+    def _use_columns(self, columns: Sequence[Column]) -> None:
+        """Take the columns as the stream's schema. Raises QueryFailed if they cannot be."""
+        names = [column.name for column in columns]
+        problems = find_name_problems(names)
+        problems += [
+            f"Key column {key} is not in the result."
+            for key in self.sync_settings.key_columns
+            if key not in names
+        ]
+        if problems:
+            raise QueryFailed(" ".join(problems))
+        self._schema = json_schema_of_records(columns)
+
+    def _move_bookmark(self, sync_time: int) -> None:
+        write_stream_state(self.tap_state, self.name, bookmarks.KEY, sync_time)
+        self._tap.state_writer.write_state(self.tap_state)

@@ -1,0 +1,204 @@
+"""TapMSSQLQuery: wires the parts together; the command line and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib.encoding import SimpleSingerWriter
+
+from tap_mssql_query import bookmarks
+from tap_mssql_query.errors import (
+    BROKEN_PIPE_EXIT_CODE,
+    ConfigurationError,
+    Interrupted,
+    ServerError,
+    StateError,
+    TapError,
+)
+from tap_mssql_query.records import dump_message
+from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+from tap_mssql_query.stream import QueryStream
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import click
+    from singer_sdk.singerlib import Message
+
+
+class LineWriter(SimpleSingerWriter):
+    """Writes whole lines to stdout; a signal waits until the line is out.
+
+    A handler that raised in mid line would leave half a message behind.
+    """
+
+    def __init__(self) -> None:
+        self._is_writing = False
+        self._signal: int | None = None
+
+    def write_message(self, message: Message) -> None:
+        """Write one message of the SDK's."""
+        self.write_lines(dump_message(message.to_dict()))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write encoded messages. Raises Interrupted if a signal came meanwhile."""
+        self._is_writing = True
+        try:
+            sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.flush()
+        finally:
+            self._is_writing = False
+        if self._signal is not None:
+            raise Interrupted(self._signal)
+
+    def interrupt(self, signal_number: int) -> None:
+        """Raise Interrupted, now or after the line that is being written."""
+        self._signal = signal_number
+        if not self._is_writing:
+            raise Interrupted(signal_number)
+
+
+class TapMSSQLQuery(Tap):
+    """Singer tap for the results of SQL Server queries."""
+
+    name = "tap-mssql-query"
+    package_name = "mssql-reverse-etl"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_JSONSCHEMA
+    message_writer_class = LineWriter
+    message_writer: LineWriter
+    # BATCH files would bypass the target's acknowledgements.
+    capabilities: ClassVar[list[Any]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._failures: dict[str, TapError] = {}
+        super().__init__(**kwargs)
+
+    # What the SDK asks of a tap
+
+    def discover_streams(self) -> list[QueryStream]:
+        """One stream per sync."""
+        return [QueryStream(self, sync) for sync in self.settings.syncs]
+
+    def setup_mapper(self) -> None:
+        """Set up stream maps without schemas: those would need a connection at every start."""
+        PluginBase.setup_mapper(self)
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the state, after a look at its shape. Raises StateError."""
+        bookmarks.check_state(state)
+        super().load_state(state)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
+        """Check the settings, all problems at once. Raises ConfigurationError."""
+        self.settings = parse_settings(self._config)
+        return []
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.message_writer.interrupt(signum)
+
+    # One run
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write encoded Singer messages to stdout."""
+        self.message_writer.write_lines(lines)
+
+    def add_failure(self, sync: str, error: TapError) -> None:
+        """Remember a sync that failed; its bookmark stays, the other syncs go on."""
+        self.logger.error("sync=%s failed: %s", sync, error)
+        self._failures[sync] = error
+
+    def raise_failures(self) -> None:
+        """Raise one error for all syncs that failed, if any did."""
+        if not self._failures:
+            return
+        names = ", ".join(sorted(self._failures))
+        message = f"{len(self._failures)} syncs failed and keep their bookmarks: {names}."
+        if any(isinstance(error, ServerError) for error in self._failures.values()):
+            raise ServerError(message)
+        raise StateError(message)
+
+    # Command line
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the configuration files. Raises ConfigurationError."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"The configuration {', '.join(value)} cannot be read: {_reason_of(error)}."
+            ) from error
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # as in the SDK's own Tap
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run all syncs. Raises TapError."""
+        if about:
+            cls.print_about(about_format)
+            return
+        tap = cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            state=_load_json(state, StateError, "state"),
+            catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
+        )
+        tap.sync_all()
+        tap.raise_failures()
+
+
+def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) -> Any:
+    if file is None:
+        return {}
+    try:
+        return json.load(file)
+    except ValueError as error:
+        raise kind(
+            f"The {what} file {file.name} is not JSON ({_reason_of(error)}). Restore it; nothing "
+            f"was read. To start without one, leave --{what} out."
+        ) from error
+
+
+def _reason_of(error: OSError | ValueError) -> str:
+    """Why, without a piece of the file: it may hold a password."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON at line {error.lineno}, column {error.colno}"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def main() -> None:
+    """The console script `tap-mssql-query`; exit codes are those of `errors`."""
+    try:
+        TapMSSQLQuery.cli()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            TapMSSQLQuery.logger.error("%s", problem)
+        sys.exit(error.exit_code)
+    except TapError as error:
+        TapMSSQLQuery.logger.error("%s", error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our lines is gone; nothing more can be said on stdout, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE_EXIT_CODE)
