@@ -1,0 +1,45 @@
+"""Bookmarks in a Singer state."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tap_mssql_query.bookmarks import check_state, read_last_sync_time, refuse_future
+from tap_mssql_query.errors import StateError
+
+
+def test_bookmark_is_read() -> None:
+    """The bookmark of the sync is found among others."""
+    state = {"bookmarks": {"users": {"last_sync_time": 7, "other": 1}, "foreign": {}}}
+    assert read_last_sync_time(state, "users") == 7
+
+
+@pytest.mark.parametrize("state", [{}, {"bookmarks": {}}, {"bookmarks": {"users": {}}}])
+def test_first_sync_has_bookmark_zero(state: dict[str, object]) -> None:
+    """A sync that the state does not know starts at 0."""
+    check_state(state)
+    assert read_last_sync_time(state, "users") == 0
+
+
+@pytest.mark.parametrize("value", [-1, 10**12, 1.0, math.nan, True, "7", None, [], {}])
+def test_unusable_bookmark_is_refused(value: object) -> None:
+    """A bookmark of the wrong type or range is refused, naming the sync, not the value."""
+    with pytest.raises(StateError, match='"users" in the state') as caught:
+        read_last_sync_time({"bookmarks": {"users": {"last_sync_time": value}}}, "users")
+    assert "10000" not in str(caught.value)
+
+
+@pytest.mark.parametrize("state", [[], None, 1, {"bookmarks": []}, {"bookmarks": {"users": 1}}])
+def test_unusable_state_is_refused(state: object) -> None:
+    """A state of another shape than Singer's is refused."""
+    with pytest.raises(StateError, match="is not a JSON object"):
+        check_state(state)
+
+
+def test_bookmark_in_the_future_is_refused() -> None:
+    """A bookmark after the server's clock would skip changes in silence."""
+    with pytest.raises(StateError, match="after the server's clock"):
+        refuse_future(101, sync="users", server_time=100)
+    refuse_future(100, sync="users", server_time=100)

@@ -1,0 +1,58 @@
+"""Templates with variables become SQL text."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_mssql_query.query import SyncTimes, find_unknown_variables, render_query
+
+TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
+
+
+@pytest.mark.parametrize(
+    ("template", "sql"),
+    [
+        ("WHERE a >= {{last_sync_time}}", "WHERE a >= 1795439367"),
+        ("WHERE a >= {{ last_sync_time }}", "WHERE a >= 1795439367"),
+        ("WHERE a < {{\tsync_time\n}}", "WHERE a < 1795439400"),
+        (
+            "{{last_sync_datetime}}, {{ sync_datetime }}",
+            "CAST('2026-11-23T13:09:27' AS datetime2(0)), "
+            "CAST('2026-11-23T13:10:00' AS datetime2(0))",
+        ),
+        ("SELECT '{not} a {variable}'", "SELECT '{not} a {variable}'"),
+        ("{{sync_time}}{{sync_time}}", "17954394001795439400"),
+    ],
+)
+def test_variables_are_replaced(template: str, sql: str) -> None:
+    """Each variable stands for its value, with or without inner spaces; the rest stays."""
+    assert render_query(template, TIMES) == sql
+
+
+def test_first_sync_starts_at_the_epoch() -> None:
+    """The first sync renders 0 and 1970."""
+    times = SyncTimes(last_sync_time=0, sync_time=0)
+    sql = render_query("{{last_sync_time}} {{last_sync_datetime}}", times)
+    assert sql == "0 CAST('1970-01-01T00:00:00' AS datetime2(0))"
+
+
+@pytest.mark.parametrize(
+    ("template", "unknown"),
+    [
+        ("{{last_sync_time}}", []),
+        ("{{lastSyncTime}} {{x}} {{ x }}", ["lastSyncTime", "x"]),
+        ("{{}}", [""]),
+        ("{{LAST_SYNC_TIME}}", ["LAST_SYNC_TIME"]),
+        ("{{last_sync_time + 1}}", ["last_sync_time + 1"]),
+    ],
+)
+def test_unknown_variables_are_found(template: str, unknown: list[str]) -> None:
+    """Whatever stands in double braces and is no variable is reported once."""
+    assert find_unknown_variables(template) == unknown
+
+
+@pytest.mark.parametrize("value", [-1, 253_402_300_800, True, 1.5, "0", "1; DROP TABLE x", None])
+def test_only_checked_integers_reach_sql(value: object) -> None:
+    """Times that are no whole seconds of the years 1970 to 9999 are refused."""
+    with pytest.raises(ValueError, match="unix seconds"):
+        SyncTimes(last_sync_time=value, sync_time=0)  # type: ignore[arg-type]

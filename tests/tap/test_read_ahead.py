@@ -1,0 +1,71 @@
+"""Blocks are read in a thread, a bounded number ahead."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from tap_mssql_query.readers.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _block(number: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"n": [number]})
+
+
+def test_all_blocks_arrive_in_order() -> None:
+    """Nothing is lost or reordered between the threads."""
+    blocks = read_ahead(map(_block, range(50)), cancel=lambda: None)
+    assert [b["n"][0].as_py() for b in blocks] == list(range(50))
+
+
+def test_error_after_blocks_reaches_the_consumer() -> None:
+    """An error in the reader arrives after the blocks that came before it."""
+
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield _block(1)
+        raise ValueError("broken off")
+
+    blocks = read_ahead(failing(), cancel=lambda: None)
+    assert next(blocks)["n"][0].as_py() == 1
+    with pytest.raises(ValueError, match="broken off"):
+        next(blocks)
+
+
+def test_only_a_few_blocks_are_read_ahead() -> None:
+    """A slow consumer holds the reader back, so memory stays bounded."""
+    taken: list[int] = []
+    full = threading.Event()
+
+    def counting() -> Iterator[pa.RecordBatch]:
+        for number in range(1000):
+            taken.append(number)
+            if number == 3:
+                full.set()
+            yield _block(number)
+
+    blocks = read_ahead(counting(), cancel=lambda: None)
+    next(blocks)
+    assert full.wait(5)
+    assert len(taken) <= 5
+    blocks.close()
+
+
+def test_closing_early_cancels_the_reader() -> None:
+    """A consumer that stops cancels a reader that is stuck in the driver."""
+    released = threading.Event()
+
+    def stuck() -> Iterator[pa.RecordBatch]:
+        yield _block(1)
+        released.wait(30)
+        raise ValueError("canceled")
+
+    blocks = read_ahead(stuck(), cancel=released.set)
+    next(blocks)
+    blocks.close()
+    assert released.is_set()

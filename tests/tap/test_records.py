@@ -1,0 +1,132 @@
+"""Blocks of rows become RECORD lines."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tap_mssql_query.column_types import columns_of_arrow_schema
+from tap_mssql_query.records import RowEncoder
+
+
+def _encode(
+    values: list[Any],
+    arrow_type: pa.DataType,
+    *,
+    json_columns: tuple[str, ...] = (),
+    **options: str,
+) -> list[str]:
+    """The JSON text of each value of a block of one column, `v`."""
+    schema = pa.schema([("v", arrow_type)])
+    block = pa.RecordBatch.from_arrays([pa.array(values, arrow_type)], schema=schema)
+    encoder = RowEncoder("s", columns_of_arrow_schema(schema, json_columns), **options)
+    prefix, suffix = '{"type":"RECORD","stream":"s","record":{"v":', "}}"
+    lines = encoder.encode(block).decode().splitlines()
+    assert all(line.startswith(prefix) and line.endswith(suffix) for line in lines)
+    return [line.removeprefix(prefix).removesuffix(suffix) for line in lines]
+
+
+MATRIX = [
+    pytest.param(pa.int64(), [2**63 - 1, None], ["9223372036854775807", "null"], id="bigint"),
+    pytest.param(pa.uint8(), [255], ["255"], id="tinyint"),
+    pytest.param(pa.bool_(), [True, False, None], ["true", "false", "null"], id="bit"),
+    pytest.param(
+        pa.float64(),
+        [0.1, 1e300, float("nan"), float("inf"), -float("inf")],
+        ["0.1", "1e+300", "null", "null", "null"],
+        id="float",
+    ),
+    pytest.param(
+        pa.decimal128(38, 10),
+        [Decimal("12.5000000000"), Decimal("1E-10"), Decimal("-1234567890123456789012345678")],
+        ["12.5000000000", "0.0000000001", "-1234567890123456789012345678.0000000000"],
+        id="decimal keeps its digits",
+    ),
+    pytest.param(pa.decimal128(19, 4), [Decimal("1.0000")], ["1.0000"], id="money"),
+    pytest.param(
+        pa.timestamp("us"),
+        [datetime(2026, 1, 2, 3, 4, 5, 123456), datetime(2026, 1, 2)],
+        ['"2026-01-02T03:04:05.123456Z"', '"2026-01-02T00:00:00Z"'],
+        id="datetime2",
+    ),
+    pytest.param(
+        pa.timestamp("us", tz="UTC"),
+        [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)],
+        ['"2026-01-02T03:04:05Z"'],
+        id="datetimeoffset",
+    ),
+    pytest.param(
+        pa.timestamp("us"),
+        [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)],
+        ['"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"'],
+        id="the first and the last year",
+    ),
+    pytest.param(pa.date32(), [date(2026, 1, 2)], ['"2026-01-02"'], id="date"),
+    pytest.param(
+        pa.time64("ns"),
+        [time(3, 4, 5, 123456), time(0)],
+        ['"03:04:05.123456"', '"00:00:00"'],
+        id="time",
+    ),
+    pytest.param(
+        pa.large_string(),
+        ["Zoë 🚀", 'a"b\\c\n', "", None],
+        ['"Zoë 🚀"', '"a\\"b\\\\c\\n"', '""', "null"],
+        id="nvarchar",
+    ),
+    pytest.param(
+        pa.large_binary(), [b"\x00\xff", b"", None], ['"AP8="', '""', "null"], id="varbinary"
+    ),
+]
+
+
+@pytest.mark.parametrize(("arrow_type", "values", "texts"), MATRIX)
+def test_values_follow_the_contract(
+    arrow_type: pa.DataType, values: list[Any], texts: list[str]
+) -> None:
+    """Each type has one text form, and every line is JSON."""
+    assert _encode(values, arrow_type) == texts
+    for text in texts:
+        json.loads(text)
+
+
+def test_json_columns_are_parsed() -> None:
+    """JSON text becomes JSON, on one line; what is none stays text and is counted."""
+    values = ['[{"sku": "a",\n"n": 1}]', "not json", "", None]
+    texts = _encode(values, pa.large_string(), json_columns=("v",))
+    assert texts == ['[{"sku":"a","n":1}]', '"not json"', "null", "null"]
+
+
+def test_invalid_json_is_counted() -> None:
+    """The run can say how many values of JSON columns were none."""
+    schema = pa.schema([("v", pa.large_string())])
+    encoder = RowEncoder("s", columns_of_arrow_schema(schema, ["v"]))
+    encoder.encode(pa.RecordBatch.from_arrays([pa.array(["{", "{}"])], schema=schema))
+    assert encoder.invalid_json_count == 1
+
+
+@pytest.mark.parametrize(
+    ("local", "instant"),
+    [
+        pytest.param(datetime(2026, 1, 2, 12), "2026-01-02T11:00:00Z", id="winter"),
+        pytest.param(datetime(2026, 7, 2, 12), "2026-07-02T10:00:00Z", id="summer"),
+        pytest.param(datetime(2026, 10, 25, 2, 30), "2026-10-25T00:30:00Z", id="twice: the first"),
+        pytest.param(datetime(2026, 3, 29, 2, 30), "2026-03-29T01:00:00Z", id="never: the next"),
+    ],
+)
+def test_timezone_places_local_times(local: datetime, instant: str) -> None:
+    """Date-times without an offset are read in the sync's zone, daylight saving included."""
+    texts = _encode([local], pa.timestamp("us"), timezone="Europe/Amsterdam")
+    assert texts == [f'"{instant}"']
+
+
+def test_timezone_leaves_offsets_alone() -> None:
+    """A datetimeoffset already is an instant."""
+    moment = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(hours=1)
+    texts = _encode([moment], pa.timestamp("us", tz="UTC"), timezone="Europe/Amsterdam")
+    assert texts == ['"2026-01-02T01:00:00Z"']

@@ -1,0 +1,45 @@
+"""What drivers raise becomes a number and a safe message."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_mssql_query.server_errors import message_of, number_of
+
+PYODBC = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (f"{PYODBC}Invalid object name 'x'. (208) (SQLExecDirectW)", 208),
+        (f"{PYODBC}Login failed for user 'x'. (18456) (SQLDriverConnect)", 18456),
+        ("[Microsoft][SQL Server]Invalid object name 'x'.", 208),
+        ("[Microsoft]Login timeout expired (0) (SQLDriverConnect)", None),
+        ("[Microsoft]TCP Provider: Error code 0x2749", None),
+    ],
+)
+def test_number_is_found(text: str, number: int | None) -> None:
+    """Both drivers' texts lead to SQL Server's number; a driver's own error has none."""
+    assert number_of(text) == number
+
+
+def test_names_are_shown() -> None:
+    """Errors that quote names keep them: they say what to correct."""
+    text = f"{PYODBC}Invalid column name 'emial'. (207) (SQLExecDirectW)"
+    assert message_of(text, 207) == "SQL Server error 207: Invalid column name 'emial'."
+
+
+@pytest.mark.parametrize("number", [245, 2627, 50000, 8114])
+def test_values_are_not_shown(number: int) -> None:
+    """Errors that may quote a row's value lose it."""
+    text = f"{PYODBC}Conversion failed when converting the value 'ada@example.com' ({number}) (SQL)"
+    message = message_of(text, number)
+    assert "ada" not in message
+    assert f"error {number}: Conversion failed" in message
+
+
+@pytest.mark.parametrize("number", [206, 8115])
+def test_datetime_compared_with_seconds_has_a_remedy(number: int) -> None:
+    """The usual mistake with last_sync_time is met with the variable that helps."""
+    assert "{{last_sync_datetime}}" in message_of("Operand type clash", number)
