@@ -17,8 +17,10 @@ TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
         ("WHERE a < {{\tsync_time\n}}", "WHERE a < 1795439400"),
         (
             "{{last_sync_datetime}}, {{ sync_datetime }}",
-            "CAST('2026-11-23T13:09:27' AS datetime2(0)), "
-            "CAST('2026-11-23T13:10:00' AS datetime2(0))",
+            (
+                "CAST('2026-11-23T13:09:27' AS datetime2(0)), "
+                "CAST('2026-11-23T13:10:00' AS datetime2(0))"
+            ),
         ),
         ("SELECT '{not} a {variable}'", "SELECT '{not} a {variable}'"),
         ("{{sync_time}}{{sync_time}}", "17954394001795439400"),

@@ -24,7 +24,7 @@ def _encode(
     """The JSON text of each value of a block of one column, `v`."""
     schema = pa.schema([("v", arrow_type)])
     block = pa.RecordBatch.from_arrays([pa.array(values, arrow_type)], schema=schema)
-    encoder = RowEncoder("s", columns_of_arrow_schema(schema, json_columns), **options)
+    encoder = RowEncoder("s", columns_of_arrow_schema(schema, json_columns), timezone)
     prefix, suffix = '{"type":"RECORD","stream":"s","record":{"v":', "}}"
     lines = encoder.encode(block).decode().splitlines()
     assert all(line.startswith(prefix) and line.endswith(suffix) for line in lines)
