@@ -19,7 +19,7 @@ def _encode(
     arrow_type: pa.DataType,
     *,
     json_columns: tuple[str, ...] = (),
-    **options: str,
+    timezone: str = "UTC",
 ) -> list[str]:
     """The JSON text of each value of a block of one column, `v`."""
     schema = pa.schema([("v", arrow_type)])
