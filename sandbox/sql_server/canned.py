@@ -1,0 +1,70 @@
+"""Results made once as TDS bytes and replayed from memory: what benchmarks read.
+
+A canned result costs the server no work per row, so a benchmark measures the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sandbox.sql_server.packet_writer import SEND_BYTES
+from sandbox.sql_server.rows import row_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sandbox.sql_server.results import Column
+
+
+@dataclass(frozen=True, slots=True)
+class CannedResult:
+    """A result set whose ROW tokens exist already; `block` is sent `repeat` times."""
+
+    columns: tuple[Column, ...]
+    block: bytes
+    block_rows: int
+    repeat: int = 1
+
+    @classmethod
+    def build(
+        cls, columns: Sequence[Column], rows: Iterable[Sequence[Any]], repeat: int = 1
+    ) -> CannedResult:
+        """Encode these rows once; the result holds them `repeat` times over."""
+        encode = row_encoder(columns)
+        encoded = [encode(row) for row in rows]
+        return cls(tuple(columns), b"".join(encoded), len(encoded), repeat)
+
+    @property
+    def row_count(self) -> int:
+        """Rows that a client receives."""
+        return self.block_rows * self.repeat
+
+    def views(self) -> Iterator[memoryview]:
+        """All ROW tokens in slices of a size that is good to send."""
+        if not self.block or not self.repeat:
+            return
+        copies = min(max(1, SEND_BYTES // len(self.block)), self.repeat)
+        joined = memoryview(self.block * copies)
+        whole, rest = divmod(self.repeat, copies)
+        for _ in range(whole):
+            yield from _slices(joined)
+        yield from _slices(joined[: rest * len(self.block)])
+
+
+def _slices(view: memoryview) -> Iterator[memoryview]:
+    for start in range(0, len(view), SEND_BYTES):
+        yield view[start : start + SEND_BYTES]
+
+
+CannedKey: TypeAlias = str | Callable[[str], bool]
+"""A query's text without surrounding space, or a predicate on it."""
+
+
+def find_canned(canned: Mapping[CannedKey, CannedResult], sql: str) -> CannedResult | None:
+    """The canned result of a query, if there is one: its text first, then the predicates."""
+    text = sql.strip()
+    if (exact := canned.get(text)) is not None:
+        return exact
+    return next((result for key, result in canned.items() if callable(key) and key(text)), None)

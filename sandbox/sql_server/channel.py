@@ -1,0 +1,83 @@
+"""One client's socket as a channel of messages, plain or inside TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.packets import Message, MessageAssembler, PacketType, frame_message
+from sandbox.sql_server.tls import TlsLayer
+
+if TYPE_CHECKING:
+    import ssl
+
+_RECEIVE_BYTES = 64 * 1024
+
+
+class ConnectionEnded(Exception):  # noqa: N818 - the ordinary end of a conversation, not a fault
+    """The client is gone, or the server is stopping."""
+
+
+class Channel:
+    """Reads messages and sends bytes; one thread may read while another sends."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connected
+        self._assembler = MessageAssembler()
+        self._tls: TlsLayer | None = None
+
+    def read_message(self) -> Message:
+        """Wait for the next message.
+
+        Raises:
+            ConnectionEnded: no more will come.
+        """
+        while (message := self._assembler.next_message()) is None:
+            received = self._receive()
+            self._assembler.feed(self._tls.decrypt(received) if self._tls else received)
+        return message
+
+    def _receive(self) -> bytes:
+        try:
+            received = self._socket.recv(_RECEIVE_BYTES)
+        except OSError as error:
+            raise ConnectionEnded from error
+        if not received:
+            raise ConnectionEnded
+        return received
+
+    def send(self, data: bytes) -> None:
+        """Send packets.
+
+        Raises:
+            ConnectionEnded: the client takes no more.
+        """
+        try:
+            self._socket.sendall(self._tls.encrypt(data) if self._tls else data)
+        except OSError as error:
+            raise ConnectionEnded from error
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Shake hands inside of PRELOGIN packets; from then on everything is encrypted."""
+        layer = TlsLayer(context)
+        finished = False
+        while not finished:
+            answer, finished = layer.handshake(self.read_message().payload)
+            if answer:
+                self.send(frame_message(PacketType.PRELOGIN, answer))
+        self._tls = layer
+
+    def stop_tls(self) -> None:
+        """Go on in the clear: what login-only encryption does after LOGIN7."""
+        self._tls = None
+
+    def shutdown(self) -> None:
+        """Wake both threads: reading and sending end with ConnectionEnded."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()

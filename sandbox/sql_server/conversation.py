@@ -1,0 +1,191 @@
+"""What is said after the login: each request is run by the engine and its results are answered."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server import tokens
+from sandbox.sql_server.canned import find_canned
+from sandbox.sql_server.packets import PacketStatus, PacketType, ProtocolError
+from sandbox.sql_server.procedures import Call, Procedures
+from sandbox.sql_server.requests import (
+    RpcRequest,
+    TransactionAction,
+    TransactionRequest,
+    parse_batch,
+    parse_rpc,
+    parse_transaction,
+)
+from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.tokens import Change, Done, Token
+
+if TYPE_CHECKING:
+    import ssl
+    import threading
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sandbox.sql_server.canned import CannedKey, CannedResult
+    from sandbox.sql_server.faults import Answer, Faults
+    from sandbox.sql_server.login import Login
+    from sandbox.sql_server.packets import Message
+    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.response import Answerable, Response
+    from sandbox.sql_server.results import Column, Engine
+
+_RESETS = PacketStatus.RESET_CONNECTION | PacketStatus.RESET_CONNECTION_KEEP_TRANSACTION
+_COMMAND_TRANSACTION = 0xD4
+_CHANGES = {
+    TransactionAction.COMMIT: Change.COMMIT_TRANSACTION,
+    TransactionAction.ROLLBACK: Change.ROLLBACK_TRANSACTION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a server share."""
+
+    engine: Engine
+    encryption: EncryptionMode
+    tls_context: ssl.SSLContext
+    faults: Faults
+    canned: Mapping[CannedKey, CannedResult]
+    stopping: threading.Event
+
+
+class Conversation:
+    """A logged-in client and its engine session.
+
+    Raises:
+        SqlError: the engine refuses the login.
+    """
+
+    def __init__(self, login: Login, services: Services) -> None:
+        self._login = login
+        self._services = services
+        self._engine = services.engine.login(login.user, login.password, login.database)
+        self._announced_database = self._engine.database
+        self._transaction = 0
+        self._procedures = Procedures(self._describe)
+
+    @property
+    def database(self) -> str:
+        """The session's current database."""
+        return self._engine.database
+
+    def close(self) -> None:
+        """End the engine's session."""
+        self._engine.close()
+
+    def cancel(self) -> None:
+        """Stop what the engine is doing; called from the inbox's thread."""
+        self._engine.cancel()
+
+    def database_change(self) -> bytes:
+        """ENVCHANGE if the database is another than the client knows, as after USE."""
+        new, old = self._engine.database, self._announced_database
+        if new == old:
+            return b""
+        self._announced_database = new
+        return tokens.database_changed(new, old)
+
+    def answer(self, request: Message, response: Response, answer: Answer) -> None:
+        """Run a request and write its answer.
+
+        Raises:
+            Interrupted: the client has sent ATTENTION meanwhile.
+            ProtocolError: the request is none.
+        """
+        if request.status & PacketStatus.RESET_CONNECTION:
+            self._reset()
+        if request.status & _RESETS:
+            response.write(tokens.change_bytes(Change.RESET_ACKNOWLEDGED))
+        match request.type:
+            case PacketType.SQL_BATCH:
+                self._answer_batch(parse_batch(request.payload), response, answer)
+            case PacketType.RPC:
+                self._answer_calls(parse_rpc(request.payload), response, answer)
+            case PacketType.TRANSACTION_MANAGER:
+                self._answer_transaction(request.payload, response)
+            case PacketType.ATTENTION:
+                pass  # it came after the answer's end: only the acknowledgement is due
+            case _:
+                raise ProtocolError(f"a message of type {request.type} is not supported")
+
+    def _reset(self) -> None:
+        """Start over as after login: a pooled connection changes hands ([MS-TDS] 2.2.3.1.2)."""
+        self._engine.close()
+        login = self._login
+        self._engine = self._services.engine.login(login.user, login.password, login.database)
+        self._procedures.forget()
+
+    def _answer_batch(self, sql: str, response: Response, answer: Answer) -> None:
+        response.write_results(self._execute(answer, sql, {}))
+        response.end_batch()
+
+    def _answer_calls(
+        self, requests: Sequence[RpcRequest], response: Response, answer: Answer
+    ) -> None:
+        for index, request in enumerate(requests, start=1):
+            call = self._call(request, answer)
+            response.write_procedure(call.results, call.outputs, is_last=index == len(requests))
+
+    def _call(self, request: RpcRequest, answer: Answer) -> Call:
+        try:
+            return self._procedures.call(request, partial(self._execute, answer))
+        except SqlError as problem:
+            return Call(iter([problem]))
+
+    def _execute(
+        self, answer: Answer, sql: str, parameters: Mapping[str, Any]
+    ) -> Iterator[Answerable]:
+        """Results of a text: a system procedure's, a canned one, or the engine's."""
+        called = self._procedures.called_in_batch(sql, parameters)
+        if called is not None:
+            yield from called.results
+        else:
+            yield from self._services.faults.disturb(sql, self._run(sql, parameters), answer)
+
+    def _run(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[Answerable]:
+        canned = find_canned(self._services.canned, sql)
+        if canned is not None:
+            yield canned
+        else:
+            yield from self._engine.execute(sql, parameters)
+
+    def _describe(self, sql: str, declarations: str) -> Sequence[Column]:
+        canned = find_canned(self._services.canned, sql)
+        return canned.columns if canned else self._engine.describe(sql, declarations)
+
+    def _answer_transaction(self, payload: bytes, response: Response) -> None:
+        request = parse_transaction(payload)
+        try:
+            self._run_transaction(request, response)
+        except SqlError as problem:
+            response.write_results(iter([problem]))
+            response.end_batch()
+            return
+        response.write(tokens.done(Token.DONE, Done.FINAL, command=_COMMAND_TRANSACTION))
+
+    def _run_transaction(self, request: TransactionRequest, response: Response) -> None:
+        if request.action is TransactionAction.BEGIN:
+            response.write(self._begin())
+            return
+        if request.action is TransactionAction.COMMIT:
+            self._engine.commit()
+        else:
+            self._engine.rollback()
+        response.write(tokens.change_bytes(_CHANGES[request.action], old=self._descriptor()))
+        if request.begins_another:
+            response.write(self._begin())
+
+    def _begin(self) -> bytes:
+        self._engine.begin()
+        self._transaction += 1
+        return tokens.change_bytes(Change.BEGIN_TRANSACTION, new=self._descriptor())
+
+    def _descriptor(self) -> bytes:
+        """The running transaction's; clients repeat it in the headers of their requests."""
+        return struct.pack("<Q", self._transaction)

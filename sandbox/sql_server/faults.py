@@ -1,0 +1,216 @@
+"""Faults on demand: what a test tells the server to do wrong, once or several times.
+
+A fault is a value; it changes the stream of results of one batch, or one login. Rows are counted
+over all result sets of the batch. Faults that count rows do not see canned results, whose rows are
+bytes already.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sandbox.sql_server.results import ResultSet, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sandbox.sql_server.packet_writer import PacketWriter
+    from sandbox.sql_server.results import Result
+
+
+class HangUp(Exception):  # noqa: N818 - an order to the session, not a failure
+    """The connection is to be closed here, without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer that a fault disturbs: where it is written, and whether it is still wanted."""
+
+    writer: PacketWriter
+    interrupted: threading.Event
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait, but not longer than the client wants the answer; None waits as long as that."""
+        self.interrupted.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that goes wrong `times` times."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFault(Fault):
+    """A fault of the next batch whose SQL contains `matching`; an empty text matches all."""
+
+    matching: str = ""
+
+    def disturb(self, results: Iterator[Any], answer: Answer, /) -> Iterator[Any]:
+        """The results as they are to be answered."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAfterRows(BatchFault):
+    """Send N rows, then close the connection."""
+
+    rows: int = 0
+
+    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+        """See the class."""
+
+        def hang_up() -> None:
+            answer.writer.flush()
+            raise HangUp
+
+        return _before_row(results, self.rows, hang_up)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAfterBytes(BatchFault):
+    """Send the first N bytes of the answer, headers included, then close the connection."""
+
+    size: int = 0
+
+    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+        """See the class."""
+        answer.writer.send = _cut(answer.writer.send, self.size)
+        return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay(BatchFault):
+    """Wait before row N (0: before the answer); without `seconds`, until the client gives up."""
+
+    seconds: float | None = None
+    before_row: int = 0
+
+    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+        """See the class."""
+
+        def wait() -> None:
+            answer.writer.flush()
+            answer.wait(self.seconds)
+
+        return _before_row(results, self.before_row, wait)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerError(BatchFault):
+    """Send N rows, then this error."""
+
+    error: SqlError
+    after_rows: int = 0
+
+    def disturb(self, results: Iterator[Result], _: Answer, /) -> Iterator[Result]:
+        """See the class."""
+
+        def fail() -> None:
+            raise self.error
+
+        return _before_row(results, self.after_rows, fail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseLogin(Fault):
+    """Answer the next login with this error."""
+
+    error: SqlError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallAfterAccept(Fault):
+    """Accept the next connection and say nothing; without `seconds`, until the server stops."""
+
+    seconds: float | None = None
+
+
+def _before_row(results: Iterator[Result], row: int, act: Callable[[], None]) -> Iterator[Result]:
+    """Act once `row` rows were taken; with row 0, before anything is answered."""
+    if row == 0:
+        act()
+        yield from results
+        return
+    taken = 0
+
+    def count(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        nonlocal taken
+        for values in rows:
+            yield values
+            taken += 1
+            if taken == row:
+                act()
+
+    for result in results:
+        if isinstance(result, ResultSet):
+            yield replace(result, rows=count(result.rows))
+        else:
+            yield result
+
+
+def _cut(send: Callable[[bytes], None], size: int) -> Callable[[bytes], None]:
+    remaining = size
+
+    def send_until_cut(data: bytes) -> None:
+        nonlocal remaining
+        if len(data) >= remaining:
+            send(data[:remaining])
+            raise HangUp
+        remaining -= len(data)
+        send(data)
+
+    return send_until_cut
+
+
+_F = TypeVar("_F", bound=Fault)
+
+
+class Faults:
+    """The faults that are still to happen, in order; safe to use from every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self._fired: list[Fault] = []
+
+    def add(self, *faults: Fault) -> None:
+        """Queue faults behind those that wait."""
+        with self._lock:
+            self._waiting += faults
+
+    def clear(self) -> None:
+        """Forget all faults, and which ones have happened."""
+        with self._lock:
+            self._waiting.clear()
+            self._fired.clear()
+
+    @property
+    def fired(self) -> tuple[Fault, ...]:
+        """The faults that happened, one entry for each time."""
+        with self._lock:
+            return tuple(self._fired)
+
+    def take(self, kind: type[_F]) -> _F | None:
+        """The next fault of this kind; it counts as having happened."""
+        return self._take(kind, lambda _: True)
+
+    def disturb(self, sql: str, results: Iterator[Any], answer: Answer) -> Iterator[Any]:
+        """The one hook of the session: the results of a batch, with its next fault applied."""
+        fault = self._take(BatchFault, lambda fault: fault.matching in sql)
+        return fault.disturb(results, answer) if fault else results
+
+    def _take(self, kind: type[_F], matches: Callable[[_F], bool]) -> _F | None:
+        with self._lock:
+            for index, fault in enumerate(self._waiting):
+                if isinstance(fault, kind) and matches(fault):
+                    self._fired.append(fault)
+                    left = fault.times - 1
+                    self._waiting[index : index + 1] = (
+                        [replace(fault, times=left)] if left > 0 else []
+                    )
+                    return fault
+        return None

@@ -1,0 +1,89 @@
+"""The start of a conversation: PRELOGIN, TLS where agreed, LOGIN7, and the server's answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server import tokens
+from sandbox.sql_server.login import FEATURE_UTF8, Login, parse_login
+from sandbox.sql_server.packets import (
+    DEFAULT_PACKET_SIZE,
+    Message,
+    PacketType,
+    ProtocolError,
+    frame_message,
+)
+from sandbox.sql_server.prelogin import (
+    Encryption,
+    EncryptionMode,
+    answer_prelogin,
+    negotiate,
+    parse_prelogin,
+)
+from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.tokens import Change, Done, Token
+
+if TYPE_CHECKING:
+    import ssl
+
+    from sandbox.sql_server.channel import Channel
+
+
+DEFAULT_LANGUAGE = "us_english"
+_CANNOT_OPEN_DATABASE = 4060
+
+
+def receive_login(channel: Channel, mode: EncryptionMode, context: ssl.SSLContext) -> Login:
+    """Agree on encryption and read the login.
+
+    Raises:
+        ProtocolError: the client does something else.
+        ConnectionEnded: the client refuses the encryption or the certificate.
+    """
+    options = parse_prelogin(_expect(channel, PacketType.PRELOGIN).payload)
+    encryption = negotiate(options, mode)
+    answer = answer_prelogin(options, encryption)
+    channel.send(frame_message(PacketType.TABULAR_RESULT, answer))
+    if encryption is not Encryption.NOT_SUPPORTED:
+        channel.start_tls(context)
+    login = parse_login(_expect(channel, PacketType.LOGIN7).payload)
+    if encryption is Encryption.OFF:
+        channel.stop_tls()
+    return login
+
+
+def _expect(channel: Channel, wanted: PacketType) -> Message:
+    message = channel.read_message()
+    if message.type != wanted:
+        raise ProtocolError(f"expected {wanted.name}, got a message of type {message.type}")
+    return message
+
+
+def welcome(login: Login, database: str) -> bytes:
+    """The answer to a login that succeeded, in SQL Server's order of tokens."""
+    packet_size = str(login.packet_size)
+    acknowledged = {FEATURE_UTF8: b"\x01"} if FEATURE_UTF8 in login.features else {}
+    return b"".join(
+        (
+            tokens.database_changed(database, "master"),
+            tokens.change_bytes(Change.COLLATION, tokens.COLLATION),
+            tokens.language_changed(login.language or DEFAULT_LANGUAGE, ""),
+            tokens.login_acknowledged(),
+            tokens.change_text(Change.PACKET_SIZE, packet_size, str(DEFAULT_PACKET_SIZE)),
+            tokens.features_acknowledged(acknowledged),
+            tokens.done(Token.DONE, Done.FINAL),
+        )
+    )
+
+
+def refusal(problem: SqlError, user: str) -> bytes:
+    """The answer to a login that failed; after 4060, SQL Server also sends 18456."""
+    answer = tokens.error(problem)
+    if problem.number == _CANNOT_OPEN_DATABASE:
+        answer += tokens.error(login_failed(user))
+    return answer + tokens.done(Token.DONE, Done.ERROR)
+
+
+def login_failed(user: str) -> SqlError:
+    """Error 18456."""
+    return SqlError(18456, f"Login failed for user '{user}'.", severity=14)

@@ -1,0 +1,78 @@
+"""Listens to one client while its requests are being answered, so that ATTENTION is noticed.
+
+A thread reads; the session takes requests from the queue. ATTENTION ([MS-TDS] 2.2.1.7) during an
+answer interrupts it; one that comes too late is a request of its own, to be acknowledged alone.
+"""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.channel import ConnectionEnded
+from sandbox.sql_server.packets import Message, PacketType, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.sql_server.channel import Channel
+
+
+class Inbox:
+    """Requests of one client in order.
+
+    `interrupted` is set while the running answer is not wanted any more: the client has sent
+    ATTENTION or is gone.
+    """
+
+    def __init__(self, channel: Channel, cancel: Callable[[], None]) -> None:
+        self.interrupted = threading.Event()
+        self._channel = channel
+        self._cancel = cancel
+        self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._is_answering = False
+        self._thread = threading.Thread(target=self._listen, name="tds-inbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until nobody listens: after the channel was shut down."""
+        self._thread.join()
+
+    def next_request(self) -> Message | None:
+        """Wait for the next request; None when the client is gone."""
+        return self._requests.get()
+
+    def finish_answer(self) -> bool:
+        """The answer is about to end; True if it must acknowledge an ATTENTION."""
+        with self._lock:
+            self._is_answering = False
+            return self.interrupted.is_set()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._deliver(self._channel.read_message())
+        except (ConnectionEnded, ProtocolError, ssl.SSLError):
+            with self._lock:
+                self._interrupt()
+            self._requests.put(None)
+
+    def _deliver(self, message: Message) -> None:
+        with self._lock:
+            if message.type == PacketType.ATTENTION and self._is_answering:
+                self._interrupt()
+                return
+            self._is_answering = True
+            self.interrupted.clear()
+        self._requests.put(message)
+
+    def _interrupt(self) -> None:
+        self.interrupted.set()
+        if self._is_answering:
+            self._cancel()

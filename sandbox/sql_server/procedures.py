@@ -1,0 +1,218 @@
+"""The system procedures that drivers call: prepared statements, descriptions, type information.
+
+A driver calls them by RPC, by name or by number; a person, or FreeTDS, in a batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sandbox.sql_server.requests import Parameter, RpcRequest
+from sandbox.sql_server.results import Column, ResultSet, SqlError, SqlType
+from sandbox.sql_server.type_catalog import datatype_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _described_columns(columns: Sequence[Column]) -> ResultSet:
+    """The engine's table of descriptions; while the engine is not there, names only."""
+    if find_spec("sandbox.sql_server.describe") is None:
+        return ResultSet([Column("name", SqlType("sysname"))], iter([(c.name,) for c in columns]))
+    result: ResultSet = import_module("sandbox.sql_server.describe").describe_rows(columns)
+    return result
+
+
+_DECLARED = re.compile(r"(@[\w@$#]+)\s+(?:as\s+)?\w", re.IGNORECASE)
+_CALLED_IN_BATCH = re.compile(
+    r"""\s*(?:exec(?:ute)?\s+)?(?:\[?sys\]?\s*\.\s*)?
+    \[?(sp_describe_first_result_set|sp_datatype_info(?:_100|_90)?)\]?
+    (?:\s+(?P<arguments>.*?))?\s*;?\s*\Z""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_ARGUMENT = re.compile(
+    r"""\s*(?:(?P<name>@\w+)\s*=\s*)?
+    (?:N?'(?P<text>(?:[^']|'')*)'|(?P<number>-?\d+)|(?P<variable>@\w+)|(?P<null>NULL))
+    \s*(?:,|\Z)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+Execute: TypeAlias = Callable[[str, Mapping[str, Any]], Iterator[Any]]
+"""Runs a text with its parameters by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output parameter's value."""
+
+    ordinal: int
+    name: str
+    type: SqlType
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A procedure's answer."""
+
+    results: Iterator[Any]
+    outputs: Sequence[Output] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    sql: str
+    names: tuple[str, ...]
+
+    def bind(self, values: Sequence[Parameter]) -> dict[str, Any]:
+        """Values by name: their own, or the declared one at their position."""
+        declared = (*self.names, *(f"@p{index}" for index in range(len(values))))
+        return {
+            value.name or name: value.value for value, name in zip(values, declared, strict=False)
+        }
+
+
+@dataclass(slots=True)
+class Procedures:
+    """One session's system procedures; `describe` gives the columns of a query."""
+
+    describe: Callable[[str, str], Sequence[Column]]
+    _prepared: dict[int, _Statement] = field(default_factory=dict)
+    _last_handle: int = 0
+
+    def call(self, request: RpcRequest, execute: Execute) -> Call:
+        """Call a procedure; `execute` runs the statements that it is given.
+
+        Raises:
+            SqlError: it does not exist here, or its arguments do not fit.
+        """
+        match request.name:
+            case "sp_executesql":
+                return _execute_sql(request.parameters, execute)
+            case "sp_prepexec":
+                return self._prepare_and_execute(request.parameters, execute)
+            case "sp_prepare":
+                return self._prepare(request.parameters)
+            case "sp_execute":
+                return self._execute_prepared(request.parameters, execute)
+            case "sp_unprepare":
+                return self._unprepare(request.parameters)
+        if request.name.startswith("sp_cursor"):
+            raise SqlError(16902, f"{request.name}: server cursors are not offered.")
+        return self._inform(request) or _call_in_engine(request, execute)
+
+    def forget(self) -> None:
+        """Drop all prepared statements: the connection was reset."""
+        self._prepared.clear()
+
+    def called_in_batch(self, sql: str, variables: Mapping[str, Any]) -> Call | None:
+        """The answer to a batch that only calls one of these procedures, or None."""
+        match = _CALLED_IN_BATCH.match(sql)
+        arguments = _arguments(match["arguments"] or "", variables) if match else None
+        if match is None or arguments is None:
+            return None
+        return self._inform(RpcRequest(match[1].lower(), arguments))
+
+    def _inform(self, request: RpcRequest) -> Call | None:
+        """The procedures that only tell something."""
+        match request.name:
+            case "sp_describe_first_result_set":
+                return Call(self._described(request.parameters))
+            case "sp_datatype_info" | "sp_datatype_info_90" | "sp_datatype_info_100":
+                return Call(_datatypes(request.parameters))
+        return None
+
+    def _prepare_and_execute(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+        handle, declarations, sql, *values = parameters
+        statement = _Statement(sql.value, _declared_names(declarations.value))
+        results = execute(statement.sql, statement.bind(values))
+        return Call(results, [self._keep(statement, handle)])
+
+    def _prepare(self, parameters: tuple[Parameter, ...]) -> Call:
+        handle, declarations, sql, *_ = parameters
+        statement = _Statement(sql.value, _declared_names(declarations.value))
+        columns = self.describe(statement.sql, declarations.value or "")
+        results = [ResultSet(columns, iter(()))] if columns else []
+        return Call(iter(results), [self._keep(statement, handle)])
+
+    def _keep(self, statement: _Statement, handle: Parameter) -> Output:
+        self._last_handle += 1
+        self._prepared[self._last_handle] = statement
+        return Output(0, handle.name, SqlType("int"), self._last_handle)
+
+    def _execute_prepared(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+        handle, *values = parameters
+        statement = self._prepared.get(handle.value)
+        if statement is None:
+            message = f"Could not find prepared statement with handle {handle.value}."
+            raise SqlError(8179, message)
+        return Call(execute(statement.sql, statement.bind(values)))
+
+    def _unprepare(self, parameters: tuple[Parameter, ...]) -> Call:
+        self._prepared.pop(parameters[0].value, None)
+        return Call(iter(()))
+
+    def _described(self, parameters: tuple[Parameter, ...]) -> Iterator[Any]:
+        named = {parameter.name.lower(): parameter.value for parameter in parameters}
+        sql = named.get("@tsql") or _first_text(parameters)
+        declarations = named.get("@params") or ""
+        yield _described_columns(self.describe(sql, declarations))
+
+
+def _execute_sql(parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+    sql, values = _first_text(parameters), parameters[2:]
+    declarations = parameters[1].value if len(parameters) > 1 else ""
+    statement = _Statement(sql, _declared_names(declarations))
+    return Call(execute(sql, statement.bind(values)))
+
+
+def _call_in_engine(request: RpcRequest, execute: Execute) -> Call:
+    """Any other procedure, as the EXEC statement that calls it."""
+    names = [p.name or f"@p{index}" for index, p in enumerate(request.parameters)]
+    arguments = [
+        f"{parameter.name} = {name}" if parameter.name else name
+        for parameter, name in zip(request.parameters, names, strict=True)
+    ]
+    values = {n: p.value for n, p in zip(names, request.parameters, strict=True)}
+    return Call(execute(f"EXEC {request.name} {', '.join(arguments)}".strip(), values))
+
+
+def _declared_names(declarations: str | None) -> tuple[str, ...]:
+    return tuple(_DECLARED.findall(declarations or ""))
+
+
+def _first_text(parameters: tuple[Parameter, ...]) -> str:
+    if not parameters or not isinstance(parameters[0].value, str):
+        raise SqlError(214, "Procedure expects parameter '@statement' of type 'nvarchar(max)'.")
+    return parameters[0].value
+
+
+def _datatypes(parameters: tuple[Parameter, ...]) -> Iterator[Any]:
+    wanted = [p.value for p in parameters if p.name.lower() in ("", "@data_type")]
+    return iter([datatype_rows(wanted[0] if wanted else 0)])
+
+
+def _arguments(written: str, variables: Mapping[str, Any]) -> tuple[Parameter, ...] | None:
+    """Arguments as a batch writes them: literals and variables; None if it is anything else."""
+    parameters, position = [], 0
+    while position < len(written):
+        match = _ARGUMENT.match(written, position)
+        if match is None or (match["variable"] and match["variable"] not in variables):
+            return None
+        parameters.append(Parameter(match["name"] or "", _literal(match, variables)))
+        position = match.end()
+    return tuple(parameters)
+
+
+def _literal(match: re.Match[str], variables: Mapping[str, Any]) -> Any:
+    if match["text"] is not None:
+        return match["text"].replace("''", "'")
+    if match["number"] is not None:
+        return int(match["number"])
+    return variables[match["variable"]] if match["variable"] else None

@@ -1,0 +1,45 @@
+"""SQL Server's types as TDS writes them: TYPE_INFO, NULL and values ([MS-TDS] 2.2.5.4 to 2.2.5.6).
+
+One builder per type name; the builders live in `number_types`, `time_types`, `text_types` and
+`variant_type`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server import number_types, text_types, time_types, variant_type
+from sandbox.sql_server.packets import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.results import Column, SqlType
+    from sandbox.sql_server.wire import Builder, WireType
+
+_BUILDERS: Mapping[str, Builder] = {
+    **number_types.BUILDERS,
+    **time_types.BUILDERS,
+    **text_types.BUILDERS,
+    **variant_type.BUILDERS,
+}
+
+TYPE_NAMES = frozenset(_BUILDERS)
+
+
+def wire_type(sql_type: SqlType, *, nullable: bool = True) -> WireType:
+    """How values of this type travel.
+
+    Raises:
+        ProtocolError: there is no such type.
+    """
+    try:
+        build = _BUILDERS[sql_type.name.lower()]
+    except KeyError:
+        raise ProtocolError(f"no TDS form is known for the type {sql_type.name!r}") from None
+    return build(sql_type, nullable)
+
+
+def column_wire_type(column: Column) -> WireType:
+    """How values of this column travel: a column without NULLs may use a shorter form."""
+    return wire_type(column.type, nullable=column.nullable)
