@@ -1,0 +1,14 @@
+"""The Data Pipelines API over HTTP, for a laptop: it remembers every call and fails on command.
+
+Stands in for `https://cdp.customer.io/v1`: the six endpoints and `/batch`, Basic authentication,
+size limits, strict mode. What it remembers is at `GET /calls` and `GET /requests`; `DELETE /calls`
+forgets it; `POST /script` takes behaviours from another process.
+"""
+
+from __future__ import annotations
+
+from sandbox.collector.behaviour import Behaviour
+from sandbox.collector.memory import Call, Request
+from sandbox.collector.server import DEFAULT_WRITE_KEY, Collector
+
+__all__ = ["DEFAULT_WRITE_KEY", "Behaviour", "Call", "Collector", "Request"]

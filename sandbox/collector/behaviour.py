@@ -1,0 +1,103 @@
+"""What the collector is told to do instead of answering as the API would."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How to treat the requests that it governs.
+
+    Attributes:
+        status: the answer's status; None answers as the API would. With a status the calls are
+            not committed, unless `commit` says so.
+        headers: further headers of the answer, such as Retry-After or Location.
+        body: the answer's body.
+        padding_bytes: so many spaces after the body.
+        gzip_bytes: instead of the body, gzip that unpacks to so many bytes.
+        commit: commit the calls even though the status says otherwise.
+        delay_seconds: wait so long, after the commit, before answering.
+        drip_seconds: wait so long before each byte of the answer's body.
+        drop: close the connection without an answer, `before` or `after` the commit.
+        contains: govern only requests whose body holds this text.
+        times: how many requests it governs; None means all from then on.
+        probability: how likely each of them is treated so; the others are answered as usual.
+        seed: of the dice for `probability`.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    padding_bytes: int = 0
+    gzip_bytes: int = 0
+    commit: bool = False
+    delay_seconds: float = 0.0
+    drip_seconds: float = 0.0
+    drop: Literal["before", "after"] | None = None
+    contains: str = ""
+    times: int | None = 1
+    probability: float = 1.0
+    seed: int = 0
+
+    @property
+    def commits(self) -> bool:
+        """Whether the calls of the request are committed."""
+        return self.commit or self.drop == "after" or (self.status is None and self.drop is None)
+
+    def answer_body(self) -> bytes:
+        """The bytes of the answer's body."""
+        if self.gzip_bytes:
+            return gzip.compress(b" " * self.gzip_bytes)
+        return self.body.encode() + b" " * self.padding_bytes
+
+
+AS_USUAL = Behaviour()
+
+
+def parse_behaviours(entries: Iterable[Mapping[str, Any]]) -> list[Behaviour]:
+    """Behaviours from JSON. Raises TypeError for an unknown key."""
+    return [Behaviour(**entry) for entry in entries]
+
+
+class _Entry:
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.left = behaviour.times
+        self.dice = random.Random(behaviour.seed)  # noqa: S311 - faults, not secrets
+
+    def governs(self, body: bytes) -> bool:
+        return self.left != 0 and self.behaviour.contains.encode() in body
+
+    def take(self) -> Behaviour:
+        if self.left is not None:
+            self.left -= 1
+        return self.behaviour if self.dice.random() < self.behaviour.probability else AS_USUAL
+
+
+class Script:
+    """The behaviours to come; each request takes the first that governs it."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+        self._lock = threading.Lock()
+
+    def replace(self, behaviours: Iterable[Behaviour]) -> None:
+        """Follow these from now on, and no earlier ones."""
+        with self._lock:
+            self._entries = [_Entry(behaviour) for behaviour in behaviours]
+
+    def take(self, body: bytes) -> Behaviour:
+        """What to do with a request that has this body."""
+        with self._lock:
+            for entry in self._entries:
+                if entry.governs(body):
+                    return entry.take()
+        return AS_USUAL

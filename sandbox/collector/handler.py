@@ -1,0 +1,205 @@
+"""One connection of the collector: reads requests, judges them, answers as told."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import socket
+import time
+import zlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+import orjson
+
+from sandbox.collector.behaviour import AS_USUAL, Behaviour, parse_behaviours
+from sandbox.collector.memory import Call, Request
+from sandbox.collector.rules import ENDPOINTS, judge
+
+if TYPE_CHECKING:
+    from sandbox.collector.memory import Memory
+    from sandbox.collector.rules import ReceivedCall
+    from sandbox.collector.server import _Server
+
+_API = "/v1/"
+_MAX_BODY_BYTES = 64 * 1024 * 1024
+_GZIP_WBITS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    committed: tuple[ReceivedCall, ...] = ()
+
+
+_OK = b'{"success":true}'
+_NOT_FOUND = _Answer(HTTPStatus.NOT_FOUND, b'{"code":"not_found","message":"no such path"}')
+_NOT_AUTHORIZED = _Answer(HTTPStatus.UNAUTHORIZED, b'{"meta":{"errors":["unauthorized"]}}')
+_TOO_LARGE = _Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"meta":{"errors":["too large"]}}')
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the API, what it remembers, and the script."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body in one packet
+
+    @property
+    def _memory(self) -> Memory:
+        return self.server.memory
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Write nothing to stderr; `GET /requests` tells more."""
+
+    def do_GET(self) -> None:
+        """`/calls` and `/requests`, as JSON arrays."""
+        if self.path == "/calls":
+            items = b",\n".join(_describe(call) for call in self._memory.calls)
+            self._send(HTTPStatus.OK, b"[" + items + b"]")
+        elif self.path == "/requests":
+            self._send(HTTPStatus.OK, orjson.dumps(self._memory.requests))
+        else:
+            self._send(_NOT_FOUND.status, _NOT_FOUND.body)
+
+    def do_DELETE(self) -> None:
+        """`/calls`: forget everything."""
+        if self.path != "/calls":
+            self._send(_NOT_FOUND.status, _NOT_FOUND.body)
+            return
+        self._memory.forget()
+        self._send(HTTPStatus.OK, b"{}")
+
+    def do_POST(self) -> None:
+        """A request of the API, or `/script`."""
+        length = int(self.headers.get("Content-Length") or _MAX_BODY_BYTES + 1)
+        if length > _MAX_BODY_BYTES:
+            self.close_connection = True
+            self._send(_TOO_LARGE.status, _TOO_LARGE.body)
+            return
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # the client died in mid request
+        elif self.path == "/script":
+            self._take_script(body)
+        else:
+            self._take_request(body)
+
+    def _take_script(self, body: bytes) -> None:
+        try:
+            behaviours = parse_behaviours(orjson.loads(body))
+        except (TypeError, ValueError) as error:
+            self._send(HTTPStatus.BAD_REQUEST, orjson.dumps({"message": str(error)}))
+            return
+        self.server.script.replace(behaviours)
+        self._send(HTTPStatus.OK, b"{}")
+
+    def _take_request(self, body: bytes) -> None:
+        arrived_at = time.time()
+        number = self._memory.next_request_number()
+        answer = self._judge(body)
+        behaviour = self.server.script.take(body)
+        committed = answer.committed if behaviour.commits else ()
+        endpoint = self.path.removeprefix(_API)
+        self._memory.commit(committed, endpoint=endpoint, request=number, arrived_at=arrived_at)
+        self._memory.add_request(
+            Request(
+                number=number,
+                method=self.command,
+                path=self.path,
+                headers={k: v for k, v in self.headers.items() if k.lower() != "authorization"},
+                status=None if behaviour.drop else behaviour.status or answer.status,
+                body_bytes=len(body),
+                body_digest=hashlib.sha256(body).hexdigest(),
+                encoding=self.headers.get("Content-Encoding", ""),
+                calls=len(committed),
+                arrived_at=arrived_at,
+            )
+        )
+        self._respond(answer, behaviour)
+
+    def _judge(self, body: bytes) -> _Answer:
+        """What the API would say."""
+        endpoint = self.path.removeprefix(_API)
+        if not self.path.startswith(_API) or endpoint not in ENDPOINTS:
+            return _NOT_FOUND
+        if not self._is_authorized():
+            return _NOT_AUTHORIZED
+        verdict = judge(endpoint, self._unpack(body))
+        is_strict = self.headers.get("X-Strict-Mode") == "1"
+        if verdict.errors and is_strict:
+            errors = orjson.dumps({"meta": {"errors": verdict.errors}})
+            return _Answer(HTTPStatus.BAD_REQUEST, errors)
+        # Without strict mode what is wrong is thrown away, and nobody is told.
+        return _Answer(HTTPStatus.OK, _OK, verdict.accepted)
+
+    def _is_authorized(self) -> bool:
+        expected = base64.b64encode(f"{self.server.write_key}:".encode()).decode()
+        given = self.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), f"Basic {expected}".encode())
+
+    def _unpack(self, body: bytes) -> bytes:
+        if self.headers.get("Content-Encoding") != "gzip":
+            return body
+        try:
+            return zlib.decompressobj(_GZIP_WBITS).decompress(body, _MAX_BODY_BYTES)
+        except zlib.error:
+            return b""
+
+    def _respond(self, answer: _Answer, behaviour: Behaviour) -> None:
+        if behaviour.delay_seconds:
+            self.server.stopping.wait(behaviour.delay_seconds)
+        if behaviour.drop:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif behaviour is AS_USUAL:
+            self._send(answer.status, answer.body)
+        else:
+            self._send_scripted(answer, behaviour)
+
+    def _send_scripted(self, answer: _Answer, behaviour: Behaviour) -> None:
+        body = behaviour.answer_body()
+        if behaviour.status is None and not body:
+            body = answer.body
+        headers = {"Content-Type": "application/json", **behaviour.headers}
+        if behaviour.gzip_bytes:
+            headers["Content-Encoding"] = "gzip"
+        self._send_head(behaviour.status or answer.status, len(body), headers)
+        if not behaviour.drip_seconds:
+            self.wfile.write(body)
+            return
+        for position in range(len(body)):
+            self.wfile.flush()
+            if self.server.stopping.wait(behaviour.drip_seconds):
+                return
+            self.wfile.write(body[position : position + 1])
+
+    def _send(self, status: int, body: bytes) -> None:
+        self._send_head(status, len(body), {"Content-Type": "application/json"})
+        self.wfile.write(body)
+
+    def _send_head(self, status: int, body_bytes: int, headers: dict[str, str]) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(body_bytes))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+def _describe(call: Call) -> bytes:
+    """One entry of `GET /calls`; the call itself byte for byte as it came."""
+    about = orjson.dumps(
+        {
+            "receipt": call.receipt,
+            "request": call.request,
+            "type": call.type,
+            "messageId": call.message_id,
+            "arrived_at": call.arrived_at,
+        }
+    )
+    return about[:-1] + b',"call":' + call.raw + b"}"
