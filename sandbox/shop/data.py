@@ -1,0 +1,133 @@
+"""The rows of the sample shop: the same every time, all from long ago."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox.shop import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SHOP_OPENED = 1_735_689_600
+"""2025-01-01T00:00:00Z: every row is from the year that follows."""
+
+USERS = 1200
+COMPANIES = 90
+EVENTS = 2400
+PAGES = 1000
+SCREENS = 600
+USER_RESOLUTIONS = 120
+SUBSCRIPTIONS = 300
+
+_YEAR_SECONDS = 365 * 24 * 60 * 60
+# datetime2 has no zone
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_FIRST_SESSION = datetime(2025, 1, 1, 8)  # noqa: DTZ001
+_NAMELESS_EVENTS = (700, 1400, 2100)
+_LOST_OLD_ID = 60
+
+Row = tuple[Any, ...]
+
+
+def table_rows() -> dict[str, Sequence[Row]]:
+    """All rows, by table, each in the order of its columns in `schema.sql`."""
+    return {
+        table: list(rows(random.Random(f"sample shop, {table}")))  # noqa: S311 - sample data
+        for table, rows in _TABLES.items()
+    }
+
+
+def products_json(dice: random.Random) -> str:
+    """One to three order lines, as a JSON array."""
+    return json.dumps(
+        [
+            {"product_id": sku, "name": name, "quantity": dice.randint(1, 4), "price": float(price)}
+            for sku, name, price in dice.sample(words.PRODUCTS, dice.randint(1, 3))
+        ],
+        ensure_ascii=False,
+    )
+
+
+def _stamps(count: int) -> Iterator[tuple[int, int]]:
+    """Numbers from 1, each with its moment; moments rise through the year."""
+    for number in range(1, count + 1):
+        yield number, SHOP_OPENED + number * (_YEAR_SECONDS // (count + 1))
+
+
+def _maybe(dice: random.Random, value: Any) -> Any:
+    """The value, or now and then NULL."""
+    return value if dice.random() > 0.1 else None
+
+
+def _users(dice: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(USERS):
+        yield (
+            number,
+            _maybe(dice, f"user{number}@example.com"),
+            dice.choice(words.FIRST_NAMES),
+            dice.choice(words.LAST_NAMES),
+            _maybe(dice, f"+4930{number:07d}"),
+            stamp,
+        )
+
+
+def _events(dice: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(EVENTS):
+        user = dice.randint(1, USERS)
+        if number in _NAMELESS_EVENTS:  # an importer's bug: these become dead letters
+            yield user, None, None, None, stamp
+        elif dice.random() < 0.3:
+            yield user, "Newsletter Opened", None, None, stamp
+        else:
+            price = Decimal(dice.randint(500, 50_000)) / 100
+            yield user, "Order Completed", products_json(dice), price, stamp
+
+
+def _companies(dice: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(COMPANIES):
+        name = f"{words.COMPANIES[number % len(words.COMPANIES)]} {number}"
+        employees = _maybe(dice, dice.randint(1, 5000))
+        yield 5000 + number, 1 + number % 2, name, employees, dice.randint(1, USERS), stamp
+
+
+def _pages(dice: random.Random) -> Iterator[Row]:
+    for _, stamp in _stamps(PAGES):
+        title, path = dice.choice(words.PAGES)
+        seconds = _maybe(dice, dice.randint(1, 4000) / 8)
+        yield dice.randint(1, USERS), title, f"https://shop.example{path}", seconds, stamp
+
+
+def _screens(dice: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(SCREENS):
+        started = _FIRST_SESSION + timedelta(hours=14 * number, milliseconds=7 * number)
+        name = dice.choice(words.SCREENS)
+        yield dice.randint(1, USERS), name, _maybe(dice, started), stamp
+
+
+def _user_resolutions(_: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(USER_RESOLUTIONS):
+        yield number, None if number == _LOST_OLD_ID else f"anon-{number:05d}", stamp
+
+
+def _subscriptions(dice: random.Random) -> Iterator[Row]:
+    for number, stamp in _stamps(SUBSCRIPTIONS):
+        plan, price = dice.choice(words.PLANS)
+        renews_on = _maybe(dice, date(2026, 1, 1) + timedelta(days=number))
+        updated_at = _EPOCH + timedelta(seconds=stamp, milliseconds=number)
+        yield number * 3, plan, Decimal(price), dice.random() < 0.2, renews_on, updated_at
+
+
+_TABLES: dict[str, Callable[[random.Random], Iterator[Row]]] = {
+    "users": _users,
+    "events": _events,
+    "companies": _companies,
+    "pages": _pages,
+    "screens": _screens,
+    "user_resolution": _user_resolutions,
+    "subscriptions": _subscriptions,
+}
