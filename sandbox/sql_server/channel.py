@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import ssl
 
 _RECEIVE_BYTES = 64 * 1024
+_TLS_HANDSHAKE = b"\x16"
 
 
 class ConnectionEnded(Exception):  # noqa: N818 - the ordinary end of a conversation, not a fault
@@ -58,6 +59,22 @@ class Channel:
             self._socket.sendall(self._tls.encrypt(data) if self._tls else data)
         except OSError as error:
             raise ConnectionEnded from error
+
+    def begins_with_tls(self) -> bool:
+        """Wait for the client's first byte: a TLS hello means TDS 8, Encrypt=strict."""
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE
+        except OSError as error:
+            raise ConnectionEnded from error
+
+    def start_strict_tls(self, context: ssl.SSLContext) -> None:
+        """Shake hands before the first packet, as TDS 8 does."""
+        layer = TlsLayer(context)
+        finished = False
+        while not finished:
+            answer, finished = layer.handshake(self._receive())
+            self.send(answer)
+        self._tls = layer
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Shake hands inside of PRELOGIN packets; from then on everything is encrypted."""

@@ -21,7 +21,7 @@ from sandbox.sql_server.prelogin import (
     parse_prelogin,
 )
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.tokens import Change, Done, Token
+from sandbox.sql_server.tokens import TDS_7_4, TDS_8, Change, Done, Token
 
 if TYPE_CHECKING:
     import ssl
@@ -40,8 +40,11 @@ def receive_login(channel: Channel, mode: EncryptionMode, context: ssl.SSLContex
         ProtocolError: the client does something else.
         ConnectionEnded: the client refuses the encryption or the certificate.
     """
+    is_strict = channel.begins_with_tls()
+    if is_strict:
+        channel.start_strict_tls(context)
     options = parse_prelogin(_expect(channel, PacketType.PRELOGIN).payload)
-    encryption = negotiate(options, mode)
+    encryption = Encryption.NOT_SUPPORTED if is_strict else negotiate(options, mode)
     answer = answer_prelogin(options, encryption)
     channel.send(frame_message(PacketType.TABULAR_RESULT, answer))
     if encryption is not Encryption.NOT_SUPPORTED:
@@ -68,7 +71,7 @@ def welcome(login: Login, database: str) -> bytes:
             tokens.database_changed(database, "master"),
             tokens.change_bytes(Change.COLLATION, tokens.COLLATION),
             tokens.language_changed(login.language or DEFAULT_LANGUAGE, ""),
-            tokens.login_acknowledged(),
+            tokens.login_acknowledged(TDS_8 if login.tds_version == TDS_8 else TDS_7_4),
             tokens.change_text(Change.PACKET_SIZE, packet_size, str(DEFAULT_PACKET_SIZE)),
             tokens.features_acknowledged(acknowledged),
             tokens.done(Token.DONE, Done.FINAL),

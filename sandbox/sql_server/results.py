@@ -5,24 +5,24 @@ side imports the other, both import this.
 
 Values in a row are, by SQL Server type:
 
-=================================================  ==================================================
-type                                               Python value (None is NULL)
-=================================================  ==================================================
-tinyint smallint int bigint                        int
-bit                                                bool
-decimal numeric money smallmoney                   decimal.Decimal
-float real                                         float
-date                                               datetime.date
-time                                               datetime.time, or int: 100 ns steps of the day
-datetime smalldatetime datetime2                   naive datetime.datetime, or for datetime2 also
-                                                   int: 100 ns steps since 0001-01-01
-datetimeoffset                                     aware datetime.datetime
-char varchar text nchar nvarchar ntext xml         str (may hold lone surrogates in the n-types);
-                                                   char and nchar arrive padded to their length
-binary varbinary image timestamp (rowversion)      bytes
-uniqueidentifier                                   uuid.UUID
-sql_variant                                        any of the above
-=================================================  ==================================================
+================================================  =================================================
+type                                              Python value (None is NULL)
+================================================  =================================================
+tinyint smallint int bigint                       int
+bit                                               bool
+decimal numeric money smallmoney                  decimal.Decimal
+float real                                        float
+date                                              datetime.date
+time                                              datetime.time, or int: 100 ns steps of the day
+datetime smalldatetime datetime2                  naive datetime.datetime, or for datetime2 also
+                                                  int: 100 ns steps since 0001-01-01
+datetimeoffset                                    aware datetime.datetime
+char varchar text nchar nvarchar ntext xml        str (may hold lone surrogates in the n-types);
+                                                  char and nchar arrive padded to their length
+binary varbinary image timestamp (rowversion)     bytes
+uniqueidentifier                                  uuid.UUID
+sql_variant                                       any of the above
+================================================  =================================================
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LIFETIME = timedelta(days=30)
 _CLOCK_SKEW = timedelta(days=1)
+_LOOPBACK = ip_address("127.0.0.1")
 
 
 def write_certificate(folder: Path) -> Path:
@@ -45,7 +46,8 @@ def write_certificate(folder: Path) -> Path:
 
 def _sign(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    # The ODBC driver looks for an address among the DNS names.
+    names = [x509.DNSName("localhost"), x509.DNSName("127.0.0.1"), x509.IPAddress(_LOOPBACK)]
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -67,6 +69,7 @@ def server_context(certificate_path: Path) -> ssl.SSLContext:
     context.load_cert_chain(certificate_path, certificate_path.with_suffix(".key"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["tds/8.0"])  # Encrypt=strict asks for it
     return context
 
 

@@ -19,6 +19,7 @@ COLLATION = bytes.fromhex("0904d00034")
 """SQL_Latin1_General_CP1_CI_AS: locale 0x0409, its comparison flags, sort id 52; code page 1252."""
 
 TDS_7_4 = 0x74000004
+TDS_8 = 0x08000000
 
 
 class Token(IntEnum):

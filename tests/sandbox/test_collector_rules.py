@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from sandbox.collector.rules import BATCH_MAX_BYTES, CALL_MAX_BYTES, judge
 
-VALID = {
+VALID: dict[str, dict[str, Any]] = {
     "identify": {"userId": "1", "traits": {"email": "a@example.com"}},
     "track": {"anonymousId": "a", "event": "Order Completed"},
     "page": {"userId": "1", "name": "Home"},

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests.packaging.conftest import INSTALLERS
+
+PACKAGES = {"tap_mssql_query", "target_pipelines", "target_pipelines_calls"}
+CALL_TYPES = ("alias", "group", "identify", "page", "screen", "track")
+
+_REPORT_PACKAGES = """
+import importlib.util as util
+print(*(name for name in ("tap_mssql_query", "target_pipelines", "target_pipelines_calls",
+                          "sandbox", "tests", "plugins", "benchmarks") if util.find_spec(name)))
+"""
+
+
+@pytest.fixture(scope="session")
+def wheel_names(source, tmp_path_factory) -> set[str]:
+    """Names of the files in the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", folder, source], check=True)
+    (wheel,) = folder.glob("mssql_reverse_etl-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        return set(opened.namelist())
+
+
+def test_wheel_holds_the_three_packages_and_nothing_else(wheel_names):
+    """The wheel brings tap, target and call types: no sandbox, no tests, nothing called plugins."""
+    tops = {name.split("/")[0] for name in wheel_names}
+
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_package_says_that_it_is_typed(wheel_names, package):
+    """Each package carries py.typed."""
+    assert f"{package}/py.typed" in wheel_names
+
+
+def test_wheel_carries_the_license(wheel_names):
+    """The license travels with the code."""
+    assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_installed_programs_run_outside_the_repository(
+    installer, environment, source, run, request
+):
+    """However it was installed, both programs start and the six call types are found."""
+    run(*INSTALLERS[installer](environment, source))
+
+    programs = environment / "bin"
+    assert "tap-mssql-query" in run(programs / "tap-mssql-query", "--version")
+    assert "target-pipelines" in run(programs / "target-pipelines", "--version")
+    listed = run(programs / "target-pipelines", "--list-call-types")
+    assert all(name in listed for name in CALL_TYPES)
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_installation_brings_the_three_packages_only(installer, environment, source, run):
+    """Nothing called sandbox, tests, plugins or benchmarks becomes importable."""
+    run(*INSTALLERS[installer](environment, source))
+
+    found = run(environment / "bin" / "python", "-I", "-c", _REPORT_PACKAGES)
+
+    assert set(found.split()) == PACKAGES

@@ -1,0 +1,205 @@
+"""The tap as its user runs it, against SQL Server over TDS."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.tap.conftest import TapRun
+
+    RunTap = Callable[..., TapRun]
+
+USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
+
+
+def _sync(name: str = "users", query: str = USERS, **settings: object) -> dict[str, Any]:
+    return {"name": name, "type": "identify", "query": query, **settings}
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], reader: str) -> None:
+    """SCHEMA, all records and a STATE with the server's time come out, through both readers."""
+    before = int(time.time())
+    run = run_tap({**config, "reader": reader, "syncs": [_sync(key_columns=["userId"])]})
+    assert (run.exit_code, [m["type"] for m in run.messages]) == (
+        0,
+        ["SCHEMA", "RECORD", "RECORD", "STATE"],
+    )
+    assert run.records("users") == [
+        {"userId": 1, "email": "zoë@example.com"},
+        {"userId": 2, "email": None},
+    ]
+    assert run.state is not None
+    assert before <= run.state["bookmarks"]["users"]["last_sync_time"] <= time.time()
+
+
+def test_schema_tells_the_call_type_and_the_bookmark(
+    run_tap: RunTap, config: dict[str, Any]
+) -> None:
+    """SCHEMA carries the columns' types, the call type, and what the query was rendered with."""
+    state = {"bookmarks": {"users": {"last_sync_time": 15}}}
+    run = run_tap({**config, "syncs": [_sync(key_columns=["userId"])]}, state=state)
+    (schema,) = run.of_type("SCHEMA")
+    assert schema["stream"] == "users"
+    assert schema["key_properties"] == ["userId"]
+    assert schema["schema"] == {
+        "type": "object",
+        "properties": {
+            "userId": {"type": ["integer", "null"]},
+            "email": {"type": ["string", "null"]},
+        },
+        "x-call-type": "identify",
+        "x-last-sync-time": 15,
+    }
+
+
+def test_second_sync_reads_only_changes(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """The bookmark of the state limits the query."""
+    state = {"bookmarks": {"users": {"last_sync_time": 15}}}
+    run = run_tap({**config, "syncs": [_sync()]}, state=state)
+    assert [record["userId"] for record in run.records("users")] == [2]
+
+
+def test_lookback_shifts_the_query_and_not_the_bookmark(
+    run_tap: RunTap, config: dict[str, Any]
+) -> None:
+    """`lookback_seconds` is taken from what is rendered; it stops at 0."""
+    state = {"bookmarks": {"users": {"last_sync_time": 15}}}
+    run = run_tap({**config, "syncs": [_sync(lookback_seconds=100)]}, state=state)
+    assert len(run.records("users")) == 2
+    assert run.of_type("SCHEMA")[0]["schema"]["x-last-sync-time"] == 0
+
+
+def test_foreign_state_survives(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """Other keys of a bookmark and other streams come back as they were."""
+    state = {"bookmarks": {"users": {"last_sync_time": 15, "mine": 1}, "other": {"x": [1]}}}
+    run = run_tap({**config, "syncs": [_sync()]}, state=state)
+    assert run.state is not None
+    assert run.state["bookmarks"]["other"] == {"x": [1]}
+    assert run.state["bookmarks"]["users"]["mine"] == 1
+
+
+def test_failing_sync_leaves_the_others_running(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """One sync fails and keeps its bookmark; the other moves; the run exits 3."""
+    syncs = [_sync("broken", "SELECT nothing FROM users"), _sync("users")]
+    state = {"bookmarks": {"broken": {"last_sync_time": 7}}}
+    run = run_tap({**config, "syncs": syncs}, state=state)
+    assert run.exit_code == 3
+    assert "sync=broken failed: SQL Server error 207: Invalid column name 'nothing'" in run.log
+    assert run.state is not None
+    assert run.state["bookmarks"]["broken"] == {"last_sync_time": 7}
+    assert run.state["bookmarks"]["users"]["last_sync_time"] > 7
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_error_after_the_rows_moves_no_bookmark(
+    run_tap: RunTap, config: dict[str, Any], reader: str
+) -> None:
+    """An error that SQL Server tells only after the last row fails the sync."""
+    query = "SELECT id AS userId FROM users; RAISERROR('late', 16, 1)"
+    run = run_tap({**config, "reader": reader, "syncs": [_sync(query=query)]})
+    assert (run.exit_code, len(run.records("users")), run.state) == (3, 2, None)
+
+
+def test_sync_that_is_not_due_is_left_alone(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """Before its frequency has passed a sync sends nothing and keeps its bookmark."""
+    bookmark = {"last_sync_time": int(time.time()) - 100}
+    state = {"bookmarks": {"users": bookmark}}
+    run = run_tap({**config, "syncs": [_sync(frequency="1h")]}, state=state)
+    assert (run.exit_code, run.of_type("SCHEMA")) == (0, [])
+    assert run.state == state
+    assert "sync=users skipped: not due yet" in run.log
+
+
+def test_disabled_sync_does_not_run(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """`enabled: false` leaves a sync out."""
+    run = run_tap({**config, "syncs": [_sync(enabled=False)]})
+    assert (run.exit_code, run.messages) == (0, [])
+
+
+def test_discovery_agrees_with_a_run(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """`--discover` describes the columns without running the query, as a run would."""
+    config = {**config, "syncs": [_sync()]}
+    (catalog,) = run_tap(config, "--discover").messages
+    (schema,) = run_tap(config).of_type("SCHEMA")
+    assert catalog["streams"][0]["schema"]["properties"] == schema["schema"]["properties"]
+
+
+def test_stream_maps_apply(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """The SDK's stream maps work, record by record."""
+    maps = {"users": {"userId": "userId", "double": "userId * 2", "__else__": None}}
+    run = run_tap({**config, "syncs": [_sync()], "stream_maps": maps})
+    assert run.records("users")[0] == {"userId": 1, "double": 2}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("id, id", '"id" and "id" cannot stand side by side'),
+        ("id AS userId, email AS UserID", '"userId" and "UserID" cannot stand side by side'),
+        ("id + 1", "Column 1 has no name"),
+    ],
+)
+def test_unusable_columns_are_refused(
+    run_tap: RunTap, config: dict[str, Any], columns: str, message: str
+) -> None:
+    """Duplicate, unnamed and case-colliding columns fail the sync before any record."""
+    run = run_tap({**config, "syncs": [_sync(query=f"SELECT {columns} FROM users")]})
+    assert (run.exit_code, run.messages) == (3, [])
+    assert message in run.log
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"password": "wrong-canary"}, "error 18456: Login failed for user 'reader'"),
+        ({"database": "nowhere"}, "error 4060: Cannot open database"),
+    ],
+)
+def test_refused_login_says_what_to_check(
+    run_tap: RunTap, config: dict[str, Any], reader: str, change: dict[str, str], message: str
+) -> None:
+    """A wrong password or database exits 3, names what to check, and shows no password."""
+    run = run_tap({**config, **change, "reader": reader, "syncs": [_sync()]})
+    assert run.exit_code == 3
+    assert message in run.log
+    assert "canary" not in run.log
+
+
+def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """A server that does not answer is named, with what to check."""
+    run = run_tap({**config, "port": 1, "syncs": [_sync()]})
+    assert run.exit_code == 3
+    assert "Cannot connect to 127.0.0.1:1, database shop." in run.log
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("", "is not JSON"),
+        ('{"bookmarks": {"users": {"last_sy', "is not JSON"),
+        ({"bookmarks": {"users": {"last_sync_time": "0; DROP"}}}, "whole number of seconds"),
+        ({"bookmarks": {"users": {"last_sync_time": 32_503_680_000}}}, "after the server's clock"),
+    ],
+)
+def test_unusable_state_is_refused(
+    run_tap: RunTap, config: dict[str, Any], state: object, message: str
+) -> None:
+    """A corrupt, hostile or future bookmark exits 2, and nothing is read or forgotten."""
+    run = run_tap({**config, "syncs": [_sync()]}, state=state)
+    assert (run.exit_code, run.of_type("RECORD")) == (2, [])
+    assert message in run.log
+
+
+def test_configuration_problems_exit_2(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """All problems of the configuration are told, and no connection is tried."""
+    syncs = [_sync(query="SELECT {{x}}"), _sync("b", timezone="Mars")]
+    run = run_tap({**config, "port": "x", "syncs": syncs})
+    assert (run.exit_code, run.messages) == (2, [])
+    assert all(part in run.log for part in ("`port`", "{{x}}", "`timezone`"))
