@@ -63,6 +63,3 @@ class Interrupted(TapError):  # noqa: N818 - not a failure of the tap
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_code = 128 + signal_number
-
-
-BROKEN_PIPE_EXIT_CODE = 141

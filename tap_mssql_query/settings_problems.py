@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jsonschema import Draft202012Validator
 
 from tap_mssql_query.query import VARIABLES, find_unknown_variables
+from tap_mssql_query.settings_schema import complaint_of
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def find_problems(config: Mapping[str, Any]) -> list[str]:
     errors = sorted(
         validator.iter_errors(dict(config)), key=lambda error: list(map(str, error.path))
     )
-    shape = [f"{_place_of(error, config)} {_complaint_of(error)}." for error in errors]
+    shape = [f"{_place_of(error, config)} {complaint_of(error)}." for error in errors]
     places = {tuple(error.absolute_path)[:2] for error in errors}
     if ("syncs",) in places or "syncs" not in config:
         return shape
@@ -59,35 +60,6 @@ def _place_of(error: ValidationError, config: Mapping[str, Any]) -> str:
         name = sync.get("name") if isinstance(sync, dict) else None
         place += f' of sync "{name}"' if isinstance(name, str) else ""
     return place
-
-
-def _complaint_of(error: ValidationError) -> str:
-    """What is wrong, in words that never hold the value: it may be a password."""
-    expected: Any = error.validator_value
-    match error.validator:
-        case "type":
-            types = [expected] if isinstance(expected, str) else expected
-            return f"must be of type {' or '.join(types)}"
-        case "required":
-            missing = [name for name in expected if name not in _keys_of(error)]
-            return f"lacks {', '.join(f'`{name}`' for name in missing)}"
-        case "enum":
-            return f"must be one of {', '.join(map(str, expected))}"
-        case "pattern":
-            return f"must match {expected}"
-        case "additionalProperties":
-            known: Any = error.schema["properties"]  # type: ignore[index]
-            unknown = [name for name in _keys_of(error) if name not in known]
-            return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known)}"
-        case "minLength":
-            return "must not be empty"
-        case _:
-            return f"breaks the rule {error.validator} {expected}"
-
-
-def _keys_of(error: ValidationError) -> list[str]:
-    instance: Any = error.instance
-    return list(instance)
 
 
 def _meaning_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:

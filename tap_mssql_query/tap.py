@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -13,8 +12,8 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from tap_mssql_query import bookmarks
+from tap_mssql_query.command_line import reason_of, run_program, say_unreadable
 from tap_mssql_query.errors import (
-    BROKEN_PIPE_EXIT_CODE,
     ConfigurationError,
     Interrupted,
     ServerError,
@@ -140,9 +139,7 @@ class TapMSSQLQuery(Tap):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"The configuration {', '.join(value)} cannot be read: {_reason_of(error)}."
-            ) from error
+            raise ConfigurationError(say_unreadable(value, error)) from error
 
     @classmethod
     def invoke(  # type: ignore[override]  # as in the SDK's own Tap
@@ -175,30 +172,11 @@ def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) 
         return json.load(file)
     except ValueError as error:
         raise kind(
-            f"The {what} file {file.name} is not JSON ({_reason_of(error)}). Restore it; nothing "
+            f"The {what} file {file.name} is not JSON ({reason_of(error)}). Restore it; nothing "
             f"was read. To start without one, leave --{what} out."
         ) from error
 
 
-def _reason_of(error: OSError | ValueError) -> str:
-    """Why, without a piece of the file: it may hold a password."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"no JSON at line {error.lineno}, column {error.colno}"
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
 def main() -> None:
     """The console script `tap-mssql-query`; exit codes are those of `errors`."""
-    try:
-        TapMSSQLQuery.cli()
-    except ConfigurationError as error:
-        for problem in error.problems:
-            TapMSSQLQuery.logger.error("%s", problem)
-        sys.exit(error.exit_code)
-    except TapError as error:
-        TapMSSQLQuery.logger.error("%s", error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our lines is gone; nothing more can be said on stdout, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE_EXIT_CODE)
+    run_program(TapMSSQLQuery.cli, TapMSSQLQuery.logger, TapError)

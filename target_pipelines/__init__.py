@@ -1,1 +1,46 @@
-"""target-pipelines: Singer messages as calls to customer-data APIs."""
+"""Singer target that delivers rows as calls; this module is all that a plugin may import."""
+
+from __future__ import annotations
+
+from target_pipelines.batching import EncodedCall, Limits
+from target_pipelines.call_fields import (
+    BOOLEAN,
+    CONTEXT,
+    ID,
+    MOBILE_CONTEXT,
+    TEXT,
+    TIMESTAMP,
+    USER_OR_ANONYMOUS_ID,
+    call_schema,
+    nullable,
+    object_of,
+)
+from target_pipelines.call_types import CallType
+from target_pipelines.destinations import Destination, DestinationType, Sender
+from target_pipelines.hookspecs import hookimpl
+from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop
+
+__all__ = [
+    "BOOLEAN",
+    "CONTEXT",
+    "ID",
+    "MOBILE_CONTEXT",
+    "TEXT",
+    "TIMESTAMP",
+    "USER_OR_ANONYMOUS_ID",
+    "CallType",
+    "Delivered",
+    "Destination",
+    "DestinationType",
+    "EncodedCall",
+    "Limits",
+    "Outcome",
+    "Refused",
+    "Retry",
+    "Sender",
+    "Stop",
+    "call_schema",
+    "hookimpl",
+    "nullable",
+    "object_of",
+]

@@ -1,0 +1,35 @@
+"""track: what someone did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_pipelines import (
+    ID,
+    USER_OR_ANONYMOUS_ID,
+    CallType,
+    call_schema,
+    hookimpl,
+    object_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRACK = CallType(
+    name="track",
+    summary="what someone did",
+    extra_columns="properties",
+    is_event=True,
+    schema=call_schema(
+        {"userId": ID, "anonymousId": ID, "event": ID, "properties": object_of({})},
+        required=["event"],
+        any_of=USER_OR_ANONYMOUS_ID,
+    ),
+)
+
+
+@hookimpl
+def register_call_types(register: Callable[[CallType], None]) -> None:
+    """Offer `track`."""
+    register(TRACK)

@@ -1,0 +1,41 @@
+"""What both programs do around their command line: errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Sequence
+
+BROKEN_PIPE_EXIT_CODE = 141
+"""As a shell shows SIGPIPE: whoever read our stdout is gone."""
+
+
+def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exception]) -> None:
+    """Run a command line; `errors` is the base of those with an `exit_code` of their own."""
+    try:
+        cli()
+    except errors as error:
+        for problem in getattr(error, "problems", (str(error),)):
+            logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
+        sys.exit(getattr(error, "exit_code", 1))
+    except BrokenPipeError:
+        # Nothing more can be said on stdout, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE_EXIT_CODE)
+
+
+def say_unreadable(paths: Sequence[str], error: OSError | ValueError) -> str:
+    """The message for configuration files that cannot be read."""
+    return f"The configuration {', '.join(paths)} cannot be read: {reason_of(error)}."
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why, without a piece of the file: it may hold a password."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON at line {error.lineno}, column {error.colno}"
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,61 @@
+"""Calls → batches: as many as fit, counted in the exact bytes on the wire. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections import deque
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCall:
+    """A call, ready to send.
+
+    Attributes:
+        body: its JSON.
+        stream: the stream of its record.
+        call_type: the name of its type.
+        person: whom it is about; calls about the same keep their order.
+        epoch: the stretch of input between two STATEs that its record came in; see `acks`.
+    """
+
+    body: bytes
+    stream: str
+    call_type: str
+    person: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a destination takes.
+
+    `envelope_bytes` are added once to each batch, `separator_bytes` between two calls.
+    """
+
+    call_max_bytes: int
+    batch_max_bytes: int
+    batch_max_calls: int | None = None
+    envelope_bytes: int = 0
+    separator_bytes: int = 1
+    requests_per_second: float | None = None
+
+
+def take_batch(waiting: deque[EncodedCall], limits: Limits) -> list[EncodedCall]:
+    """Take calls from the front: at least one, and no more than fit in one batch."""
+    batch = [waiting.popleft()]
+    size = limits.envelope_bytes + len(batch[0].body)
+    while waiting and len(batch) != limits.batch_max_calls:
+        size += limits.separator_bytes + len(waiting[0].body)
+        if size > limits.batch_max_bytes:
+            break
+        batch.append(waiting.popleft())
+    return batch
+
+
+def split_batch(batch: list[EncodedCall]) -> tuple[list[EncodedCall], list[EncodedCall]]:
+    """Both halves of a batch of two or more."""
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]

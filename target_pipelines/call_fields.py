@@ -1,0 +1,112 @@
+"""The fields that several call types share, as JSON Schemas: the seed of every call's schema.
+
+Source: the field tables of Customer.io's Data Pipelines API. Unknown context keys are allowed, as
+there ("additional UTM parameters").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+ID: Schema = {"type": "string", "minLength": 1}
+BOOLEAN: Schema = {"type": "boolean"}
+TIMESTAMP: Schema = {"type": "string", "format": "date-time"}
+MESSAGE_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+
+
+def object_of(properties: Mapping[str, Schema]) -> Schema:
+    """Schema of an object with these properties, and any others."""
+    return {"type": "object", "properties": dict(properties)}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Schema of a trait or property that may be sent as null (`null_values: send`)."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def texts(*names: str) -> dict[str, Schema]:
+    """Properties that are all texts."""
+    return dict.fromkeys(names, TEXT)
+
+
+_PAGE = object_of(
+    {
+        "keywords": {"type": "array", "items": TEXT},
+        **texts("name", "path", "referrer", "search", "title", "url"),
+    }
+)
+_CONTEXT_FIELDS: dict[str, Schema] = {
+    "active": BOOLEAN,
+    "channel": {"type": "string", "enum": ["browser", "server", "mobile"]},
+    **texts("ip", "locale", "userAgent"),
+    "campaign": object_of(texts("content", "medium", "name", "source", "term")),
+    "page": _PAGE,
+}
+CONTEXT = object_of(_CONTEXT_FIELDS)
+"""What a call may say about the circumstances it comes from."""
+
+MOBILE_CONTEXT = object_of(
+    {
+        **_CONTEXT_FIELDS,
+        "app": object_of(texts("build", "name", "namespace", "version")),
+        "device": object_of(
+            {
+                **texts("advertisingId", "id", "manufacturer", "model", "name", "version"),
+                "type": {"type": "string", "enum": ["android", "ios"]},
+            }
+        ),
+        "network": object_of(
+            {"bluetooth": BOOLEAN, "carrier": TEXT, "cellular": BOOLEAN, "wifi": BOOLEAN}
+        ),
+        "os": object_of(texts("name", "version")),
+    }
+)
+"""The same, and what an app knows about its device."""
+
+INTEGRATIONS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["boolean", "object"]},
+}
+
+USER_OR_ANONYMOUS_ID: Sequence[Schema] = (
+    {"required": ["userId"]},
+    {"required": ["anonymousId"]},
+)
+"""For `any_of`: the call belongs to someone."""
+
+
+def call_schema(
+    properties: Mapping[str, Schema],
+    *,
+    required: Sequence[str] = (),
+    any_of: Sequence[Schema] = (),
+    context: Schema = CONTEXT,
+) -> Schema:
+    """Schema of a call with these fields, and those that every call has.
+
+    Args:
+        properties: the fields of this call type, in the order in which they are sent.
+        required: names of those that it cannot be without.
+        any_of: schemas of which at least one must hold.
+        context: schema of `context`.
+    """
+    schema = object_of(
+        {
+            **properties,
+            "context": context,
+            "integrations": INTEGRATIONS,
+            "timestamp": TIMESTAMP,
+            "messageId": MESSAGE_ID,
+        }
+    )
+    if required:
+        schema["required"] = list(required)
+    if any_of:
+        schema["anyOf"] = list(any_of)
+    return schema

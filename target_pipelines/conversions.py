@@ -1,0 +1,101 @@
+"""Values of columns → what a field of a call wants. Pure; NULL stays None.
+
+What cannot be converted is returned as it is: the call's schema then says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Conversion = Callable[[Any], Any]
+
+_MILLISECONDS_FROM = 100_000_000_000
+"""Unix times above this are in milliseconds: as seconds they would lie beyond the year 5000."""
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
+    """The conversion to what a field's schema asks for; None if any value will do."""
+    if schema.get("format") == "date-time":
+        return to_instant
+    wanted = schema.get("type")
+    return _BY_TYPE.get(wanted[0] if isinstance(wanted, list) else wanted)
+
+
+def to_text(value: Any) -> Any:
+    """Text; numbers with their digits, whole ones without `.0`; no padding; empty is None."""
+    if isinstance(value, str):
+        return value.rstrip(" ") or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return str(int(value)) if value == value.to_integral_value() else format(value, "f")
+    return str(value) if isinstance(value, int) else value
+
+
+def to_boolean(value: Any) -> Any:
+    """A boolean, from a bit or the words."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _BOOLEANS.get(value.strip().lower(), value)
+    return bool(value) if value in (0, 1) else value
+
+
+def to_instant(value: Any) -> Any:
+    """ISO 8601 with an offset, from such text, from text without one (UTC), or from unix time."""
+    if isinstance(value, str):
+        return _instant_of_text(value)
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _instant_of_number(value)
+    return value
+
+
+def _instant_of_text(value: str) -> str | None:
+    text = value.strip()
+    if not text or text.endswith("Z"):
+        return text or None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return value
+    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
+
+
+def _instant_of_number(value: int | Decimal) -> Any:
+    seconds = float(value)
+    if abs(seconds) >= _MILLISECONDS_FROM:
+        seconds /= 1000
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return value
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _parse_json(opening: str) -> Conversion:
+    """Parses text that begins as this kind of JSON does."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str) or not value.lstrip().startswith(opening):
+            return value
+        try:
+            return _decode(value.encode())
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return value
+
+    return convert
+
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_BY_TYPE: Mapping[str | None, Conversion] = {
+    "string": to_text,
+    "boolean": to_boolean,
+    "array": _parse_json("["),
+    "object": _parse_json("{"),
+}

@@ -1,0 +1,68 @@
+"""Calls that will never be accepted, on disk with the reason before any STATE may cover them.
+
+One JSON object per line: `time`, `stream`, `call_type`, `reason`, `status` (of HTTP), `attempts`,
+`call` (as far as it was made) and `record` (where it became no call). They hold personal data:
+the file is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_pipelines.errors import DeliveryStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A call, or the record that became none, and why."""
+
+    stream: str
+    call_type: str
+    reason: str
+    status: int | None = None
+    attempts: int = 0
+    call: Any = None
+    record: Any = None
+
+
+class DeadLetters:
+    """The file; it is made when the first one comes."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._now = now
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Append them; when this returns, they are on the disk. Raises DeliveryStopped."""
+        if not letters:
+            return
+        time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines = b"".join(_encode({"time": time, **asdict(letter)}) + b"\n" for letter in letters)
+        try:
+            self._append(lines)
+        except OSError as error:
+            raise DeliveryStopped(
+                f"Dead letters cannot be written to {self._path}: {error.strerror}. Make room or "
+                "correct the setting `dead_letter_path`; the state stands at what was settled."
+            ) from error
+
+    def _append(self, lines: bytes) -> None:
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            view = memoryview(lines)
+            while view:
+                view = view[os.write(file, view) :]
+            os.fsync(file)
+        finally:
+            os.close(file)

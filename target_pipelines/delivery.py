@@ -1,0 +1,184 @@
+"""Delivers calls: lanes with a thread each, attempts, waiting, splitting.
+
+All calls about one person go through one lane, and a lane has one request in flight: so a
+person's calls arrive in the order of their rows, whatever the concurrency and the retries.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from target_pipelines.batching import split_batch
+from target_pipelines.dead_letters import DeadLetter
+from target_pipelines.encoding import decode_call
+from target_pipelines.errors import DeliveryStopped, PipelinesError
+from target_pipelines.lane import Lane
+from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.destinations import Destination, Sender
+    from target_pipelines.pacing import Pacer
+    from target_pipelines.report import RunReport
+    from target_pipelines.settlement import Settlement
+
+_POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed
+_ABANDON_SECONDS = 5.0
+
+
+class Delivery:
+    """Delivers what it is given, in lanes; the first failure ends them all."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        settlement: Settlement,
+        report: RunReport,
+        pacer: Pacer,
+        *,
+        concurrency: int,
+        max_retry_seconds: float,
+        check_interrupted: Callable[[], None],
+    ) -> None:
+        self._settlement = settlement
+        self._report = report
+        self._pacer = pacer
+        self._max_retry_seconds = max_retry_seconds
+        self._check_interrupted = check_interrupted
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        count = min(concurrency, destination.max_lanes or concurrency)
+        self._lanes = [Lane(destination.limits) for _ in range(count)]
+        self._threads = [
+            threading.Thread(
+                target=self._work,
+                args=(lane, destination.open_sender()),
+                name=f"lane-{number}",
+                daemon=True,  # an abandoned attempt must not keep the process
+            )
+            for number, lane in enumerate(self._lanes)
+        ]
+
+    # The main thread's side
+
+    def start(self) -> None:
+        """Start the lanes."""
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, calls: Iterable[EncodedCall]) -> None:
+        """Hand calls to their lanes; waits while those are full.
+
+        Raises what made a lane fail, or Interrupted.
+        """
+        sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
+        for call in calls:
+            sorted_calls[crc32(call.person.encode()) % len(self._lanes)].append(call)
+        for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
+            lane.add(its_calls)
+        for lane in self._lanes:
+            while not lane.wait_for_room(_POLL_SECONDS):
+                self._check()
+        self._check()
+
+    def finish(self) -> None:
+        """Wait until every call is settled. Raises what made a lane fail, or Interrupted."""
+        for lane in self._lanes:
+            lane.end()
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(_POLL_SECONDS)
+                self._check()
+        self._check()
+
+    def abandon(self) -> None:
+        """Stop the lanes; what is in flight gets a few seconds to end."""
+        self._stopping.set()
+        for lane in self._lanes:
+            lane.clear()
+        deadline = time.monotonic() + _ABANDON_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._check_interrupted()
+
+    # A lane's side
+
+    def _work(self, lane: Lane, sender: Sender) -> None:
+        try:
+            while batch := lane.take_batch():
+                self._deliver(batch, sender)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            self._fail(error)
+        finally:
+            sender.close()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None and not self._stopping.is_set():
+            self._failure = error
+        self._stopping.set()
+        for lane in self._lanes:
+            lane.clear()
+
+    def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
+        """Settle a batch: all of it, in order, in as many attempts and parts as it takes."""
+        outcome, attempts = self._attempt(batch, sender)
+        if isinstance(outcome, Delivered):
+            self._settlement.deliver(batch)
+        elif len(batch) > 1:
+            for half in split_batch(batch):
+                self._deliver(half, sender)
+        else:
+            self._reject(batch[0], outcome, attempts)
+
+    def _attempt(
+        self, batch: Sequence[EncodedCall], sender: Sender
+    ) -> tuple[Delivered | Refused, int]:
+        """Try until the destination has taken or refused the batch. Raises DeliveryStopped."""
+        size = sum(len(call.body) for call in batch)
+        deadline = time.monotonic() + self._max_retry_seconds
+        attempts = 0
+        while True:
+            self._wait(self._pacer.reserve())
+            self._report.add_attempt(size, is_retry=attempts > 0)
+            outcome = sender.send(batch)
+            attempts += 1
+            if isinstance(outcome, (Delivered, Refused)):
+                return outcome, attempts
+            if isinstance(outcome, Stop):
+                raise DeliveryStopped(f"The destination stopped this run: {outcome.reason}.")
+            self._wait(self._retry_delay(outcome, attempts, deadline))
+
+    def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
+        delay = backoff_seconds(attempts, outcome.after_seconds, random.random())  # noqa: S311
+        if time.monotonic() + delay > deadline:
+            raise DeliveryStopped(
+                f"A batch was not accepted in {attempts} attempts within `max_retry_seconds` "
+                f"({self._max_retry_seconds:g}): {outcome.reason}. Run it again later; the state "
+                "stands at what was settled."
+            )
+        return delay
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set():
+            raise PipelinesError("the run is stopping")
+
+    def _reject(self, call: EncodedCall, outcome: Refused, attempts: int) -> None:
+        letter = DeadLetter(
+            stream=call.stream,
+            call_type=call.call_type,
+            reason=f"The destination refused the call: {outcome.reason}.",
+            status=outcome.status,
+            attempts=attempts,
+            call=decode_call(call.body),
+        )
+        self._settlement.reject([letter], call.epoch)

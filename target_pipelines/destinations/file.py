@@ -1,0 +1,77 @@
+"""The destination `file`: one call per line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from target_pipelines.batching import EncodedCall, Limits
+from target_pipelines.destinations import DestinationType
+from target_pipelines.errors import ConfigurationError
+from target_pipelines.hookspecs import hookimpl
+from target_pipelines.retry_policy import Delivered, Outcome, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_pipelines.settings import TargetSettings
+
+_LIMITS = Limits(call_max_bytes=sys.maxsize, batch_max_bytes=1024 * 1024)
+
+
+class FileDestination:
+    """Appends calls to a file; a batch that was sent is on the disk."""
+
+    limits = _LIMITS
+    max_lanes = 1  # so that the file has the order of the rows
+
+    def __init__(self, file: int, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def open_sender(self) -> FileDestination:
+        """There is one file, and one sender."""
+        return self
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        """Append the calls, whole lines or nothing that a reader could take for a call."""
+        view = memoryview(b"".join(call.body + b"\n" for call in calls))
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+            _sync(self._file)
+        except OSError as error:
+            return Stop(f"{self._name} cannot be written: {error.strerror}")
+        return Delivered()
+
+    def close(self) -> None:
+        """Nothing: the process ends."""
+
+
+def _sync(file: int) -> None:
+    """Wait for the disk; pipes and terminals have none."""
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (22, 95):  # EINVAL, EOPNOTSUPP
+            raise
+
+
+def open_file(settings: TargetSettings) -> FileDestination:
+    """Open the file for appending. Raises ConfigurationError."""
+    path = Path(settings.output_path)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Setting `output_path`: {path} cannot be opened ({error.strerror})."
+        ) from error
+    return FileDestination(file, str(path))
+
+
+@hookimpl
+def register_destinations(register) -> None:  # type: ignore[no-untyped-def]
+    """Offer `file`."""
+    register(DestinationType(name="file", open=open_file))

@@ -1,0 +1,21 @@
+"""Hightouch Events. Its limits are not published: those of the API it is modelled on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.hookspecs import hookimpl
+
+PROFILE = HttpProfile(
+    name="hightouch",
+    base_urls={"us": "https://us-east-1.hightouch-events.com/v1"},
+    call_max_bytes=32 * 1024,
+    batch_max_bytes=500 * 1024,
+)
+
+
+@hookimpl
+def register_destinations(register: Any) -> None:
+    """Offer `hightouch`."""
+    register(PROFILE.as_destination())

@@ -1,0 +1,157 @@
+"""The batch endpoints of HTTP APIs: one attempt is one POST."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import requests
+
+from target_pipelines.batching import Limits
+from target_pipelines.destinations import DestinationType
+from target_pipelines.retry_policy import Outcome, Retry, judge_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.settings import TargetSettings
+
+_PREFIX = b'{"batch":['
+_SUFFIX = b"]}"
+_MAX_ANSWER_BYTES = 1024 * 1024
+_CHUNK_BYTES = 16 * 1024
+_MAX_CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpProfile:
+    """What is known of an API with a batch endpoint and Basic authentication.
+
+    Attributes:
+        name: what the setting `destination` says.
+        base_urls: by `region`; without one, `endpoint` must be set.
+        requests_per_second: its limit; None if it states none.
+        headers: further headers, made from the settings.
+    """
+
+    name: str
+    base_urls: Mapping[str, str]
+    call_max_bytes: int
+    batch_max_bytes: int
+    batch_max_calls: int | None = None
+    requests_per_second: float | None = None
+    headers: Callable[[TargetSettings], Mapping[str, str]] = field(default=lambda _: {})
+
+    def as_destination(self) -> DestinationType:
+        """The destination that plugins register for this profile."""
+        return DestinationType(name=self.name, open=self.open, find_problems=self.find_problems)
+
+    def find_problems(self, settings: TargetSettings) -> Iterator[str]:
+        """What the settings lack."""
+        if not settings.write_key:
+            yield f"Setting `write_key` is required for {self.name}."
+        if not self._base_url(settings):
+            known = ", ".join(self.base_urls) or "none"
+            yield (
+                f"Setting `endpoint` is required for {self.name} in region {settings.region} "
+                f"(regions with an address of their own: {known})."
+            )
+
+    def open(self, settings: TargetSettings) -> HttpDestination:
+        """Open the destination."""
+        return HttpDestination(self, settings, f"{self._base_url(settings).rstrip('/')}/batch")
+
+    def _base_url(self, settings: TargetSettings) -> str:
+        return settings.endpoint or self.base_urls.get(settings.region, "")
+
+
+class HttpDestination:
+    """An API, addressed with one write key."""
+
+    max_lanes = None
+
+    def __init__(self, profile: HttpProfile, settings: TargetSettings, url: str) -> None:
+        self._settings = settings
+        self._url = url
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
+            "User-Agent": "target-pipelines",
+            **profile.headers(settings),
+        }
+        self.limits = Limits(
+            call_max_bytes=settings.call_max_bytes or profile.call_max_bytes,
+            batch_max_bytes=settings.batch_max_bytes or profile.batch_max_bytes,
+            batch_max_calls=settings.batch_max_calls or profile.batch_max_calls,
+            envelope_bytes=len(_PREFIX) + len(_SUFFIX),
+            requests_per_second=settings.requests_per_second or profile.requests_per_second,
+        )
+
+    def open_sender(self) -> HttpSender:
+        """A connection of its own, kept alive between attempts."""
+        session = requests.Session()
+        session.trust_env = False  # no proxy, no .netrc: the write key goes where settings say
+        session.auth = (self._settings.write_key or "", "")
+        session.headers.update(self._headers)
+        return HttpSender(session, self._url, self._settings.timeout_seconds)
+
+    def close(self) -> None:
+        """Nothing: each sender closes its connection."""
+
+
+class HttpSender:
+    """One connection."""
+
+    def __init__(self, session: requests.Session, url: str, timeout_seconds: float) -> None:
+        self._session = session
+        self._url = url
+        self._timeout_seconds = timeout_seconds
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        """POST the calls as one batch."""
+        body = _PREFIX + b",".join(call.body for call in calls) + _SUFFIX
+        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            return self._post(body, deadline)
+        except requests.RequestException as error:
+            return Retry(f"no answer ({_kind_of(error)})")
+
+    def _post(self, body: bytes, deadline: float) -> Outcome:
+        timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
+        with self._session.post(
+            self._url, data=body, timeout=timeouts, allow_redirects=False, stream=True
+        ) as answer:
+            return judge_answer(
+                answer.status_code,
+                answer.headers,
+                _read_capped(answer, deadline),
+                now=datetime.now(UTC),
+            )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+
+def _read_capped(answer: requests.Response, deadline: float) -> bytes:
+    """The body, or its beginning if it is long. Raises requests.Timeout after the deadline."""
+    body = b""
+    for chunk in answer.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > _MAX_ANSWER_BYTES:
+            break
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return body
+
+
+def _kind_of(error: requests.RequestException) -> str:
+    """What happened, in a word; the error's own text may hold the address and more."""
+    if isinstance(error, requests.Timeout):
+        return "timeout"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS"
+    return "connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

@@ -1,0 +1,21 @@
+"""RudderStack: each data plane has an address of its own. Source: its documents and gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.hookspecs import hookimpl
+
+PROFILE = HttpProfile(
+    name="rudderstack",
+    base_urls={},
+    call_max_bytes=32 * 1024,
+    batch_max_bytes=4000 * 1024,
+)
+
+
+@hookimpl
+def register_destinations(register: Any) -> None:
+    """Offer `rudderstack`."""
+    register(PROFILE.as_destination())

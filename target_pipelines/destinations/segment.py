@@ -1,0 +1,23 @@
+"""Segment. Source: its public documents; more than 2,500 calls are answered 200 and dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.hookspecs import hookimpl
+
+PROFILE = HttpProfile(
+    name="segment",
+    base_urls={"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"},
+    call_max_bytes=32 * 1024,
+    batch_max_bytes=500 * 1024,
+    batch_max_calls=2500,
+    requests_per_second=1000,
+)
+
+
+@hookimpl
+def register_destinations(register: Any) -> None:
+    """Offer `segment`."""
+    register(PROFILE.as_destination())

@@ -1,0 +1,50 @@
+"""--dry-run: the calls on stdout instead of on their way, as the destination would get them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_pipelines.dead_letters import DeadLetters
+from target_pipelines.retry_policy import Delivered, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_pipelines.batching import EncodedCall, Limits
+    from target_pipelines.dead_letters import DeadLetter
+    from target_pipelines.destinations import Destination
+    from target_pipelines.stdout import Write
+
+
+class DryRunDestination:
+    """Has the limits of the real destination and prints what that would get."""
+
+    max_lanes = 1  # so that calls are printed in the order of their rows
+
+    def __init__(self, destination: Destination, write: Write) -> None:
+        self._destination = destination
+        self._write = write
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the real destination."""
+        return self._destination.limits
+
+    def open_sender(self) -> DryRunDestination:
+        """There is one stdout, and one sender."""
+        return self
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        """Print the calls, one per line."""
+        self._write(b"".join(call.body + b"\n" for call in calls))
+        return Delivered()
+
+    def close(self) -> None:
+        """Nothing: stdout stays."""
+
+
+class CountedDeadLetters(DeadLetters):
+    """Keeps none; the summary counts them."""
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep nothing."""

@@ -1,0 +1,150 @@
+"""Records → the exact bytes of calls: mapped, checked against the schema, with their messageId."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema_rs import validator_for
+
+from tap_mssql_query.settings_schema import complaint_of
+from target_pipelines.batching import EncodedCall
+from target_pipelines.mapping import Mapper, MappingProblem
+from target_pipelines.message_ids import MessageIds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema import ValidationError
+
+    from target_pipelines.call_types import CallType, Json
+    from target_pipelines.settings import TargetSettings
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_PERSON_FIELDS = ("userId", "anonymousId", "groupId")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a record will never be a call, and the call as far as it was made."""
+
+    reason: str
+    call: Json | None = None
+
+
+class StreamEncoder:
+    """Encodes the records of one stream."""
+
+    def __init__(
+        self,
+        stream: str,
+        call_type: CallType,
+        *,
+        plugin: str,
+        last_sync_time: object,
+        settings: TargetSettings,
+        call_max_bytes: int,
+    ) -> None:
+        self._stream = stream
+        self._call_type = call_type
+        self._plugin = plugin
+        self._call_max_bytes = call_max_bytes
+        self._mapper = Mapper(call_type, null_values=settings.null_values)
+        self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
+        self._ids = MessageIds(
+            salt=settings.message_id_salt,
+            stream=stream,
+            call_type=call_type.name,
+            last_sync_time=last_sync_time,
+            is_event=call_type.is_event,
+        )
+        self._said_unplaced: set[str] = set()
+
+    def encode(self, record: Json, epoch: int) -> EncodedCall | Rejection | None:
+        """The call of a record that belongs to an epoch of `Acks`; None if it is filtered out."""
+        try:
+            call = self._map(record)
+        except MappingProblem as problem:
+            return Rejection(str(problem))
+        if call is None:
+            return None
+        if not self._is_valid(call):
+            return Rejection(self._find_reason(call), call)
+        body = self._add_message_id(call)
+        if len(body) > self._call_max_bytes:
+            return Rejection(
+                f"The call is {len(body)} bytes; {self._call_max_bytes} are allowed.", call
+            )
+        return EncodedCall(body, self._stream, self._call_type.name, person_of(call), epoch)
+
+    def _map(self, record: Json) -> Json | None:
+        try:
+            call = self._mapper.map(record)
+        except MappingProblem:
+            raise
+        except Exception as error:  # a plugin's `build` is a stranger's code
+            raise MappingProblem(
+                f'Plugin "{self._plugin}" failed to build the call: {type(error).__name__}.'
+            ) from error
+        if self._mapper.unplaced != self._said_unplaced:
+            self._say_unplaced()
+        return call
+
+    def _say_unplaced(self) -> None:
+        new = sorted(self._mapper.unplaced - self._said_unplaced)
+        logger.warning(
+            "stream=%s: %s calls have no place for these columns, which are not sent: %s",
+            self._stream,
+            self._call_type.name,
+            ", ".join(new),
+        )
+        self._said_unplaced.update(new)
+
+    def _find_reason(self, call: Json) -> str:
+        """What breaks the schema, in words without values."""
+        validator = Draft202012Validator(
+            self._call_type.schema, format_checker=Draft202012Validator.FORMAT_CHECKER
+        )
+        error = best_match(validator.iter_errors(_with_floats(call)))
+        if error is None:
+            return "The call breaks the schema of its type."
+        return f"{_place_of(error)} {complaint_of(error)}."
+
+    def _add_message_id(self, call: Json) -> bytes:
+        body = _encode(call)
+        if "messageId" in call:
+            return body
+        return b'{"messageId":"%b",%b' % (self._ids.next_id(body).encode(), body[1:])
+
+
+def decode_call(body: bytes) -> Json:
+    """The call in its bytes, numbers with their digits."""
+    call: Json = _decode(body)
+    return call
+
+
+def person_of(call: Mapping[str, Any]) -> str:
+    """Whom a call is about; calls about the same keep their order."""
+    for field in _PERSON_FIELDS:
+        if (value := call.get(field)) is not None:
+            return str(value)
+    traits = call.get("traits")
+    return str(traits.get("email", "")) if isinstance(traits, dict) else ""
+
+
+def _place_of(error: ValidationError) -> str:
+    path = ".".join(map(str, error.absolute_path))
+    return f"Field `{path}`" if path else "The call"
+
+
+def _with_floats(value: Any) -> Any:
+    """The call with plain JSON types, which jsonschema knows."""
+    return msgspec.json.decode(_encode(value))

@@ -1,0 +1,29 @@
+"""The hooks that a plugin may implement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pipelines.call_types import CallType
+    from target_pipelines.destinations import DestinationType
+
+PROJECT = "target_pipelines"
+"""Name of the pluggy project, and of the entry-point group."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_call_types(register: Callable[[CallType], None]) -> None:
+    """Call `register` once for each call type that the plugin offers."""
+
+
+@hookspec
+def register_destinations(register: Callable[[DestinationType], None]) -> None:
+    """Call `register` once for each destination that the plugin offers."""

@@ -1,0 +1,82 @@
+"""A lane: calls that wait for their turn, bounded by bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from target_pipelines.batching import take_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_pipelines.batching import EncodedCall, Limits
+
+MAX_BATCH_AGE_SECONDS = 1.0
+"""A batch that is not full leaves when its first call has waited so long."""
+
+_MIN_ROOM_BYTES = 1024 * 1024
+
+
+class Lane:
+    """A queue between the thread that reads and the thread that sends.
+
+    Holds four full batches at most, beyond what one `add` brings.
+    """
+
+    def __init__(self, limits: Limits, max_age_seconds: float = MAX_BATCH_AGE_SECONDS) -> None:
+        self._limits = limits
+        self._max_age_seconds = max_age_seconds
+        self._room_bytes = min(4 * limits.batch_max_bytes, 4 * _MIN_ROOM_BYTES)
+        self._waiting: deque[EncodedCall] = deque()
+        self._bytes = 0
+        self._is_ended = False
+        self._changed = threading.Condition()
+
+    def add(self, calls: Sequence[EncodedCall]) -> None:
+        """Put calls at the end."""
+        if not calls:
+            return
+        with self._changed:
+            self._waiting.extend(calls)
+            self._bytes += sum(len(call.body) for call in calls)
+            self._changed.notify_all()
+
+    def wait_for_room(self, timeout_seconds: float) -> bool:
+        """Wait until there is room for more; False if there is none in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._bytes <= self._room_bytes, timeout_seconds)
+
+    def end(self) -> None:
+        """No more calls will come."""
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Drop what waits, and let nobody wait any longer: the run stops."""
+        with self._changed:
+            self._waiting.clear()
+            self._bytes = 0
+            self._is_ended = True
+            self._changed.notify_all()
+
+    def take_batch(self) -> list[EncodedCall]:
+        """The next batch, when it is full, old enough, or the last; empty at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_ended)
+            self._changed.wait_for(self._is_ready, self._max_age_seconds)
+            if not self._waiting:
+                return []
+            batch = take_batch(self._waiting, self._limits)
+            self._bytes -= sum(len(call.body) for call in batch)
+            self._changed.notify_all()
+            return batch
+
+    def _is_ready(self) -> bool:
+        is_full = self._bytes >= self._limits.batch_max_bytes or (
+            self._limits.batch_max_calls is not None
+            and len(self._waiting) >= self._limits.batch_max_calls
+        )
+        return self._is_ended or is_full

@@ -1,0 +1,53 @@
+"""Reads the input in blocks of whole lines, as much at once as is there."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+from target_pipelines.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_BLOCK_BYTES = 256 * 1024
+MAX_LINE_BYTES = 50 * 1024 * 1024
+
+
+def read_blocks(source: IO[Any]) -> Iterator[list[bytes]]:
+    """Blocks of whole lines, each as soon as it is there; the last line may lack its end.
+
+    Raises:
+        InputError: a line is longer than `MAX_LINE_BYTES`.
+    """
+    read = _reader_of(source)
+    rest: list[bytes] = []
+    rest_bytes = 0
+    while block := read(_BLOCK_BYTES):
+        head, newline, tail = block.rpartition(b"\n")
+        if newline:
+            yield (b"".join(rest) + head + newline).splitlines(keepends=True)
+            rest, rest_bytes = [], 0
+        rest.append(tail)
+        rest_bytes += len(tail)
+        if rest_bytes > MAX_LINE_BYTES:
+            raise InputError(
+                f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Leave the column "
+                "that is so long out of the query."
+            )
+    if last := b"".join(rest):
+        yield [last]
+
+
+def _reader_of(source: IO[Any]) -> Callable[[int], bytes]:
+    """Reads at most so many bytes, without waiting for more than the first."""
+    try:
+        file = source.fileno()
+    except io.UnsupportedOperation:
+        return lambda count: _to_bytes(source.read(count))
+    return lambda count: os.read(file, count)
+
+
+def _to_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

@@ -1,0 +1,184 @@
+"""Records → calls, by the names of their columns. Pure.
+
+A name that the call type knows goes to its place; `context.*`, `integrations.*` and the call
+type's own container nest by dots; everything else becomes a trait or a property. The way is found
+once for each set of columns (a `Plan`) and then only followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_pipelines.conversions import Conversion, conversion_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_pipelines.call_types import CallType, Json
+
+Path = tuple[str, ...]
+
+
+class MappingProblem(Exception):  # noqa: N818 - one row's problem, which becomes a dead letter
+    """A record cannot become a call; the message names columns and fields, never values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One column's way into the call: `parents` are the objects around it, outermost first."""
+
+    column: str
+    parents: Path
+    name: str
+    convert: Conversion | None
+    keeps_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the records with one set of columns become calls.
+
+    `unplaced` are columns for which the call type has no place.
+    """
+
+    wire_name: str
+    steps: Sequence[Step]
+    unplaced: Sequence[str]
+
+    def apply(self, record: Mapping[str, Any]) -> Json:
+        """The call of a record. Raises MappingProblem."""
+        call: Json = {"type": self.wire_name}
+        for step in self.steps:
+            value = record[step.column]
+            if value is not None and step.convert is not None:
+                value = step.convert(value)
+            if value is not None or step.keeps_null:
+                parent = _descend(call, step) if step.parents else call
+                parent[step.name] = value
+        return call
+
+
+def _descend(call: Json, step: Step) -> Json:
+    """The object in which a step's value belongs, made where it is not there yet."""
+    parent = call
+    for name in step.parents:
+        child = parent.get(name)
+        if child is None:
+            child = parent[name] = {}
+        elif not isinstance(child, dict):
+            raise MappingProblem(
+                f"Column `{step.column}` belongs in `{name}`, which another column fills with "
+                "something that is no JSON object."
+            )
+        parent = child
+    return parent
+
+
+def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: str) -> Plan:
+    """Find each column's place. Raises MappingProblem if two columns have the same."""
+    placed = {column: _find_place(column, columns, call_type) for column in columns}
+    _check_distinct(placed)
+    steps = [
+        _make_step(column, path, call_type, null_values) for column, path in placed.items() if path
+    ]
+    # Objects that a column fills whole come before those that reach inside of them.
+    steps.sort(key=lambda step: len(step.parents))
+    return Plan(call_type.wire_name, steps, [column for column, path in placed.items() if not path])
+
+
+def _make_step(column: str, path: Path, call_type: CallType, null_values: str) -> Step:
+    schema = _schema_at(call_type.schema, path)
+    keeps_null = null_values == "send" and len(path) > 1 and path[0] == call_type.extra_columns
+    return Step(column, path[:-1], path[-1], conversion_for(schema), keeps_null)
+
+
+def _find_place(column: str, columns: Sequence[str], call_type: CallType) -> Path:
+    """The path of a column; empty if the call type has no place for it."""
+    known = call_type.schema.get("properties", {})
+    if top := _match(column, known, taken=columns):
+        return (top,)
+    first, _, rest = column.partition(".")
+    container = _match(first, known) if rest else None
+    if container and known[container].get("type") == "object":
+        return (container, *_match_path(rest.split("."), known[container]))
+    if call_type.extra_columns is None:
+        return ()
+    inner = known.get(call_type.extra_columns, {}).get("properties", {})
+    return (call_type.extra_columns, _match(column, inner, taken=columns) or column)
+
+
+def _match(name: str, known: Mapping[str, Any], taken: Sequence[str] = ()) -> str | None:
+    """The known name that is meant: the exact one, else one that differs in case only.
+
+    A known name that another column has exactly (`taken`) is not meant.
+    """
+    if name in known:
+        return name
+    folded = name.casefold()
+    return next((k for k in known if k.casefold() == folded and k not in taken), None)
+
+
+def _match_path(names: Sequence[str], schema: Mapping[str, Any]) -> Path:
+    path: list[str] = []
+    for name in names:
+        known = schema.get("properties", {})
+        path.append(_match(name, known) or name)
+        schema = known.get(path[-1], {})
+    return tuple(path)
+
+
+def _schema_at(schema: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for name in path:
+        schema = schema.get("properties", {}).get(name, {})
+    return schema
+
+
+def _check_distinct(placed: Mapping[str, Path]) -> None:
+    columns_by_path: dict[Path, str] = {}
+    for column, path in placed.items():
+        if path and path in columns_by_path:
+            raise MappingProblem(
+                f"Columns `{columns_by_path[path]}` and `{column}` both mean "
+                f"`{'.'.join(path)}`; rename one with AS."
+            )
+        columns_by_path[path] = column
+
+
+_MAX_PLANS = 256  # records of one stream that differ in their columns are rare
+
+
+class Mapper:
+    """Maps the records of one stream; remembers a plan for each set of columns.
+
+    Attributes:
+        unplaced: columns without a place, as far as they have been met.
+    """
+
+    def __init__(self, call_type: CallType, *, null_values: str) -> None:
+        self._call_type = call_type
+        self._null_values = null_values
+        self._plans: dict[Path, Plan] = {}
+        self.unplaced: set[str] = set()
+
+    def map(self, record: Json) -> Json | None:
+        """The call of a record; None if the call type filters it out. Raises MappingProblem."""
+        columns = tuple(record)
+        plan = self._plans.get(columns) or self._add_plan(columns)
+        call = plan.apply(record)
+        build = self._call_type.build
+        return call if build is None else _built(build(call))
+
+    def _add_plan(self, columns: Path) -> Plan:
+        plan = compile_plan(columns, self._call_type, null_values=self._null_values)
+        if len(self._plans) >= _MAX_PLANS:
+            self._plans.clear()
+        self._plans[columns] = plan
+        self.unplaced.update(plan.unplaced)
+        return plan
+
+
+def _built(call: Any) -> Json | None:
+    if call is None or isinstance(call, dict):
+        return call
+    raise MappingProblem(f"`build` returned a {type(call).__name__}, not a call.")

@@ -1,0 +1,70 @@
+"""Lines of a Singer tap → messages. Pure.
+
+Numbers that are no integers become `Decimal`, and integers keep all their digits: what the tap
+wrote is what the destination gets.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_pipelines.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_REQUIRED: Mapping[str, tuple[str, type]] = {
+    "RECORD": ("record", dict),
+    "SCHEMA": ("schema", dict),
+    "STATE": ("value", dict),
+}
+IGNORED = ("ACTIVATE_VERSION",)
+"""Messages without a meaning for calls."""
+
+
+def parse_message(line: bytes, number: int) -> dict[str, Any]:
+    """The message on a line, its `type` known and the keys that this type needs in place.
+
+    Raises:
+        InputError: the line is none; it says the line's number, never what it holds.
+    """
+    try:
+        message: dict[str, Any] = _decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise InputError(
+            f"Line {number} of the input is no Singer message ({_reason_of(error, line)}). The tap "
+            "broke off or is none; the state stands at what was settled. Run the tap again."
+        ) from error
+    kind = str(message.get("type"))
+    if kind in _REQUIRED:
+        _check(message, kind, number)
+    elif kind not in IGNORED:
+        raise InputError(_unknown_type(kind, number))
+    return message
+
+
+def _check(message: Mapping[str, Any], kind: str, number: int) -> None:
+    key, expected = _REQUIRED[kind]
+    if not isinstance(message.get(key), expected):
+        raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")
+    if kind != "STATE" and not isinstance(message.get("stream"), str):
+        raise InputError(f"Line {number} of the input, a {kind}, has no text `stream`.")
+
+
+def _unknown_type(kind: str, number: int) -> str:
+    if kind == "BATCH":
+        return (
+            f"Line {number} of the input is a BATCH, which names files instead of rows. Switch "
+            "`batch_config` off in the tap."
+        )
+    return f"Line {number} of the input has no `type` that Singer knows."
+
+
+def _reason_of(error: Exception, line: bytes) -> str:
+    if not line.endswith(b"\n"):
+        return "it breaks off in the middle"
+    return "it is no JSON object" if isinstance(error, msgspec.ValidationError) else "invalid JSON"

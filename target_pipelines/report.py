@@ -1,0 +1,143 @@
+"""What a run has done, counted by stream: the summary on stderr and in `report_path`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """Counts of one stream. `seconds` is from its first record to its last settled one."""
+
+    call_type: str
+    started: float
+    read: int = 0
+    delivered: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every record is accounted for."""
+        return self.read == self.delivered + self.filtered + self.rejected
+
+
+class RunReport:
+    """Counts of a run; safe to use from many threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._lock = threading.Lock()
+        self._streams: dict[str, StreamReport] = {}
+        self.requests = 0
+        self.retries = 0
+        self.sent_bytes = 0
+
+    def start_stream(self, stream: str, call_type: str) -> None:
+        """A stream's SCHEMA has come."""
+        with self._lock:
+            if stream not in self._streams:
+                self._streams[stream] = StreamReport(call_type, self._clock())
+
+    def add_read(self, stream: str, count: int) -> None:
+        """Records were read."""
+        with self._lock:
+            self._streams[stream].read += count
+
+    def add_filtered(self, stream: str, count: int = 1) -> None:
+        """Records were left out on purpose."""
+        with self._lock:
+            self._streams[stream].filtered += count
+
+    def add_delivered(self, stream: str, count: int) -> None:
+        """Calls were accepted."""
+        with self._lock:
+            report = self._streams[stream]
+            report.delivered += count
+            report.seconds = self._clock() - report.started
+
+    def add_rejected(self, stream: str, reason: str) -> None:
+        """A record or call became a dead letter."""
+        with self._lock:
+            report = self._streams[stream]
+            report.rejected += 1
+            report.reasons[reason] += 1
+            report.seconds = self._clock() - report.started
+
+    def add_attempt(self, sent_bytes: int, *, is_retry: bool) -> None:
+        """A request was made."""
+        with self._lock:
+            self.requests += 1
+            self.retries += is_retry
+            self.sent_bytes += sent_bytes
+
+    @property
+    def rejected(self) -> int:
+        """Dead letters so far."""
+        return sum(report.rejected for report in self._streams.values())
+
+    @property
+    def read(self) -> int:
+        """Records so far."""
+        return sum(report.read for report in self._streams.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether rows read = delivered + dead-lettered + filtered, in every stream."""
+        return all(report.is_settled for report in self._streams.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values."""
+        return {
+            "seconds": round(self._clock() - self._started, 3),
+            "requests": self.requests,
+            "retries": self.retries,
+            "sent_bytes": self.sent_bytes,
+            "streams": {
+                name: {
+                    "call_type": report.call_type,
+                    "read": report.read,
+                    "delivered": report.delivered,
+                    "filtered": report.filtered,
+                    "rejected": report.rejected,
+                    "rejected_by_reason": dict(report.reasons),
+                    "seconds": round(report.seconds, 3),
+                }
+                for name, report in self._streams.items()
+            },
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON."""
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    def print_summary(self) -> None:
+        """Show the summary as a table on stderr, with the reasons of what was rejected."""
+        console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
+        table = Table("stream", "call type", box=None)
+        for heading in ("read", "delivered", "filtered", "rejected", "seconds"):
+            table.add_column(heading, justify="right")
+        for name, entry in self._streams.items():
+            counts = (entry.read, entry.delivered, entry.filtered, entry.rejected)
+            row = [f"{count:,}" for count in counts]
+            table.add_row(name, entry.call_type, *row, f"{entry.seconds:.1f}")
+        console.print(table)
+        for name, entry in self._streams.items():
+            for reason, count in entry.reasons.most_common(5):
+                console.print(f"{name}: {count:,} rejected: {reason}", markup=False)

@@ -1,0 +1,70 @@
+"""Settles records: each is delivered, dead-lettered or filtered, once, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from target_pipelines.errors import TooManyRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_pipelines.acks import Acks
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.dead_letters import DeadLetter, DeadLetters
+    from target_pipelines.report import RunReport
+
+_MIN_REJECTED = 100
+"""Up to so many dead letters no run is stopped: small samples say little."""
+
+
+class Settlement:
+    """Where calls and records go when they are done; safe to use from many threads."""
+
+    def __init__(
+        self,
+        acks: Acks,
+        dead_letters: DeadLetters,
+        report: RunReport,
+        *,
+        max_rejected_ratio: float,
+    ) -> None:
+        self._acks = acks
+        self._dead_letters = dead_letters
+        self._report = report
+        self._max_rejected_ratio = max_rejected_ratio
+
+    def deliver(self, calls: Sequence[EncodedCall]) -> None:
+        """The destination has these calls."""
+        for stream, count in Counter(call.stream for call in calls).items():
+            self._report.add_delivered(stream, count)
+        for epoch, count in Counter(call.epoch for call in calls).items():
+            self._acks.settle(epoch, count)
+
+    def filter(self, stream: str, epoch: int) -> None:
+        """A record was left out on purpose."""
+        self._report.add_filtered(stream)
+        self._acks.settle(epoch)
+
+    def reject(self, letters: Sequence[DeadLetter], epoch: int) -> None:
+        """These will never be calls: kept on disk first, then settled.
+
+        Raises:
+            DeliveryStopped: they cannot be written.
+            TooManyRejected: there are too many of them; they are not settled.
+        """
+        self._dead_letters.add(letters)
+        for letter in letters:
+            self._report.add_rejected(letter.stream, letter.reason)
+        self._check_ratio()
+        self._acks.settle(epoch, len(letters))
+
+    def _check_ratio(self) -> None:
+        rejected, read = self._report.rejected, self._report.read
+        if rejected > _MIN_REJECTED and rejected > read * self._max_rejected_ratio:
+            raise TooManyRejected(
+                f"{rejected} of {read} rows became dead letters, more than `max_rejected_ratio` "
+                f"({self._max_rejected_ratio:g}) allows. The reasons are in the summary and with "
+                "the dead letters; the state stands."
+            )
