@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,24 +18,35 @@ import pyarrow as pa
 from tap_mssql_query.errors import QueryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Kind(Enum):
-    """How a column's values appear in a RECORD; the value is the JSON Schema of one value."""
+    """How a column's values appear in a RECORD."""
 
-    BOOLEAN = (("type", "boolean"),)
-    INTEGER = (("type", "integer"),)
-    FLOAT = (("type", "number"),)
-    DECIMAL = (("type", "number"), ("x-decimal", True))
-    INSTANT = (("type", "string"), ("format", "date-time"))
-    DATE = (("type", "string"), ("format", "date"))
-    TIME = (("type", "string"), ("format", "time"))
-    TEXT = (("type", "string"),)
-    BINARY = (("type", "string"), ("contentEncoding", "base64"))
-    JSON = (("type", "any"),)
+    BOOLEAN = auto()
+    INTEGER = auto()
+    FLOAT = auto()
+    DECIMAL = auto()
+    INSTANT = auto()
+    DATE = auto()
+    TIME = auto()
+    TEXT = auto()
+    BINARY = auto()
+    JSON = auto()
 
 
+_SCHEMAS: Mapping[Kind, Mapping[str, str]] = {
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.FLOAT: {"type": "number"},
+    Kind.DECIMAL: {"type": "number"},
+    Kind.INSTANT: {"type": "string", "format": "date-time"},
+    Kind.DATE: {"type": "string", "format": "date"},
+    Kind.TIME: {"type": "string", "format": "time"},
+    Kind.TEXT: {"type": "string"},
+    Kind.BINARY: {"type": "string", "contentEncoding": "base64"},
+}
 _ANY_JSON_TYPE = ["object", "array", "string", "number", "boolean", "null"]
 
 _KINDS_OF_SQL_TYPES = {
@@ -126,7 +137,7 @@ def json_schema_of(column: Column) -> dict[str, Any]:
     """JSON Schema of one value of the column; every column may be NULL."""
     if column.kind is Kind.JSON:
         return {"type": _ANY_JSON_TYPE}
-    schema: dict[str, Any] = dict(column.kind.value)
+    schema = _SCHEMAS[column.kind]
     return {**schema, "type": [schema["type"], "null"]}
 
 
