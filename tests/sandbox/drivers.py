@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import mssql_python
 import mssql_python_odbc
@@ -12,13 +12,20 @@ import pyodbc
 
 from tests.sandbox.fake_engine import PASSWORD
 
-if TYPE_CHECKING:
-    from sandbox.sql_server.server import SqlServer
-
 pyodbc.pooling = False
 mssql_python.pooling(enabled=False)
 
 Connect = Callable[..., Any]
+
+
+class Listening(Protocol):
+    """A server in this process or in another."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens on the loopback interface."""
+
+
 _FREETDS_PLACES = (
     "/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so",
     "/usr/lib/aarch64-linux-gnu/odbc/libtdsodbc.so",
@@ -39,7 +46,7 @@ ODBC_DRIVER = _first(
 FREETDS_DRIVER = _first(list(_FREETDS_PLACES))
 
 
-def _options(server: SqlServer, options: dict[str, Any]) -> str:
+def _options(server: Listening, options: dict[str, Any]) -> str:
     chosen = {
         "SERVER": f"127.0.0.1,{server.port}",
         "DATABASE": "shop",
@@ -52,18 +59,18 @@ def _options(server: SqlServer, options: dict[str, Any]) -> str:
     return ";".join(f"{key}={value}" for key, value in chosen.items())
 
 
-def odbc18(server: SqlServer, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:
+def odbc18(server: Listening, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:
     """Microsoft's ODBC Driver 18 through pyodbc."""
     text = f"DRIVER={ODBC_DRIVER};{_options(server, options)}"
     return pyodbc.connect(text, timeout=5, autocommit=autocommit)
 
 
-def mssql(server: SqlServer, *, autocommit: bool = True, **options: Any) -> Any:
+def mssql(server: Listening, *, autocommit: bool = True, **options: Any) -> Any:
     """The same driver through mssql-python."""
     return mssql_python.connect(_options(server, options), timeout=5, autocommit=autocommit)
 
 
-def freetds(server: SqlServer, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:
+def freetds(server: Listening, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:
     """FreeTDS through pyodbc."""
     chosen = {
         "SERVER": "127.0.0.1",
