@@ -42,6 +42,8 @@ def receive_login(channel: Channel, mode: EncryptionMode, context: ssl.SSLContex
     """
     is_strict = channel.begins_with_tls()
     if is_strict:
+        if mode == "off":
+            raise ProtocolError("TLS was asked of a server that has none")
         channel.start_strict_tls(context)
     options = parse_prelogin(_expect(channel, PacketType.PRELOGIN).payload)
     encryption = Encryption.NOT_SUPPORTED if is_strict else negotiate(options, mode)
