@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
 
-BROKEN_PIPE_EXIT_CODE = 141
+OUTPUT_CLOSED_EXIT_CODE = 141
 """As a shell shows SIGPIPE: whoever read our stdout is gone."""
 
 
@@ -20,13 +20,14 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
     try:
         cli()
     except errors as error:
+        exit_code = getattr(error, "exit_code", 1)
+        if exit_code == OUTPUT_CLOSED_EXIT_CODE:
+            # Quietly: nothing more can be said on stdout, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(exit_code)
         for problem in getattr(error, "problems", (str(error),)):
             logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
-        sys.exit(getattr(error, "exit_code", 1))
-    except BrokenPipeError:
-        # Nothing more can be said on stdout, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE_EXIT_CODE)
+        sys.exit(exit_code)
 
 
 def say_unreadable(paths: Sequence[str], error: OSError | ValueError) -> str:

@@ -6,9 +6,10 @@
     ├── ServerError             3    look at SQL Server
     │   ├── ConnectionFailed    3    host, port, credentials, database, TLS, driver
     │   └── QueryFailed         3    the query of one sync; the other syncs go on
-    └── Interrupted      130, 143    a signal ended the run; run it again
+    ├── Interrupted      130, 143    a signal ended the run; run it again
+    └── OutputClosed          141    nobody reads the messages; as a shell shows SIGPIPE
 
-A reader that closes our stdout ends the run with 141, as a shell shows SIGPIPE. Messages say
+Messages say
 what failed, where and what to do; they never hold values of rows, passwords or tokens.
 """
 
@@ -63,3 +64,9 @@ class Interrupted(TapError):  # noqa: N818 - not a failure of the tap
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+class OutputClosed(TapError):  # noqa: N818 - reads as what happened
+    """Whoever read our stdout is gone."""
+
+    exit_code = 141

@@ -16,6 +16,7 @@ from tap_mssql_query.command_line import reason_of, run_program, say_unreadable
 from tap_mssql_query.errors import (
     ConfigurationError,
     Interrupted,
+    OutputClosed,
     ServerError,
     StateError,
     TapError,
@@ -47,11 +48,13 @@ class LineWriter(SimpleSingerWriter):
         self.write_lines(dump_message(message.to_dict()))
 
     def write_lines(self, lines: bytes) -> None:
-        """Write encoded messages. Raises Interrupted if a signal came meanwhile."""
+        """Write encoded messages. Raises OutputClosed, or Interrupted after a signal."""
         self._is_writing = True
         try:
             sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            raise OutputClosed("stdout was closed") from error
         finally:
             self._is_writing = False
         if self._signal is not None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+from target_pipelines.json_numbers import INVALID_JSON, decode_json
 
 Conversion = Callable[[Any], Any]
 
@@ -85,14 +85,13 @@ def _parse_json(opening: str) -> Conversion:
         if not isinstance(value, str) or not value.lstrip().startswith(opening):
             return value
         try:
-            return _decode(value.encode())
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return decode_json(value.encode())
+        except INVALID_JSON:
             return value
 
     return convert
 
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _BY_TYPE: Mapping[str | None, Conversion] = {
     "string": to_text,
     "boolean": to_boolean,

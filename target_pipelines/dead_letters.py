@@ -12,15 +12,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from target_pipelines.errors import DeliveryStopped
+from target_pipelines.json_numbers import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +45,9 @@ class DeadLetters:
         if not letters:
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = b"".join(_encode({"time": time, **asdict(letter)}) + b"\n" for letter in letters)
+        lines = b"".join(
+            encode_json({"time": time, **asdict(letter)}) + b"\n" for letter in letters
+        )
         try:
             self._append(lines)
         except OSError as error:

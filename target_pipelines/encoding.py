@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import relevance
 from jsonschema_rs import validator_for
 
 from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.batching import EncodedCall
+from target_pipelines.json_numbers import decode_json, encode_json
 from target_pipelines.mapping import Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from target_pipelines.call_types import CallType, Json
     from target_pipelines.settings import TargetSettings
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _PERSON_FIELDS = ("userId", "anonymousId", "groupId")
 
 logger = logging.getLogger(__name__)
@@ -113,13 +111,13 @@ class StreamEncoder:
         validator = Draft202012Validator(
             self._call_type.schema, format_checker=Draft202012Validator.FORMAT_CHECKER
         )
-        error = best_match(validator.iter_errors(_with_floats(call)))
+        error = max(validator.iter_errors(_with_floats(call)), key=relevance, default=None)
         if error is None:
             return "The call breaks the schema of its type."
         return f"{_place_of(error)} {complaint_of(error)}."
 
     def _add_message_id(self, call: Json) -> bytes:
-        body = _encode(call)
+        body = encode_json(call)
         if "messageId" in call:
             return body
         return b'{"messageId":"%b",%b' % (self._ids.next_id(body).encode(), body[1:])
@@ -127,7 +125,7 @@ class StreamEncoder:
 
 def decode_call(body: bytes) -> Json:
     """The call in its bytes, numbers with their digits."""
-    call: Json = _decode(body)
+    call: Json = decode_json(body)
     return call
 
 
@@ -147,4 +145,4 @@ def _place_of(error: ValidationError) -> str:
 
 def _with_floats(value: Any) -> Any:
     """The call with plain JSON types, which jsonschema knows."""
-    return msgspec.json.decode(_encode(value))
+    return msgspec.json.decode(encode_json(value))

@@ -7,7 +7,8 @@
     │   └── InputError              4    the tap's messages broke off or are none; run it again
     ├── TooManyRejected             5    look at the dead letters; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
-    └── Interrupted          130, 143    a signal ended the run; run it again
+    ├── Interrupted          130, 143    a signal ended the run; run it again
+    └── OutputClosed                141    nobody reads the states; as a shell shows SIGPIPE
 
 In all of them the last STATE on stdout covers settled records only, so that the next run loses
 nothing. Messages never hold values of rows, write keys or answers of a server.
@@ -64,3 +65,9 @@ class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+class OutputClosed(PipelinesError):  # noqa: N818 - reads as what happened
+    """Whoever read our stdout is gone."""
+
+    exit_code = 141

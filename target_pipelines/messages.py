@@ -6,17 +6,16 @@ wrote is what the destination gets.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from target_pipelines.errors import InputError
+from target_pipelines.json_numbers import INVALID_JSON, decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _REQUIRED: Mapping[str, tuple[str, type]] = {
     "RECORD": ("record", dict),
     "SCHEMA": ("schema", dict),
@@ -33,8 +32,8 @@ def parse_message(line: bytes, number: int) -> dict[str, Any]:
         InputError: the line is none; it says the line's number, never what it holds.
     """
     try:
-        message: dict[str, Any] = _decode(line)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        message: dict[str, Any] = decode_object(line)
+    except INVALID_JSON as error:
         raise InputError(
             f"Line {number} of the input is no Singer message ({_reason_of(error, line)}). The tap "
             "broke off or is none; the state stands at what was settled. Run the tap again."

@@ -80,15 +80,21 @@ class Pipeline:
 
     def process(self, lines: Iterable[bytes]) -> None:
         """Take a block of lines. Raises PipelinesError."""
-        for line in lines:
-            self._line_number += 1
-            if not line.isspace():
-                self._process_message(parse_message(line, self._line_number))
-        self._hand_over()
+        try:
+            for line in lines:
+                self._line_number += 1
+                if not line.isspace():
+                    self._process_message(parse_message(line, self._line_number))
+        finally:  # what was read before a bad line is good
+            self._hand_over()
+
+    def drain(self) -> None:
+        """Wait until every record that was read is settled. Raises PipelinesError."""
+        self._delivery.finish()
 
     def finish(self) -> None:
-        """The input is at its end: wait until every record is settled. Raises PipelinesError."""
-        self._delivery.finish()
+        """The input is at its end: settle everything, and count. Raises PipelinesError."""
+        self.drain()
         self._destination.close()
         if not self._report.is_settled:
             raise PipelinesError(
@@ -182,11 +188,17 @@ class Pipeline:
 
 @contextlib.contextmanager
 def running(pipeline: Pipeline) -> Any:
-    """Start a pipeline; finish it at the end, abandon it when the block fails."""
+    """Start a pipeline; finish it at the end, abandon it when the block fails.
+
+    After bad input it is drained: the rows before are good, and their STATE may pass.
+    """
     pipeline.start()
     try:
         yield pipeline
         pipeline.finish()
+    except InputError:
+        pipeline.drain()
+        raise
     except BaseException:
         pipeline.abandon()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -50,7 +51,14 @@ def parse_settings(config: Mapping[str, Any]) -> tuple[TargetSettings, list[str]
     )
     faulty = {error.path[0] for error in errors if error.path}
     known = {entry.name for entry in fields(TargetSettings)} - faulty
-    settings = TargetSettings(**{key: value for key, value in config.items() if key in known})
+    settings = TargetSettings(
+        **{
+            # singer-sdk reads numbers of a configuration file as Decimal.
+            key: float(value) if isinstance(value, Decimal) else value
+            for key, value in config.items()
+            if key in known
+        }
+    )
     return settings, [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-import msgspec
 from singer_sdk import Sink, Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
@@ -20,7 +19,13 @@ from target_pipelines.call_type_table import print_call_types
 from target_pipelines.configuration import load_configuration
 from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
-from target_pipelines.errors import ConfigurationError, Interrupted, PipelinesError
+from target_pipelines.errors import (
+    ConfigurationError,
+    Interrupted,
+    OutputClosed,
+    PipelinesError,
+)
+from target_pipelines.json_numbers import encode_json
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import Pipeline, running
 from target_pipelines.report import RunReport
@@ -152,8 +157,12 @@ class TargetPipelines(Target):
             raise Interrupted(self._signal)
 
     def _print_state(self, write: Write, state: State) -> None:
-        if not self._is_dry_run:
-            write(msgspec.json.encode(state) + b"\n")
+        if self._is_dry_run:
+            return
+        try:
+            write(encode_json(state) + b"\n")
+        except BrokenPipeError as error:
+            raise OutputClosed("stdout was closed; no further state can be kept") from error
 
     # Command line
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_pipelines.acks import Acks
+
+if TYPE_CHECKING:
+    import random
+
+
+def test_state_waits_for_the_records_before_it():
+    """A STATE is written when the last record before it is settled, and not earlier."""
+    written: list[Any] = []
+    acks = Acks(written.append)
+    acks.add_records(2)
+    epoch = acks.epoch
+    acks.add_state({"n": 1})
+
+    acks.settle(epoch)
+    assert written == []
+    acks.settle(epoch)
+    assert written == [{"n": 1}]
+
+
+def test_state_does_not_wait_for_the_records_after_it():
+    """Records that come after a STATE are no reason to keep it."""
+    written: list[Any] = []
+    acks = Acks(written.append)
+    acks.add_state({"n": 1})
+
+    acks.add_records(5)
+
+    assert written == [{"n": 1}]
+
+
+def test_later_state_waits_for_earlier_records():
+    """A STATE whose own records are settled still waits for those of the one before."""
+    written: list[Any] = []
+    acks = Acks(written.append)
+    acks.add_records(1)
+    first = acks.epoch
+    acks.add_state({"n": 1})
+    acks.add_records(1)
+    second = acks.epoch
+    acks.add_state({"n": 2})
+
+    acks.settle(second)
+    assert written == []
+    acks.settle(first)
+    assert written == [{"n": 2}]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_no_state_precedes_an_unsettled_record(records_per_state, dice: random.Random):
+    """Whatever the order of settling, each STATE is written after all records before it."""
+    written: list[Any] = []
+    acks = Acks(written.append)
+    open_records: list[tuple[int, int]] = []
+    for number, count in enumerate(records_per_state):
+        acks.add_records(count)
+        open_records += [(acks.epoch, number)] * count
+        acks.add_state({"n": number})
+    dice.shuffle(open_records)
+    while open_records:
+        epoch, _ = open_records.pop()
+        acks.settle(epoch)
+        unsettled = min((number for _, number in open_records), default=len(records_per_state))
+        assert all(state["n"] < unsettled for state in written)
+    assert written[-1] == {"n": len(records_per_state) - 1}
+    assert written == sorted(written, key=lambda state: state["n"])

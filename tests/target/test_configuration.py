@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from target_pipelines.configuration import load_configuration
+from target_pipelines.errors import ConfigurationError
+
+
+def _problems(config: dict[str, object]) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(config)
+    return caught.value.problems
+
+
+def test_empty_configuration_writes_a_file():
+    """Every setting has a default."""
+    configuration = load_configuration({})
+
+    assert configuration.settings.destination == "file"
+    assert configuration.settings.concurrency == 4
+
+
+def test_all_problems_are_reported_at_once():
+    """Shape, unknown keys, what the destination lacks, and unknown call types, in one go."""
+    problems = _problems(
+        {
+            "destination": "customerio",
+            "concurrency": 0,
+            "region": "mars",
+            "destinaton": "x",
+            "call_types": {"a": "b"},
+        }
+    )
+
+    text = "\n".join(problems)
+    assert len(problems) == 5
+    for name in ("destinaton", "concurrency", "region", "write_key", "call_types.a"):
+        assert f"`{name}`" in text or f": {name};" in text
+
+
+def test_unknown_destination_lists_the_known_ones():
+    """The message says what there is."""
+    (problem,) = _problems({"destination": "pigeon"})
+
+    assert '"pigeon" is offered by no plugin' in problem
+    assert "customerio, file" in problem
+
+
+def test_destination_without_an_address_needs_an_endpoint():
+    """RudderStack's data planes have addresses of their own."""
+    (problem,) = _problems({"destination": "rudderstack", "write_key": "k"})
+
+    assert "`endpoint` is required" in problem
+
+
+@pytest.mark.parametrize("name", ["write_key", "message_id_salt"])
+def test_secret_is_never_shown(name):
+    """Neither a problem nor the settings' repr shows a secret."""
+    configuration = load_configuration({name: "c4n4ry"})
+    problems = _problems({name: ["c4n4ry"]})
+
+    assert "c4n4ry" not in repr(configuration.settings)
+    assert "c4n4ry" not in " ".join(problems)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from target_pipelines.message_ids import MessageIds
+
+
+def _ids(**changes: Any) -> MessageIds:
+    about = {"salt": "", "stream": "s", "call_type": "track", "last_sync_time": 0}
+    return MessageIds(**{**about, "is_event": True, **changes})
+
+
+def test_same_rows_again_get_the_same_ids():
+    """After a crash the same rows of the same window are recognised, equal rows included."""
+    first, again = _ids(), _ids()
+    rows = [b"a", b"b", b"a", b"a"]
+
+    assert [first.next_id(row) for row in rows] == [again.next_id(row) for row in rows]
+
+
+def test_equal_events_of_one_run_are_distinct():
+    """Two equal rows are two events."""
+    ids = _ids()
+
+    assert len({ids.next_id(b"a") for _ in range(5)}) == 5
+
+
+def test_equal_facts_of_one_run_are_one():
+    """Saying the same of a person twice is a repeat."""
+    ids = _ids(is_event=False)
+
+    assert ids.next_id(b"a") == ids.next_id(b"a")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"salt": "x"}, {"stream": "t"}, {"call_type": "page"}, {"last_sync_time": 1}],
+    ids=str,
+)
+def test_what_differs_gets_another_id(changes):
+    """Tenant, stream, call type and window are part of the id: A → B → A is no repeat."""
+    assert _ids(**changes).next_id(b"a") != _ids().next_id(b"a")
+
+
+def test_parts_do_not_run_into_each_other():
+    """Salt `a` and stream `b` are not salt `ab` without a stream."""
+    assert _ids(salt="a", stream="b").next_id(b"") != _ids(salt="ab", stream="").next_id(b"")
+
+
+def test_id_is_short_enough():
+    """Segment takes 100 characters."""
+    ids = _ids()
+
+    assert max(len(ids.next_id(b"a")) for _ in range(1000)) <= 100

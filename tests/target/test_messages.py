@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from target_pipelines.errors import InputError
+from target_pipelines.messages import parse_message
+
+
+def test_numbers_keep_their_digits():
+    """Decimals and integers of any size are what the tap wrote."""
+    line = b'{"type":"RECORD","stream":"s","record":{"a":12.3400,"b":%d}}\n' % 10**37
+
+    record = parse_message(line, 1)["record"]
+
+    assert str(record["a"]) == "12.3400"
+    assert isinstance(record["a"], Decimal)
+    assert record["b"] == 10**37
+
+
+BAD = {
+    "no JSON": (b"secret\n", "invalid JSON"),
+    "cut off": (b'{"type":"RECORD","stream":"s","rec', "breaks off in the middle"),
+    "no object": (b"[1]\n", "no JSON object"),
+    "no type": (b"{}\n", "no `type`"),
+    "unknown type": (b'{"type":"SECRET"}\n', "no `type` that Singer knows"),
+    "batch": (b'{"type":"BATCH","stream":"s"}\n', "batch_config"),
+    "record without record": (b'{"type":"RECORD","stream":"s"}\n', "no object `record`"),
+    "record without stream": (b'{"type":"RECORD","record":{}}\n', "no text `stream`"),
+    "schema without schema": (b'{"type":"SCHEMA","stream":"s"}\n', "no object `schema`"),
+    "state without value": (b'{"type":"STATE","value":null}\n', "no object `value`"),
+    "lone surrogate": (b'{"type":"STATE","value":{"a":"\\ud83d"}}\n', "invalid JSON"),
+    "no UTF-8": (b'{"type":"STATE","value":{"a":"\xff"}}\n', "invalid JSON"),
+    "deep": (b'{"type":"STATE","value":' + b"[" * 100_000, "breaks off|invalid JSON"),
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD.values(), ids=list(BAD))
+def test_bad_line_is_named_by_its_number(line, reason):
+    """A line that is no Singer message is an error with its number, without what it holds."""
+    with pytest.raises(InputError, match=reason) as caught:
+        parse_message(line, 7)
+
+    assert "Line 7" in str(caught.value)
+    assert "secret" not in str(caught.value).lower()

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import sys
+import types
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from target_pipelines import CallType, hookimpl
+from target_pipelines.errors import PluginError
+from target_pipelines.hookspecs import PROJECT
+from target_pipelines.plugin_host import load_plugins
+
+
+def _call_type(name: str = "wave", schema: Any = None) -> CallType:
+    return CallType(name=name, summary="hello", schema={} if schema is None else schema)
+
+
+def _offering(*offered: Any) -> dict[str, Any]:
+    """What is in a plugin's module that registers these as call types."""
+
+    @hookimpl
+    def register_call_types(register: Any) -> None:
+        for call_type in offered:
+            register(call_type)
+
+    return {"register_call_types": register_call_types}
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Makes an importable module of what it holds; its entry point."""
+
+    def make(name: str, contents: dict[str, Any], module_name: str = "") -> EntryPoint:
+        module = types.ModuleType(module_name or f"plugin_{name}")
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return EntryPoint(name=name, value=module.__name__, group=PROJECT)
+
+    return make
+
+
+def test_built_in_plugins_are_found_by_their_entry_points():
+    """The six call types and the destinations come through the same door as anyone's."""
+    plugins = load_plugins()
+
+    assert plugins.call_types.names() == ["alias", "group", "identify", "page", "screen", "track"]
+    assert {"customerio", "file", "segment"} <= set(plugins.destinations.names())
+
+
+def test_blocked_plugin_is_not_loaded():
+    """A built-in plugin can be switched off, which is how it is replaced."""
+    assert "alias" not in load_plugins(blocked=["alias"]).call_types
+
+
+def test_plugin_offers_a_call_type(plugin):
+    """A module with one hook is a plugin."""
+    plugins = load_plugins(entries=[plugin("acme", _offering(_call_type()))])
+
+    assert plugins.call_types.names() == ["wave"]
+    assert plugins.call_types.plugin_of("wave") == "acme"
+
+
+def _misspelt() -> dict[str, Any]:
+    @hookimpl
+    def register_call_type(register: Any) -> None: ...
+
+    return {"register_call_type": register_call_type}
+
+
+def _wrong_arguments() -> dict[str, Any]:
+    @hookimpl
+    def register_call_types(registry: Any) -> None: ...
+
+    return {"register_call_types": register_call_types}
+
+
+def _raising() -> dict[str, Any]:
+    @hookimpl
+    def register_call_types(register: Any) -> None:
+        raise KeyError("oops")
+
+    return {"register_call_types": register_call_types}
+
+
+BAD = {
+    "misspelt hook": (_misspelt, "implements an unknown hook"),
+    "wrong arguments": (_wrong_arguments, "implements a hook wrongly"),
+    "no hook": (dict, "implements no hook"),
+    "raises": (_raising, "failed in register_call_types: KeyError"),
+    "no call type": (lambda: _offering("wave"), "registered a str, not a CallType"),
+    "bad schema": (lambda: _offering(_call_type(schema={"type": "x"})), "a faulty JSON Schema"),
+    "twice": (lambda: _offering(_call_type(), _call_type()), "is offered by two plugins"),
+}
+
+
+@pytest.mark.parametrize(("contents", "reason"), BAD.values(), ids=list(BAD))
+def test_bad_plugin_is_named_with_the_remedy(plugin, contents, reason):
+    """Whatever is wrong with a plugin, the message names it and how to go on without it."""
+    with pytest.raises(PluginError, match=reason) as caught:
+        load_plugins(entries=[plugin("acme", contents())])
+
+    assert '"acme"' in str(caught.value)
+    assert "blocked_plugins" in str(caught.value) or "@hookimpl" in str(caught.value)
+
+
+def test_plugin_that_cannot_be_imported_is_named():
+    """A missing module is the plugin's failure, not a traceback."""
+    entry = EntryPoint(name="acme", value="no_such_module", group=PROJECT)
+
+    with pytest.raises(PluginError, match=r'"acme".*cannot be loaded: ModuleNotFoundError'):
+        load_plugins(entries=[entry])
+
+
+def test_two_plugins_of_one_name_are_an_error(plugin):
+    """None of them is skipped in silence."""
+    entries = [
+        plugin("acme", _offering(_call_type("a")), "acme_a"),
+        plugin("acme", _offering(_call_type("b")), "acme_b"),
+    ]
+
+    with pytest.raises(PluginError, match='Two plugins are called "acme"'):
+        load_plugins(entries=entries)
+
+
+def test_two_plugins_with_one_call_type_are_an_error(plugin):
+    """Both are named, so that one can be blocked."""
+    entries = [plugin(name, _offering(_call_type("wave"))) for name in ("acme", "zeta")]
+
+    with pytest.raises(PluginError, match='"wave" is offered by two plugins, "acme" and "zeta"'):
+        load_plugins(entries=entries)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.target.conftest import TARGET, lines, record, schema, state
+
+STREAM = [schema("s", "identify"), record("s", userId=1), state(1)]
+STATE_LINE = '{"bookmarks":{"s":{"last_sync_time":1}}}\n'
+
+PRINTING_PLUGIN = """
+from target_pipelines import CallType, hookimpl
+print("hello from the import")
+
+def build(call):
+    print("hello from build")
+    return call
+
+@hookimpl
+def register_call_types(register):
+    register(CallType(name="wave", sends_as="track", summary="", schema={}, build=build))
+"""
+
+
+def _install(folder, name: str, source: str) -> dict[str, str]:
+    """Put a distribution with one plugin in a folder; the environment that sees it."""
+    (folder / f"{name}.py").write_text(source)
+    about = folder / f"{name}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[target_pipelines]\n{name} = {name}\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_wait_for_input(config, start_target, number):
+    """The newest safe STATE is out, and the exit code says which signal it was."""
+    process = start_target(config)
+    process.stdin.write(lines(STREAM))
+    process.stdin.flush()
+    assert process.stdout.readline() == STATE_LINE
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=20) == 128 + number
+
+
+def test_signal_ends_retrying(collector, config, start_target):
+    """A target that waits for its next attempt stops within seconds, without a STATE."""
+    collector.script([{"status": 503, "headers": {"Retry-After": "300"}, "times": None}])
+    process = start_target(config)
+    process.stdin.write(lines(STREAM))
+    process.stdin.flush()
+    collector.wait_for_requests(1)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=20) == 143
+    assert process.stdout.read() == ""
+
+
+def test_state_does_not_wait_for_the_end_of_the_input(config, start_target):
+    """A tap that pauses does not keep what is settled from being printed."""
+    process = start_target(config)
+    process.stdin.write(lines(STREAM))
+    process.stdin.flush()
+
+    assert process.stdout.readline() == STATE_LINE
+    assert process.poll() is None
+
+
+def test_plugin_that_prints_does_not_spoil_stdout(config, run_target, tmp_path):
+    """Stdout carries states only; what a plugin prints is on stderr."""
+    messages = [schema("s", "wave"), record("s", userId=1), state(1)]
+
+    run = run_target(config, messages, environment=_install(tmp_path, "printer", PRINTING_PLUGIN))
+
+    assert (run.exit_code, run.output) == (0, STATE_LINE)
+    assert "hello from the import" in run.log
+    assert "hello from build" in run.log
+
+
+def test_plugin_whose_build_raises_makes_dead_letters(config, run_target, tmp_path):
+    """The row is kept with the plugin's name; the message shows no value."""
+    source = PRINTING_PLUGIN.replace('print("hello from build")', "raise ValueError(call)")
+    messages = [schema("s", "wave"), record("s", userId="c4n4ry"), state(1)]
+
+    run = run_target(config, messages, environment=_install(tmp_path, "raiser", source))
+
+    assert run.exit_code == 0
+    (letter,) = run.dead_letters
+    assert letter["reason"] == 'Plugin "raiser" failed to build the call: ValueError.'
+    assert "c4n4ry" not in run.log
+
+
+def test_broken_plugin_ends_the_run_with_its_own_code(config, run_target, tmp_path):
+    """Exit 6, naming plugin and remedy."""
+    environment = _install(tmp_path, "broken", "import no_such_module")
+
+    run = run_target(config, STREAM, environment=environment)
+
+    assert (run.exit_code, run.output) == (6, "")
+    assert 'Plugin "broken" (broken 1.0)' in run.log
+    assert "blocked_plugins" in run.log
+    assert run_target({**config, "blocked_plugins": ["broken"]}, STREAM).exit_code == 0
+
+
+def test_closed_stdout_ends_the_run(config, start_target):
+    """Nobody can keep the states any more: the target stops, quietly."""
+    process = start_target(config)
+    process.stdout.close()
+
+    process.stdin.write(lines(STREAM))
+    process.stdin.close()
+
+    assert process.wait(timeout=20) == 141
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_proxies_of_the_environment_are_not_used(collector, config, run_target):
+    """The write key goes where the settings say."""
+    environment = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
+
+    assert run_target(config, STREAM, environment=environment).exit_code == 0
+
+
+def test_version_is_shown():
+    """`--version` names the program."""
+    shown = subprocess.run([TARGET, "--version"], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.startswith("target-pipelines v")

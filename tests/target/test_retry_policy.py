@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from target_pipelines.retry_policy import (
+    MAX_RETRY_AFTER_SECONDS,
+    Delivered,
+    Refused,
+    Retry,
+    Stop,
+    backoff_seconds,
+    judge_answer,
+    parse_retry_after,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+STATUSES = [
+    *((status, Delivered) for status in (200, 201, 202, 204)),
+    *((status, Stop) for status in (301, 302, 303, 307, 308, 401, 403, 404)),
+    *((status, Refused) for status in (400, 409, 413, 422)),
+    *((status, Retry) for status in (408, 429, 500, 501, 502, 503, 504, 522, 524, 599)),
+]
+
+
+@pytest.mark.parametrize(("status", "outcome"), STATUSES)
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"success":true}', b" ok "])
+def test_status_decides(status, outcome, body):
+    """Success, redirect, refusal and trouble are told apart by the status."""
+    assert isinstance(judge_answer(status, {}, body, now=NOW), outcome)
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 5000, b'{"success":true}'])
+def test_body_of_an_error_decides_nothing(status, body):
+    """Error bodies come in every shape."""
+    expected = judge_answer(status, {}, b"", now=NOW)
+
+    assert judge_answer(status, {}, body, now=NOW) == expected
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"\xff\xfe", b"[" * 5000])
+def test_success_that_is_not_the_api_s_stops(body):
+    """A 200 in HTML comes from a proxy or a login page: nothing was delivered."""
+    assert isinstance(judge_answer(200, {}, body, now=NOW), Stop)
+
+
+def test_success_that_reports_failure_is_a_refusal():
+    """`success: false` is no acknowledgement."""
+    assert isinstance(judge_answer(200, {}, b'{"success":false}', now=NOW), Refused)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("3", 3),
+        (" 3 ", 3),
+        ("Fri, 02 Jan 2026 03:04:15 GMT", 10),
+        ("Fri, 02 Jan 2026 03:04:00 GMT", 0),
+        ("99999999999999999999", MAX_RETRY_AFTER_SECONDS),
+        ("Fri, 02 Jan 2099 03:04:00 GMT", MAX_RETRY_AFTER_SECONDS),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        ("٣", None),
+    ],
+)
+def test_retry_after_is_read_and_capped(value, seconds):
+    """Seconds and dates are honoured up to a limit; nonsense is ignored."""
+    assert parse_retry_after(value, NOW) == seconds
+
+
+def test_retry_after_reaches_the_outcome():
+    """What the server asks for is part of the decision."""
+    outcome = judge_answer(429, {"Retry-After": "7"}, b"", now=NOW)
+
+    assert outcome == Retry("HTTP 429", 7)
+
+
+@pytest.mark.parametrize(("attempt", "ceiling"), [(1, 0.5), (2, 1.0), (5, 8.0), (50, 60.0)])
+def test_backoff_is_full_jitter(attempt, ceiling):
+    """The wait is anything from nothing to a ceiling that doubles and is capped."""
+    assert backoff_seconds(attempt, None, dice=0.0) == 0
+    assert backoff_seconds(attempt, None, dice=1.0) == ceiling
+
+
+def test_backoff_is_never_shorter_than_asked_for():
+    """Jitter is added to a Retry-After, not taken from it."""
+    assert backoff_seconds(1, 30.0, dice=0.0) == 30.0

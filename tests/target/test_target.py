@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.target.conftest import record, schema, state
+
+STREAM = [schema("s", "identify"), record("s", userId=1, plan="a"), state(1)]
+STATE = state(1)["value"]
+
+
+def _users(count: int, first: int = 0):
+    return [record("s", userId=number) for number in range(first, first + count)]
+
+
+def test_rows_are_delivered_and_then_the_state_is_printed(collector, config, run_target):
+    """Each row is a call at the API; the STATE follows."""
+    run = run_target(config, [schema("s", "identify"), *_users(3), state(1)])
+
+    assert (run.exit_code, run.states) == (0, [STATE])
+    assert sorted(call.body["userId"] for call in collector.calls) == ["0", "1", "2"]
+    assert run.dead_letters == []
+
+
+def test_each_request_is_as_the_api_wants_it(collector, config, run_target):
+    """One POST to /batch with the key, strict mode, and JSON."""
+    run_target(config, STREAM)
+
+    (request,) = collector.requests
+    assert (request.method, request.path, request.status) == ("POST", "/v1/batch", 200)
+    assert request.headers["X-Strict-Mode"] == "1"
+    assert request.headers["Content-Type"] == "application/json"
+
+
+def test_digits_arrive_as_the_tap_wrote_them(collector, config, run_target):
+    """Decimals and large integers reach the API with their own digits."""
+    line = (
+        '{"type":"RECORD","stream":"s","record":'
+        '{"userId":1,"a":12.3400,"b":12345678901234567890123}}\n'
+    )
+
+    run_target(config, [schema("s", "identify"), line])
+
+    assert b'{"a":12.3400,"b":12345678901234567890123}' in collector.calls[0].raw
+
+
+def test_row_that_breaks_its_schema_is_a_dead_letter(collector, config, run_target):
+    """It is kept with the reason and its record; the others are delivered, the STATE passes."""
+    bad = record("s", userId=None, plan="b")
+
+    run = run_target(config, [schema("s", "identify"), *_users(2), bad, state(1)])
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 2)
+    (letter,) = run.dead_letters
+    assert letter["reason"] == "The call needs `userId` or `anonymousId` or `traits.email`."
+    assert letter["record"] == {"userId": None, "plan": "b"}
+
+
+def test_oversize_call_is_a_dead_letter(collector, config, run_target):
+    """What the API would throw away with a 200 is not sent."""
+    limit = 32 * 1024
+
+    run = run_target(config, [schema("s", "identify"), record("s", userId=1, a="é" * limit)])
+
+    assert collector.calls == []
+    assert f"{limit} are allowed" in run.dead_letters[0]["reason"]
+
+
+@pytest.mark.parametrize("size", [32 * 1024, 32 * 1024 + 1])
+def test_size_is_counted_in_bytes_on_the_wire(collector, config, run_target, size):
+    """A call of exactly the limit is sent, one byte more is not."""
+    empty = run_target(config, [schema("s", "identify"), record("s", userId=1, a="")], "--dry-run")
+    padding = "x" * (size - len(empty.output.encode()) + 1)
+
+    run_target(config, [schema("s", "identify"), record("s", userId=1, a=padding)])
+
+    assert [len(call.raw) for call in collector.calls] == ([size] if size == 32 * 1024 else [])
+
+
+def test_refused_batch_is_split_until_the_culprit_is_alone(collector, config, run_target):
+    """One poison call is a dead letter; all others are delivered."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+    poison = record("s", userId=7, a="poison")
+
+    messages = [schema("s", "identify"), *_users(40), poison, *_users(40, 100), state(1)]
+    run = run_target(config, messages)
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 80)
+    (letter,) = run.dead_letters
+    assert (letter["status"], letter["call"]["userId"]) == (400, "7")
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404])
+def test_hopeless_answer_stops_the_run(collector, config, run_target, status):
+    """No dead letters and no STATE: the next run starts where this one did."""
+    headers = {"Location": f"{collector.url}/identify"}
+    collector.script([{"status": status, "headers": headers, "times": None}])
+
+    run = run_target(config, STREAM)
+
+    assert (run.exit_code, run.states, run.dead_letters) == (4, [], [])
+    assert f"HTTP {status}" in run.log
+    assert len(collector.requests) == 1
+
+
+def test_wrong_write_key_stops_the_run(collector, config, run_target):
+    """The message names the setting, and shows no key."""
+    run = run_target({**config, "write_key": "c4n4ry"}, STREAM)
+
+    assert (run.exit_code, run.states) == (4, [])
+    assert "`write_key`" in run.log
+    assert "c4n4ry" not in run.log
+
+
+def test_html_instead_of_an_answer_is_no_acknowledgement(collector, config, run_target):
+    """A captive portal's 200 delivers nothing."""
+    collector.script([{"status": 200, "body": "<html>Sign in</html>", "times": None}])
+
+    run = run_target(config, STREAM)
+
+    assert (run.exit_code, run.states) == (4, [])
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"status": 503}, {"status": 429}, {"drop": "before"}], ids=["503", "429", "dropped"]
+)
+def test_trouble_is_retried(collector, config, run_target, trouble):
+    """What may pass is tried again until it has."""
+    collector.script([{**trouble, "times": 2}])
+
+    run = run_target(config, STREAM)
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 1)
+    assert len(collector.requests) == 3
+
+
+def test_repeat_after_a_lost_answer_is_identical(collector, config, run_target):
+    """If the answer is lost the same bytes come again, with the same messageIds."""
+    collector.script([{"drop": "after"}])
+
+    run = run_target(config, [schema("s", "track"), record("s", userId=1, event="e"), state(1)])
+
+    first, second = collector.requests
+    assert (run.exit_code, first.body_digest) == (0, second.body_digest)
+    assert len({call.message_id for call in collector.calls}) == 1
+
+
+def test_retrying_ends(collector, config, run_target):
+    """After `max_retry_seconds` the run stops, and the state stands."""
+    collector.script([{"status": 500, "times": None}])
+
+    run = run_target({**config, "max_retry_seconds": 0.2}, STREAM)
+
+    assert (run.exit_code, run.states) == (4, [])
+    assert "`max_retry_seconds`" in run.log
+
+
+def test_person_s_calls_keep_their_order(collector, config, run_target):
+    """Half of the answers fail, requests are in flight side by side: nobody is out of order."""
+    collector.script([{"status": 503, "probability": 0.5, "seed": 3, "times": 40}])
+    rows = [
+        record("s", userId=user, event="e", n=number) for number in range(30) for user in range(20)
+    ]
+
+    config = {**config, "batch_max_calls": 20, "concurrency": 8}
+    run = run_target(config, [schema("s", "track"), *rows, state(1)])
+
+    assert (run.exit_code, len(collector.calls)) == (0, 600)
+    numbers: dict[str, list[int]] = {}
+    for call in collector.calls:
+        numbers.setdefault(call.body["userId"], []).append(call.body["properties"]["n"])
+    assert all(seen == list(range(30)) for seen in numbers.values())
+
+
+def test_too_many_rejected_stop_the_run(config, run_target):
+    """A broken mapping does not turn a whole table into dead letters that nobody sees."""
+    bad = [record("s", userId=None) for _ in range(150)]
+
+    run = run_target(config, [schema("s", "identify"), *_users(10), *bad, state(1)])
+
+    assert (run.exit_code, run.states) == (5, [])
+    assert "`max_rejected_ratio`" in run.log
+
+
+def test_state_before_a_broken_line_stands(config, run_target):
+    """A tap that dies in mid line: what was settled is, and the run fails."""
+    run = run_target(config, [*STREAM, *_users(1), '{"type":"RECO'])
+
+    assert (run.exit_code, run.states) == (4, [STATE])
+    assert "Line 5 of the input" in run.log
+
+
+def test_foreign_state_survives(config, run_target):
+    """The target prints states as they came, whatever is in them."""
+    value = {"bookmarks": {"x": {"replication_key_value": 1.50}}, "other": ["ü", None]}
+
+    run = run_target(config, [{"type": "STATE", "value": value}])
+
+    assert run.states == [value]
+
+
+def test_stream_of_another_tap_needs_a_call_type(config, run_target):
+    """`call_types` says what the rows of a tap are that does not say it itself."""
+    messages = [schema("s", None), *_users(1), state(1)]
+
+    assert run_target({**config, "call_types": {"s": "identify"}}, messages).exit_code == 0
+    refused = run_target(config, messages)
+    assert (refused.exit_code, refused.states) == (2, [])
+    assert "`call_types`" in refused.log
+
+
+def test_unknown_call_type_lists_the_known_ones(config, run_target):
+    """The message names the stream and what plugins offer."""
+    run = run_target(config, [schema("s", "wave"), *_users(1)])
+
+    assert run.exit_code == 2
+    assert 'Stream "s" asks for the call type "wave"' in run.log
+    assert "alias, group, identify" in run.log
+
+
+def test_record_without_a_schema_is_an_error(config, run_target):
+    """It names the line and the stream."""
+    run = run_target(config, _users(1))
+
+    assert run.exit_code == 4
+    assert 'Line 1 of the input is a RECORD of stream "s"' in run.log
+
+
+def test_unknown_destination_is_a_configuration_error(run_target):
+    """Exit 2, before anything is read."""
+    run = run_target({"destination": "pigeon"}, STREAM)
+
+    assert run.exit_code == 2
+    assert '"pigeon"' in run.log
+
+
+def test_file_has_the_calls_in_the_order_of_the_rows(run_target, tmp_path):
+    """`file` is the default destination; what was there stays."""
+    for _ in range(2):
+        run = run_target({}, [schema("s", "identify"), *_users(50), state(1)])
+        assert (run.exit_code, run.states) == (0, [STATE])
+
+    calls = [json.loads(text) for text in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    assert [call["userId"] for call in calls] == [str(n) for n in range(50)] * 2
+
+
+def test_dry_run_sends_nothing(collector, config, run_target, tmp_path):
+    """It prints what would be sent, no STATE, and keeps no dead letters."""
+    messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
+
+    run = run_target(config, messages, "--dry-run")
+
+    assert [json.loads(text)["userId"] for text in run.output.splitlines()] == ["0", "1"]
+    assert (collector.requests, run.dead_letters) == ([], [])
+
+
+def test_report_adds_up(config, run_target, tmp_path):
+    """The summary as JSON: rows read are delivered or rejected, by reason."""
+    messages = [schema("s", "identify"), *_users(3), record("s", userId=None), state(1)]
+
+    run_target({**config, "report_path": "report.json"}, messages)
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    entry = report["streams"]["s"]
+    assert (entry["read"], entry["delivered"], entry["rejected"]) == (4, 3, 1)
+    assert report["requests"] >= 1
+
+
+def test_list_of_call_types_names_required_fields(run_target):
+    """Every registered call type, with what it requires."""
+    run = run_target({}, [], "--list-call-types")
+
+    assert run.exit_code == 0
+    (track,) = [line for line in run.output.splitlines() if line.strip().startswith("track")]
+    assert "event; userId or anonymousId" in track
