@@ -51,14 +51,13 @@ def parse_settings(config: Mapping[str, Any]) -> tuple[TargetSettings, list[str]
     )
     faulty = {error.path[0] for error in errors if error.path}
     known = {entry.name for entry in fields(TargetSettings)} - faulty
-    settings = TargetSettings(
-        **{
-            # singer-sdk reads numbers of a configuration file as Decimal.
-            key: float(value) if isinstance(value, Decimal) else value
-            for key, value in config.items()
-            if key in known
-        }
-    )
+    # singer-sdk reads numbers of a configuration file as Decimal.
+    values: dict[str, Any] = {
+        key: float(value) if isinstance(value, Decimal) else value
+        for key, value in config.items()
+        if key in known
+    }
+    settings = TargetSettings(**values)
     return settings, [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
 
 

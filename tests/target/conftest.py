@@ -106,6 +106,7 @@ def start_target(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             with contextlib.suppress(BrokenPipeError):
+                assert pipe is not None
                 pipe.close()
 
 

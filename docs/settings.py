@@ -1,0 +1,67 @@
+"""Writes docs/settings.md from the two settings tables: `python docs/settings.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.settings_table import CONNECTION_SETTINGS, SYNC_SETTINGS, TAP_SETTINGS
+from target_pipelines.settings_table import TARGET_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tap_mssql_query.settings_schema import Setting
+
+PAGE = Path(__file__).with_suffix(".md")
+
+
+def render() -> str:
+    """The whole page."""
+    connection = {setting.name for setting in CONNECTION_SETTINGS}
+    sections = {
+        "tap-mssql-query": (setting for setting in TAP_SETTINGS if setting.name not in connection),
+        "A database": CONNECTION_SETTINGS,
+        "A sync": SYNC_SETTINGS,
+        "target-pipelines": TARGET_SETTINGS,
+    }
+    introductions = {
+        "A database": "The default database at the top level of the tap's configuration, and each "
+        "entry of `databases`.",
+        "A sync": "Each entry of `syncs`.",
+    }
+    lines = [
+        "# Settings",
+        "",
+        "Written by `docs/settings.py` from the settings tables of both programs.",
+    ]
+    for title, settings in sections.items():
+        lines += ["", f"## {title}", ""]
+        if title in introductions:
+            lines += [introductions[title], ""]
+        lines += _table(settings)
+    return "\n".join(lines) + "\n"
+
+
+def _table(settings: Iterable[Setting]) -> Iterator[str]:
+    yield "| setting | type | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for setting in settings:
+        default = "required" if setting.required else _show(setting.default)
+        meaning = f"{setting.help} Secret." if setting.secret else setting.help
+        yield f"| `{setting.name}` | {_type_of(setting.schema)} | {default} | {meaning} |"
+
+
+def _show(default: object) -> str:
+    return "" if default is None else f"`{json.dumps(default)}`"
+
+
+def _type_of(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    return str(schema["type"])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
