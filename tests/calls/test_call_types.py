@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import target_pipelines_calls
+from jsonschema_rs import validator_for
+
+from target_pipelines.mapping import Mapper
+from target_pipelines.plugin_host import load_plugins
+
+CALLS = Path(target_pipelines_calls.__path__[0])
+CALL_TYPES = load_plugins().call_types
+VALID: dict[str, dict[str, Any]] = {
+    "identify": {"userId": "1"},
+    "track": {"userId": "1", "event": "e"},
+    "group": {"groupId": "1"},
+    "page": {"userId": "1", "name": "n"},
+    "screen": {"userId": "1", "name": "n"},
+    "alias": {"userId": "1", "previousId": "0"},
+}
+EVERY = sorted(VALID)
+
+
+def _is_valid(name: str, call: dict[str, Any]) -> bool:
+    schema = dict(CALL_TYPES[name].schema)
+    return validator_for(schema, validate_formats=True).is_valid({"type": name, **call})
+
+
+def test_every_call_type_is_tried_here():
+    """A further built-in call type needs its own line in this file."""
+    assert CALL_TYPES.names() == EVERY
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_call_with_what_it_requires_is_valid(name):
+    """The required fields are enough."""
+    assert _is_valid(name, VALID[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name in EVERY for field in VALID[name]]
+)
+@pytest.mark.parametrize("change", ["missing", "empty", "number"])
+def test_required_field_must_be_a_text(name, field, change):
+    """Without it, or with something else in it, the call is refused."""
+    call = {key: value for key, value in VALID[name].items() if key != field}
+    if change != "missing":
+        call[field] = "" if change == "empty" else 7
+
+    assert not _is_valid(name, call)
+
+
+@pytest.mark.parametrize("name", ["identify", "track", "page", "screen"])
+def test_anonymous_id_is_enough(name):
+    """People may be known by an anonymousId only."""
+    call = {key: value for key, value in VALID[name].items() if key != "userId"}
+
+    assert _is_valid(name, {**call, "anonymousId": "a"})
+
+
+def test_email_identifies_a_person():
+    """Identify needs no id if there is an email address."""
+    assert _is_valid("identify", {"traits": {"email": "a@example.com"}})
+
+
+FIELDS = {
+    "unknown channel": {"context": {"channel": "tv"}},
+    "active as text": {"context": {"active": "yes"}},
+    "keywords as text": {"context": {"page": {"keywords": "a,b"}}},
+    "keywords of numbers": {"context": {"page": {"keywords": [1]}}},
+    "campaign as text": {"context": {"campaign": "x"}},
+    "ip as number": {"context": {"ip": 1}},
+    "integration as text": {"integrations": {"All": "no"}},
+    "timestamp as number": {"timestamp": 1735689600},
+    "timestamp as words": {"timestamp": "yesterday"},
+    "timestamp without an offset": {"timestamp": "2025-01-01T00:00:00"},
+    "long messageId": {"messageId": "x" * 101},
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=list(FIELDS))
+def test_common_field_of_the_wrong_kind_is_refused(name, fields):
+    """What every call may carry has its kind, as in the API's field tables."""
+    assert not _is_valid(name, {**VALID[name], **fields})
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_common_fields_are_accepted(name):
+    """So has every call what the API's field tables list, and further keys."""
+    context = {
+        "active": True,
+        "channel": "server",
+        "ip": "::1",
+        "locale": "en-US",
+        "userAgent": "x",
+        "campaign": {"name": "n", "code": "further"},
+        "page": {"keywords": ["a"], "url": "u"},
+        "further": 1,
+    }
+    moment = "2025-01-01T00:00:00.123456Z"
+    call = {"context": context, "integrations": {"All": False, "X": {}}, "timestamp": moment}
+
+    assert _is_valid(name, {**VALID[name], **call})
+
+
+SCREEN_FIELDS = {
+    "unknown device type": {"device": {"type": "windows"}},
+    "wifi as number": {"network": {"wifi": 1}},
+    "os as text": {"os": "x"},
+}
+
+
+@pytest.mark.parametrize("fields", SCREEN_FIELDS.values(), ids=list(SCREEN_FIELDS))
+def test_screen_knows_devices(fields):
+    """What an app says about its device has its kind too."""
+    assert not _is_valid("screen", {**VALID["screen"], "context": fields})
+
+
+def test_screen_accepts_devices():
+    """A complete device passes."""
+    device = {"type": "android", "id": "x", "version": "1"}
+    context = {"device": device, "network": {"wifi": True}, "os": {"name": "n"}, "app": {}}
+
+    assert _is_valid("screen", {**VALID["screen"], "context": context})
+
+
+def test_object_type_is_a_text():
+    """Object type ids are stringified integers."""
+    assert not _is_valid("group", {"groupId": "1", "objectTypeId": 1})
+    assert _is_valid("group", {"groupId": "1", "objectTypeId": "1"})
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_columns_make_a_valid_call(name):
+    """From columns of text and numbers the mapping makes a call that its own schema accepts."""
+    record = dict.fromkeys(VALID[name], 42) | {"timestamp": 1735689600, "context.active": 1}
+
+    call = Mapper(CALL_TYPES[name], null_values="omit").map(record)
+
+    assert call is not None
+    assert _is_valid(name, call)
+
+
+@pytest.mark.parametrize("path", sorted(CALLS.glob("*.py")), ids=lambda path: path.stem)
+def test_call_type_imports_what_plugins_may(path):
+    """The built-in plugins use the public API alone."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert imported <= {"__future__", "collections.abc", "typing", "target_pipelines"}
