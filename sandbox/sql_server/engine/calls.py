@@ -1,0 +1,78 @@
+"""A function call on its way to DuckDB: what its translation gets to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlglot import exp
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX, VARCHAR_MAX, is_unicode
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sandbox.sql_server.engine.scopes import Scope
+    from sandbox.sql_server.engine.surroundings import Surroundings
+    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.translation import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call by its upper-case name; `over` is DuckDB's window, empty without one."""
+
+    name: str
+    nodes: Sequence[exp.Expr]
+    translator: Translator
+    scope: Scope
+    over: str = ""
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What the statement is run in."""
+        return self.translator.surroundings
+
+    def check_count(self, least: int, most: int | None = None) -> None:
+        """Raise SqlError 174 unless the number of arguments is right."""
+        if not least <= len(self.nodes) <= (most or least):
+            message = f"The {self.name.lower()} function requires {least} argument(s)."
+            raise SqlError(174, message, severity=15)
+
+    def raw(self, index: int) -> Term:
+        """An argument, possibly in 100 ns steps."""
+        return self.translator.term(self.nodes[index], self.scope)
+
+    def term(self, index: int) -> Term:
+        """An argument in DuckDB's own type."""
+        return self.translator.native(self.nodes[index], self.scope)
+
+    def terms(self) -> list[Term]:
+        """All arguments in DuckDB's own types."""
+        return [self.term(index) for index in range(len(self.nodes))]
+
+    def text(self, index: int) -> Term:
+        """An argument as text, of its own type if it is text."""
+        term = self.term(index)
+        if term.family == "text" and not term.is_untyped_null:
+            return term
+        return convert(term, VARCHAR_MAX)
+
+    def number(self, index: int) -> Term:
+        """An argument as an int."""
+        return convert(self.term(index), INT)
+
+    def word(self, index: int) -> str:
+        """An argument that is a bare word, such as a datepart, in lower case."""
+        node = self.nodes[index]
+        return node.name.lower() if isinstance(node, exp.Column | exp.Var) else ""
+
+
+Function: TypeAlias = "Callable[[Call], Term]"
+
+
+def max_text(term: Term) -> Term:
+    """The text without a limit to its length, ANSI or Unicode as it was."""
+    return convert(term, NVARCHAR_MAX if is_unicode(term.type) else VARCHAR_MAX)

@@ -1,0 +1,87 @@
+"""Dates and times as text, by the styles of CONVERT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.terms import native
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.engine.terms import Term
+
+_DAY, _CLOCK = "%Y-%m-%d", "%H:%M:%S"
+_FORMATS: Mapping[int, str] = {
+    1: "%m/%d/%y", 101: "%m/%d/%Y", 2: "%y.%m.%d", 102: "%Y.%m.%d", 3: "%d/%m/%y",
+    103: "%d/%m/%Y", 4: "%d.%m.%y", 104: "%d.%m.%Y", 5: "%d-%m-%y", 105: "%d-%m-%Y",
+    6: "%d %b %y", 106: "%d %b %Y", 7: "%b %d, %y", 107: "%b %d, %Y", 8: _CLOCK, 24: _CLOCK,
+    108: _CLOCK, 10: "%m-%d-%y", 110: "%m-%d-%Y", 11: "%y/%m/%d", 111: "%Y/%m/%d",
+    12: "%y%m%d", 112: "%Y%m%d", 13: "%d %b %Y %H:%M:%S:%g", 113: "%d %b %Y %H:%M:%S:%g",
+    14: "%H:%M:%S:%g", 114: "%H:%M:%S:%g", 23: _DAY, 20: f"{_DAY} {_CLOCK}",
+    120: f"{_DAY} {_CLOCK}",
+}  # fmt: skip
+_FORMATS_WITH_FRACTION: Mapping[int, str] = {
+    21: f"{_DAY} {_CLOCK}", 25: f"{_DAY} {_CLOCK}", 121: f"{_DAY} {_CLOCK}",
+    126: f"{_DAY}T{_CLOCK}", 127: f"{_DAY}T{_CLOCK}",
+}  # fmt: skip
+_ISO_STYLES = (126, 127)
+_UNKNOWN_STYLE = 121
+
+
+def moment_text(term: Term, style: int) -> str:
+    """SQL for a date or time as text; style 0 is the type's own form."""
+    if term.family == "offset":
+        return _offset_text(term, style)
+    is_old = term.type.name in ("datetime", "smalldatetime")
+    if style in (0, 100) and is_old:
+        return _american(term.sql)
+    if term.family == "date" and style in (0, 20, 21, 25, 120, 121, *_ISO_STYLES):
+        return f"strftime({term.sql}, '{_DAY}')"
+    moment = native(term).sql
+    if term.family == "time":
+        moment = f"(DATE '1900-01-01' + {moment})"
+    if style in _FORMATS:
+        return f"strftime({moment}, '{_FORMATS[style]}')"
+    form = _FORMATS_WITH_FRACTION.get(style, _FORMATS_WITH_FRACTION[_UNKNOWN_STYLE])
+    form = _CLOCK if term.family == "time" else form
+    return f"(strftime({moment}, '{form}') || {_fraction(term, style, moment)})"
+
+
+def _american(sql: str) -> str:
+    """`Jan  2 2026  3:04AM`, the default of datetime."""
+    day = f"lpad(CAST(day({sql}) AS VARCHAR), 2, ' ')"
+    hour = f"lpad(CAST((hour({sql}) + 11) % 12 + 1 AS VARCHAR), 2, ' ')"
+    return (
+        f"(strftime({sql}, '%b ') || {day} || strftime({sql}, ' %Y ') || {hour} || "
+        f"strftime({sql}, ':%M%p'))"
+    )
+
+
+def _fraction(term: Term, style: int, moment: str) -> str:
+    """A point and the type's digits; ISO styles leave zeros out."""
+    digits = {"datetime": 3, "smalldatetime": 0}.get(term.type.name, term.type.scale)
+    if digits == 0:
+        return "''"
+    last = f"CAST({term.sql} % 10 AS VARCHAR)" if term.in_steps else "'0'"
+    all_digits = f"(strftime({moment}, '%f') || {last})"
+    written = f"('.' || left({all_digits}, {digits}))"
+    if style not in _ISO_STYLES:
+        return written
+    return f"CASE WHEN {all_digits} = '0000000' THEN '' ELSE {written} END"
+
+
+def _offset_text(term: Term, style: int) -> str:
+    local = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
+    zone = f"abs({term.sql}.zone)"
+    written = (
+        f"(CASE WHEN {term.sql}.zone < 0 THEN '-' ELSE '+' END || "
+        f"format('{{:02d}}:{{:02d}}', CAST({zone} // 60 AS INTEGER), CAST({zone} % 60 AS INTEGER)))"
+    )
+    if style in _FORMATS:
+        return f"strftime({local}, '{_FORMATS[style]}')"
+    digits = f"'.' || left(strftime({local}, '%f') || '0', {term.type.scale})"
+    fraction = digits if term.type.scale else "''"
+    if style in _ISO_STYLES:
+        return f"(strftime({local}, '{_DAY}T{_CLOCK}') || {fraction} || {written})"
+    return f"(strftime({local}, '{_DAY} {_CLOCK}') || {fraction} || ' ' || {written})"

@@ -1,0 +1,231 @@
+"""Values of T-SQL: literals, columns, variables, operators, CASE, CAST, function calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from sandbox.sql_server.engine import operators
+from sandbox.sql_server.engine.aggregates import string_agg
+from sandbox.sql_server.engine.calls import Call
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.functions import FUNCTIONS
+from sandbox.sql_server.engine.literals import number_term, value_term
+from sandbox.sql_server.engine.moments import local
+from sandbox.sql_server.engine.sql_types import SYSNAME, declared_type
+from sandbox.sql_server.engine.system_functions import global_variable
+from sandbox.sql_server.engine.terms import UNTYPED_NULL, Term
+from sandbox.sql_server.engine.windows import window_text
+from sandbox.sql_server.results import SqlError, SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.sql_server.engine.scopes import Scope
+    from sandbox.sql_server.engine.translation import Translator
+
+_CAST_LENGTH = 30
+_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_BITWISE = {exp.BitwiseAnd: "({} & {})", exp.BitwiseOr: "({} | {})", exp.BitwiseXor: "xor({}, {})"}
+
+
+def _literal(_: Translator, node: exp.Expr, __: Scope) -> Term:
+    if not node.args["is_string"]:
+        return number_term(node.name)
+    return _text_term(node.name, "varchar")
+
+
+def _national(_: Translator, node: exp.Expr, __: Scope) -> Term:
+    return _text_term(node.name, "nvarchar")
+
+
+def _text_term(text: str, name: str) -> Term:
+    units = len(text.encode("utf-16-le")) // 2 if name == "nvarchar" else len(text)
+    limit = 4000 if name == "nvarchar" else 8000
+    return value_term(text, SqlType(name, max(units, 1) if units <= limit else None))
+
+
+def _binary(_: Translator, node: exp.Expr, __: Scope) -> Term:
+    digits = node.name
+    data = bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
+    return value_term(data, SqlType("varbinary", max(len(data), 1)))
+
+
+def _null(_: Translator, __: exp.Expr, ___: Scope) -> Term:
+    return UNTYPED_NULL
+
+
+def _column(_: Translator, node: exp.Expr, scope: Scope) -> Term:
+    qualifier = node.args["table"].name if node.args.get("table") else ""
+    return scope.column(node.name, qualifier)
+
+
+def _boolean(_: Translator, node: exp.Expr, scope: Scope) -> Term:
+    """TRUE and FALSE are names like any other."""
+    return scope.column("true" if node.this else "false")
+
+
+def _parameter(translator: Translator, node: exp.Expr, _: Scope) -> Term:
+    inner = node.this
+    if isinstance(inner, exp.Parameter):
+        return global_variable(inner.name, translator.surroundings)
+    return translator.surroundings.variable(f"@{inner.name}")
+
+
+def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    return replace(translator.term(node.this, scope), is_identity=False)
+
+
+def _negative(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    return operators.negative(translator.term(node.this, scope))
+
+
+def _arithmetic(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    left, right = (translator.native(part, scope) for part in (node.this, node.expression))
+    return operators.arithmetic(_ARITHMETIC[type(node)], left, right)
+
+
+def _bitwise(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    parts = [translator.native(part, scope) for part in (node.this, node.expression)]
+    left, right = operators.same_type(parts)
+    sql = _BITWISE[type(node)].format(left.sql, right.sql)
+    return Term(sql, left.type, left.nullable or right.nullable)
+
+
+def _bitwise_not(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    term = translator.native(node.this, scope)
+    return Term(f"(~{term.sql})", term.type, term.nullable)
+
+
+def _case(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    subject, branches = node.args.get("this"), node.args["ifs"]
+    conditions = [
+        translator.condition(exp.EQ(this=subject, expression=b.this) if subject else b.this, scope)
+        for b in branches
+    ]
+    otherwise = node.args.get("default")
+    values = [translator.native(branch.args["true"], scope) for branch in branches]
+    values.append(translator.native(otherwise, scope) if otherwise else UNTYPED_NULL)
+    if all(value.is_untyped_null for value in values):
+        message = "At least one of the result expressions in a CASE specification must be an "
+        raise SqlError(8133, f"{message}expression other than the NULL constant.")
+    *values, last = operators.same_type(values)
+    arms = "".join(
+        f" WHEN {condition} THEN {value.sql}"
+        for condition, value in zip(conditions, values, strict=True)
+    )
+    nullable = any(value.nullable for value in (*values, last))
+    return Term(f"CASE{arms} ELSE {last.sql} END", last.type, nullable)
+
+
+def type_of_node(node: exp.Expr, default_length: int = _CAST_LENGTH) -> SqlType:
+    """The type that a DataType node declares."""
+    return declared_type(node.args["kind"], [e.name for e in node.expressions], default_length)
+
+
+def _cast(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    term = translator.term(node.this, scope)
+    return convert(term, type_of_node(node.args["to"]), is_safe=isinstance(node, exp.TryCast))
+
+
+def _convert(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    style = node.args.get("style")
+    number = translator.term(style, scope).constant if style else None
+    return convert(
+        translator.term(node.expression, scope),
+        type_of_node(node.this),
+        style=number if isinstance(number, int) else None,
+        is_safe=bool(node.args.get("safe")),
+    )
+
+
+def _call(translator: Translator, node: exp.Expr, scope: Scope, over: str = "") -> Term:
+    name = node.name.upper()
+    function = FUNCTIONS.get(name)
+    if function is None:
+        message = f"'{node.name}' is not a recognized built-in function name."
+        raise SqlError(195, message, severity=15)
+    return function(Call(name, node.expressions, translator, scope, over))
+
+
+def _window(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    if not isinstance(node.this, exp.Anonymous):
+        raise SqlError(102, "Incorrect syntax near 'OVER'.", severity=15)
+    return _call(translator, node.this, scope, window_text(translator, node, scope))
+
+
+def _text_aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    return string_agg(translator, node, scope)
+
+
+def _trim(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    nodes = [node.this, *([node.expression] if node.args.get("expression") else [])]
+    return FUNCTIONS["TRIM"](Call("TRIM", nodes, translator, scope))
+
+
+def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    query = translator.query(node, scope)
+    if len(query.fields) != 1:
+        message = (
+            "Only one expression can be specified in the select list when the subquery is not "
+            "introduced with EXISTS."
+        )
+        raise SqlError(116, message)
+    field = query.fields[0]
+    sql = f"({query.sql})"
+    return Term(sql, field.type, in_steps=field.in_steps, is_json=field.is_json)
+
+
+def _collate(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    return replace(translator.term(node.this, scope), is_identity=False)
+
+
+def _at_time_zone(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    term, zone = translator.term(node.this, scope), translator.term(node.args["zone"], scope)
+    if str(zone.constant).upper() != "UTC":
+        message = f"The time zone parameter '{zone.constant}' provided to AT TIME ZONE is invalid."
+        raise SqlError(9820, message)
+    utc = f"{term.sql}.utc" if term.family == "offset" else local(term).sql
+    sql = f"{{'utc': CAST({utc} AS TIMESTAMP), 'zone': CAST(0 AS SMALLINT)}}"
+    return Term(sql, SqlType("datetimeoffset", scale=term.type.scale), term.nullable)
+
+
+def _now(translator: Translator, _: exp.Expr, scope: Scope) -> Term:
+    return FUNCTIONS["GETDATE"](Call("GETDATE", (), translator, scope))
+
+
+def _user(translator: Translator, _: exp.Expr, __: Scope) -> Term:
+    return value_term(translator.surroundings.permissions.user_name, SYSNAME)
+
+
+EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Term]] = {
+    exp.Literal: _literal,
+    exp.National: _national,
+    exp.HexString: _binary,
+    exp.Null: _null,
+    exp.Column: _column,
+    exp.Boolean: _boolean,
+    exp.Parameter: _parameter,
+    exp.Paren: _in_parentheses,
+    exp.Neg: _negative,
+    **dict.fromkeys(_ARITHMETIC, _arithmetic),
+    **dict.fromkeys(_BITWISE, _bitwise),
+    exp.BitwiseNot: _bitwise_not,
+    exp.Case: _case,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Convert: _convert,
+    exp.Anonymous: _call,
+    exp.Window: _window,
+    exp.GroupConcat: _text_aggregate,
+    exp.Trim: _trim,
+    exp.Subquery: _subquery,
+    exp.Select: _subquery,
+    exp.Collate: _collate,
+    exp.AtTimeZone: _at_time_zone,
+    exp.CurrentTimestamp: _now,
+    exp.CurrentUser: _user,
+    exp.SessionUser: _user,
+}

@@ -1,0 +1,26 @@
+"""All built-in functions by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine import (
+    aggregates,
+    date_functions,
+    number_functions,
+    system_functions,
+    text_functions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.engine.calls import Function
+
+FUNCTIONS: Mapping[str, Function] = {
+    **aggregates.FUNCTIONS,
+    **date_functions.FUNCTIONS,
+    **number_functions.FUNCTIONS,
+    **system_functions.FUNCTIONS,
+    **text_functions.FUNCTIONS,
+}

@@ -1,0 +1,127 @@
+"""FOR JSON: rows as one text, members named by dotted aliases, as SQL Server writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.date_text import moment_text
+from sandbox.sql_server.engine.scopes import Field, Query
+from sandbox.sql_server.engine.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
+from sandbox.sql_server.engine.terms import Term, native, quoted, text_literal
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+JSON_COLUMN = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B"
+_ROW = "?json"
+
+
+@dataclass(slots=True)
+class _Members:
+    """An object in the making: its members in order, some of them objects."""
+
+    entries: dict[str, Term | _Members] = field(default_factory=dict)
+
+
+def json_query(query: Query, clause: exp.Expr) -> Query:
+    """The query's rows as JSON: one row with one text, NULL if there are no rows.
+
+    Raises:
+        SqlError: 13605 a column has no name, 13601 two have the same, 102 it is not FOR JSON.
+    """
+    if clause.name.upper() != "JSON":
+        raise SqlError(102, f"Incorrect syntax near '{clause.name}'.", severity=15)
+    options = {option.name.upper(): option for option in clause.expressions}
+    members = _Members()
+    for index, item in enumerate(query.fields):
+        _add(members, item, query.output_names[index])
+    text = _object(members, keep_nulls="INCLUDE_NULL_VALUES" in options)
+    rows = f'(SELECT row_number() OVER () AS "?n", * FROM ({query.sql})) AS {quoted(_ROW)}'
+    joined = f"string_agg({text}, ',' ORDER BY {quoted(_ROW)}.\"?n\")"
+    if "WITHOUT_ARRAY_WRAPPER" not in options:
+        joined = f"('[' || {joined} || ']')"
+    if "ROOT" in options:
+        joined = f"('{{' || {_name(_root(options['ROOT']))} || {joined} || '}}')"
+    sql = f"SELECT {joined} AS {quoted(JSON_COLUMN)} FROM {rows}"
+    is_json = "WITHOUT_ARRAY_WRAPPER" not in options
+    return Query(sql, (Field(JSON_COLUMN, NVARCHAR_MAX, is_json=is_json),))
+
+
+def _root(option: exp.Expr) -> str:
+    return option.expression.name if option.args.get("expression") else "root"
+
+
+def _add(members: _Members, item: Field, output: str) -> None:
+    if not item.name:
+        message = (
+            "Column expressions and data sources without names or aliases cannot be formatted as "
+            "JSON text using FOR JSON clause. Add alias to the unnamed column or table."
+        )
+        raise SqlError(13605, message)
+    *path, last = item.name.split(".")
+    for part in path:
+        inner = members.entries.setdefault(part, _Members())
+        if not isinstance(inner, _Members):
+            raise _conflict(item.name)
+        members = inner
+    if last in members.entries:
+        raise _conflict(item.name)
+    sql = f"{quoted(_ROW)}.{quoted(output)}"
+    members.entries[last] = Term(sql, item.type, in_steps=item.in_steps, is_json=item.is_json)
+
+
+def _conflict(name: str) -> SqlError:
+    message = (
+        f"Property '{name}' cannot be generated in JSON output due to a conflict with another "
+        "column name or alias. Use different names and aliases for each column in SELECT list."
+    )
+    return SqlError(13601, message)
+
+
+def _object(members: _Members, *, keep_nulls: bool) -> str:
+    """SQL for the object; members that are NULL are left out by `concat_ws`."""
+    parts = []
+    for name, entry in members.entries.items():
+        if isinstance(entry, _Members):
+            inner = _object(entry, keep_nulls=keep_nulls)
+            parts.append(f"({_name(name)} || nullif({inner}, '{{}}'))")
+        else:
+            value = json_value(entry)
+            value = f"coalesce({value}, 'null')" if keep_nulls else value
+            parts.append(f"({_name(name)} || {value})")
+    return f"('{{' || concat_ws(',', {', '.join(parts)}) || '}}')"
+
+
+def _name(name: str) -> str:
+    return f"{_escaped(text_literal(name))} || ':'"
+
+
+def _escaped(sql: str) -> str:
+    """A JSON string; SQL Server also escapes the slash."""
+    return f"replace(CAST(to_json(CAST({sql} AS VARCHAR)) AS VARCHAR), '/', '\\/')"
+
+
+def json_value(term: Term) -> str:
+    """SQL for a value as JSON; NULL stays NULL."""
+    if term.is_json:
+        return term.sql
+    if term.family in MOMENTS:
+        return f"('\"' || {moment_text(term, 126)} || '\"')"
+    term = native(term)
+    match term.family:
+        case "bit":
+            return f"CAST({term.sql} AS VARCHAR)"
+        case "integer":
+            return f"CAST({term.sql} AS VARCHAR)"
+        case "decimal":
+            return convert(term, VARCHAR_MAX, style=2).sql
+        case "float":
+            digits = 15 if term.type.name == "float" else 7
+            written = f"printf('%.{digits}e', CAST({term.sql} AS DOUBLE))"
+            return f"regexp_replace({written}, 'e([+-])(\\d\\d)$', 'e\\10\\2')"
+        case "binary":
+            return f"('\"' || base64({term.sql}) || '\"')"
+    return _escaped(convert(term, VARCHAR_MAX).sql)

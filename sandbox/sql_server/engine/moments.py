@@ -1,0 +1,171 @@
+"""Conversions to dates and times, with SQL Server's rounding: 1/300 s, minutes, n digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.literals import (
+    moment_of_steps,
+    read_moment,
+    value_term,
+    with_offset,
+)
+from sandbox.sql_server.engine.sql_types import MOMENTS, family
+from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term, failing_term, failure, native
+from sandbox.sql_server.results import SqlError, SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_YEAR_ONE_MICROS = 62_135_596_800_000_000
+_STEPS_PER_DAY = 864_000_000_000
+_FIRST_DAY_OF_DATETIME, _LAST_DAY_OF_DATETIME = -53_690, 2_958_463  # 1753-01-01, 9999-12-31
+_NOT_A_MOMENT = SqlError(
+    241, "Conversion failed when converting date and/or time from character string."
+)
+_TEXT_FORMATS = "['%Y%m%d', '%Y%m%d %H:%M:%S', '%Y%m%d %H:%M:%S.%f', '%Y%m%d %H:%M']"
+
+
+def scale_of(sql_type: SqlType) -> int:
+    """Digits of a second that the type keeps, at most 7."""
+    return {"datetime": 3, "smalldatetime": 0, "date": 0}.get(sql_type.name, sql_type.scale)
+
+
+def local(term: Term) -> Term:
+    """A date or time without an offset, natively: a datetimeoffset's wall clock."""
+    if term.family != "offset":
+        return native(term)
+    sql = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
+    return replace(term, sql=sql, type=SqlType("datetime2", scale=min(term.type.scale, 6)))
+
+
+def to_moment(term: Term, target: SqlType, *, is_safe: bool = False) -> Term:
+    """The term as a date, time, datetime2 and so on."""
+    if term.family == "text":
+        return _from_text(term, target, is_safe=is_safe)
+    if term.family in MOMENTS:
+        return _from_moment(term, target)
+    return _from_days(term, target)
+
+
+def _from_text(term: Term, target: SqlType, *, is_safe: bool) -> Term:
+    if isinstance(term.constant, str):
+        value = _read(term.constant, target)
+        if value is None and not is_safe:
+            return failing_term(_NOT_A_MOMENT, target)
+        return replace(value_term(value, target), nullable=value is None)
+    storage = {"date": "TIMESTAMP", "time": "TIME"}.get(family(target), "TIMESTAMP")
+    tried = f"TRY_CAST({term.sql} AS {storage})"
+    if storage == "TIMESTAMP":
+        tried = f"coalesce({tried}, try_strptime({term.sql}, {_TEXT_FORMATS}))"
+    if not is_safe:
+        failed = failure(_NOT_A_MOMENT.number, _NOT_A_MOMENT.message)
+        tried = f"coalesce({tried}, CASE WHEN {term.sql} IS NOT NULL THEN {failed} END)"
+    source = SqlType("time" if storage == "TIME" else "datetime2", scale=6)
+    return _from_moment(replace(term, sql=tried, type=source, constant=NOT_CONSTANT), target)
+
+
+def _read(text: str, target: SqlType) -> Any:
+    """A constant text as a value of this type, rounded to it; None if it cannot be."""
+    moment = read_moment(text)
+    if moment is None:
+        return None
+    steps = round_steps(moment[0], target)
+    match family(target):
+        case "date":
+            return moment_of_steps(moment[0]).date()
+        case "time":
+            return steps % _STEPS_PER_DAY
+        case "offset":
+            return with_offset(steps, moment[1])
+    return steps if target.name == "datetime2" else moment_of_steps(steps)
+
+
+def round_steps(steps: int, sql_type: SqlType) -> int:
+    """100 ns steps rounded to what the type can hold."""
+    if sql_type.name == "datetime":
+        ticks = (steps * 3 + 50_000) // 100_000
+        return (ticks * 10 + 1) // 3 * 10_000
+    unit: int = 600_000_000 if sql_type.name == "smalldatetime" else 10 ** (7 - scale_of(sql_type))
+    return (steps + unit // 2) // unit * unit
+
+
+def _from_moment(term: Term, target: SqlType) -> Term:
+    if term.in_steps and target == term.type:
+        return term
+    if (term.family, family(target)) in (("date", "time"), ("time", "date")):
+        clash = f"Operand type clash: {term.type.name} is incompatible with {target.name}"
+        raise SqlError(206, clash)
+    if term.family == family(target) == "offset":
+        return replace(term, type=target)
+    sql = _KINDS[family(target)](local(term), target)
+    return Term(sql, target, term.nullable)
+
+
+def _as_date(term: Term, _: SqlType) -> str:
+    return f"CAST({term.sql} AS DATE)"
+
+
+def _as_time(term: Term, target: SqlType) -> str:
+    if term.family == "time" and scale_of(term.type) <= target.scale:
+        return term.sql
+    instant = term.sql if term.family != "time" else f"(DATE '1900-01-01' + {term.sql})"
+    return f"CAST({_rounded(instant, replace(term.type), target)} AS TIME)"
+
+
+def _as_instant(term: Term, target: SqlType) -> str:
+    sql = f"(DATE '1900-01-01' + {term.sql})" if term.family == "time" else term.sql
+    return _rounded(f"CAST({sql} AS TIMESTAMP)", term.type, target)
+
+
+def _as_offset(term: Term, target: SqlType) -> str:
+    return f"{{'utc': {_as_instant(term, target)}, 'zone': CAST(0 AS SMALLINT)}}"
+
+
+_KINDS: dict[str, Callable[[Term, SqlType], str]] = {
+    "date": _as_date,
+    "time": _as_time,
+    "instant": _as_instant,
+    "offset": _as_offset,
+}
+
+
+def _rounded(sql: str, source: SqlType, target: SqlType) -> str:
+    """A TIMESTAMP rounded to the target's digits, if the source has more."""
+    scale = min(scale_of(target), 6)
+    if source == target or (target.name == "datetime" and source.name == "smalldatetime"):
+        return sql
+    micros = f"(epoch_us({sql}) + {_YEAR_ONE_MICROS})"
+    if target.name == "datetime" and source.name != "date":
+        milliseconds = f"((({micros} * 3 + 5000) // 10000 * 10 + 1) // 3)"
+        return f"make_timestamp({milliseconds} * 1000 - {_YEAR_ONE_MICROS})"
+    if target.name != "smalldatetime" and min(scale_of(source), 6) <= scale:
+        return sql
+    unit = 60_000_000 if target.name == "smalldatetime" else 10 ** (6 - scale)
+    return f"make_timestamp(({micros} + {unit // 2}) // {unit} * {unit} - {_YEAR_ONE_MICROS})"
+
+
+def _from_days(term: Term, target: SqlType) -> Term:
+    """A number as days since 1900: only datetime and smalldatetime convert it."""
+    if target.name not in ("datetime", "smalldatetime"):
+        clash = f"Operand type clash: {term.type.name} is incompatible with {target.name}"
+        raise SqlError(206, clash)
+    overflow = SqlError(
+        8115, f"Arithmetic overflow error converting expression to data type {target.name}."
+    )
+    if isinstance(term.constant, int):
+        if not _FIRST_DAY_OF_DATETIME <= term.constant <= _LAST_DAY_OF_DATETIME:
+            return failing_term(overflow, target)
+        first = datetime(1900, 1, 1)  # noqa: DTZ001 - SQL Server's datetime has no zone
+        return replace(value_term(first + timedelta(days=term.constant), target), nullable=False)
+    days = f"CAST({term.sql} AS DOUBLE)"
+    bounds = f"{_FIRST_DAY_OF_DATETIME} AND {_LAST_DAY_OF_DATETIME}"
+    micros = f"CAST(round({days} * 86400000000) AS BIGINT)"
+    moment = f"(TIMESTAMP '1900-01-01' + to_microseconds({micros}))"
+    sql = (
+        f"CASE WHEN {days} NOT BETWEEN {bounds} THEN {failure(8115, overflow.message)} "
+        f"ELSE {_rounded(moment, SqlType('datetime2', scale=7), target)} END"
+    )
+    return Term(sql, target, term.nullable)

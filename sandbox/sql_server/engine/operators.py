@@ -1,0 +1,262 @@
+"""Arithmetic and comparison with SQL Server's result types, conversions and clashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sandbox.sql_server.engine.conversions import convert, padded
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.sql_types import (
+    DATETIME,
+    FLOAT,
+    INT,
+    MOMENTS,
+    NUMBERS,
+    common_type,
+    decimal_type,
+    digits,
+    family,
+    is_unicode,
+    storage_type,
+)
+from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term, failure, in_steps, native, quoted
+from sandbox.sql_server.results import SqlError, SqlType
+
+_OLD_MOMENTS = ("datetime", "smalldatetime")
+_HUGE = 38
+_NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+
+
+def arithmetic(operator: str, left: Term, right: Term) -> Term:
+    """`left operator right` for + - * / and %.
+
+    Raises:
+        SqlError: the types do not go together.
+    """
+    if left.is_untyped_null or right.is_untyped_null:
+        known = right if left.is_untyped_null else left
+        return value_term(None, known.type)
+    families = {left.family, right.family}
+    if operator == "+" and families <= {"text"}:
+        return concatenation(left, right)
+    if operator == "+" and families <= {"binary"}:
+        lengths = left.type.length, right.type.length
+        length = None if None in lengths else min(sum(lengths), 8000)  # type: ignore[arg-type]
+        joined = f"({left.sql} || {right.sql})"
+        return Term(joined, SqlType("varbinary", length), left.nullable or right.nullable)
+    if families & MOMENTS:
+        return _moment_arithmetic(operator, left, right)
+    return _number_arithmetic(operator, left, right)
+
+
+def concatenation(left: Term, right: Term) -> Term:
+    """Text after text; NULL if either is."""
+    sql_type = joined_type(left.type, right.type)
+    constant: object = NOT_CONSTANT
+    if isinstance(left.constant, str) and isinstance(right.constant, str):
+        constant = left.constant + right.constant
+    sql = f"({padded(left).sql} || {padded(right).sql})"
+    return Term(sql, sql_type, left.nullable or right.nullable, constant=constant)
+
+
+def joined_type(left: SqlType, right: SqlType) -> SqlType:
+    """The type of text after text."""
+    unicode = is_unicode(left) or is_unicode(right)
+    name, limit = ("nvarchar", 4000) if unicode else ("varchar", 8000)
+    if left.length is None or right.length is None:
+        return SqlType(name, None)
+    return SqlType(name, min(left.length + right.length, limit))
+
+
+def _moment_arithmetic(operator: str, left: Term, right: Term) -> Term:
+    moment, other = (left, right) if left.family in MOMENTS else (right, left)
+    if moment.type.name not in _OLD_MOMENTS:
+        clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
+        raise SqlError(206, clash)
+    if other.family in MOMENTS or other.family == "text":
+        other = convert(other, DATETIME)
+        micros = f"(epoch_us({other.sql}) + 2208988800000000)"  # since 1900
+    else:
+        micros = f"CAST(round({convert(other, FLOAT).sql} * 86400000000) AS BIGINT)"
+    sql = f"({moment.sql} {operator} to_microseconds({micros}))"
+    return Term(sql, DATETIME, left.nullable or right.nullable)
+
+
+def _number_arithmetic(operator: str, left: Term, right: Term) -> Term:
+    target = common_type(left.type, right.type)
+    if family(target) not in NUMBERS or target.name == "bit":
+        message = (
+            f"The data types {left.type.name} and {right.type.name} are incompatible "
+            f"in the {_NAMES[operator]} operator."
+        )
+        raise SqlError(402, message)
+    if target.name in ("decimal", "numeric"):
+        return _decimal_arithmetic(operator, left, right)
+    left, right = convert(left, target), convert(right, target)
+    nullable = left.nullable or right.nullable
+    symbol = "//" if operator == "/" and family(target) == "integer" else operator
+    if operator == "/" and family(target) == "decimal":
+        sql = _exact_quotient(left, right, target)
+    elif operator == "/" and family(target) == "float":
+        sql = _float_quotient(left, right)
+    else:
+        sql = f"({left.sql} {symbol} {right.sql})"
+    result = Term(f"CAST({sql} AS {storage_type(target)})", target, nullable)
+    return replace(result, constant=_folded(operator, left, right))
+
+
+def _folded(operator: str, left: Term, right: Term) -> object:
+    a, b = left.constant, right.constant
+    if not (isinstance(a, int) and isinstance(b, int)) or operator not in ("+", "-", "*"):
+        return NOT_CONSTANT
+    value = {"+": a + b, "-": a - b, "*": a * b}[operator]
+    return value if abs(value) < 2**31 else NOT_CONSTANT
+
+
+def _decimal_arithmetic(operator: str, left: Term, right: Term) -> Term:
+    left, right = _as_decimal(left), _as_decimal(right)
+    (p1, s1), (p2, s2) = digits(left.type), digits(right.type)
+    scale = max(s1, s2)
+    match operator:
+        case "*":
+            target = decimal_type(p1 + p2 + 1, s1 + s2)
+        case "/":
+            scale = max(6, s1 + p2 + 1)
+            target = decimal_type(p1 - s1 + s2 + scale, scale)
+        case "%":
+            target = decimal_type(min(p1 - s1, p2 - s2) + scale, scale)
+        case _:
+            target = decimal_type(max(p1 - s1, p2 - s2) + scale + 1, scale)
+    storage = storage_type(target)
+    if operator == "/":
+        sql = _exact_quotient(left, right, target)
+    elif operator == "*" and s1 + s2 > _HUGE:
+        sql = f"(CAST({left.sql} AS DOUBLE) * CAST({right.sql} AS DOUBLE))"
+    else:
+        sql = f"({left.sql} {operator} {right.sql})"
+    return Term(f"CAST({sql} AS {storage})", target, left.nullable or right.nullable)
+
+
+def _as_decimal(term: Term) -> Term:
+    if term.family == "integer" and isinstance(term.constant, int):
+        # A whole literal is as wide as it is written, which keeps results narrow.
+        return convert(term, decimal_type(max(len(str(abs(term.constant))), 1), 0))
+    if term.family == "text":
+        return convert(term, decimal_type(18, 0))
+    return term if term.type.name in ("decimal", "numeric") else convert(term, _exact_type(term))
+
+
+def _exact_type(term: Term) -> SqlType:
+    return decimal_type(*digits(term.type))
+
+
+def _exact_quotient(left: Term, right: Term, target: SqlType) -> str:
+    """A quotient cut to the target's scale: by whole numbers where they fit, else by floats."""
+    (p1, s1), (p2, s2) = digits(left.type), digits(right.type)
+    _, scale = digits(target)
+    shift = scale + s2 - s1
+    if shift < 0 or p1 + max(shift, s1 + 1) > _HUGE or p2 + s2 + 1 > _HUGE:
+        return _float_quotient(left, right)
+    dividend = f"(CAST({left.sql} * {10**s1} AS HUGEINT) * {10**shift})"
+    whole = f"({dividend} // CAST({right.sql} * {10**s2} AS HUGEINT))"
+    unit = f"CAST('1e-{scale}' AS DECIMAL({scale + 1}, {scale}))"
+    return f"(CAST({whole} AS DECIMAL(38, 0)) * {unit})"
+
+
+def _float_quotient(left: Term, right: Term) -> str:
+    """DuckDB divides floats by zero; SQL Server does not."""
+    divisor = f"CAST({right.sql} AS DOUBLE)"
+    zero = failure(8134, "Divide by zero error encountered.")
+    return f"CASE WHEN {divisor} = 0 THEN {zero} ELSE CAST({left.sql} AS DOUBLE) / {divisor} END"
+
+
+def negative(term: Term) -> Term:
+    """The term with its sign changed."""
+    if term.family not in NUMBERS:
+        term = convert(term, INT)
+    constant = -term.constant if isinstance(term.constant, int) else NOT_CONSTANT
+    return replace(term, sql=f"(-{term.sql})", constant=constant, is_identity=False)
+
+
+def compare(operator: str, left: Term, right: Term) -> str:
+    """A condition for = <> < <= > and >=.
+
+    Raises:
+        SqlError: 206, the types cannot be compared.
+    """
+    left, right = comparable(left, right)
+    return f"({left.sql} {operator} {right.sql})"
+
+
+def comparable(left: Term, right: Term) -> tuple[Term, Term]:
+    """Both terms in the form that comparison takes.
+
+    Raises:
+        SqlError: 206, they cannot be compared.
+    """
+    if left.is_untyped_null or right.is_untyped_null:
+        return left, right
+    _check_clash(left, right)
+    target = common_type(left.type, right.type)
+    if left.family == right.family == "text":
+        return _comparable_text(left), _comparable_text(right)
+    if target.name == "sql_variant":
+        target = right.type if left.type == target else left.type
+    left, right = _widened(left, target), _widened(right, target)
+    if family(target) == "offset":
+        return _utc(left), _utc(right)
+    if left.in_steps != right.in_steps:
+        return in_steps(left), in_steps(right)
+    return left, right
+
+
+def _check_clash(left: Term, right: Term) -> None:
+    for term, other in ((left, right), (right, left)):
+        if (
+            term.family in MOMENTS
+            and other.family in NUMBERS
+            and term.type.name not in _OLD_MOMENTS
+        ):
+            clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
+            raise SqlError(206, clash)
+
+
+def _widened(term: Term, target: SqlType) -> Term:
+    if term.family == family(target) and not term.is_constant:
+        return term  # DuckDB compares values of one family whatever their sizes
+    if term.family in NUMBERS - {"bit"} and family(target) in NUMBERS:
+        return term
+    return convert(term, target)
+
+
+def _utc(term: Term) -> Term:
+    return replace(term, sql=f"{term.sql}.utc")
+
+
+def _comparable_text(term: Term) -> Term:
+    """Without case, and without the trailing spaces that SQL Server does not see."""
+    if isinstance(term.constant, str):
+        trimmed = value_term(term.constant.rstrip(" "))
+        return replace(term, sql=f"({trimmed.sql} COLLATE NOCASE)")
+    return replace(term, sql=f"({term.sql} COLLATE NOCASE)") if not _is_column(term) else term
+
+
+def _is_column(term: Term) -> bool:
+    return term.sql.startswith(quoted("")[:1]) and term.sql.endswith('"')
+
+
+def same_type(terms: list[Term]) -> list[Term]:
+    """The terms converted to their common type, as in CASE, COALESCE and UNION."""
+    typed = [term for term in terms if not term.is_untyped_null]
+    if not typed:
+        return terms
+    target = typed[0].type
+    for term in typed[1:]:
+        target = common_type(target, term.type)
+    return [coerced(term, target) for term in terms]
+
+
+def coerced(term: Term, target: SqlType) -> Term:
+    """The term in its native form and of this type."""
+    term = native(term)
+    return native(term if term.type == target else convert(term, target))

@@ -1,0 +1,118 @@
+"""What names mean inside a query: its tables' columns, its CTEs, and those of the query around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sandbox.sql_server.results import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named value of a table or a query."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    in_steps: bool = False
+    is_identity: bool = False
+    is_json: bool = False
+    is_untyped_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A translated query: DuckDB's text and its fields; their DuckDB names are `output_names`."""
+
+    sql: str
+    fields: tuple[Field, ...]
+
+    @property
+    def output_names(self) -> list[str]:
+        """What DuckDB calls the fields."""
+        return [output_name(f.name, index) for index, f in enumerate(self.fields)]
+
+
+def output_name(name: str, index: int) -> str:
+    """DuckDB's name for a field: its own, or a placeholder where it has none."""
+    return name or f"?{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table in FROM, by the name that the query gives it."""
+
+    alias: str
+    fields: tuple[Field, ...]
+
+    def terms(self, name: str) -> Iterator[Term]:
+        """The fields of this name, in any case."""
+        wanted = name.lower()
+        return (self.term(f) for f in self.fields if f.name.lower() == wanted)
+
+    def term(self, chosen: Field) -> Term:
+        """One of its fields as an expression."""
+        return Term(
+            f"{quoted(self.alias)}.{quoted(chosen.name)}",
+            chosen.type,
+            chosen.nullable,
+            in_steps=chosen.in_steps,
+            is_identity=chosen.is_identity,
+        )
+
+
+@dataclass(slots=True)
+class Scope:
+    """The names that an expression may use; `parent` is the query around this one."""
+
+    parent: Scope | None = None
+    sources: list[Source] = field(default_factory=list)
+    ctes: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+
+    def find_cte(self, name: str) -> tuple[Field, ...] | None:
+        """The fields of a CTE, here or around."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name.lower() in scope.ctes:
+                return scope.ctes[name.lower()]
+            scope = scope.parent
+        return None
+
+    def parent_with_ctes(self) -> Scope:
+        """What a derived table sees: the CTEs, but none of the tables beside it."""
+        return Scope(self.parent, ctes=self.ctes)
+
+    def column(self, name: str, qualifier: str = "") -> Term:
+        """The column of this name.
+
+        Raises:
+            SqlError: 207 there is none, 209 there are several, 4104 the qualifier is unknown.
+        """
+        scope: Scope | None = self
+        is_qualifier_known = False
+        while scope is not None:
+            sources = scope.matching(qualifier)
+            is_qualifier_known |= bool(sources)
+            found = [term for source in sources for term in source.terms(name)]
+            if len(found) > 1:
+                raise SqlError(209, f"Ambiguous column name '{name}'.")
+            if found:
+                return found[0]
+            scope = scope.parent
+        if qualifier and not is_qualifier_known:
+            identifier = f'"{qualifier}.{name}"'
+            raise SqlError(4104, f"The multi-part identifier {identifier} could not be bound.")
+        raise SqlError(207, f"Invalid column name '{name}'.")
+
+    def matching(self, qualifier: str) -> Sequence[Source]:
+        """The sources of this alias, or all."""
+        if not qualifier:
+            return self.sources
+        return [s for s in self.sources if s.alias.lower() == qualifier.lower()]

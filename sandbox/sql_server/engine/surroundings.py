@@ -1,0 +1,103 @@
+"""What a statement is run in: the login, the database, variables, the clock, the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.catalog import SCHEMA, Objects, Table, View
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from sandbox.sql_server.engine.catalog import Database
+    from sandbox.sql_server.engine.locks import ApplicationLocks
+    from sandbox.sql_server.engine.permissions import Permissions
+    from sandbox.sql_server.engine.system_views import SystemView
+    from sandbox.sql_server.engine.terms import Term
+
+TEMPORARY_CATALOG = "temp.main"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """The parts of a name as they are written; empty where they are left out."""
+
+    name: str
+    schema: str = ""
+    database: str = ""
+
+    @property
+    def written(self) -> str:
+        """As messages quote it."""
+        parts = [part for part in (self.database, self.schema, self.name) if part]
+        return ".".join(parts)
+
+    @property
+    def is_temporary(self) -> bool:
+        """It names a table of the session."""
+        return self.name.startswith("#")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """One statement's view of its session."""
+
+    database: str
+    login: str
+    permissions: Permissions
+    session_id: int
+    now: datetime
+    variables: Mapping[str, Term]
+    counters: Mapping[str, int]
+    databases: Mapping[str, Database]
+    temporary: Objects
+    locks: ApplicationLocks
+    find_system_view: Callable[[ObjectName, Surroundings], SystemView | None]
+    describes_only: bool = False
+
+    def find_database(self, name: str) -> Database | None:
+        """The database of this name, in any case; the session's own if the name is empty."""
+        return self.databases.get((name or self.database).lower())
+
+    def find(self, name: ObjectName) -> Table | View | None:
+        """A table or a view, or None."""
+        if name.is_temporary:
+            return self.temporary.find(SCHEMA, name.name)
+        database = self.find_database(name.database)
+        return database.objects.find(name.schema or SCHEMA, name.name) if database else None
+
+    def table(self, name: ObjectName) -> Table | View:
+        """A table or a view.
+
+        Raises:
+            SqlError: 208, there is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise SqlError(208, f"Invalid object name '{name.written}'.")
+        return found
+
+    def check(self, permission: str, name: ObjectName, found: Table | View) -> None:
+        """Let the login do this to an object, or raise SqlError 229."""
+        if name.is_temporary:
+            return
+        database = self.find_database(name.database)
+        assert database is not None  # noqa: S101 - the object was found in it
+        self.permissions.check(permission, database.name, found.schema, found.name)
+
+    def variable(self, name: str) -> Term:
+        """A variable's value.
+
+        Raises:
+            SqlError: 137, it is not declared.
+        """
+        found = self.variables.get(name.lower())
+        if found is None:
+            raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15)
+        return found
+
+    def counter(self, name: str) -> Any:
+        """`@@NAME` as a number; None if there is no such thing."""
+        return self.counters.get(name.upper())

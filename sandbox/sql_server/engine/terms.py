@@ -1,0 +1,100 @@
+"""Translated expressions: DuckDB's text, and what SQL Server would say about their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.sql_types import INT, family
+
+if TYPE_CHECKING:
+    from sandbox.sql_server.results import SqlError, SqlType
+
+STEPS_AT_UNIX_EPOCH = 621_355_968_000_000_000
+"""100 ns steps from 0001-01-01 to 1970-01-01."""
+
+ERROR_MARK = "\u241b"
+"""Encloses the number of an error that a translated expression raises with `error()`."""
+
+
+class _NotConstant:
+    """The value of an expression that is only known when it runs."""
+
+
+NOT_CONSTANT = _NotConstant()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An expression in DuckDB's SQL with its SQL Server type.
+
+    `constant` is its value where that is known; `in_steps` says that a time(7) or datetime2(7)
+    is a number of 100 ns steps; `is_json` that FOR JSON takes it unquoted.
+    """
+
+    sql: str
+    type: SqlType
+    nullable: bool = True
+    constant: Any = NOT_CONSTANT
+    in_steps: bool = False
+    is_json: bool = False
+    is_identity: bool = False
+    is_untyped_null: bool = False
+
+    @property
+    def family(self) -> str:
+        """The family of its type."""
+        return family(self.type)
+
+    @property
+    def is_constant(self) -> bool:
+        """Its value is known."""
+        return self.constant is not NOT_CONSTANT
+
+
+UNTYPED_NULL = Term("NULL", INT, constant=None, is_untyped_null=True)
+
+
+def quoted(name: str) -> str:
+    """An identifier for DuckDB."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """A string for DuckDB."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def failure(number: int, message: str, details: str = "''", severity: int = 16) -> str:
+    """An expression that fails with this error; `details` is SQL for the text in place of `{}`."""
+    before, _, after = message.partition("{}")
+    head = text_literal(f"{ERROR_MARK}{number}.{severity}{ERROR_MARK}{before}")
+    return f"error({head} || {details} || {text_literal(after)})"
+
+
+def failing_term(problem: SqlError, sql_type: SqlType) -> Term:
+    """A term that fails when it runs."""
+    message = problem.message.replace("{}", "{ }")
+    return Term(failure(problem.number, message, severity=problem.severity), sql_type)
+
+
+def native(term: Term) -> Term:
+    """The same value in DuckDB's own type, to the microsecond."""
+    if not term.in_steps:
+        return term
+    micros = f"({term.sql} // 10)"
+    sql = (
+        f"CAST(make_timestamp({micros}) AS TIME)"
+        if term.family == "time"
+        else f"make_timestamp({micros} - {STEPS_AT_UNIX_EPOCH // 10})"
+    )
+    return replace(term, sql=sql, in_steps=False)
+
+
+def in_steps(term: Term) -> Term:
+    """The same time or instant in 100 ns steps."""
+    if term.in_steps:
+        return term
+    since = "TIME '00:00:00'" if term.family == "time" else "TIMESTAMP '0001-01-01'"
+    sql = f"(date_diff('microsecond', {since}, {term.sql}) * 10)"
+    return replace(term, sql=sql, in_steps=True)

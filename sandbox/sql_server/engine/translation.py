@@ -1,0 +1,74 @@
+"""Translates trees of T-SQL to DuckDB's SQL: values, conditions, queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.conditions import CONDITIONS
+from sandbox.sql_server.engine.expressions import EXPRESSIONS
+from sandbox.sql_server.engine.queries import QUERIES
+from sandbox.sql_server.engine.scopes import Scope
+from sandbox.sql_server.engine.terms import native
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.surroundings import Surroundings
+    from sandbox.sql_server.engine.terms import Term
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Translates for one statement; `surroundings` tells what the statement cannot."""
+
+    surroundings: Surroundings
+
+    def term(self, node: exp.Expr, scope: Scope | None = None) -> Term:
+        """A value, possibly in 100 ns steps.
+
+        Raises:
+            SqlError: a name is unknown, types do not fit, or it is not a value.
+        """
+        translate = EXPRESSIONS.get(type(node))
+        if translate is None:
+            raise syntax_error(node)
+        return translate(self, node, scope or Scope())
+
+    def native(self, node: exp.Expr, scope: Scope | None = None) -> Term:
+        """A value in DuckDB's own type."""
+        return native(self.term(node, scope))
+
+    def condition(self, node: exp.Expr, scope: Scope | None = None) -> str:
+        """A condition, as after WHERE.
+
+        Raises:
+            SqlError: as `term`; 4145 it is a value.
+        """
+        translate = CONDITIONS.get(type(node))
+        if translate is None:
+            message = (
+                "An expression of non-boolean type specified in a context where a condition "
+                f"is expected, near '{node.sql('tsql')}'."
+            )
+            raise SqlError(4145, message, severity=15)
+        return translate(self, node, scope or Scope())
+
+    def query(self, node: exp.Expr, scope: Scope | None = None) -> Query:
+        """A SELECT, a UNION or one of these in parentheses.
+
+        Raises:
+            SqlError: as `term`; 208 a table is unknown.
+        """
+        translate = QUERIES.get(type(node))
+        if translate is None:
+            raise syntax_error(node)
+        return translate(self, node, scope)
+
+
+def syntax_error(node: Any) -> SqlError:
+    """What SQL Server says of something that it does not read."""
+    near = str(node.sql("tsql")).split(" ")[0] if node is not None else ""
+    return SqlError(102, f"Incorrect syntax near '{near}'.", severity=15)
