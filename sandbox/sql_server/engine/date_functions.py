@@ -1,0 +1,243 @@
+"""Functions on dates and times: the clock, DATEADD, DATEDIFF, DATEPART and their like."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.moments import local, to_moment
+from sandbox.sql_server.engine.sql_types import BIGINT, DATE, DATETIME, INT, MOMENTS
+from sandbox.sql_server.engine.terms import Term, failure
+from sandbox.sql_server.results import SqlError, SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.engine.calls import Call, Function
+
+_PARTS = {
+    "year": "yy yyyy year", "quarter": "qq q quarter", "month": "mm m month",
+    "dayofyear": "dy y dayofyear", "day": "dd d day", "week": "wk ww week",
+    "weekday": "dw w weekday", "hour": "hh hour", "minute": "mi n minute",
+    "second": "ss s second", "millisecond": "ms millisecond", "microsecond": "mcs microsecond",
+    "nanosecond": "ns nanosecond", "iso_week": "isowk isoww iso_week", "tzoffset": "tz tzoffset",
+}  # fmt: skip
+_PART_BY_WORD = {word: part for part, words in _PARTS.items() for word in words.split()}
+_DATETIME2 = SqlType("datetime2", scale=7)
+_MICROSECONDS = {"millisecond": 1000, "microsecond": 1}
+_INTERVALS = {"year": "to_years", "month": "to_months", "day": "to_days", "week": "to_weeks",
+              "hour": "to_hours", "minute": "to_minutes"}  # fmt: skip
+
+
+def _part(call: Call, index: int = 0) -> str:
+    word = call.word(index)
+    if word not in _PART_BY_WORD:
+        message = f"'{word}' is not a recognized {call.name.lower()} option."
+        raise SqlError(155, message, severity=15)
+    return _PART_BY_WORD[word]
+
+
+def _utc_now(call: Call) -> datetime:
+    return call.surroundings.now.replace(tzinfo=None)
+
+
+def _old_clock(call: Call) -> Term:
+    """GETDATE and GETUTCDATE: datetime."""
+    steps = value_term(_utc_now(call), SqlType("datetime2", scale=6))
+    return convert(Term(steps.sql, steps.type, nullable=False), DATETIME)
+
+
+def _clock(call: Call) -> Term:
+    """SYSDATETIME and SYSUTCDATETIME: the server's zone is UTC."""
+    return value_term(_utc_now(call), _DATETIME2)
+
+
+def _clock_with_offset(call: Call) -> Term:
+    return value_term(call.surroundings.now, SqlType("datetimeoffset", scale=7))
+
+
+def _moment(call: Call, index: int) -> Term:
+    """An argument as a date or time without offset; text and numbers are read as such."""
+    term = call.raw(index)
+    if term.family == "text" or term.is_untyped_null:
+        term = convert(term, _DATETIME2)
+    if term.family not in MOMENTS:
+        term = to_moment(term, DATETIME)
+    return local(term)
+
+
+def _added(call: Call) -> Term:
+    """DATEADD(part, number, moment): of the moment's type."""
+    call.check_count(3)
+    part, count, original = _part(call), call.number(1), call.raw(2)
+    moment = _moment(call, 2)
+    # Text becomes datetime; dates and times keep their type.
+    target = original.type if original.family in MOMENTS else DATETIME
+    base = f"(DATE '1900-01-01' + {moment.sql})" if moment.family == "time" else moment.sql
+    sql = f"({base} + {_interval(part, count.sql)})"
+    if original.family == "offset":
+        sql = f"{{'utc': {sql} - to_minutes({original.sql}.zone), 'zone': {original.sql}.zone}}"
+        return Term(sql, target, moment.nullable or count.nullable)
+    if target.name == "date":
+        sql = f"CAST({sql} AS DATE)"
+    elif target.name == "time":
+        sql = f"CAST({sql} AS TIME)"
+    sql_type = SqlType("datetime2", scale=7) if target.name == "datetime" else target
+    added = Term(sql, sql_type, moment.nullable or count.nullable)
+    return convert(added, target) if target.name == "datetime" else added
+
+
+def _interval(part: str, count: str) -> str:
+    if part == "quarter":
+        return f"to_months(3 * {count})"
+    if part in ("dayofyear", "weekday"):
+        return f"to_days({count})"
+    if part == "second":
+        return f"to_microseconds(CAST({count} AS BIGINT) * 1000000)"
+    if part in _MICROSECONDS:
+        return f"to_microseconds(CAST({count} AS BIGINT) * {_MICROSECONDS[part]})"
+    if part == "nanosecond":
+        return f"to_microseconds(CAST({count} AS BIGINT) // 1000)"
+    return f"{_INTERVALS[part]}({count})"
+
+
+def _difference(call: Call) -> Term:
+    """DATEDIFF: how many boundaries of the part lie between; weeks begin on Sunday."""
+    call.check_count(3)
+    part = _part(call)
+    first, last = (convert(_moment(call, index), _WIDE) for index in (1, 2))
+    start, end = first.sql, last.sql
+    match part:
+        case "week":
+            days = [f"date_diff('day', DATE '0001-01-07', {moment})" for moment in (start, end)]
+            sql = f"(({days[1]} + 700) // 7 - ({days[0]} + 700) // 7)"
+        case "dayofyear" | "weekday":
+            sql = f"date_diff('day', {start}, {end})"
+        case "nanosecond":
+            sql = f"(date_diff('microsecond', {start}, {end}) * 1000)"
+        case _:
+            sql = f"date_diff('{part}', {start}, {end})"
+    nullable = first.nullable or last.nullable
+    if call.name == "DATEDIFF_BIG":
+        return Term(sql, BIGINT, nullable)
+    message = (
+        "The datediff function resulted in an overflow. The number of dateparts separating two "
+        "date/time instances is too large. Try to use datediff with a less precise datepart."
+    )
+    overflow = f"CASE WHEN {sql} IS NOT NULL THEN {failure(535, message)} END"
+    return Term(f"coalesce(TRY_CAST({sql} AS INTEGER), {overflow})", INT, nullable)
+
+
+_WIDE = SqlType("datetime2", scale=6)
+
+
+def _date_part(call: Call) -> Term:
+    call.check_count(2)
+    return _extract(call, _part(call), 1)
+
+
+def _named_part(call: Call) -> Term:
+    """YEAR, MONTH and DAY."""
+    call.check_count(1)
+    return _extract(call, call.name.lower(), 0)
+
+
+def _extract(call: Call, part: str, index: int) -> Term:
+    moment = _moment(call, index)
+    instant = f"(DATE '1900-01-01' + {moment.sql})" if moment.family == "time" else moment.sql
+    micros = f"(microsecond({instant}) % 1000000)"
+    sql = {
+        "weekday": f"(dayofweek({instant}) + 1)",
+        "week": _us_week(instant),
+        "iso_week": f"weekofyear({instant})",
+        "millisecond": f"({micros} // 1000)",
+        "microsecond": micros,
+        "nanosecond": f"({micros} * 1000)",
+        "tzoffset": f"{call.raw(index).sql}.zone",
+    }.get(part, f"date_part('{part}', {instant})")
+    return Term(f"CAST({sql} AS INTEGER)", INT, moment.nullable)
+
+
+def _us_week(instant: str) -> str:
+    first = f"date_trunc('year', {instant})"
+    return f"((dayofyear({instant}) + dayofweek({first}) - 1) // 7 + 1)"
+
+
+def _date_name(call: Call) -> Term:
+    call.check_count(2)
+    part, moment = _part(call), _moment(call, 1)
+    if part in ("month", "weekday"):
+        sql = f"strftime({moment.sql}, '{'%B' if part == 'month' else '%A'}')"
+    else:
+        sql = f"CAST({_extract(call, part, 1).sql} AS VARCHAR)"
+    return Term(sql, SqlType("nvarchar", 30), moment.nullable)
+
+
+def _end_of_month(call: Call) -> Term:
+    call.check_count(1, 2)
+    moment = _moment(call, 0)
+    months = call.number(1).sql if len(call.nodes) > 1 else "0"
+    return Term(f"last_day({moment.sql} + to_months({months}))", DATE, moment.nullable)
+
+
+def _date_from_parts(call: Call) -> Term:
+    call.check_count(3)
+    parts = ", ".join(call.number(index).sql for index in range(3))
+    return Term(f"make_date({parts})", DATE)
+
+
+def _datetime_from_parts(call: Call) -> Term:
+    """DATETIMEFROMPARTS, and DATETIME2FROMPARTS with its fraction and scale."""
+    call.check_count(7, 8)
+    *parts, second, fraction = (call.number(index).sql for index in range(7))
+    scale = call.number(7).constant if len(call.nodes) > 7 else 3
+    scale = scale if isinstance(scale, int) else 7
+    seconds = f"({second} + {fraction} / CAST({10**scale} AS DOUBLE))"
+    sql = f"make_timestamp({', '.join(parts)}, {seconds})"
+    target = DATETIME if call.name == "DATETIMEFROMPARTS" else SqlType("datetime2", scale=scale)
+    return Term(sql, target)
+
+
+def _is_date(call: Call) -> Term:
+    moment = convert(call.term(0), _WIDE, is_safe=True)
+    return Term(f"CAST({moment.sql} IS NOT NULL AS INTEGER)", INT, nullable=False)
+
+
+def _switch_offset(call: Call) -> Term:
+    """SWITCHOFFSET and TODATETIMEOFFSET."""
+    call.check_count(2)
+    zone = call.term(1)
+    minutes = zone.sql if zone.family == "integer" else _minutes_of(str(zone.constant))
+    sql_type = SqlType("datetimeoffset", scale=call.raw(0).type.scale)
+    term = call.raw(0)
+    if call.name == "SWITCHOFFSET":
+        utc = f"{convert(term, sql_type).sql}.utc"
+    else:
+        utc = f"({local(term).sql} - to_minutes({minutes}))"
+    return Term(f"{{'utc': {utc}, 'zone': CAST({minutes} AS SMALLINT)}}", sql_type, term.nullable)
+
+
+def _minutes_of(zone: str) -> str:
+    sign = -1 if zone.startswith("-") else 1
+    hours, _, minutes = zone.lstrip("+-").partition(":")
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return str(sign * (offset // timedelta(minutes=1)))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **dict.fromkeys(("GETDATE", "GETUTCDATE"), _old_clock),
+    **dict.fromkeys(("SYSDATETIME", "SYSUTCDATETIME"), _clock),
+    "SYSDATETIMEOFFSET": _clock_with_offset,
+    "DATEADD": _added,
+    **dict.fromkeys(("DATEDIFF", "DATEDIFF_BIG"), _difference),
+    "DATEPART": _date_part,
+    "DATENAME": _date_name,
+    **dict.fromkeys(("YEAR", "MONTH", "DAY"), _named_part),
+    "EOMONTH": _end_of_month,
+    "DATEFROMPARTS": _date_from_parts,
+    **dict.fromkeys(("DATETIMEFROMPARTS", "DATETIME2FROMPARTS"), _datetime_from_parts),
+    "ISDATE": _is_date,
+    **dict.fromkeys(("SWITCHOFFSET", "TODATETIMEOFFSET"), _switch_offset),
+}

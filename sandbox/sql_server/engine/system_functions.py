@@ -1,0 +1,193 @@
+"""Functions and variables that tell of the server, the login, the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.catalog import SCHEMA
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.locks import MODES, Hold
+from sandbox.sql_server.engine.sql_types import INT, SYSNAME
+from sandbox.sql_server.engine.surroundings import ObjectName
+from sandbox.sql_server.results import SqlError, SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.engine.calls import Call, Function
+    from sandbox.sql_server.engine.surroundings import Surroundings
+    from sandbox.sql_server.engine.terms import Term
+
+VERSION = "16.0.4135.4"
+SERVER_NAME = "sandbox"
+_EDITION = "Developer Edition (64-bit)"
+VERSION_TEXT = f"Microsoft SQL Server 2022 (RTM-CU14) - {VERSION} (X64) \n\tSandbox {_EDITION}"
+_PROPERTIES: Mapping[str, object] = {
+    "productversion": VERSION, "productmajorversion": "16", "productminorversion": "0",
+    "productlevel": "RTM", "edition": _EDITION, "engineedition": 3, "servername": SERVER_NAME,
+    "machinename": SERVER_NAME, "collation": "SQL_Latin1_General_CP1_CI_AS",
+    "isintegratedsecurityonly": 0, "isclustered": 0, "ishadrenabled": 0,
+}  # fmt: skip
+_TEXT = SqlType("nvarchar", 128)
+
+
+def global_variable(name: str, surroundings: Surroundings) -> Term:
+    """`@@NAME`.
+
+    Raises:
+        SqlError: 137, there is none.
+    """
+    counter = surroundings.counter(name)
+    if counter is not None:
+        return value_term(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
+    texts = {"VERSION": VERSION_TEXT, "SERVERNAME": SERVER_NAME, "LANGUAGE": "us_english",
+             "SERVICENAME": "MSSQLSERVER"}  # fmt: skip
+    if name.upper() in texts:
+        return value_term(texts[name.upper()], SqlType("nvarchar", 300))
+    raise SqlError(137, f'Must declare the scalar variable "@@{name}".', severity=15)
+
+
+def _property(call: Call) -> Term:
+    call.check_count(1)
+    value = _PROPERTIES.get(str(call.term(0).constant).lower())
+    return value_term(value, SqlType("sql_variant"))
+
+
+def _database_name(call: Call) -> Term:
+    if not call.nodes:
+        return value_term(call.surroundings.database, _TEXT)
+    number = call.term(0).constant
+    names = [d.name for d in call.surroundings.databases.values() if d.number == number]
+    return value_term(names[0] if names else None, _TEXT)
+
+
+def _database_id(call: Call) -> Term:
+    name = str(call.term(0).constant) if call.nodes else ""
+    database = call.surroundings.find_database(name)
+    return value_term(database.number if database else None, INT)
+
+
+def _login_name(call: Call) -> Term:
+    return value_term(call.surroundings.login, _TEXT)
+
+
+def _user_name(call: Call) -> Term:
+    return value_term(call.surroundings.permissions.user_name, _TEXT)
+
+
+def _schema_name(_: Call) -> Term:
+    return value_term(SCHEMA, _TEXT)
+
+
+def _application_name(_: Call) -> Term:
+    return value_term("", _TEXT)
+
+
+def _host_name(_: Call) -> Term:
+    return value_term(SERVER_NAME, _TEXT)
+
+
+def _is_server_role_member(call: Call) -> Term:
+    role = str(call.term(0).constant).lower()
+    if role == "public":
+        return value_term(1, INT)
+    if role not in ("sysadmin", "securityadmin", "serveradmin", "setupadmin", "dbcreator"):
+        return value_term(None, INT)
+    return value_term(int(call.surroundings.permissions.is_administrator), INT)
+
+
+def _is_member(call: Call) -> Term:
+    role = str(call.term(0).constant).lower()
+    is_administrator = call.surroundings.permissions.is_administrator
+    if role in ("db_datareader", "public"):
+        return value_term(1, INT)
+    if role in ("db_owner", "db_datawriter", "db_ddladmin", "db_securityadmin"):
+        return value_term(int(is_administrator), INT)
+    return value_term(None, INT)
+
+
+def _has_permission(call: Call) -> Term:
+    """HAS_PERMS_BY_NAME(securable, class, permission)."""
+    call.check_count(3, 5)
+    securable, kind, permission = (call.term(index).constant for index in range(3))
+    permissions = call.surroundings.permissions
+    kind = str(kind or "SERVER").upper()
+    if kind == "SERVER":
+        allowed = permissions.is_administrator or str(permission).upper() == "CONNECT SQL"
+        return value_term(int(allowed), INT)
+    if kind == "DATABASE":
+        if call.surroundings.find_database(str(securable or "")) is None:
+            return value_term(None, INT)
+        return value_term(int(permissions.has(str(permission))), INT)
+    name = object_of_text(str(securable))
+    found = call.surroundings.find(name)
+    if found is None:
+        return value_term(None, INT)
+    database = (name.database or call.surroundings.database).lower()
+    key = (database, found.schema.lower(), found.name.lower())
+    return value_term(int(permissions.has(str(permission), key)), INT)
+
+
+def object_of_text(text: str) -> ObjectName:
+    """A name that is written inside a string, such as `dbo.[users]`."""
+    parts = [part.strip('[]" ') for part in text.split(".")]
+    *_, database, schema, name = ("", "", *parts)
+    return ObjectName(name, schema, database)
+
+
+def _object_id(call: Call) -> Term:
+    name = object_of_text(str(call.term(0).constant))
+    name = ObjectName(name.name, name.schema, "" if name.is_temporary else name.database)
+    found = call.surroundings.find(name)
+    wanted = str(call.term(1).constant).upper() if len(call.nodes) > 1 else ""
+    if found is None or ((wanted == "U") != (type(found).__name__ == "Table") and wanted in "UV"):
+        return value_term(None, INT)
+    return value_term(sum(map(ord, f"{found.schema}.{found.name}".lower())) + 1_000_000, INT)
+
+
+def _lock_test(call: Call) -> Term:
+    """APPLOCK_TEST(principal, resource, mode, owner)."""
+    call.check_count(4)
+    wanted = _hold(call, str(call.term(2).constant).lower())
+    return value_term(int(call.surroundings.locks.is_grantable(wanted)), SqlType("smallint"))
+
+
+def _hold(call: Call, mode: str) -> Hold:
+    surroundings = call.surroundings
+    if mode not in MODES:
+        raise SqlError(1035, f"Incorrect syntax near '{mode}'.", severity=15)
+    resource = lock_resource(surroundings.database, str(call.term(1).constant))
+    return Hold(resource, mode, surroundings.session_id, is_of_transaction=False)
+
+
+def lock_resource(database: str, name: str) -> str:
+    """An application lock's name, unlike that of another database."""
+    return f"{database.lower()}\0{name}"
+
+
+def _lock_mode(call: Call) -> Term:
+    """APPLOCK_MODE(principal, resource, owner)."""
+    call.check_count(3)
+    surroundings = call.surroundings
+    resource = lock_resource(surroundings.database, str(call.term(1).constant))
+    mode = surroundings.locks.held_mode(resource, surroundings.session_id)
+    names = {"intentshared": "IntentShared", "intentexclusive": "IntentExclusive"}
+    return value_term(names.get(mode, mode.capitalize()) if mode else "NoLock", SYSNAME)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "SERVERPROPERTY": _property,
+    "DB_NAME": _database_name,
+    "DB_ID": _database_id,
+    **dict.fromkeys(("SUSER_SNAME", "SUSER_NAME", "ORIGINAL_LOGIN", "SYSTEM_USER"), _login_name),
+    **dict.fromkeys(("USER_NAME", "USER"), _user_name),
+    "SCHEMA_NAME": _schema_name,
+    "APP_NAME": _application_name,
+    "HOST_NAME": _host_name,
+    "IS_SRVROLEMEMBER": _is_server_role_member,
+    **dict.fromkeys(("IS_MEMBER", "IS_ROLEMEMBER"), _is_member),
+    "HAS_PERMS_BY_NAME": _has_permission,
+    "OBJECT_ID": _object_id,
+    "APPLOCK_TEST": _lock_test,
+    "APPLOCK_MODE": _lock_mode,
+}

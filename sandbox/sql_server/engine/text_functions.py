@@ -1,0 +1,255 @@
+"""Functions on text: LEN, SUBSTRING, REPLACE, CONCAT and their like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.calls import max_text
+from sandbox.sql_server.engine.conversions import convert, padded
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.operators import joined_type
+from sandbox.sql_server.engine.sql_types import (
+    BIGINT,
+    INT,
+    NVARCHAR_MAX,
+    is_unicode,
+)
+from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term
+from sandbox.sql_server.results import SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.sql_server.engine.calls import Call, Function
+
+_BEYOND_PLANE_ZERO = r"[^\x{10000}-\x{10FFFF}]"
+_SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "bit": 1, "float": 8, "real": 4,
+          "date": 3, "datetime": 8, "uniqueidentifier": 16, "timestamp": 8, "money": 8}  # fmt: skip
+
+
+def utf16_length(sql: str) -> str:
+    """The number of UTF-16 units of a text: SQL Server counts an emoji as two."""
+    return f"(length({sql}) + length(regexp_replace({sql}, '{_BEYOND_PLANE_ZERO}', '', 'g')))"
+
+
+def _length(call: Call) -> Term:
+    call.check_count(1)
+    term = call.term(0)
+    if term.family == "binary":
+        return Term(f"octet_length({term.sql})", INT, term.nullable)
+    text = call.text(0)
+    is_long = text.type.length is None
+    sql = f"CAST({utf16_length(f'''rtrim({text.sql}, ' ')''')} AS {'BIGINT' if is_long else 'INTEGER'})"
+    return Term(sql, BIGINT if is_long else INT, text.nullable)
+
+
+def _data_length(call: Call) -> Term:
+    call.check_count(1)
+    term = call.term(0)
+    match term.family:
+        case "text" if is_unicode(term.type):
+            sql = f"(2 * {utf16_length(padded(term).sql)})"
+        case "text":
+            sql = f"length({padded(term).sql})"
+        case "binary":
+            sql = f"octet_length({term.sql})"
+        case _:
+            size = _SIZES.get(term.type.name, 8)
+            sql = f"CASE WHEN {term.sql} IS NOT NULL THEN {size} END"
+    return Term(f"CAST({sql} AS INTEGER)", INT, term.nullable)
+
+
+def _substring(call: Call) -> Term:
+    call.check_count(3)
+    start, length = call.number(1), call.number(2)
+    term = call.term(0)
+    if term.family == "binary":
+        sql = f"unhex(substr(hex({term.sql}), 2 * {start.sql} - 1, 2 * {length.sql}))"
+        return Term(sql, replace(term.type, name="varbinary"))
+    text = call.text(0)
+    # Positions before 1 use up the length.
+    end = f"greatest({start.sql} + {length.sql}, 1)"
+    begin = f"greatest({start.sql}, 1)"
+    return _of(text, f"substr({text.sql}, {begin}, greatest({end} - {begin}, 0))")
+
+
+def _of(text: Term, sql: str, length: int | None = 0) -> Term:
+    """A text made of another: of its type, though never char."""
+    name = "nvarchar" if is_unicode(text.type) else "varchar"
+    limit = text.type.length if length == 0 else length
+    return Term(sql, SqlType(name, limit), True)
+
+
+def _side(call: Call) -> Term:
+    call.check_count(2)
+    text, count = call.text(0), call.number(1)
+    length = text.type.length
+    if isinstance(count.constant, int) and length is not None:
+        length = max(min(count.constant, length), 1)
+    sql = f"{call.name.lower()}({padded(text).sql}, greatest({count.sql}, 0))"
+    return _of(text, sql, length)
+
+
+def _same_type(call: Call) -> Term:
+    """UPPER, LOWER, LTRIM, RTRIM, REVERSE."""
+    text = call.text(0)
+    if len(call.nodes) > 1:
+        return _of(text, f"{call.name.lower()}({text.sql}, {call.text(1).sql})")
+    blank = ", ' '" if call.name in ("LTRIM", "RTRIM") else ""
+    return _of(text, f"{call.name.lower()}({text.sql}{blank})")
+
+
+def _trim(call: Call) -> Term:
+    text = call.text(0)
+    characters = call.text(1).sql if len(call.nodes) > 1 else "' '"
+    return _of(text, f"trim({text.sql}, {characters})")
+
+
+def _replace(call: Call) -> Term:
+    call.check_count(3)
+    text, old, new = (call.text(index) for index in range(3))
+    # SQL Server's collation ignores case; an empty pattern changes nothing.
+    escaped = f"regexp_escape({old.sql})"
+    sql = (
+        f"CASE WHEN {old.sql} = '' THEN {text.sql} ELSE regexp_replace({text.sql}, {escaped}, "
+        f"replace({new.sql}, '\\', '\\\\'), 'gi') END"
+    )
+    limit = None if text.type.length is None else (4000 if is_unicode(text.type) else 8000)
+    return _of(text, sql, limit)
+
+
+def _concat(call: Call) -> Term:
+    call.check_count(2, 254)
+    return _joined(call, [padded(call.text(index)) for index in range(len(call.nodes))], "concat(")
+
+
+def _concat_ws(call: Call) -> Term:
+    call.check_count(3, 254)
+    texts = [padded(call.text(index)) for index in range(len(call.nodes))]
+    return _joined(call, texts, "concat_ws(")
+
+
+def _joined(call: Call, texts: list[Term], function: str) -> Term:
+    sql_type = SqlType("varchar", 0)
+    for term, text in zip(call.terms(), texts, strict=True):
+        typed = text.type if term.family == "text" else SqlType("varchar", 12)
+        sql_type = joined_type(sql_type, SqlType("varchar", 1) if term.is_untyped_null else typed)
+    return Term(f"{function}{', '.join(t.sql for t in texts)})", sql_type, nullable=False)
+
+
+def _index(call: Call) -> Term:
+    """CHARINDEX(what, text, start)."""
+    call.check_count(2, 3)
+    what, text = call.text(0), call.text(1)
+    haystack, needle = f"lower({text.sql})", f"lower({what.sql})"
+    sql = f"strpos({haystack}, {needle})"
+    if len(call.nodes) > 2:
+        start = call.number(2).sql
+        found = f"strpos(substr({haystack}, {start}), {needle})"
+        sql = f"CASE WHEN {found} = 0 THEN 0 ELSE {found} + {start} - 1 END"
+    return Term(f"CAST({sql} AS INTEGER)", INT, what.nullable or text.nullable)
+
+
+def _replicate(call: Call) -> Term:
+    call.check_count(2)
+    text = call.text(0)
+    limit = None if text.type.length is None else (4000 if is_unicode(text.type) else 8000)
+    sql = f"repeat({text.sql}, greatest({call.number(1).sql}, 0))"
+    return _of(text, sql if limit is None else f"left({sql}, {limit})", limit)
+
+
+def _space(call: Call) -> Term:
+    call.check_count(1)
+    return Term(f"repeat(' ', {call.number(0).sql})", SqlType("varchar", 8000))
+
+
+def _character(call: Call) -> Term:
+    call.check_count(1)
+    name = "nchar" if call.name == "NCHAR" else "varchar"
+    return Term(f"chr({call.number(0).sql})", SqlType(name, 1))
+
+
+def _code(call: Call) -> Term:
+    call.check_count(1)
+    text = call.text(0)
+    return Term(f"unicode(nullif({text.sql}, ''))", INT)
+
+
+def _stuff(call: Call) -> Term:
+    call.check_count(4)
+    text, start, length, new = call.text(0), call.number(1), call.number(2), call.text(3)
+    tail = f"substr({text.sql}, {start.sql} + {length.sql})"
+    sql = f"(left({text.sql}, {start.sql} - 1) || coalesce({new.sql}, '') || {tail})"
+    return _of(text, sql, joined_type(text.type, new.type).length)
+
+
+def _quote_name(call: Call) -> Term:
+    text = call.text(0)
+    return Term(f"('[' || replace({text.sql}, ']', ']]') || ']')", SqlType("nvarchar", 258))
+
+
+def _json_query(call: Call) -> Term:
+    text = max_text(call.text(0))
+    if len(call.nodes) > 1:
+        path = call.text(1).sql
+        found = f"json_extract({text.sql}, {path})"
+        is_value = f"json_type({found}) NOT IN ('OBJECT', 'ARRAY')"
+        text = Term(f"CASE WHEN {is_value} THEN NULL ELSE CAST({found} AS VARCHAR) END", text.type)
+    return replace(text, type=NVARCHAR_MAX, is_json=True, constant=NOT_CONSTANT)
+
+
+def _json_value(call: Call) -> Term:
+    call.check_count(2)
+    found = f"json_extract_string({call.text(0).sql}, {call.text(1).sql})"
+    return Term(found, SqlType("nvarchar", 4000))
+
+
+def _is_json(call: Call) -> Term:
+    text = call.text(0)
+    return Term(f"CAST(json_valid({text.sql}) AS INTEGER)", INT, text.nullable)
+
+
+def _text_of_number(call: Call) -> Term:
+    """STR(number, length, decimals)."""
+    length = call.number(1).sql if len(call.nodes) > 1 else "10"
+    places = call.number(2).sql if len(call.nodes) > 2 else "0"
+    number = convert(call.term(0), SqlType("float")).sql
+    rounded = f"printf('%.' || CAST({places} AS VARCHAR) || 'f', {number})"
+    return Term(f"lpad({rounded}, {length}, ' ')", SqlType("varchar", 10))
+
+
+def _hash(call: Call) -> Term:
+    """HASHBYTES of ANSI text or bytes by MD5, SHA1 or SHA2_256."""
+    call.check_count(2)
+    name = str(call.term(0).constant).upper()
+    functions = {"MD5": "md5", "SHA1": "sha1", "SHA2_256": "sha256"}
+    data = convert(call.term(1), SqlType("varbinary", None))
+    if name not in functions:
+        return value_term(None, SqlType("varbinary", 8000))
+    return Term(f"unhex({functions[name]}({data.sql}))", SqlType("varbinary", 8000))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "LEN": _length,
+    "DATALENGTH": _data_length,
+    "SUBSTRING": _substring,
+    **dict.fromkeys(("LEFT", "RIGHT"), _side),
+    **dict.fromkeys(("UPPER", "LOWER", "LTRIM", "RTRIM", "REVERSE"), _same_type),
+    "TRIM": _trim,
+    "REPLACE": _replace,
+    "CONCAT": _concat,
+    "CONCAT_WS": _concat_ws,
+    "CHARINDEX": _index,
+    "REPLICATE": _replicate,
+    "SPACE": _space,
+    **dict.fromkeys(("CHAR", "NCHAR"), _character),
+    **dict.fromkeys(("ASCII", "UNICODE"), _code),
+    "STUFF": _stuff,
+    "QUOTENAME": _quote_name,
+    "JSON_QUERY": _json_query,
+    "JSON_VALUE": _json_value,
+    "ISJSON": _is_json,
+    "STR": _text_of_number,
+    "HASHBYTES": _hash,
+}
