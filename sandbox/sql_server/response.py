@@ -89,8 +89,13 @@ class Response:
         self._waiting = None
         self.write(tokens.done(Token.DONE, status, command=command, count=count))
 
+    def end_interrupted(self) -> None:
+        """Write the DONE of the statement that was cut short: drivers report it as canceled."""
+        token = Token.DONE_PROCEDURE if self._in_procedure else Token.DONE
+        self.write(tokens.done(token, Done.ERROR | Done.MORE))
+
     def acknowledge_attention(self) -> None:
-        """Write the DONE that ends an interrupted answer."""
+        """Write the DONE that answers ATTENTION."""
         self.write(tokens.done(Token.DONE, Done.ATTENTION))
 
     def _flush_waiting(self) -> None:

@@ -5,7 +5,6 @@ This thread answers; the inbox's reads, so that ATTENTION is seen while an answe
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,8 +109,10 @@ def _answer(
 ) -> bool:
     """Answer a request; False if the connection ends with it."""
     response = Response(writer, inbox.interrupted, conversation.database_change)
-    with contextlib.suppress(Interrupted):  # acknowledged below
+    try:
         conversation.answer(request, response, Answer(writer, inbox.interrupted))
+    except Interrupted:
+        response.end_interrupted()
     if inbox.finish_answer() or request.type == PacketType.ATTENTION:
         response.acknowledge_attention()
     writer.end()

@@ -59,15 +59,29 @@ def _options(server: Listening, options: dict[str, Any]) -> str:
     return ";".join(f"{key}={value}" for key, value in chosen.items())
 
 
-def odbc18(server: Listening, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:
-    """Microsoft's ODBC Driver 18 through pyodbc."""
+def odbc18(
+    server: Listening,
+    *,
+    autocommit: bool = True,
+    attributes: dict[int, int] | None = None,
+    **options: Any,
+) -> pyodbc.Connection:
+    """Microsoft's ODBC Driver 18 through pyodbc; `attributes` are ODBC's, set before connecting."""
     text = f"DRIVER={ODBC_DRIVER};{_options(server, options)}"
-    return pyodbc.connect(text, timeout=5, autocommit=autocommit)
+    before: dict[int, Any] = dict(attributes or {})
+    return pyodbc.connect(text, timeout=5, autocommit=autocommit, attrs_before=before)
 
 
-def mssql(server: Listening, *, autocommit: bool = True, **options: Any) -> Any:
-    """The same driver through mssql-python."""
-    return mssql_python.connect(_options(server, options), timeout=5, autocommit=autocommit)
+def mssql(
+    server: Listening,
+    *,
+    autocommit: bool = True,
+    attributes: dict[int, int] | None = None,
+    **options: Any,
+) -> Any:
+    """The same driver through mssql-python; every query has five seconds."""
+    text = _options(server, options)
+    return mssql_python.connect(text, timeout=5, autocommit=autocommit, attrs_before=attributes)
 
 
 def freetds(server: Listening, *, autocommit: bool = True, **options: Any) -> pyodbc.Connection:

@@ -30,13 +30,17 @@ class Wiretap:
 
     def saw(self, text: str) -> bool:
         """Whether a text went by in the clear, in either direction."""
-        return text.encode("utf-16-le") in self._seen
+        return self.saw_bytes(text.encode("utf-16-le"))
+
+    def saw_bytes(self, data: bytes) -> bool:
+        """Whether these bytes went by."""
+        return data in self._seen
 
     def saw_password(self, password: str) -> bool:
         """Whether a login went by without encryption: its password is merely obscured."""
         data = password.encode("utf-16-le")
         obscured = bytes((((byte << 4) | (byte >> 4)) & 0xFF) ^ 0xA5 for byte in data)
-        return obscured in self._seen
+        return self.saw_bytes(obscured)
 
     def _relay(self) -> None:
         client, _ = self._listener.accept()
