@@ -1,0 +1,1 @@
+"""What the programs are compared with, each a program of its own."""

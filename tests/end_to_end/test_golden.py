@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.shop import DATABASE
+from tests.end_to_end.conftest import SYNCS_BY_TYPE
+
+GOLDEN = Path(__file__).with_name("golden")
+CALL_TYPES = sorted(folder.name for folder in GOLDEN.iterdir())
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+@pytest.mark.parametrize("call_type", CALL_TYPES)
+def test_rows_become_exactly_these_calls(
+    call_type, reader, engine, tap_config, target_config, run_pipe, collector
+):
+    """The example query over `rows.sql` makes the calls of `calls.jsonl`, byte for byte."""
+    engine.run(DATABASE, (GOLDEN / call_type / "rows.sql").read_text())
+    syncs = [dict(SYNCS_BY_TYPE[call_type])]
+
+    run = run_pipe({**tap_config, "reader": reader, "syncs": syncs}, target_config)
+
+    expected = (GOLDEN / call_type / "calls.jsonl").read_text().splitlines()
+    assert run.exit_code == 0, run.log
+    assert [call.raw.decode() for call in collector.calls] == expected
+
+
+def test_every_call_type_has_a_golden_file():
+    """Six calls, six files."""
+    assert CALL_TYPES == ["alias", "group", "identify", "page", "screen", "track"]
