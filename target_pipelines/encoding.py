@@ -48,6 +48,7 @@ class StreamEncoder:
         *,
         plugin: str,
         last_sync_time: object,
+        has_keys: bool,
         settings: TargetSettings,
         call_max_bytes: int,
     ) -> None:
@@ -62,7 +63,7 @@ class StreamEncoder:
             stream=stream,
             call_type=call_type.name,
             last_sync_time=last_sync_time,
-            is_event=call_type.is_event,
+            counts_repeats=call_type.is_event and not has_keys,
         )
         self._said_unplaced: set[str] = set()
 

@@ -8,7 +8,7 @@ once for each set of columns (a `Plan`) and then only followed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_pipelines.conversions import Conversion, conversion_for
 
@@ -24,15 +24,30 @@ class MappingProblem(Exception):  # noqa: N818 - one row's problem, which become
     """A record cannot become a call; the message names columns and fields, never values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One column's way into the call: `parents` are the objects around it, outermost first."""
+class Step(NamedTuple):
+    """One column's way into the object around it."""
 
     column: str
-    parents: Path
     name: str
     convert: Conversion | None
     keeps_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The columns of one object in the call; `parents` lead to it, outermost first."""
+
+    parents: Path
+    steps: Sequence[Step]
+
+    def fill(self, target: Json, record: Mapping[str, Any]) -> None:
+        """Put the columns' values into the object."""
+        for column, name, convert, keeps_null in self.steps:
+            value = record[column]
+            if value is not None and convert is not None:
+                value = convert(value)
+            if value is not None or keeps_null:
+                target[name] = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +58,33 @@ class Plan:
     """
 
     wire_name: str
-    steps: Sequence[Step]
+    top: Group
+    nested: Sequence[Group]
     unplaced: Sequence[str]
 
     def apply(self, record: Mapping[str, Any]) -> Json:
         """The call of a record. Raises MappingProblem."""
         call: Json = {"type": self.wire_name}
-        for step in self.steps:
-            value = record[step.column]
-            if value is not None and step.convert is not None:
-                value = step.convert(value)
-            if value is not None or step.keeps_null:
-                parent = _descend(call, step) if step.parents else call
-                parent[step.name] = value
+        self.top.fill(call, record)
+        for group in self.nested:
+            values: Json = {}
+            group.fill(values, record)
+            if values:
+                _descend(call, group).update(values)
         return call
 
 
-def _descend(call: Json, step: Step) -> Json:
-    """The object in which a step's value belongs, made where it is not there yet."""
+def _descend(call: Json, group: Group) -> Json:
+    """The object of a group, made where it is not there yet."""
     parent = call
-    for name in step.parents:
+    for name in group.parents:
         child = parent.get(name)
         if child is None:
             child = parent[name] = {}
         elif not isinstance(child, dict):
             raise MappingProblem(
-                f"Column `{step.column}` belongs in `{name}`, which another column fills with "
-                "something that is no JSON object."
+                f"Column `{group.steps[0].column}` belongs in `{name}`, which another column fills "
+                "with something that is no JSON object."
             )
         parent = child
     return parent
@@ -79,18 +94,21 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: st
     """Find each column's place. Raises MappingProblem if two columns have the same."""
     placed = {column: _find_place(column, columns, call_type) for column in columns}
     _check_distinct(placed)
-    steps = [
-        _make_step(column, path, call_type, null_values) for column, path in placed.items() if path
-    ]
+    steps: dict[Path, list[Step]] = {(): []}
+    for column, path in placed.items():
+        if path:
+            step = _make_step(column, path, call_type, null_values)
+            steps.setdefault(path[:-1], []).append(step)
     # Objects that a column fills whole come before those that reach inside of them.
-    steps.sort(key=lambda step: len(step.parents))
-    return Plan(call_type.wire_name, steps, [column for column, path in placed.items() if not path])
+    nested = [Group(parents, steps[parents]) for parents in sorted(steps, key=len) if parents]
+    unplaced = [column for column, path in placed.items() if not path]
+    return Plan(call_type.wire_name, Group((), steps[()]), nested, unplaced)
 
 
 def _make_step(column: str, path: Path, call_type: CallType, null_values: str) -> Step:
     schema = _schema_at(call_type.schema, path)
     keeps_null = null_values == "send" and len(path) > 1 and path[0] == call_type.extra_columns
-    return Step(column, path[:-1], path[-1], conversion_for(schema), keeps_null)
+    return Step(column, path[-1], conversion_for(schema), keeps_null)
 
 
 def _find_place(column: str, columns: Sequence[str], call_type: CallType) -> Path:

@@ -127,6 +127,7 @@ class Pipeline:
             call_type,
             plugin=self._plugins.call_types.plugin_of(call_type.name),
             last_sync_time=keywords.get("x-last-sync-time"),
+            has_keys=bool(message.get("key_properties")),
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def _sync(file: int) -> None:
     try:
         os.fsync(file)
     except OSError as error:
-        if error.errno not in (22, 95):  # EINVAL, EOPNOTSUPP
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
             raise
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from target_pipelines.message_ids import MessageIds
 
 def _ids(**changes: Any) -> MessageIds:
     about = {"salt": "", "stream": "s", "call_type": "track", "last_sync_time": 0}
-    return MessageIds(**{**about, "is_event": True, **changes})
+    return MessageIds(**{**about, "counts_repeats": True, **changes})
 
 
 def test_same_rows_again_get_the_same_ids():
@@ -27,9 +28,36 @@ def test_equal_events_of_one_run_are_distinct():
     assert len({ids.next_id(b"a") for _ in range(5)}) == 5
 
 
+def test_repeats_are_counted_among_many():
+    """Each of many rows is told from its repeats, at a few bytes for each."""
+    ids = _ids()
+    rows = [str(number).encode() for number in range(20_000)]
+
+    once = [ids.next_id(row) for row in rows]
+    twice = [ids.next_id(row) for row in rows]
+
+    assert [f"{first}-1" for first in once] == twice
+    assert len(set(once)) == len(rows)
+
+
+def test_memory_for_repeats_is_bounded():
+    """A row costs at most 20 bytes, the fixed part left aside."""
+    tracemalloc.start()
+    ids = _ids()
+    for number in range(200_000):
+        ids.next_id(b"%d" % number)
+    fixed = tracemalloc.get_traced_memory()[0]
+    for number in range(200_000, 600_000):
+        ids.next_id(b"%d" % number)
+    grown = tracemalloc.get_traced_memory()[0] - fixed
+    tracemalloc.stop()
+
+    assert grown / 400_000 < 20
+
+
 def test_equal_facts_of_one_run_are_one():
     """Saying the same of a person twice is a repeat."""
-    ids = _ids(is_event=False)
+    ids = _ids(counts_repeats=False)
 
     assert ids.next_id(b"a") == ids.next_id(b"a")
 
