@@ -63,20 +63,19 @@ def odbc18(
     server: Listening,
     *,
     autocommit: bool = True,
-    attributes: dict[int, int] | None = None,
+    attributes: dict[int, Any] | None = None,
     **options: Any,
 ) -> pyodbc.Connection:
     """Microsoft's ODBC Driver 18 through pyodbc; `attributes` are ODBC's, set before connecting."""
     text = f"DRIVER={ODBC_DRIVER};{_options(server, options)}"
-    before: dict[int, Any] = dict(attributes or {})
-    return pyodbc.connect(text, timeout=5, autocommit=autocommit, attrs_before=before)
+    return pyodbc.connect(text, timeout=5, autocommit=autocommit, attrs_before=attributes or {})
 
 
 def mssql(
     server: Listening,
     *,
     autocommit: bool = True,
-    attributes: dict[int, int] | None = None,
+    attributes: dict[int, Any] | None = None,
     **options: Any,
 ) -> Any:
     """The same driver through mssql-python; every query has five seconds."""
