@@ -10,17 +10,42 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.tsql import TSQL
+from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import TokenType
 
+from sandbox.sql_server.results import SqlError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlglot.tokenizer_core import Token
 
 _KEPT_PARSERS = ("CAST", "CONVERT", "TRY_CAST", "TRY_CONVERT", "TRIM", "STRING_AGG")
 _NO_TYPE_NAMES = (TokenType.ALIAS, TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.NUMBER)
 
 
+def words(text: str) -> frozenset[str]:
+    """A set of words that are written in a row."""
+    return frozenset(text.split())
+
+
+RESERVED = words(
+    "ADD ALL ALTER AND ANY AS ASC BEGIN BETWEEN BY CASE COLUMN COMMIT CREATE CROSS "
+    "DECLARE DEFAULT DELETE DESC DISTINCT DROP ELSE END EXCEPT EXEC EXECUTE EXISTS FOR "
+    "FROM FULL GRANT GROUP HAVING IF IN INNER INSERT INTERSECT INTO IS JOIN KEY LEFT LIKE "
+    "NOT NULL OF ON OPTION OR ORDER OUTER OVER PRIMARY PRINT RETURN RIGHT ROLLBACK SELECT "
+    "SET TABLE THEN TO TOP TRUNCATE UNION UNIQUE UPDATE USE USER VALUES VIEW WAITFOR WHEN "
+    "WHERE WHILE WITH"
+)
+
+
 class TransactSql(TSQL):
     """SQL Server's dialect, taken literally."""
+
+    class Tokenizer(TSQL.Tokenizer):
+        """Has no words that swallow the rest of a statement."""
+
+        COMMANDS: ClassVar[set[TokenType]] = set()
 
     class Parser(TSQL.Parser):  # type: ignore[misc, valid-type]  # sqlglot builds it at import
         """Leaves functions anonymous and types as SQL Server names them."""
@@ -69,17 +94,73 @@ _DIALECT = TransactSql()
 
 
 def tokenize(sql: str) -> list[Token]:
-    """The tokens of a T-SQL text."""
-    return list(_DIALECT.tokenize(sql))
+    """The tokens of a T-SQL text.
+
+    Raises:
+        SqlError: 105, a string is not closed.
+    """
+    try:
+        return list(_DIALECT.tokenize(sql))
+    except TokenError as error:
+        start = sql[sql.rfind("'") + 1 :]
+        message = f"Unclosed quotation mark after the character string '{start}'."
+        raise SqlError(105, message, severity=15) from error
 
 
-def parse_statement(tokens: list[Token], sql: str) -> exp.Expr | None:
-    """The tree of one statement, whose tokens were cut from `sql`."""
-    return next(iter(_DIALECT.parser().parse(tokens, sql)), None)
+def parse_statement(tokens: list[Token], sql: str) -> exp.Expr:
+    """The tree of one statement, whose tokens were cut from `sql`.
+
+    Raises:
+        SqlError: 102 or 156, it is not T-SQL.
+    """
+    try:
+        (tree,) = _DIALECT.parser().parse(tokens, sql)
+    except ParseError as error:
+        near = str(error.errors[0].get("highlight", "")) if error.errors else ""
+        raise syntax_error(near) from error
+    except ValueError as error:
+        raise syntax_error(tokens[-1].text if tokens else "") from error
+    if tree is None or isinstance(tree, exp.Command):
+        raise syntax_error(tokens[0].text if tokens else "")
+    return tree
+
+
+def parse_expression(tokens: Sequence[Token], sql: str) -> exp.Expr:
+    """The tree of a value.
+
+    Raises:
+        SqlError: as `parse_statement`.
+    """
+    tree = parse_statement([_SELECT, *tokens], sql)
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
+        raise syntax_error(tokens[-1].text if tokens else "")
+    return tree.expressions[0]
+
+
+def parse_condition(tokens: Sequence[Token], sql: str) -> exp.Expr:
+    """The tree of a condition, as after IF.
+
+    Raises:
+        SqlError: as `parse_statement`.
+    """
+    where = parse_statement([*_SELECT_WHERE, *tokens], sql).args.get("where")
+    if where is None:
+        raise syntax_error(tokens[-1].text if tokens else "")
+    return where.this  # type: ignore[no-any-return]
+
+
+_SELECT = tokenize("SELECT")[0]
+_SELECT_WHERE = tokenize("SELECT 1 WHERE")
+
+
+def syntax_error(near: str, line: int = 1) -> SqlError:
+    """What SQL Server says of a word that does not fit."""
+    if near.upper() in RESERVED:
+        text = f"Incorrect syntax near the keyword '{near}'."
+        return SqlError(156, text, severity=15, line=line)
+    return SqlError(102, f"Incorrect syntax near '{near}'.", severity=15, line=line)
 
 
 def parse_text(sql: str) -> exp.Expr:
     """The tree of a text that has been parsed before, such as a view's query."""
-    tree = parse_statement(tokenize(sql), sql)
-    assert tree is not None  # noqa: S101 - it was a statement
-    return tree
+    return parse_statement(tokenize(sql), sql)

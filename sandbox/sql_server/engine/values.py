@@ -1,0 +1,93 @@
+"""DuckDB's values as the Python values of `results`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.literals import read_variant
+from sandbox.sql_server.engine.sql_types import is_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sandbox.sql_server.engine.scopes import Field
+    from sandbox.sql_server.results import SqlType
+
+# DuckDB's text is UTF-8, which has no lone surrogates: they stay in this private range of code
+# points meanwhile. Text that really uses the range comes back changed.
+_SURROGATE, _STAND_IN = 0xD800, 0x10D800
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_STAND_INS = re.compile("[\U0010d800-\U0010dfff]")
+
+
+def hide_surrogates(text: str) -> str:
+    """The text with a stand-in for each lone surrogate."""
+    if text.isascii():
+        return text
+    return _SURROGATES.sub(lambda m: chr(ord(m[0]) - _SURROGATE + _STAND_IN), text)
+
+
+def show_surrogates(text: str) -> str:
+    """The text with its lone surrogates back."""
+    if text.isascii():
+        return text
+    return _STAND_INS.sub(lambda m: chr(ord(m[0]) - _STAND_IN + _SURROGATE), text)
+
+
+def row_reader(fields: Sequence[Field]) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+    """A function from DuckDB's row to the result's; None if they are the same."""
+    converters = [(i, c) for i, f in enumerate(fields) if (c := converter(f.type)) is not None]
+    if not converters:
+        return None
+
+    def read(row: Sequence[Any]) -> Sequence[Any]:
+        values = list(row)
+        for index, convert in converters:
+            value = values[index]
+            if value is not None:
+                values[index] = convert(value)
+        return values
+
+    return read
+
+
+def converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
+    """A function from DuckDB's value, which is not NULL, to the result's; None if it is that."""
+    if sql_type.name in ("char", "nchar"):
+        return _pad(sql_type.length or 0)
+    if is_unicode(sql_type):
+        return show_surrogates
+    return {
+        "timestamp": _rowversion,
+        "datetimeoffset": _aware,
+        "sql_variant": _variant,
+    }.get(sql_type.name)
+
+
+def _pad(length: int) -> Callable[[str], str]:
+    def pad(text: str) -> str:
+        shown = show_surrogates(text)
+        if shown.isascii():
+            return shown.ljust(length)
+        units = len(shown.encode("utf-16-le", "surrogatepass")) // 2
+        return shown + " " * (length - units)
+
+    return pad
+
+
+def _rowversion(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def _aware(value: dict[str, Any]) -> datetime:
+    zone = timezone(timedelta(minutes=value["zone"])) if value["zone"] else UTC
+    utc: datetime = value["utc"].replace(tzinfo=UTC)
+    return utc.astimezone(zone)
+
+
+def _variant(stored: str) -> Any:
+    value = read_variant(stored)
+    return show_surrogates(value) if isinstance(value, str) else value
