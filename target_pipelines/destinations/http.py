@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from target_pipelines.batching import Limits
 from target_pipelines.destinations import DestinationType
+from target_pipelines.destinations.deadline import Deadline
 from target_pipelines.retry_policy import Outcome, Retry, judge_answer
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _PREFIX = b'{"batch":['
 _SUFFIX = b"]}"
 _MAX_ANSWER_BYTES = 1024 * 1024
-_CHUNK_BYTES = 16 * 1024
 _MAX_CONNECT_SECONDS = 10.0
 
 
@@ -109,26 +109,25 @@ class HttpSender:
         self._session = session
         self._url = url
         self._timeout_seconds = timeout_seconds
+        self._deadline = Deadline(session)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """POST the calls as one batch."""
         body = _PREFIX + b",".join(call.body for call in calls) + _SUFFIX
-        deadline = time.monotonic() + self._timeout_seconds
         try:
-            return self._post(body, deadline)
-        except requests.RequestException as error:
-            return Retry(f"no answer ({_kind_of(error)})")
+            with self._deadline.limit(self._timeout_seconds):
+                return self._post(body)
+        except (requests.RequestException, HTTPError) as error:
+            kind = "timeout" if self._deadline.is_over else _kind_of(error)
+            return Retry(f"no answer ({kind})")
 
-    def _post(self, body: bytes, deadline: float) -> Outcome:
+    def _post(self, body: bytes) -> Outcome:
         timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
         with self._session.post(
             self._url, data=body, timeout=timeouts, allow_redirects=False, stream=True
         ) as answer:
             return judge_answer(
-                answer.status_code,
-                answer.headers,
-                _read_capped(answer, deadline),
-                now=datetime.now(UTC),
+                answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
             )
 
     def close(self) -> None:
@@ -136,22 +135,16 @@ class HttpSender:
         self._session.close()
 
 
-def _read_capped(answer: requests.Response, deadline: float) -> bytes:
-    """The body, or its beginning if it is long. Raises requests.Timeout after the deadline."""
-    body = b""
-    for chunk in answer.iter_content(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > _MAX_ANSWER_BYTES:
-            break
-        if time.monotonic() > deadline:
-            raise requests.Timeout
+def _read_beginning(answer: requests.Response) -> bytes:
+    """The body, as far as the limit. Raises requests.ConnectionError if it breaks off before."""
+    body: bytes = answer.raw.read(_MAX_ANSWER_BYTES, decode_content=False)
+    if len(body) < _MAX_ANSWER_BYTES and answer.raw.length_remaining:
+        raise requests.ConnectionError("the answer breaks off")
     return body
 
 
-def _kind_of(error: requests.RequestException) -> str:
+def _kind_of(error: Exception) -> str:
     """What happened, in a word; the error's own text may hold the address and more."""
     if isinstance(error, requests.Timeout):
         return "timeout"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "TLS"
-    return "connection" if isinstance(error, requests.ConnectionError) else type(error).__name__
+    return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"

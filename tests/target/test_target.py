@@ -146,6 +146,26 @@ def test_repeat_after_a_lost_answer_is_identical(collector, config, run_target):
     assert len({call.message_id for call in collector.calls}) == 1
 
 
+def test_dripping_answer_is_cut_off(collector, config, run_target):
+    """`timeout_seconds` covers the whole attempt, however many bytes keep coming."""
+    body = '{"success":true}' + " " * 1000
+    collector.script([{"body": body, "drip_seconds": 0.05}])
+
+    run = run_target({**config, "timeout_seconds": 0.5}, STREAM)
+
+    assert (run.exit_code, run.states, len(collector.requests)) == (0, [STATE], 2)
+
+
+@pytest.mark.parametrize("bomb", [{"padding_bytes": 3_000_000}, {"gzip_bytes": 3_000_000}])
+def test_long_answer_does_no_harm(collector, config, run_target, bomb):
+    """A body is read up to a limit and never unpacked."""
+    collector.script([{"status": 500, **bomb}])
+
+    run = run_target(config, STREAM)
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 1)
+
+
 def test_retrying_ends(collector, config, run_target):
     """After `max_retry_seconds` the run stops, and the state stands."""
     collector.script([{"status": 500, "times": None}])
