@@ -34,7 +34,7 @@ def _install(folder, name: str, source: str) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_ends_the_wait_for_input(config, start_target, number):
     """The newest safe STATE is out, and the exit code says which signal it was."""
     process = start_target(config)
