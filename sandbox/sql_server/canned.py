@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CannedResult:
-    """A result set whose ROW tokens exist already; `block` is sent `repeat` times."""
+    """A result set whose ROW tokens exist already; all `pieces` are sent `repeat` times.
+
+    A piece holds whole rows: between two pieces the answer may be cut short.
+    """
 
     columns: tuple[Column, ...]
-    block: bytes
+    pieces: tuple[bytes, ...]
     block_rows: int
     repeat: int = 1
 
@@ -34,28 +37,40 @@ class CannedResult:
         """Encode these rows once; the result holds them `repeat` times over."""
         encode = row_encoder(columns)
         encoded = [encode(row) for row in rows]
-        return cls(tuple(columns), b"".join(encoded), len(encoded), repeat)
+        return cls(tuple(columns), tuple(_pieces(encoded)), len(encoded), repeat)
 
     @property
     def row_count(self) -> int:
         """Rows that a client receives."""
         return self.block_rows * self.repeat
 
-    def views(self) -> Iterator[memoryview]:
-        """All ROW tokens in slices of a size that is good to send."""
-        if not self.block or not self.repeat:
+    def replay(self) -> Iterator[bytes]:
+        """All ROW tokens, in pieces of a size that is good to send."""
+        if len(self.pieces) != 1:
+            for _ in range(self.repeat):
+                yield from self.pieces
             return
-        copies = min(max(1, SEND_BYTES // len(self.block)), self.repeat)
-        joined = memoryview(self.block * copies)
+        (piece,) = self.pieces
+        copies = min(max(1, SEND_BYTES // len(piece)), max(self.repeat, 1))
         whole, rest = divmod(self.repeat, copies)
+        joined = piece * copies
         for _ in range(whole):
-            yield from _slices(joined)
-        yield from _slices(joined[: rest * len(self.block)])
+            yield joined
+        if rest:
+            yield piece * rest
 
 
-def _slices(view: memoryview) -> Iterator[memoryview]:
-    for start in range(0, len(view), SEND_BYTES):
-        yield view[start : start + SEND_BYTES]
+def _pieces(rows: Iterable[bytes]) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    for row in rows:
+        gathered.append(row)
+        size += len(row)
+        if size >= SEND_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
 
 
 CannedKey: TypeAlias = str | Callable[[str], bool]

@@ -135,9 +135,9 @@ class Response:
 
     def _write_canned(self, result: CannedResult) -> None:
         self.write(column_metadata(result.columns))
-        for view in result.views():
+        for piece in result.replay():
             self._check()
-            self._writer.write(view)
+            self._writer.write(piece)
         self._end_statement(command=tokens.COMMAND_SELECT, count=result.row_count)
 
     def _write_error(self, problem: SqlError) -> None:
