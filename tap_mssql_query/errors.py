@@ -6,7 +6,7 @@
     ├── ServerError             3    look at SQL Server
     │   ├── ConnectionFailed    3    host, port, credentials, database, TLS, driver
     │   └── QueryFailed         3    the query of one sync; the other syncs go on
-    ├── Interrupted      129–143    a signal ended the run; run it again
+    ├── Interrupted      129-143    a signal ended the run; run it again
     └── OutputClosed          141    nobody reads the messages; as a shell shows SIGPIPE
 
 Messages say

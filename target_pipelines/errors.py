@@ -7,7 +7,7 @@
     │   └── InputError              4    the tap's messages broke off or are none; run it again
     ├── TooManyRejected             5    look at the dead letters; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
-    ├── Interrupted          129–143    a signal ended the run; run it again
+    ├── Interrupted          129-143    a signal ended the run; run it again
     └── OutputClosed                141    nobody reads the states; as a shell shows SIGPIPE
 
 In all of them the last STATE on stdout covers settled records only, so that the next run loses
