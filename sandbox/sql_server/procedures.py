@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server.requests import Parameter, RpcRequest
+from sandbox.sql_server.requests import Parameter, RpcRequest, procedure_name
 from sandbox.sql_server.results import Column, ResultSet, SqlError, SqlType
 from sandbox.sql_server.type_catalog import datatype_rows
 
@@ -78,12 +78,16 @@ class _Statement:
         }
 
 
+_Prepared: TypeAlias = _Statement | str
+"""What a handle stands for: a statement, or a procedure by its name."""
+
+
 @dataclass(slots=True)
 class Procedures:
     """One session's system procedures; `describe` gives the columns of a query."""
 
     describe: Callable[[str, str], Sequence[Column]]
-    _prepared: dict[int, _Statement] = field(default_factory=dict)
+    _prepared: dict[int, _Prepared] = field(default_factory=dict)
     _last_handle: int = 0
 
     def call(self, request: RpcRequest, execute: Execute) -> Call:
@@ -97,6 +101,8 @@ class Procedures:
                 return _execute_sql(request.parameters, execute)
             case "sp_prepexec":
                 return self._prepare_and_execute(request.parameters, execute)
+            case "sp_prepexecrpc":
+                return self._prepare_and_call(request.parameters, execute)
             case "sp_prepare":
                 return self._prepare(request.parameters)
             case "sp_execute":
@@ -134,6 +140,13 @@ class Procedures:
         results = execute(statement.sql, statement.bind(values))
         return Call(results, [self._keep(statement, handle)])
 
+    def _prepare_and_call(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+        """What ODBC makes of `{CALL procedure (?)}`."""
+        handle, written, *values = parameters
+        name = procedure_name(written.value)
+        called = self.call(RpcRequest(name, tuple(values)), execute)
+        return replace(called, outputs=[self._keep(name, handle), *called.outputs])
+
     def _prepare(self, parameters: tuple[Parameter, ...]) -> Call:
         handle, declarations, sql, *_ = parameters
         statement = _Statement(sql.value, _declared_names(declarations.value))
@@ -141,18 +154,21 @@ class Procedures:
         results = [ResultSet(columns, iter(()))] if columns else []
         return Call(iter(results), [self._keep(statement, handle)])
 
-    def _keep(self, statement: _Statement, handle: Parameter) -> Output:
+    def _keep(self, prepared: _Prepared, handle: Parameter) -> Output:
+        self._prepared.pop(handle.value, None)  # a handle that is sent along is replaced
         self._last_handle += 1
-        self._prepared[self._last_handle] = statement
+        self._prepared[self._last_handle] = prepared
         return Output(0, handle.name, SqlType("int"), self._last_handle)
 
     def _execute_prepared(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
         handle, *values = parameters
-        statement = self._prepared.get(handle.value)
-        if statement is None:
+        prepared = self._prepared.get(handle.value)
+        if prepared is None:
             message = f"Could not find prepared statement with handle {handle.value}."
             raise SqlError(8179, message)
-        return Call(execute(statement.sql, statement.bind(values)))
+        if isinstance(prepared, str):
+            return self.call(RpcRequest(prepared, tuple(values)), execute)
+        return Call(execute(prepared.sql, prepared.bind(values)))
 
     def _unprepare(self, parameters: tuple[Parameter, ...]) -> Call:
         self._prepared.pop(parameters[0].value, None)

@@ -103,11 +103,15 @@ def _read_call(reader: ByteReader, payload: bytes) -> RpcRequest:
     return RpcRequest(name, tuple(parameters))
 
 
+def procedure_name(written: str) -> str:
+    """A procedure's name in lower case, without schema and brackets."""
+    return written.rsplit(".", 1)[-1].strip("[]").lower()
+
+
 def _read_name(reader: ByteReader) -> str:
     length = reader.number(2)
     if length != _BY_NUMBER:
-        written = reader.take(2 * length).decode("utf-16-le")
-        return written.split(".")[-1].strip("[]").lower()
+        return procedure_name(reader.take(2 * length).decode("utf-16-le"))
     number = reader.number(2)
     if not 0 < number < len(_PROCEDURES):
         raise ProtocolError(f"there is no system procedure of the number {number}")

@@ -57,6 +57,7 @@ _ANSWERS = {
     "ten": counting(10),
     _PREPARED: counting(3),
     "insert t values (@P1, @P2)": lambda: iter([RowCount(1)]),
+    "EXEC refresh @p0, @p1": counting(1),
     "several": _several,
     "chatty": _chatty,
     "raised between": _raised_between,
@@ -203,3 +204,21 @@ def test_connection_is_good_after_an_error(connection: Any, sql: str) -> None:
         _drain(cursor.execute(sql))
     with connection.cursor() as another:
         assert _drain(another.execute("ten")) == [list(range(10))]
+
+
+@pytest.mark.parametrize("driver", ["odbc18", "freetds"])
+def test_executesql_binds_by_declaration(engine: FakeEngine, cursor: Any) -> None:
+    """A call of sp_executesql runs its text with the values under their declared names."""
+    for number in (7, 8):  # the second one by handle
+        cursor.execute("{CALL sp_executesql (?, ?, ?)}", _PREPARED, "@P1 int", number)
+        assert _drain(cursor)[0] == [0, 1, 2]
+        assert engine.sessions[-1].calls[-1] == ("execute", _PREPARED, {"@P1": number})
+
+
+@pytest.mark.parametrize("driver", ["odbc18", "freetds"])
+def test_other_procedure_is_the_engine_s(engine: FakeEngine, cursor: Any) -> None:
+    """A call of any other procedure becomes the EXEC statement that the engine understands."""
+    for number in (7, 8):
+        cursor.execute("{CALL dbo.refresh (?, ?)}", number, "now")
+        assert _drain(cursor)[0] == [0]
+        assert engine.sessions[-1].calls[-1][2] == {"@p0": number, "@p1": "now"}
