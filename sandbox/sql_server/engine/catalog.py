@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.results import SqlType
 
 SCHEMA = "dbo"
+FIRST_OBJECT_ID = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

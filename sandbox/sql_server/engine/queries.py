@@ -32,13 +32,11 @@ def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Que
     items = list(select_items(translator, node.expressions, scope))
     if not items:
         raise SqlError(156, "Incorrect syntax near the keyword 'FROM'.", severity=15)
-    if not all(isinstance(term, Term) for _, term in items):
-        raise SqlError(102, "Incorrect syntax near '='.", severity=15)
     distinct = "DISTINCT " if node.args.get("distinct") else ""
     body = f"{source}{_filters(translator, node, scope)}"
     order = order_text(translator, node, scope, items)
     limit = _limit_text(translator, node, scope)
-    fields = tuple(_field(name, term) for name, term in items)
+    fields = query_fields(items)
     columns = ", ".join(_output(*item, index) for index, item in enumerate(items))
     query = Query(f"{prefix}SELECT {distinct}{columns}{body}{order}{limit}", fields)
     clause = node.args.get("for_")
@@ -47,6 +45,11 @@ def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Que
 
 def _output(name: str, term: Term, index: int) -> str:
     return f"{term.sql} AS {quoted(output_name(name, index))}"
+
+
+def query_fields(items: Sequence[Item]) -> tuple[Field, ...]:
+    """The fields of a select list."""
+    return tuple(_field(name, term) for name, term in items)
 
 
 def _field(name: str, term: Term) -> Field:

@@ -56,6 +56,8 @@ class Surroundings:
     locks: ApplicationLocks
     find_system_view: Callable[[ObjectName, Surroundings], SystemView | None]
     describes_only: bool = False
+    caught: SqlError | None = None
+    last_identity: int | None = None
 
     def find_database(self, name: str) -> Database | None:
         """The database of this name, in any case; the session's own if the name is empty."""
@@ -75,8 +77,20 @@ class Surroundings:
             SqlError: 208, there is none.
         """
         found = self.find(name)
+        if name.database and self.find_database(name.database) is None:
+            message = (
+                f"Database '{name.database}' does not exist. Make sure that the name is entered "
+                "correctly."
+            )
+            raise SqlError(911, message)
         if found is None:
             raise SqlError(208, f"Invalid object name '{name.written}'.")
+        if name.is_temporary and self.describes_only:
+            message = (
+                "The metadata could not be determined because the statement uses a temp table: "
+                f"'{name.name}'."
+            )
+            raise SqlError(11526, message)
         return found
 
     def check(self, permission: str, name: ObjectName, found: Table | View) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog import SCHEMA
+from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import MODES, Hold
 from sandbox.sql_server.engine.sql_types import INT, SYSNAME
@@ -40,6 +40,8 @@ def global_variable(name: str, surroundings: Surroundings) -> Term:
     counter = surroundings.counter(name)
     if counter is not None:
         return value_term(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
+    if name.upper() == "IDENTITY":
+        return value_term(surroundings.last_identity, SqlType("numeric", precision=38))
     texts = {"VERSION": VERSION_TEXT, "SERVERNAME": SERVER_NAME, "LANGUAGE": "us_english",
              "SERVICENAME": "MSSQLSERVER"}  # fmt: skip
     if name.upper() in texts:
@@ -142,7 +144,10 @@ def _object_id(call: Call) -> Term:
     wanted = str(call.term(1).constant).upper() if len(call.nodes) > 1 else ""
     if found is None or ((wanted == "U") != (type(found).__name__ == "Table") and wanted in "UV"):
         return value_term(None, INT)
-    return value_term(sum(map(ord, f"{found.schema}.{found.name}".lower())) + 1_000_000, INT)
+    database = call.surroundings.find_database(name.database)
+    entries = database.objects.all() if database else []
+    number = entries.index(found) + 1 if found in entries else 0
+    return value_term(FIRST_OBJECT_ID + number, INT)
 
 
 def _lock_test(call: Call) -> Term:
@@ -175,6 +180,24 @@ def _lock_mode(call: Call) -> Term:
     return value_term(names.get(mode, mode.capitalize()) if mode else "NoLock", SYSNAME)
 
 
+def _caught(call: Call) -> Term:
+    """ERROR_NUMBER, ERROR_MESSAGE and so on: of the error that CATCH handles."""
+    error = call.surroundings.caught
+    if call.name == "ERROR_MESSAGE":
+        return value_term(error.message if error else None, SqlType("nvarchar", 4000))
+    values = {
+        "ERROR_NUMBER": lambda e: e.number,
+        "ERROR_SEVERITY": lambda e: e.severity,
+        "ERROR_STATE": lambda e: e.state,
+        "ERROR_LINE": lambda e: e.line,
+    }
+    return value_term(values[call.name](error) if error else None, INT)
+
+
+def _last_identity(call: Call) -> Term:
+    return value_term(call.surroundings.last_identity, SqlType("numeric", precision=38))
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "SERVERPROPERTY": _property,
     "DB_NAME": _database_name,
@@ -190,4 +213,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "OBJECT_ID": _object_id,
     "APPLOCK_TEST": _lock_test,
     "APPLOCK_MODE": _lock_mode,
+    **dict.fromkeys(
+        ("ERROR_NUMBER", "ERROR_SEVERITY", "ERROR_STATE", "ERROR_LINE", "ERROR_MESSAGE"), _caught
+    ),
+    "SCOPE_IDENTITY": _last_identity,
 }

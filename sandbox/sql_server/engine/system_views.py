@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Table
+from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.scopes import Field
 from sandbox.sql_server.engine.sql_types import BIT, INT, SYSNAME, digits, family
@@ -105,7 +105,7 @@ def _sys_objects(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple
     for number, entry in enumerate(_objects(name, surroundings).all(), start=1):
         is_table = isinstance(entry, Table)
         kind = ("U ", "USER_TABLE") if is_table else ("V ", "VIEW")
-        yield entry.name, 1_000_000 + number, 1, *kind
+        yield entry.name, FIRST_OBJECT_ID + number, 1, *kind
 
 
 def _sys_tables(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
@@ -117,7 +117,14 @@ def _sys_columns(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple
         for position, column in enumerate(entry.columns if isinstance(entry, Table) else (), 1):
             assert not isinstance(column, str)  # noqa: S101 - only views name columns bare
             precision, scale = digits(column.type)
-            row = 1_000_000 + number, column.name, position, column.type.name, precision, scale
+            row = (
+                FIRST_OBJECT_ID + number,
+                column.name,
+                position,
+                column.type.name,
+                precision,
+                scale,
+            )
             yield *row, column.nullable, column.is_identity
 
 

@@ -1,0 +1,58 @@
+"""The columns of a batch's first result set, found without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from sandbox.sql_server.engine.batch import split_at_commas, split_batch
+from sandbox.sql_server.engine.commands import read_declaration
+from sandbox.sql_server.engine.dialect import tokenize
+from sandbox.sql_server.engine.interpreter import PARSED_KINDS, Run, simple_statements
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.row_statements import is_assignment
+from sandbox.sql_server.engine.terms import NOT_CONSTANT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlglot.tokenizer_core import Token
+
+    from sandbox.sql_server.engine.state import SessionState
+    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.results import Column
+
+
+def describe_first(state: SessionState, sql: str, declarations: str) -> Sequence[Column]:
+    """The columns of the first SELECT; none if the batch has none.
+
+    Raises:
+        SqlError: the SELECT, or its variables, cannot be understood.
+    """
+    run = Run(state, sql, declared_variables(declarations))
+    statements = list(simple_statements(split_batch(sql)))
+    trees = {id(s): run.parse(s) for s in statements if s.kind in PARSED_KINDS}
+    for statement in statements:
+        if statement.kind == "DECLARE":
+            for part in split_at_commas(statement.tokens[1:]):
+                _declare(run.variables, part)
+        tree = trees.get(id(statement))
+        if isinstance(tree, exp.Query) and not is_assignment(tree) and not tree.args.get("into"):
+            query = state.translator(run.variables, describes_only=True).query(tree)
+            return state.columns(query.fields)
+    return ()
+
+
+def declared_variables(declarations: str) -> dict[str, Term]:
+    """Variables without values, from a text such as `@p1 int, @p2 nvarchar(50)`."""
+    variables: dict[str, Term] = {}
+    for part in split_at_commas(tokenize(declarations)):
+        _declare(variables, part)
+    return variables
+
+
+def _declare(variables: dict[str, Term], tokens: Sequence[Token]) -> None:
+    name, sql_type, _ = read_declaration(tokens)
+    variables[name.lower()] = replace(value_term(None, sql_type), constant=NOT_CONSTANT)

@@ -1,0 +1,165 @@
+"""EXEC: dynamic SQL and the application locks; there are no stored procedures of users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlglot.tokenizer_core import TokenType
+
+from sandbox.sql_server.engine.batch import split_at_commas, word
+from sandbox.sql_server.engine.commands import read_declaration
+from sandbox.sql_server.engine.dialect import syntax_error, tokenize
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
+from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX
+from sandbox.sql_server.engine.system_functions import lock_resource
+from sandbox.sql_server.results import RowCount, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlglot.tokenizer_core import Token
+
+    from sandbox.sql_server.engine.batch import Simple
+    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.statements import Handler
+    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.results import Result
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """What a procedure is given; `status` is what it returns."""
+
+    named: dict[str, Term] = field(default_factory=dict)
+    positional: list[Term] = field(default_factory=list)
+    status: int = 0
+
+    def value(self, name: str, position: int, default: Any = None) -> Any:
+        """An argument by its name or its place."""
+        term = self.named.get(name)
+        if term is None and position < len(self.positional):
+            term = self.positional[position]
+        return default if term is None else term.constant
+
+
+def _execute(run: Run, statement: Simple) -> Iterator[Result]:
+    tokens = list(statement.tokens)
+    if word(tokens[0]) in ("EXEC", "EXECUTE"):
+        tokens = tokens[1:]
+    if tokens and tokens[0].text == "(":
+        sql = run.evaluate(tokens[1:-1], NVARCHAR_MAX).constant
+        yield from run.nested(str(sql or ""), {})
+        return
+    result_variable = None
+    if len(tokens) > 3 and tokens[0].token_type == TokenType.PARAMETER:
+        result_variable, tokens = f"@{tokens[1].text}".lower(), tokens[3:]
+    name, rest = _name(tokens)
+    procedure = _PROCEDURES.get(name.lower())
+    if procedure is None:
+        raise SqlError(2812, f"Could not find stored procedure '{name}'.", state=62)
+    arguments = _read_arguments(run, rest)
+    yield from procedure(run, arguments)
+    if result_variable is not None:
+        target = run.translator().surroundings.variable(result_variable).type
+        run.variables[result_variable] = run.constant(value_term(arguments.status, INT), target)
+
+
+def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
+    """The procedure's name without its schema, and what follows."""
+    if not tokens:
+        raise syntax_error("EXEC")
+    end = 1
+    while end + 1 < len(tokens) and tokens[end].token_type == TokenType.DOT:
+        end += 1 if tokens[end + 1].token_type == TokenType.DOT else 2
+    return tokens[end - 1].text, tokens[end:]
+
+
+def _read_arguments(run: Run, tokens: Sequence[Token]) -> _Arguments:
+    arguments = _Arguments()
+    for part in split_at_commas(tokens):
+        if part and word(part[-1]) in ("OUTPUT", "OUT"):
+            part.pop()
+        if len(part) > 3 and part[0].token_type == TokenType.PARAMETER and part[2].text == "=":
+            arguments.named[f"@{part[1].text}".lower()] = _argument(run, part[3:])
+        else:
+            arguments.positional.append(_argument(run, part))
+    return arguments
+
+
+def _argument(run: Run, tokens: Sequence[Token]) -> Term:
+    """A value; a bare word is text, as in `@LockMode = Exclusive`."""
+    if len(tokens) == 1 and tokens[0].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
+        return value_term(tokens[0].text)
+    return run.evaluate(tokens)
+
+
+def _execute_sql(run: Run, arguments: _Arguments) -> Iterator[Result]:
+    """sp_executesql inside a batch."""
+    sql = str(arguments.value("@stmt", 0, arguments.value("@statement", 0, "")))
+    declared = str(arguments.value("@params", 1, "") or "")
+    variables = {}
+    for index, part in enumerate(split_at_commas(tokenize(declared)), start=2):
+        name, sql_type, _ = read_declaration(part)
+        value = arguments.value(name.lower(), index)
+        variables[name.lower()] = run.constant(value_term(value), sql_type)
+    yield from run.nested(sql, variables)
+
+
+def _get_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
+    hold = _hold(run, arguments, str(arguments.value("@lockmode", 1, "")))
+    timeout = arguments.value("@locktimeout", 3, run.state.lock_timeout_ms)
+    if hold is None:
+        arguments.status = INVALID
+    else:
+        seconds = None if timeout is None or timeout < 0 else timeout / 1000
+        is_cancelled = run.state.cancelled.is_set
+        arguments.status = run.state.instance.locks.acquire(hold, seconds, is_cancelled)
+    yield RowCount()
+
+
+def _release_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
+    owner = str(arguments.value("@lockowner", 1, "Transaction")).lower()
+    resource = _resource(run, arguments)
+    of_transaction = owner != "session"
+    session = run.state.session_id
+    if not run.state.instance.locks.release(resource, session, of_transaction=of_transaction):
+        arguments.status = INVALID
+        name = arguments.value("@resource", 0, "")
+        message = (
+            "Cannot release the application lock (Database Principal: 'public', Resource: "
+            f"'{name}') because it is not currently held."
+        )
+        raise SqlError(1223, message)
+    yield RowCount()
+
+
+def _resource(run: Run, arguments: _Arguments) -> str:
+    return lock_resource(run.state.database.name, str(arguments.value("@resource", 0, "")))
+
+
+def _hold(run: Run, arguments: _Arguments, mode: str) -> Hold | None:
+    """The wanted lock; None if the arguments do not say one."""
+    owner = str(arguments.value("@lockowner", 2, "Transaction")).lower()
+    is_of_transaction = owner != "session"
+    if mode.lower() not in MODES or owner not in ("session", "transaction"):
+        return None
+    if is_of_transaction and not run.state.transaction.depth:
+        return None
+    resource = _resource(run, arguments)
+    return Hold(resource, mode.lower(), run.state.session_id, is_of_transaction)
+
+
+def _nothing(_: Run, __: _Arguments) -> Iterator[Result]:
+    yield RowCount()
+
+
+_PROCEDURES: Mapping[str, Callable[[Run, _Arguments], Iterator[Result]]] = {
+    "sp_executesql": _execute_sql,
+    "sp_getapplock": _get_lock,
+    "sp_releaseapplock": _release_lock,
+    "sp_set_session_context": _nothing,
+}
+
+HANDLERS: Mapping[str, Handler] = {"EXEC": _execute, "EXECUTE": _execute}

@@ -1,0 +1,174 @@
+"""SELECT, INSERT, UPDATE, DELETE and TRUNCATE at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from sandbox.sql_server.engine import modifications
+from sandbox.sql_server.engine.batch import cut_top
+from sandbox.sql_server.engine.catalog import Table, TableColumn
+from sandbox.sql_server.engine.definitions import build_table, sequence_statements
+from sandbox.sql_server.engine.json_text import JSON_COLUMN
+from sandbox.sql_server.engine.scopes import Query, Scope, Source
+from sandbox.sql_server.engine.sources import object_name, table_fields
+from sandbox.sql_server.engine.queries import query_fields, select_items
+from sandbox.sql_server.results import ResultSet, RowCount, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sandbox.sql_server.engine.batch import Simple
+    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.modifications import Modification
+    from sandbox.sql_server.engine.statements import Handler
+    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.results import Result
+
+_JSON_CHUNK = 2033
+"""Characters per row in which SQL Server sends the text of FOR JSON."""
+
+
+def _select(run: Run, statement: Simple) -> Iterator[Result]:
+    tree = run.parse(statement)
+    if not isinstance(tree, exp.Query):
+        yield from _modify(run, statement)
+    elif is_assignment(tree):
+        _assign(run, tree)
+    elif tree.args.get("into"):
+        yield from _select_into(run, tree)
+    else:
+        query = run.translator().query(tree)
+        result = run.state.result_set(query)
+        is_json = [field.name for field in query.fields] == [JSON_COLUMN]
+        yield ResultSet(result.columns, _chunks(result.rows)) if is_json else result
+
+
+def _chunks(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    for (text,) in rows:
+        for start in range(0, len(text or ""), _JSON_CHUNK):
+            yield (text[start : start + _JSON_CHUNK],)
+
+
+def is_assignment(tree: exp.Expr) -> bool:
+    """`SELECT @x = …`."""
+    return isinstance(tree, exp.Select) and any(
+        isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
+        for node in tree.expressions
+    )
+
+
+def _assign(run: Run, tree: exp.Expr) -> None:
+    """The last row's values; without a row the variables stay."""
+    names = []
+    for node in tree.expressions:
+        if not isinstance(node, exp.EQ) or not isinstance(node.this, exp.Parameter):
+            message = (
+                "A SELECT statement that assigns a value to a variable must not be combined with "
+                "data-retrieval operations."
+            )
+            raise SqlError(141, message, severity=15)
+        names.append(f"@{node.this.this.name}".lower())
+        node.replace(exp.Alias(this=node.expression, alias=exp.to_identifier(f"v{len(names)}")))
+    translator = run.translator()
+    types = [translator.surroundings.variable(name).type for name in names]
+    query = translator.query(tree)
+    result = run.state.result_set(query)
+    rows = list(result.rows)
+    if rows:
+        for name, column, value, sql_type in zip(names, query.fields, rows[-1], types, strict=True):
+            run.assign(name, value, column.type, sql_type)
+
+
+def _select_into(run: Run, tree: exp.Expr) -> Iterator[Result]:
+    name = object_name(tree.args["into"].this)
+    tree.set("into", None)
+    query = run.translator().query(tree)
+    columns = [TableColumn(f.name, f.type, f.nullable) for f in query.fields]
+    for index, column in enumerate(columns, start=1):
+        if not column.name:
+            message = (
+                "An object or column name is missing or empty. For SELECT INTO statements, verify "
+                f"each column has a name. Column {index} has none."
+            )
+            raise SqlError(1038, message, severity=15)
+    run.create_table(name, build_table(name, run.state.database, columns))
+    target, _ = modifications.target_table(run.translator(), name, "INSERT")
+    rows = modifications.select_rows(run.translator(), target, query, run.state.database.name)
+    yield _count(run, run.state.write(f"INSERT INTO {target.duckdb_name} {rows}", target))
+
+
+def _modify(run: Run, statement: Simple) -> Iterator[Result]:
+    tree = run.parse(statement)
+    if isinstance(tree, exp.Merge):
+        raise SqlError(8630, "Internal Query Processor Error: the sandbox does not offer MERGE.")
+    _, top = cut_top(statement)
+    limit = f" LIMIT {run.expression(top).sql}" if top else ""
+    translator = run.translator()
+    change = modifications.translate(translator, tree, limit, run.state.explicit_identity)
+    output = tree.args.get("returning")
+    if output is not None:
+        yield from _modify_with_output(run, change, _output(translator, change, output))
+        return
+    count = run.state.write(change.sql, change.table, change.database)
+    _remember_identity(run, change)
+    yield _count(run, count)
+
+
+def _count(run: Run, count: int) -> RowCount:
+    run.state.row_count = count
+    return RowCount(count if run.state.counts_rows else None)
+
+
+def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Query:
+    """OUTPUT inserted.… or deleted.…, as DuckDB's RETURNING."""
+    fields = tuple(table_fields(change.table))
+    aliases = ["deleted"] if change.action == "DELETE" else ["inserted"]
+    scope = Scope(sources=[Source(alias, fields) for alias in aliases])
+    items = list(select_items(translator, clause.expressions, scope))
+    columns = [term.sql.replace(f'"{aliases[0]}".', "") for _, term in items]
+    return Query(f"{change.sql} RETURNING {', '.join(columns)}", query_fields(items))
+
+
+def _modify_with_output(run: Run, change: Modification, query: Query) -> Iterator[Result]:
+    run.state.transaction.prepare_write()
+    rows = run.state.fetch(query.sql, query.fields, change.table, change.database)
+    run.state.row_count = len(rows)
+    _remember_identity(run, change)
+    yield ResultSet(run.state.columns(query.fields), iter(rows))
+
+
+def _remember_identity(run: Run, change: Modification) -> None:
+    if change.sequence is not None:
+        column = next(c for c in change.table.columns if c.is_identity)
+        sql = f'SELECT max("{column.name}") FROM {change.table.duckdb_name}'
+        ((value,),) = run.state.fetch(sql, ())
+        run.state.last_identity = value
+
+
+def _truncate(run: Run, statement: Simple) -> Iterator[Result]:
+    tree = run.parse(statement)
+    for node in tree.expressions:
+        name = object_name(node)
+        translator = run.translator()
+        found = translator.surroundings.find(name)
+        allowed = name.is_temporary or run.state.login.permissions.is_administrator
+        if not isinstance(found, Table) or not allowed:
+            message = (
+                f'Cannot find the object "{name.written}" because it does not exist or you do not '
+                "have permissions."
+            )
+            raise SqlError(1088, message, state=7)
+        run.state.write(f"TRUNCATE {found.duckdb_name}", found)
+        for sql in sequence_statements(found, {}):
+            run.state.write(sql)
+    yield RowCount()
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "SELECT": _select,
+    "WITH": _select,
+    **dict.fromkeys(("INSERT", "UPDATE", "DELETE", "MERGE"), _modify),
+    "TRUNCATE": _truncate,
+}

@@ -1,0 +1,90 @@
+"""A login's session: what the protocol drives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sandbox.sql_server.engine.description import describe_first
+from sandbox.sql_server.engine.interpreter import Run
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.state import SessionState
+from sandbox.sql_server.engine.transactions import Transaction
+from sandbox.sql_server.engine.values import hide_surrogates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sandbox.sql_server.engine.catalog import Database
+    from sandbox.sql_server.engine.instance import Instance
+    from sandbox.sql_server.engine.permissions import Login
+    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.results import Column, Result
+
+
+class DuckDBSession:
+    """One session; it may be used from any thread, by one at a time."""
+
+    def __init__(self, instance: Instance, login: Login, database: Database) -> None:
+        cursor = instance.cursor()
+        self._state = SessionState(
+            instance,
+            login,
+            database,
+            instance.next_session_id(),
+            cursor,
+            Transaction(cursor),
+        )
+
+    @property
+    def database(self) -> str:
+        """The current database; USE changes it."""
+        return self._state.database.name
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
+        """Run a batch; results come as they are consumed.
+
+        Raises:
+            SqlError: an error that ends the batch.
+        """
+        self._state.cancelled.clear()
+        variables = {name.lower(): _parameter(value) for name, value in (parameters or {}).items()}
+        return Run(self._state, hide_surrogates(sql), variables).batch()
+
+    def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
+        """The columns of the first result set, without running it; none if there is none.
+
+        Raises:
+            SqlError: as when it is run.
+        """
+        return describe_first(self._state, hide_surrogates(sql), parameters)
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._state.transaction.begin()
+
+    def commit(self) -> None:
+        """Commit it. Raises SqlError 3902 if there is none."""
+        self._state.commit()
+
+    def rollback(self) -> None:
+        """Roll it back. Raises SqlError 3903 if there is none."""
+        self._state.rollback()
+
+    def cancel(self) -> None:
+        """Stop the running statement; from any thread."""
+        self._state.cancelled.set()
+        self._state.cursor.interrupt()
+        self._state.instance.locks.wake()
+
+    def close(self) -> None:
+        """Roll back, release the locks, forget the temporary tables."""
+        if self._state.transaction.depth:
+            self._state.rollback()
+        self._state.instance.locks.release_all(self._state.session_id)
+        self._state.cursor.close()
+
+
+def _parameter(value: Any) -> Term:
+    term = value_term(hide_surrogates(value) if isinstance(value, str) else value)
+    return replace(term, is_untyped_null=value is None)

@@ -1,0 +1,199 @@
+"""What a session keeps between its batches, and how its statements reach DuckDB."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from sandbox.sql_server.engine.catalog import Objects
+from sandbox.sql_server.engine.errors import sql_error
+from sandbox.sql_server.engine.scopes import Field
+from sandbox.sql_server.engine.surroundings import Surroundings
+from sandbox.sql_server.engine.system_views import find_system_view
+from sandbox.sql_server.engine.translation import Translator
+from sandbox.sql_server.engine.values import row_reader, show_surrogates
+from sandbox.sql_server.results import Column, ResultSet, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sandbox.sql_server.engine.catalog import Database, Table
+    from sandbox.sql_server.engine.instance import Instance
+    from sandbox.sql_server.engine.permissions import Login
+    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.transactions import Transaction
+
+_ROWS_AT_ONCE = 2048
+_CONSTANTS = {"FETCH_STATUS": -1, "NESTLEVEL": 0, "DATEFIRST": 7, "MAX_PRECISION": 38,
+              "TEXTSIZE": 2_147_483_647, "OPTIONS": 5496, "CONNECTIONS": 1, "PROCID": 0}  # fmt: skip
+
+
+@dataclass(slots=True)
+class SessionState:
+    """One session; `cursor` is its own connection to DuckDB."""
+
+    instance: Instance
+    login: Login
+    database: Database
+    session_id: int
+    cursor: duckdb.DuckDBPyConnection
+    transaction: Transaction
+    temporary: Objects = field(default_factory=Objects)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    row_count: int = 0
+    error: int = 0
+    last_identity: int | None = None
+    lock_timeout_ms: int = -1
+    counts_rows: bool = True
+    has_implicit_transactions: bool = False
+    explicit_identity: str = ""
+    caught: SqlError | None = None
+
+    def translator(
+        self, variables: Mapping[str, Term], *, describes_only: bool = False
+    ) -> Translator:
+        """Translates one statement: it sees one moment, whatever asks for the time."""
+        return Translator(
+            Surroundings(
+                database=self.database.name,
+                login=self.login.name,
+                permissions=self.login.permissions,
+                session_id=self.session_id,
+                now=self.instance.clock(),
+                variables=variables,
+                counters=self._counters(),
+                databases=self.instance.databases,
+                temporary=self.temporary,
+                locks=self.instance.locks,
+                find_system_view=find_system_view,
+                describes_only=describes_only,
+                caught=self.caught,
+                last_identity=self.last_identity,
+            )
+        )
+
+    def _counters(self) -> Mapping[str, int]:
+        return {
+            **_CONSTANTS,
+            "ROWCOUNT": self.row_count,
+            "ERROR": self.error,
+            "TRANCOUNT": self.transaction.depth,
+            "SPID": self.session_id,
+            "LOCK_TIMEOUT": self.lock_timeout_ms,
+        }
+
+    def result_set(self, query: Query) -> ResultSet:
+        """Run a query; its rows are fetched as they are taken.
+
+        Raises:
+            SqlError: DuckDB refuses the query; one that fails at work fails with its rows.
+        """
+        columns = self.columns(query.fields)
+        try:
+            self._execute(query.sql)
+        except duckdb.Error as error:
+            problem = sql_error(error)
+            if isinstance(error, _ERRORS_OF_TRANSLATION):
+                raise problem from error
+            return ResultSet(columns, _failing(problem))
+        return ResultSet(columns, self._rows(query.fields))
+
+    def columns(self, fields: Sequence[Field]) -> list[Column]:
+        """The fields as a client sees them."""
+        return [
+            Column(show_surrogates(f.name), f.type, nullable=f.nullable, identity=f.is_identity)
+            for f in fields
+        ]
+
+    def _execute(self, sql: str) -> None:
+        if self.cancelled.is_set():
+            raise cancelled_error()
+        self.cursor.execute(sql)
+
+    def _rows(self, fields: Sequence[Field]) -> Iterator[Sequence[Any]]:
+        read = row_reader(fields)
+        self.row_count = 0
+        try:
+            while chunk := self.cursor.fetchmany(_ROWS_AT_ONCE):
+                self.row_count += len(chunk)
+                yield from map(read, chunk) if read else chunk
+        except duckdb.Error as error:
+            raise sql_error(error) from error
+
+    def fetch(
+        self, sql: str, fields: Sequence[Field], table: Table | None = None, database: str = ""
+    ) -> list[Sequence[Any]]:
+        """All rows of a small query, or of a statement that changes `table` and returns rows.
+
+        Raises:
+            SqlError: it fails.
+        """
+        try:
+            self._execute(sql)
+            rows = self.cursor.fetchall()
+        except duckdb.Error as error:
+            raise sql_error(error, table, database) from error
+        read = row_reader(fields)
+        return [read(row) for row in rows] if read else rows
+
+    def write(self, sql: str, table: Table | None = None, database: str = "") -> int:
+        """Run a statement that changes something; the number of rows.
+
+        Raises:
+            SqlError: it fails.
+        """
+        try:
+            self.transaction.prepare_write()
+            self._execute(sql)
+            row = self.cursor.fetchone()
+        except duckdb.Error as error:
+            raise sql_error(error, table, database) from error
+        return int(row[0]) if row and isinstance(row[0], int) else 0
+
+    def commit(self) -> None:
+        """Commit, and give back the transaction's locks.
+
+        Raises:
+            SqlError: 3902, there is no transaction.
+        """
+        self.transaction.commit()
+        self._release_locks()
+
+    def rollback(self) -> None:
+        """Roll back, and give back the transaction's locks.
+
+        Raises:
+            SqlError: 3903, there is no transaction.
+        """
+        self.transaction.rollback()
+        self._release_locks()
+
+    def _release_locks(self) -> None:
+        if not self.transaction.depth:
+            self.instance.locks.release_all(self.session_id, only_of_transaction=True)
+
+    def change_catalog(self, change: Callable[[], Callable[[], None]]) -> None:
+        """Change what the catalog knows; a ROLLBACK undoes it."""
+        self.transaction.remember(change())
+
+
+_ERRORS_OF_TRANSLATION = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.NotImplementedException,
+)
+
+
+def cancelled_error() -> SqlError:
+    """What a statement ends with that the client does not want any more."""
+    return SqlError(3617, "The statement was cancelled.", severity=11)
+
+
+def _failing(problem: SqlError) -> Iterator[Sequence[Any]]:
+    raise problem
+    yield ()

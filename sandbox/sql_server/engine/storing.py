@@ -1,0 +1,65 @@
+"""A value on its way into a column: converted to the column's type, refused if it does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.sql_types import is_stored_in_steps, is_unicode
+from sandbox.sql_server.engine.terms import Term, failing_term, failure, in_steps
+from sandbox.sql_server.engine.text_functions import utf16_length
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from sandbox.sql_server.engine.catalog import Table, TableColumn
+
+
+def stored(term: Term, column: TableColumn, table: Table, database: str) -> str:
+    """DuckDB's expression for the value as the column keeps it.
+
+    Raises:
+        SqlError: 206 or 257, the types do not go together.
+    """
+    sql_type = column.type
+    if sql_type.name in ("char", "varchar", "nchar", "nvarchar", "varbinary", "binary"):
+        return _fitting(term, column, table, database)
+    term = convert(term, sql_type)
+    return in_steps(term).sql if is_stored_in_steps(sql_type) else term.sql
+
+
+def _fitting(term: Term, column: TableColumn, table: Table, database: str) -> str:
+    sql_type = column.type
+    if sql_type.length is None or term.is_untyped_null:
+        return convert(term, sql_type).sql
+    is_text = "char" in sql_type.name
+    wide = convert(
+        term, replace(sql_type, name="nvarchar" if is_text else "varbinary", length=None)
+    )
+    if isinstance(wide.constant, str):
+        if _units(wide.constant.rstrip(" "), column) > sql_type.length:
+            return failing_term(_truncated(wide.constant, column, table, database), sql_type).sql
+        return convert(wide, sql_type).sql
+    fits = term.family in ("text", "binary") and (term.type.length or 1 << 31) <= sql_type.length
+    value = convert(wide, sql_type).sql
+    if fits:
+        return value
+    size = utf16_length(f"rtrim({wide.sql}, ' ')") if is_text else f"octet_length({wide.sql})"
+    message = _truncated("{}", column, table, database).message
+    shown = f"left({wide.sql}, {sql_type.length})" if is_text else "''"
+    failed = failure(2628, message, shown)
+    return f"CASE WHEN {size} > {sql_type.length} THEN {failed} ELSE {value} END"
+
+
+def _units(text: str, column: TableColumn) -> int:
+    if is_unicode(column.type):
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text)
+
+
+def _truncated(text: str, column: TableColumn, table: Table, database: str) -> SqlError:
+    message = (
+        f"String or binary data would be truncated in table '{database}.{table.schema}."
+        f"{table.name}', column '{column.name}'. Truncated value: '{text[: column.type.length]}'."
+    )
+    return SqlError(2628, message)
