@@ -70,24 +70,38 @@ class Session:
         """
         with self._cursor() as cursor:
             self._reading = cursor
-            cursor.execute(sql)
-            while cursor.description is None:
-                if not cursor.nextset():
-                    raise QueryFailed("The query returned no columns; it must be a SELECT.")
-            yield from self._driver.blocks(cursor)
-            # An error after the last row shows only when the rest is drained.
-            while cursor.nextset():
-                pass
-            self._reading = None
+            try:
+                cursor.execute(sql)
+                while cursor.description is None:
+                    if not cursor.nextset():
+                        raise QueryFailed("The query returned no columns; it must be a SELECT.")
+                yield from self._driver.blocks(cursor)
+                # An error after the last row shows only when the rest is drained.
+                while cursor.nextset():
+                    pass
+            finally:
+                self._reading = None
+            # mssql-python takes a connection that ends between two rows for the end of the result;
+            # only the next statement on it fails.
+            cursor.execute("SELECT 1")
 
     def cancel(self) -> None:
-        """Make a running `read` end with QueryFailed; called from another thread."""
-        if self._reading is not None:
+        """Make a running `read` end with QueryFailed; called from another thread.
+
+        Only if the driver can: mssql-python cannot.
+        """
+        cancel = getattr(self._reading, "cancel", None)
+        if cancel is not None:
             with contextlib.suppress(*self._driver.errors):
-                self._reading.cancel()
+                cancel()
 
     def close(self) -> None:
-        """Roll back and disconnect; never raises."""
+        """Roll back and disconnect; never raises.
+
+        A statement that still runs would keep it waiting; then the process's end disconnects.
+        """
+        if self._reading is not None:
+            return
         for end in (self._connection.rollback, self._connection.close):
             with contextlib.suppress(*self._driver.errors):
                 end()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from time import monotonic as clock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCKS_AHEAD = 2
+_CANCEL_SECONDS = 1.0
 
 
 class _End:
@@ -30,7 +32,8 @@ def read_ahead(
 ) -> Generator[pa.RecordBatch, None, None]:
     """The same blocks and the same error at the end.
 
-    Closing the iterator early calls `cancel`, which must make `blocks` end, and waits for that.
+    Closing the iterator early calls `cancel`, which should make `blocks` end, and gives it a
+    moment for that.
     """
     ready: queue.Queue[pa.RecordBatch | _End] = queue.Queue(maxsize=_BLOCKS_AHEAD)
     stopped = threading.Event()
@@ -45,7 +48,7 @@ def read_ahead(
         stopped.set()
         if reader.is_alive():
             cancel()
-            _empty(ready, until=reader)
+            _empty(ready, until=reader, deadline=clock() + _CANCEL_SECONDS)
 
 
 def _fill(
@@ -64,9 +67,11 @@ def _fill(
     ready.put(end)
 
 
-def _empty(ready: queue.Queue[pa.RecordBatch | _End], *, until: threading.Thread) -> None:
-    """Make room until the reader has put its end."""
-    while until.is_alive():
+def _empty(
+    ready: queue.Queue[pa.RecordBatch | _End], *, until: threading.Thread, deadline: float
+) -> None:
+    """Make room until the reader has put its end, or it is too late."""
+    while until.is_alive() and clock() < deadline:
         try:
             ready.get(timeout=0.05)
         except queue.Empty:
