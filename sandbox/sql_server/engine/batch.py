@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.dialect import syntax_error, tokenize, words
+from sandbox.sql_server.engine.token_lists import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,6 @@ class Attempt:
 
 Statement: TypeAlias = Simple | Conditional | Loop | Block | Attempt
 
-_QUOTED = (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING)
 _STARTERS = words(
     "SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF WHILE BEGIN EXEC EXECUTE "
     "CREATE DROP ALTER TRUNCATE PRINT RAISERROR THROW WAITFOR USE COMMIT ROLLBACK SAVE "
@@ -74,11 +74,6 @@ _ENDERS = words("ELSE END")
 _BEFORE_SELECT = frozenset(("UNION", "ALL", "EXCEPT", "INTERSECT", "AS", "UNION ALL"))
 _TRANSACTION = words("TRAN TRANSACTION DISTRIBUTED")
 _REST_OF_BATCH = words("VIEW PROCEDURE PROC FUNCTION TRIGGER")
-
-
-def word(token: Token) -> str:
-    """A bare word in upper case; empty for strings and names in brackets."""
-    return "" if token.token_type in _QUOTED else token.text.upper()
 
 
 def split_batch(sql: str) -> Block:
@@ -96,7 +91,7 @@ class _Splitter:
         self._position = 0
 
     def batch(self) -> Block:
-        statements = []
+        statements: list[Statement] = []
         while self._skip_semicolons():
             statements.append(self._statement(is_first=not statements))
         return Block(statements)
@@ -194,11 +189,15 @@ class _Splitter:
     def _starts(self, current: str, state: _Continuation) -> bool:
         """A word that begins statements does so here."""
         before, after = self._word(-1), self._word(1)
-        if before in (".", "ON") or (before == "AS" and current != "BEGIN"):
+        if before == "." or (before == "AS" and current != "BEGIN"):
+            return False
+        if before == "ON" and current in ("DELETE", "UPDATE"):
             return False
         if current == "WITH":
             return self._word(2) in ("AS", "(") and after not in ("(", "TIES")
         if current == "IF" and after == "EXISTS" and state.kind in ("DROP", "ALTER"):
+            return False
+        if current == "FETCH" and before in ("ROW", "ROWS"):
             return False
         if current == "SELECT" and before in _BEFORE_SELECT:
             return False
@@ -240,43 +239,3 @@ class _Continuation:
     def _once(self) -> bool:
         is_first, self._has_query = not self._has_query, True
         return is_first
-
-
-def cut_top(statement: Simple) -> tuple[list[Token], Sequence[Token]]:
-    """The tokens of an UPDATE or DELETE without TOP, and TOP's number; `+=` written out."""
-    tokens = list(statement.tokens)
-    if statement.kind not in ("UPDATE", "DELETE"):
-        return tokens, ()
-    if len(tokens) > 3 and word(tokens[1]) == "TOP" and tokens[2].text == "(":
-        end = next((i for i, token in enumerate(tokens) if token.text == ")"), len(tokens))
-        return _spell_out(tokens[:1] + tokens[end + 1 :]), tokens[3:end]
-    return _spell_out(tokens), ()
-
-
-_OPERATORS = (TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, TokenType.MOD)
-
-
-def _spell_out(tokens: list[Token]) -> list[Token]:
-    """`a += b` as `a = a + b`: sqlglot does not know the short form."""
-    result: list[Token] = []
-    for index, token in enumerate(tokens):
-        is_short = index > 0 and token.token_type == TokenType.EQ
-        if is_short and tokens[index - 1].token_type in _OPERATORS:
-            operator, name = result.pop(), result[-1]
-            result += [token, name, operator]
-        else:
-            result.append(token)
-    return result
-
-
-def split_at_commas(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The parts of a list; commas in parentheses do not count."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += {"(": 1, ")": -1}.get(word(token), 0)
-        if depth == 0 and token.token_type == TokenType.COMMA:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts if parts != [[]] else []

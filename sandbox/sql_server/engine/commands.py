@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.batch import split_at_commas, word
 from sandbox.sql_server.engine.dialect import syntax_error
 from sandbox.sql_server.engine.errors import DEADLOCK
 from sandbox.sql_server.engine.literals import read_moment, value_term
 from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.engine.state import cancelled_error
+from sandbox.sql_server.engine.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.values import show_surrogates
 from sandbox.sql_server.results import Message, RowCount, SqlError
 

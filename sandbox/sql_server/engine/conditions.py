@@ -8,17 +8,16 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.operators import comparable, compare
-from sandbox.sql_server.engine.scopes import Scope
 from sandbox.sql_server.engine.sql_types import VARCHAR_MAX
 from sandbox.sql_server.engine.terms import Term, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.scopes import Query, Scope
     from sandbox.sql_server.engine.translation import Translator
 
-_COMPARISONS = {
+_COMPARISONS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="
 }  # fmt: skip
 _QUANTIFIERS = (exp.Any, exp.All)
@@ -38,7 +37,8 @@ def _quantified(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     query = translator.query(node.expression.this, scope)
     left, right = comparable(translator.term(node.this, scope), _value_of(query))
     inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quoted(_SUBQUERY)}"
-    return f"({left.sql} {operator} {'ANY' if isinstance(node.expression, exp.Any) else 'ALL'} ({inner}))"
+    quantifier = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
+    return f"({left.sql} {operator} {quantifier} ({inner}))"
 
 
 _SUBQUERY = "?q"

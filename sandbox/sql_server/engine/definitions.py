@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import SCHEMA, Table, TableColumn
 from sandbox.sql_server.engine.expressions import type_of_node
-from sandbox.sql_server.engine.modifications import default_value
+from sandbox.sql_server.engine.insertions import default_value
 from sandbox.sql_server.engine.sql_types import column_storage
 from sandbox.sql_server.engine.surroundings import TEMPORARY_CATALOG
 from sandbox.sql_server.engine.terms import quoted
@@ -74,7 +74,8 @@ def build_table(
     statements = [] if name.is_temporary else [f"CREATE SCHEMA IF NOT EXISTS {place}"]
     statements += sequence_statements(table, seeds or {})
     parts = [_column_sql(column) for column in columns] + [key.sql for key in keys]
-    statements.append(f"CREATE TABLE {duckdb_name} ({', '.join(parts)})")
+    temporary = "TEMP " if name.is_temporary else ""
+    statements.append(f"CREATE {temporary}TABLE {duckdb_name} ({', '.join(parts)})")
     return table, statements
 
 
@@ -83,7 +84,8 @@ def sequence_statements(table: Table, seeds: dict[str, tuple[str, str]]) -> Iter
     for column in table.columns:
         if column.sequence is not None:
             start, step = seeds.get(column.name, ("1", "1"))
-            yield f"CREATE OR REPLACE SEQUENCE {column.sequence} START {start} INCREMENT {step}"
+            kind = "TEMP SEQUENCE" if table.is_temporary else "SEQUENCE"
+            yield f"CREATE OR REPLACE {kind} {column.sequence} START {start} INCREMENT {step}"
 
 
 def _column_sql(column: TableColumn) -> str:

@@ -6,6 +6,7 @@ forms drop what SQL Server tells apart (real and float, ntext and text, DATEDIFF
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlglot import exp
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
 _KEPT_PARSERS = ("CAST", "CONVERT", "TRY_CAST", "TRY_CONVERT", "TRIM", "STRING_AGG")
+_AFTER_LISTS = (TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY,
+                TokenType.ORDER_BY, TokenType.SEMICOLON)  # fmt: skip
 _NO_TYPE_NAMES = (TokenType.ALIAS, TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.NUMBER)
 
 
@@ -113,6 +116,7 @@ def parse_statement(tokens: list[Token], sql: str) -> exp.Expr:
     Raises:
         SqlError: 102 or 156, it is not T-SQL.
     """
+    _check_commas(tokens)
     try:
         (tree,) = _DIALECT.parser().parse(tokens, sql)
     except ParseError as error:
@@ -125,6 +129,13 @@ def parse_statement(tokens: list[Token], sql: str) -> exp.Expr:
     return tree
 
 
+def _check_commas(tokens: Sequence[Token]) -> None:
+    """SQL Server has no list with a comma behind its last part; sqlglot has."""
+    for token, following in itertools.pairwise(tokens):
+        if token.token_type == TokenType.COMMA and following.token_type in _AFTER_LISTS:
+            raise syntax_error(following.text, int(following.line))
+
+
 def parse_expression(tokens: Sequence[Token], sql: str) -> exp.Expr:
     """The tree of a value.
 
@@ -134,7 +145,8 @@ def parse_expression(tokens: Sequence[Token], sql: str) -> exp.Expr:
     tree = parse_statement([_SELECT, *tokens], sql)
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
         raise syntax_error(tokens[-1].text if tokens else "")
-    return tree.expressions[0]
+    expression: exp.Expr = tree.expressions[0]
+    return expression
 
 
 def parse_condition(tokens: Sequence[Token], sql: str) -> exp.Expr:
@@ -146,7 +158,8 @@ def parse_condition(tokens: Sequence[Token], sql: str) -> exp.Expr:
     where = parse_statement([*_SELECT_WHERE, *tokens], sql).args.get("where")
     if where is None:
         raise syntax_error(tokens[-1].text if tokens else "")
-    return where.this  # type: ignore[no-any-return]
+    condition: exp.Expr = where.this
+    return condition
 
 
 _SELECT = tokenize("SELECT")[0]

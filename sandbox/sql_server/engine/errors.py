@@ -73,6 +73,10 @@ def _failed_conversion(match: re.Match[str]) -> SqlError:
     return SqlError(245, message)
 
 
+_OUT_OF_CALENDAR = (
+    r"(date|timestamp|interval).*(out of range|overflow)|"
+    r"(out of range|overflow).*(date|timestamp|interval)"
+)
 _PATTERNS: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], SqlError]]] = tuple(
     (re.compile(pattern, re.IGNORECASE), build)
     for pattern, build in (
@@ -112,8 +116,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], SqlError]]]
             ),
         ),
         (
-            r"(date|timestamp|interval).*(out of range|overflow)|(out of range|overflow).*"
-            "(date|timestamp|interval)",
+            _OUT_OF_CALENDAR,
             _fixed(517, "Adding a value to a 'datetime2' column caused an overflow."),
         ),
     )

@@ -11,7 +11,6 @@ from sandbox.sql_server.engine.batch import (
     Conditional,
     Loop,
     Simple,
-    cut_top,
     split_batch,
 )
 from sandbox.sql_server.engine.commands import Break, Continue, Return
@@ -30,6 +29,7 @@ from sandbox.sql_server.engine.sql_types import is_stored_in_steps
 from sandbox.sql_server.engine.state import cancelled_error
 from sandbox.sql_server.engine.statements import HANDLERS
 from sandbox.sql_server.engine.terms import Term, in_steps
+from sandbox.sql_server.engine.token_lists import cut_top
 from sandbox.sql_server.engine.values import hide_surrogates
 from sandbox.sql_server.results import ResultSet, SqlError
 
@@ -194,9 +194,7 @@ class Run:
             self.attempts -= 1
 
     def _simple(self, statement: Simple) -> Iterator[Result]:
-        if self.state.has_implicit_transactions and not self.state.transaction.depth:
-            if statement.kind in _IMPLICIT:
-                self.state.transaction.begin()
+        self._begin_implicitly(statement)
         try:
             yield from self._checked(statement)
             if statement.kind not in ("RAISERROR",):
@@ -208,6 +206,11 @@ class Run:
             if self.attempts or problem.number not in CONTINUING:
                 raise
             yield problem
+
+    def _begin_implicitly(self, statement: Simple) -> None:
+        is_outside = self.state.has_implicit_transactions and not self.state.transaction.depth
+        if is_outside and statement.kind in _IMPLICIT:
+            self.state.transaction.begin()
 
     def _checked(self, statement: Simple) -> Iterator[Result]:
         """The statement's results; those that are not taken are dropped before the next."""

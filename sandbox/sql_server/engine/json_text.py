@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from sqlglot import exp
 
 from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.date_text import moment_text
@@ -11,9 +12,6 @@ from sandbox.sql_server.engine.scopes import Field, Query
 from sandbox.sql_server.engine.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
 from sandbox.sql_server.engine.terms import Term, native, quoted, text_literal
 from sandbox.sql_server.results import SqlError
-
-if TYPE_CHECKING:
-    from sqlglot import exp
 
 JSON_COLUMN = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B"
 _ROW = "?json"
@@ -32,9 +30,10 @@ def json_query(query: Query, clause: exp.Expr) -> Query:
     Raises:
         SqlError: 13605 a column has no name, 13601 two have the same, 102 it is not FOR JSON.
     """
-    if clause.name.upper() != "JSON":
-        raise SqlError(102, f"Incorrect syntax near '{clause.name}'.", severity=15)
-    options = {option.name.upper(): option for option in clause.expressions}
+    kind = str(clause.args["kind"]).upper()
+    if kind != "JSON":
+        raise SqlError(102, f"Incorrect syntax near '{kind}'.", severity=15)
+    options = dict(map(_option, clause.expressions))
     members = _Members()
     for index, item in enumerate(query.fields):
         _add(members, item, query.output_names[index])
@@ -44,14 +43,18 @@ def json_query(query: Query, clause: exp.Expr) -> Query:
     if "WITHOUT_ARRAY_WRAPPER" not in options:
         joined = f"('[' || {joined} || ']')"
     if "ROOT" in options:
-        joined = f"('{{' || {_name(_root(options['ROOT']))} || {joined} || '}}')"
+        joined = f"('{{' || {_name(options['ROOT'])} || {joined} || '}}')"
     sql = f"SELECT {joined} AS {quoted(JSON_COLUMN)} FROM {rows}"
     is_json = "WITHOUT_ARRAY_WRAPPER" not in options
     return Query(sql, (Field(JSON_COLUMN, NVARCHAR_MAX, is_json=is_json),))
 
 
-def _root(option: exp.Expr) -> str:
-    return option.expression.name if option.args.get("expression") else "root"
+def _option(option: exp.Expr) -> tuple[str, str]:
+    """An option's name and value; ROOT without a value is called root."""
+    inner = option.this
+    value = inner.args.get("expression")
+    name = inner.this.name if isinstance(inner.this, exp.Expr) else inner.name
+    return name.upper(), value.name if value is not None else "root"
 
 
 def _add(members: _Members, item: Field, output: str) -> None:

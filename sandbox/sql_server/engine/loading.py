@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from sandbox.sql_server.engine.catalog import SCHEMA, Table
 from sandbox.sql_server.engine.errors import sql_error
+from sandbox.sql_server.engine.insertions import next_value
 from sandbox.sql_server.engine.literals import moment_of_steps, steps_of, tag_variant
-from sandbox.sql_server.engine.modifications import next_value
 from sandbox.sql_server.engine.moments import round_steps
 from sandbox.sql_server.engine.sql_types import digits, family, is_stored_in_steps
 from sandbox.sql_server.engine.system_functions import object_of_text
@@ -137,9 +137,11 @@ def _converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
             return lambda value: _rounded(value, sql_type)
         case "offset":
             return _offset
-    return {"timestamp": lambda v: int.from_bytes(v, "big"), "uniqueidentifier": str}.get(
-        sql_type.name
-    )
+        case "rowversion":
+            return lambda value: int.from_bytes(value, "big")
+        case "guid":
+            return str
+    return None
 
 
 def _offset(value: datetime) -> dict[str, Any]:

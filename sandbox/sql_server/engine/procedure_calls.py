@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.batch import split_at_commas, word
 from sandbox.sql_server.engine.commands import read_declaration
 from sandbox.sql_server.engine.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
 from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.engine.system_functions import lock_resource
-from sandbox.sql_server.results import RowCount, SqlError
+from sandbox.sql_server.engine.token_lists import split_at_commas, word
+from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def _get_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
         is_cancelled = run.state.cancelled.is_set
         arguments.status = run.state.instance.locks.acquire(hold, seconds, is_cancelled)
-    yield RowCount()
+    yield from ()
 
 
 def _release_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
@@ -132,7 +132,7 @@ def _release_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
             f"'{name}') because it is not currently held."
         )
         raise SqlError(1223, message)
-    yield RowCount()
+    yield from ()
 
 
 def _resource(run: Run, arguments: _Arguments) -> str:
@@ -152,7 +152,7 @@ def _hold(run: Run, arguments: _Arguments, mode: str) -> Hold | None:
 
 
 def _nothing(_: Run, __: _Arguments) -> Iterator[Result]:
-    yield RowCount()
+    yield from ()
 
 
 _PROCEDURES: Mapping[str, Callable[[Run, _Arguments], Iterator[Result]]] = {

@@ -10,19 +10,16 @@ from sqlglot import exp
 from sandbox.sql_server.engine.json_text import json_query
 from sandbox.sql_server.engine.operators import coerced
 from sandbox.sql_server.engine.scopes import Field, Query, Scope, output_name
+from sandbox.sql_server.engine.select_lists import order_text, query_fields, select_items
 from sandbox.sql_server.engine.sources import from_text
 from sandbox.sql_server.engine.sql_types import common_type
 from sandbox.sql_server.engine.terms import Term, quoted
-from sandbox.sql_server.engine.windows import ordered
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.sql_server.engine.translation import Translator
-
-Item = tuple[str, Term]
-"""A value of a select list and its name, empty if it has none."""
 
 
 def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Query:
@@ -45,23 +42,6 @@ def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Que
 
 def _output(name: str, term: Term, index: int) -> str:
     return f"{term.sql} AS {quoted(output_name(name, index))}"
-
-
-def query_fields(items: Sequence[Item]) -> tuple[Field, ...]:
-    """The fields of a select list."""
-    return tuple(_field(name, term) for name, term in items)
-
-
-def _field(name: str, term: Term) -> Field:
-    return Field(
-        name,
-        term.type,
-        term.nullable,
-        in_steps=term.in_steps,
-        is_identity=term.is_identity,
-        is_json=term.is_json,
-        is_untyped_null=term.is_untyped_null,
-    )
 
 
 def with_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -94,9 +74,8 @@ def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[
     if names and len(names) != len(fields):
         message = f"'{owner}' has more columns than were specified in the column list."
         raise SqlError(8158, message)
-    result = tuple(
-        replace(f, name=n) for f, n in zip(fields, names or [f.name for f in fields], strict=True)
-    )
+    names = names or [f.name for f in fields]
+    result = tuple(replace(f, name=name) for f, name in zip(fields, names, strict=True))
     seen: set[str] = set()
     for index, field in enumerate(result, start=1):
         if not field.name:
@@ -106,31 +85,6 @@ def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[
             raise SqlError(8156, message)
         seen.add(field.name.lower())
     return result
-
-
-def select_items(translator: Translator, nodes: Sequence[exp.Expr], scope: Scope) -> Iterator[Item]:
-    """The values of a select list, stars spelled out."""
-    for node in nodes:
-        if isinstance(node, exp.Star) or (
-            isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
-        ):
-            yield from _star(scope, node.args["table"].name if node.args.get("table") else "")
-        elif isinstance(node, exp.Alias):
-            yield node.alias, translator.term(node.this, scope)
-        else:
-            yield node.name if isinstance(node, exp.Column) else "", translator.term(node, scope)
-
-
-def _star(scope: Scope, qualifier: str) -> Iterator[Item]:
-    sources = scope.matching(qualifier)
-    if not sources:
-        if qualifier:
-            message = f"The column prefix '{qualifier}' does not match with a table name or alias name used in the query."
-            raise SqlError(107, message, severity=15)
-        raise SqlError(263, "Must specify table to select from.")
-    for source in sources:
-        for field in source.fields:
-            yield field.name, source.term(field)
 
 
 def _filters(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -152,29 +106,6 @@ def _group_keys(translator: Translator, group: exp.Expr, scope: Scope) -> Iterat
             yield translator.term(key, scope).sql
 
 
-def order_text(translator: Translator, node: exp.Expr, scope: Scope, items: Sequence[Item]) -> str:
-    """ORDER BY: a name means a column of the select list first, a number its position."""
-    order = node.args.get("order")
-    if order is None:
-        return ""
-    names = [name.lower() for name, _ in items]
-    keys = [_sort_key(translator, part, scope, names) for part in order.expressions]
-    return f" ORDER BY {', '.join(keys)}"
-
-
-def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, names: Sequence[str]) -> str:
-    node = part.this
-    if isinstance(node, exp.Literal) and not node.args["is_string"]:
-        position = int(node.name)
-        if not 1 <= position <= len(names):
-            message = f"The ORDER BY position number {position} is out of range of the number of items in the select list."
-            raise SqlError(108, message)
-        return ordered(str(position), part)
-    if isinstance(node, exp.Column) and not node.table and node.name.lower() in names:
-        return ordered(str(names.index(node.name.lower()) + 1), part)
-    return ordered(translator.term(node, scope).sql, part)
-
-
 def _limit_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     limit, offset = node.args.get("limit"), node.args.get("offset")
     text = ""
@@ -188,13 +119,17 @@ def _limit_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     return text
 
 
-_OPERATIONS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
+_OPERATIONS: Mapping[type[exp.Expr], str] = {
+    exp.Union: "UNION",
+    exp.Except: "EXCEPT",
+    exp.Intersect: "INTERSECT",
+}
 
 
 def _set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) -> Query:
     scope = Scope(parent)
     prefix = with_text(translator, node, scope)
-    left, right = (translator.query(part, scope) for part in (node.left, node.right))
+    left, right = (translator.query(node.args[part], scope) for part in ("this", "expression"))
     if len(left.fields) != len(right.fields):
         message = (
             "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal "
@@ -225,10 +160,8 @@ def _merged(left: Field, right: Field) -> Field:
 
 def _as(query: Query, fields: Sequence[Field]) -> str:
     """The query with its fields in the types of these."""
-    if all(
-        a.type == b.type and a.in_steps == b.in_steps
-        for a, b in zip(query.fields, fields, strict=True)
-    ):
+    pairs = zip(query.fields, fields, strict=True)
+    if all(a.type == b.type and a.in_steps == b.in_steps for a, b in pairs):
         return query.sql
     columns = []
     for field, wanted, name in zip(query.fields, fields, query.output_names, strict=True):

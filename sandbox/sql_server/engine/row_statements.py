@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine import modifications
-from sandbox.sql_server.engine.batch import cut_top
 from sandbox.sql_server.engine.catalog import Table, TableColumn
+from sandbox.sql_server.engine.changes import translate_delete, translate_update
 from sandbox.sql_server.engine.definitions import build_table, sequence_statements
+from sandbox.sql_server.engine.insertions import select_rows, translate_insert
 from sandbox.sql_server.engine.json_text import JSON_COLUMN
+from sandbox.sql_server.engine.modification import target_table
 from sandbox.sql_server.engine.scopes import Query, Scope, Source
+from sandbox.sql_server.engine.select_lists import query_fields, select_items
 from sandbox.sql_server.engine.sources import object_name, table_fields
-from sandbox.sql_server.engine.queries import query_fields, select_items
+from sandbox.sql_server.engine.token_lists import cut_top
 from sandbox.sql_server.results import ResultSet, RowCount, SqlError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
-    from sandbox.sql_server.engine.modifications import Modification
+    from sandbox.sql_server.engine.modification import Modification
     from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.translation import Translator
     from sandbox.sql_server.results import Result
@@ -94,8 +96,8 @@ def _select_into(run: Run, tree: exp.Expr) -> Iterator[Result]:
             )
             raise SqlError(1038, message, severity=15)
     run.create_table(name, build_table(name, run.state.database, columns))
-    target, _ = modifications.target_table(run.translator(), name, "INSERT")
-    rows = modifications.select_rows(run.translator(), target, query, run.state.database.name)
+    target, _ = target_table(run.translator(), name, "INSERT")
+    rows = select_rows(run.translator(), target, query, run.state.database.name)
     yield _count(run, run.state.write(f"INSERT INTO {target.duckdb_name} {rows}", target))
 
 
@@ -106,7 +108,7 @@ def _modify(run: Run, statement: Simple) -> Iterator[Result]:
     _, top = cut_top(statement)
     limit = f" LIMIT {run.expression(top).sql}" if top else ""
     translator = run.translator()
-    change = modifications.translate(translator, tree, limit, run.state.explicit_identity)
+    change = _translated(run, translator, tree, limit)
     output = tree.args.get("returning")
     if output is not None:
         yield from _modify_with_output(run, change, _output(translator, change, output))
@@ -114,6 +116,14 @@ def _modify(run: Run, statement: Simple) -> Iterator[Result]:
     count = run.state.write(change.sql, change.table, change.database)
     _remember_identity(run, change)
     yield _count(run, count)
+
+
+def _translated(run: Run, translator: Translator, tree: exp.Expr, limit: str) -> Modification:
+    if isinstance(tree, exp.Insert):
+        return translate_insert(translator, tree, run.state.explicit_identity)
+    if isinstance(tree, exp.Update):
+        return translate_update(translator, tree, limit)
+    return translate_delete(translator, tree, limit)
 
 
 def _count(run: Run, count: int) -> RowCount:

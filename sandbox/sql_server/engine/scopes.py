@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.terms import Term, quoted
@@ -56,6 +56,10 @@ class Source:
         """The fields of this name, in any case."""
         wanted = name.lower()
         return (self.term(f) for f in self.fields if f.name.lower() == wanted)
+
+    def loosened(self) -> Source:
+        """The source as an outer join makes it: every column may be NULL."""
+        return Source(self.alias, tuple(replace(f, nullable=True) for f in self.fields))
 
     def term(self, chosen: Field) -> Term:
         """One of its fields as an expression."""

@@ -46,13 +46,22 @@ def join_text(translator: Translator, join: exp.Expr, scope: Scope) -> str:
     """A join with its condition."""
     if isinstance(join.this, exp.Lateral):
         return _apply(translator, join.this, scope)
+    left = list(scope.sources)
     source = _source(translator, join.this, scope)
     condition = join.args.get("on")
     side, kind = (join.args.get("side") or "").upper(), (join.args.get("kind") or "").upper()
     if condition is None:
         return f" CROSS JOIN {source}" if kind in ("CROSS", "") and not side else f", {source}"
+    _loosen(scope, left, side)
     word = f"{side} JOIN" if side else "JOIN"
     return f" {word} {source} ON {translator.condition(condition, scope)}"
+
+
+def _loosen(scope: Scope, left: Sequence[Source], side: str) -> None:
+    """An outer join makes the columns of one side nullable, or of both."""
+    right = scope.sources[len(left) :]
+    changed = {"LEFT": right, "RIGHT": left, "FULL": scope.sources}.get(side, ())
+    scope.sources[:] = [s.loosened() if s in changed else s for s in scope.sources]
 
 
 def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
@@ -64,7 +73,8 @@ def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
     else:
         query = translator.query(inner, scope)
     fields = _rename(query.fields, alias, alias.name)
-    add_source(scope, Source(alias.name, fields))
+    applied = Source(alias.name, fields)
+    add_source(scope, applied if lateral.args.get("cross_apply") else applied.loosened())
     columns = ", ".join(quoted(field.name) for field in fields)
     source = f"LATERAL ({query.sql}) AS {quoted(alias.name)}({columns})"
     if lateral.args.get("cross_apply"):
@@ -98,6 +108,8 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 
 def _derived(query: Query, node: exp.Expr, scope: Scope) -> str:
     alias = node.args.get("alias")
+    if alias is None and isinstance(node, exp.Table):
+        alias = exp.TableAlias(this=exp.to_identifier(node.this.name))
     if alias is None:
         raise SqlError(102, "Incorrect syntax near ')'.", severity=15)
     fields = _rename(query.fields, alias, alias.name)

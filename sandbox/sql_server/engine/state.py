@@ -10,7 +10,6 @@ import duckdb
 
 from sandbox.sql_server.engine.catalog import Objects
 from sandbox.sql_server.engine.errors import sql_error
-from sandbox.sql_server.engine.scopes import Field
 from sandbox.sql_server.engine.surroundings import Surroundings
 from sandbox.sql_server.engine.system_views import find_system_view
 from sandbox.sql_server.engine.translation import Translator
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog import Database, Table
     from sandbox.sql_server.engine.instance import Instance
     from sandbox.sql_server.engine.permissions import Login
-    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.scopes import Field, Query
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.engine.transactions import Transaction
 
 _ROWS_AT_ONCE = 2048
-_CONSTANTS = {"FETCH_STATUS": -1, "NESTLEVEL": 0, "DATEFIRST": 7, "MAX_PRECISION": 38,
-              "TEXTSIZE": 2_147_483_647, "OPTIONS": 5496, "CONNECTIONS": 1, "PROCID": 0}  # fmt: skip
+_CONSTANTS = {"FETCH_STATUS": -1, "NESTLEVEL": 0, "DATEFIRST": 7,
+              "MAX_PRECISION": 38, "TEXTSIZE": 2_147_483_647, "OPTIONS": 5496, "CONNECTIONS": 1, "PROCID": 0}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -137,8 +136,8 @@ class SessionState:
             rows = self.cursor.fetchall()
         except duckdb.Error as error:
             raise sql_error(error, table, database) from error
-        read = row_reader(fields)
-        return [read(row) for row in rows] if read else rows
+        read = row_reader(fields) or tuple
+        return [read(row) for row in rows]
 
     def write(self, sql: str, table: Table | None = None, database: str = "") -> int:
         """Run a statement that changes something; the number of rows.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.catalog import SCHEMA, Objects, Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
     from sandbox.sql_server.engine.catalog import Database
     from sandbox.sql_server.engine.locks import ApplicationLocks
     from sandbox.sql_server.engine.permissions import Permissions

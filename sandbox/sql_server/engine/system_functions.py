@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
+from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import MODES, Hold
 from sandbox.sql_server.engine.sql_types import INT, SYSNAME

@@ -32,14 +32,15 @@ class SystemView:
     @property
     def sql(self) -> str:
         """DuckDB's source for the rows."""
-        lines = [
-            f"({', '.join(value_term(v, f.type).sql for v, f in zip(row, self.fields, strict=True))})"
-            for row in self.rows
-        ]
+        lines = [f"({self._line(row)})" for row in self.rows]
         if lines:
             return f"(VALUES {', '.join(lines)})"
         nulls = ", ".join(value_term(None, f.type).sql for f in self.fields)
         return f"(SELECT {nulls} WHERE false)"
+
+    def _line(self, row: tuple[Any, ...]) -> str:
+        pairs = zip(row, self.fields, strict=True)
+        return ", ".join(value_term(value, field.type).sql for value, field in pairs)
 
     @property
     def column_list(self) -> str:

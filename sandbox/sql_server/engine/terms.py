@@ -67,9 +67,9 @@ def text_literal(text: str) -> str:
 
 def failure(number: int, message: str, details: str = "''", severity: int = 16) -> str:
     """An expression that fails with this error; `details` is SQL for the text in place of `{}`."""
-    before, _, after = message.partition("{}")
+    before, mark, after = message.partition("{}")
     head = text_literal(f"{ERROR_MARK}{number}.{severity}{ERROR_MARK}{before}")
-    return f"error({head} || {details} || {text_literal(after)})"
+    return f"error({head} || {details} || {text_literal(after)})" if mark else f"error({head})"
 
 
 def failing_term(problem: SqlError, sql_type: SqlType) -> Term:

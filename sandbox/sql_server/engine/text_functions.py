@@ -14,6 +14,7 @@ from sandbox.sql_server.engine.sql_types import (
     INT,
     NVARCHAR_MAX,
     is_unicode,
+    storage_type,
 )
 from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term
 from sandbox.sql_server.results import SqlType
@@ -40,8 +41,9 @@ def _length(call: Call) -> Term:
         return Term(f"octet_length({term.sql})", INT, term.nullable)
     text = call.text(0)
     is_long = text.type.length is None
-    sql = f"CAST({utf16_length(f'''rtrim({text.sql}, ' ')''')} AS {'BIGINT' if is_long else 'INTEGER'})"
-    return Term(sql, BIGINT if is_long else INT, text.nullable)
+    sql_type = BIGINT if is_long else INT
+    units = utf16_length(f"rtrim({text.sql}, ' ')")
+    return Term(f"CAST({units} AS {storage_type(sql_type)})", sql_type, text.nullable)
 
 
 def _data_length(call: Call) -> Term:

@@ -10,7 +10,7 @@ from sandbox.sql_server.engine.literals import read_variant
 from sandbox.sql_server.engine.sql_types import is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from sandbox.sql_server.engine.scopes import Field
@@ -60,11 +60,7 @@ def converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
         return _pad(sql_type.length or 0)
     if is_unicode(sql_type):
         return show_surrogates
-    return {
-        "timestamp": _rowversion,
-        "datetimeoffset": _aware,
-        "sql_variant": _variant,
-    }.get(sql_type.name)
+    return _CONVERTERS.get(sql_type.name)
 
 
 def _pad(length: int) -> Callable[[str], str]:
@@ -91,3 +87,10 @@ def _aware(value: dict[str, Any]) -> datetime:
 def _variant(stored: str) -> Any:
     value = read_variant(stored)
     return show_surrogates(value) if isinstance(value, str) else value
+
+
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "timestamp": _rowversion,
+    "datetimeoffset": _aware,
+    "sql_variant": _variant,
+}

@@ -1,0 +1,159 @@
+"""INSERT: the rows of VALUES or of a query, defaults, IDENTITY."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from sandbox.sql_server.engine.dialect import parse_expression, tokenize
+from sandbox.sql_server.engine.modification import Modification, target_table
+from sandbox.sql_server.engine.queries import with_text
+from sandbox.sql_server.engine.scopes import Scope
+from sandbox.sql_server.engine.sources import object_name
+from sandbox.sql_server.engine.storing import stored
+from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.sql_server.engine.catalog import Table, TableColumn
+    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.translation import Translator
+
+_ROWS = "?rows"
+
+
+def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> Modification:
+    """An INSERT; `explicit` is the table whose IDENTITY_INSERT is on.
+
+    Raises:
+        SqlError: as translation does; 229 the login may not, 213 the columns do not fit, 544.
+    """
+    target, names = node.this, None
+    if isinstance(target, exp.Schema):
+        target, names = target.this, [identifier.name for identifier in target.expressions]
+    table, database = target_table(translator, object_name(target), "INSERT")
+    scope = Scope()
+    prefix = with_text(translator, node, scope)
+    columns = _insert_columns(table, names)
+    if explicit != table.name.lower() and any(column.is_identity for column in columns):
+        message = (
+            f"Cannot insert explicit value for identity column in table '{table.name}' when "
+            "IDENTITY_INSERT is set to OFF."
+        )
+        raise SqlError(544, message)
+    source = node.expression
+    if node.args.get("default"):
+        rows = f"VALUES ({_line(translator, table, {}, database)})"
+    elif isinstance(source, exp.Values):
+        rows = _values(translator, table, columns, source, database)
+    else:
+        query = translator.query(source, scope)
+        rows = _selected(translator, table, columns, query, database)
+    written = ", ".join(quoted(column.name) for column in table.columns)
+    sql = f"{prefix}INSERT INTO {table.duckdb_name} ({written}) {rows}"
+    identity = next((c.sequence for c in table.columns if c.is_identity), None)
+    return Modification(sql, table, database, "INSERT", identity)
+
+
+def _insert_columns(table: Table, names: Sequence[str] | None) -> list[TableColumn]:
+    if names is None:
+        return [column for column in table.columns if column.sequence is None]
+    columns = []
+    for name in names:
+        column = table.find(name)
+        if column is None:
+            raise SqlError(207, f"Invalid column name '{name}'.")
+        if column.type.name == "timestamp":
+            message = (
+                "Cannot insert an explicit value into a timestamp column. Use INSERT with a column "
+                "list to exclude the timestamp column, or insert a DEFAULT into the timestamp "
+                "column."
+            )
+            raise SqlError(273, message)
+        columns.append(column)
+    return columns
+
+
+def _values(
+    translator: Translator,
+    table: Table,
+    columns: Sequence[TableColumn],
+    source: exp.Expr,
+    database: str,
+) -> str:
+    lines = []
+    for row in source.expressions:
+        nodes = row.expressions if isinstance(row, exp.Tuple) else [row]
+        _check_count(len(columns), len(nodes))
+        given = {
+            column.name: translator.term(node)
+            for column, node in zip(columns, nodes, strict=True)
+            if not is_default(node)
+        }
+        lines.append(f"({_line(translator, table, given, database)})")
+    return f"VALUES {', '.join(lines)}"
+
+
+def is_default(node: exp.Expr) -> bool:
+    """DEFAULT in place of a value."""
+    return isinstance(node, exp.Var | exp.Column) and node.name.upper() == "DEFAULT"
+
+
+def _check_count(columns: int, values: int) -> None:
+    if columns != values:
+        message = "Column name or number of supplied values does not match table definition."
+        raise SqlError(213, message)
+
+
+def select_rows(translator: Translator, table: Table, query: Query, database: str) -> str:
+    """The rows of a query for all columns of a table."""
+    return _selected(translator, table, table.columns, query, database)
+
+
+def _selected(
+    translator: Translator,
+    table: Table,
+    columns: Sequence[TableColumn],
+    query: Query,
+    database: str,
+) -> str:
+    _check_count(len(columns), len(query.fields))
+    names = [f"c{index}" for index in range(len(columns))]
+    given = {
+        column.name: Term(
+            f"{quoted(_ROWS)}.{quoted(name)}", f.type, in_steps=f.in_steps,
+            is_untyped_null=f.is_untyped_null,
+        )
+        for column, f, name in zip(columns, query.fields, names, strict=True)
+    }  # fmt: skip
+    line = _line(translator, table, given, database)
+    return f"SELECT {line} FROM ({query.sql}) AS {quoted(_ROWS)}({', '.join(map(quoted, names))})"
+
+
+def _line(translator: Translator, table: Table, given: Mapping[str, Term], database: str) -> str:
+    """All columns' values: the given ones, defaults, the next of a sequence."""
+    parts = []
+    for column in table.columns:
+        if column.name in given:
+            parts.append(stored(given[column.name], column, table, database))
+        elif column.sequence is not None:
+            parts.append(next_value(column.sequence))
+        else:
+            parts.append(default_value(translator, column, table, database))
+    return ", ".join(parts)
+
+
+def next_value(sequence: str) -> str:
+    """The next of a sequence."""
+    return f"nextval('{sequence.replace(chr(39), chr(39) * 2)}')"
+
+
+def default_value(translator: Translator, column: TableColumn, table: Table, database: str) -> str:
+    """What a column gets that is given nothing."""
+    if column.default is None:
+        return "NULL"
+    default = parse_expression(tokenize(column.default), column.default)
+    return stored(translator.term(default), column, table, database)

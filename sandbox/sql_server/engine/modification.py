@@ -1,0 +1,35 @@
+"""A statement that changes rows, ready to run, and the table that it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.catalog import Table, View
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.translation import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """What to run, on which table; `sequence` gave the identity values."""
+
+    sql: str
+    table: Table
+    database: str
+    action: str
+    sequence: str | None = None
+
+
+def target_table(translator: Translator, name: ObjectName, permission: str) -> tuple[Table, str]:
+    """The table to change, and its database's name."""
+    found = translator.surroundings.table(name)
+    translator.surroundings.check(permission, name, found)
+    if isinstance(found, View):
+        message = f"View or function '{name.written}' is not updatable."
+        raise SqlError(4406, message)
+    database = translator.surroundings.find_database(name.database)
+    return found, "tempdb" if found.is_temporary or database is None else database.name

@@ -1,0 +1,61 @@
+"""Tokens of a statement, cut and spelled out for the parser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot.tokenizer_core import TokenType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlglot.tokenizer_core import Token
+
+    from sandbox.sql_server.engine.batch import Simple
+
+_QUOTED = (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING)
+
+
+def word(token: Token) -> str:
+    """A bare word in upper case; empty for strings and names in brackets."""
+    return "" if token.token_type in _QUOTED else token.text.upper()
+
+
+def cut_top(statement: Simple) -> tuple[list[Token], Sequence[Token]]:
+    """The tokens of an UPDATE or DELETE without TOP, and TOP's number; `+=` written out."""
+    tokens = list(statement.tokens)
+    if statement.kind not in ("UPDATE", "DELETE"):
+        return tokens, ()
+    if len(tokens) > 3 and word(tokens[1]) == "TOP" and tokens[2].text == "(":
+        end = next((i for i, token in enumerate(tokens) if token.text == ")"), len(tokens))
+        return _spell_out(tokens[:1] + tokens[end + 1 :]), tokens[3:end]
+    return _spell_out(tokens), ()
+
+
+_OPERATORS = (TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, TokenType.MOD)
+
+
+def _spell_out(tokens: list[Token]) -> list[Token]:
+    """`a += b` as `a = a + b`: sqlglot does not know the short form."""
+    result: list[Token] = []
+    for index, token in enumerate(tokens):
+        is_short = index > 0 and token.token_type == TokenType.EQ
+        if is_short and tokens[index - 1].token_type in _OPERATORS:
+            operator, name = result.pop(), result[-1]
+            result += [token, name, operator]
+        else:
+            result.append(token)
+    return result
+
+
+def split_at_commas(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The parts of a list; commas in parentheses do not count."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(word(token), 0)
+        if depth == 0 and token.token_type == TokenType.COMMA:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts if parts != [[]] else []
