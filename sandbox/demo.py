@@ -30,6 +30,7 @@ SECOND_RUN = FIRST_RUN.replace("tap.json", "tap.json --state state.json")
 KEEP_STATE = "tail -n 1 state.log > state.json"
 
 _ROWS = re.compile(r"sync=(\S+) type=\S+ rows=(\d+)")
+_WIDTH = 110
 _OPENING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -62,7 +63,7 @@ class Demo:
     """Two runs in one folder; `console` is where it tells about them."""
 
     folder: Path
-    console: Console = field(default_factory=lambda: Console(width=None, soft_wrap=False))
+    console: Console = field(default_factory=lambda: Console(width=_WIDTH))
 
     def run(self) -> None:
         """Run it. Raises DemoFailed."""
@@ -164,7 +165,7 @@ def _check(holds: bool, promise: str) -> None:
 
 
 def _table_of(run: Run) -> Table:
-    table = Table("sync", "call type")
+    table = Table("sync", "call type", box=None)
     for heading in ("rows read", "delivered", "rejected", "seconds", "new last_sync_time"):
         table.add_column(heading, justify="right")
     for sync in SYNCS:
@@ -186,9 +187,10 @@ def run_demo(folder: Path) -> int:
         return 1
     letters = len((folder / "dead_letters.jsonl").read_text().splitlines())
     demo.console.print(
-        f"\nChecked: every row was delivered or kept as one of {letters} dead letters; the second "
-        "run read only\nwhat had changed; the collector has every call that the target reported.\n"
+        "\nChecked: the second run read exactly the rows that had changed; every row was delivered "
+        f"or is one of\n{letters} dead letters; the collector has every call that the target "
+        "reported.\n"
         f"Results are in {folder}/: calls.jsonl, state.json, dead_letters.jsonl, tap.json, "
-        "target.json, commands.sh"
+        "target.json,\ncommands.sh (the command lines), programs.log"
     )
     return 0
