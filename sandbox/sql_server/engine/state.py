@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.transactions import Transaction
 
 _ROWS_AT_ONCE = 2048
-_CONSTANTS = {"FETCH_STATUS": -1, "NESTLEVEL": 0, "DATEFIRST": 7,
-              "MAX_PRECISION": 38, "TEXTSIZE": 2_147_483_647, "OPTIONS": 5496, "CONNECTIONS": 1, "PROCID": 0}  # fmt: skip
+_CONSTANTS = {
+    "FETCH_STATUS": -1,
+    "NESTLEVEL": 0,
+    "DATEFIRST": 7,
+    "MAX_PRECISION": 38,
+    "TEXTSIZE": 2_147_483_647,
+    "OPTIONS": 5496,
+}
 
 
 @dataclass(slots=True)

@@ -84,14 +84,14 @@ class Surroundings:
                 "correctly."
             )
             raise SqlError(911, message)
-        if found is None:
-            raise SqlError(208, f"Invalid object name '{name.written}'.")
         if name.is_temporary and self.describes_only:
             message = (
                 "The metadata could not be determined because the statement uses a temp table: "
                 f"'{name.name}'."
             )
             raise SqlError(11526, message)
+        if found is None:
+            raise SqlError(208, f"Invalid object name '{name.written}'.")
         return found
 
     def check(self, permission: str, name: ObjectName, found: Table | View) -> None:
