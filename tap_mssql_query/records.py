@@ -8,10 +8,12 @@ null for NULL, NaN and infinities.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,14 +23,37 @@ from tap_mssql_query.column_types import Column, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_MAX_PRECISION = 38
+_MAX_INTEGER_BITS = 63
+_WIDE_INTEGER = re.compile(r"\d{19}")
+_INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 def _digits(value: Any) -> orjson.Fragment:
-    """A decimal as a JSON number with its own digits, never in exponent form."""
-    if isinstance(value, Decimal):
-        return orjson.Fragment(format(value, "f"))
-    raise TypeError(type(value).__name__)
+    """A decimal as a JSON number with its own digits; an exponent only where JSON had one."""
+    if not isinstance(value, Decimal):
+        raise TypeError(type(value).__name__)
+    _, _, exponent = value.as_tuple()
+    is_plain = isinstance(exponent, int) and abs(exponent) <= _MAX_PRECISION
+    return orjson.Fragment(format(value, "f") if is_plain else str(value))
+
+
+def _parse_json(text: str) -> Any:
+    """JSON whose numbers keep their digits. Raises what `_INVALID_JSON` lists."""
+    value = _decode(text)
+    return _with_wide_integers(value) if _WIDE_INTEGER.search(text) else value
+
+
+def _with_wide_integers(value: Any) -> Any:
+    """Integers of more than 64 bits as decimals, which can be written whole."""
+    if isinstance(value, list):
+        return [_with_wide_integers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_wide_integers(item) for key, item in value.items()}
+    is_wide = isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS
+    return Decimal(value) if is_wide else value
 
 
 def dump_message(message: Mapping[str, Any]) -> bytes:
@@ -96,15 +121,15 @@ class RowEncoder:
             case Kind.BINARY:
                 return _to_base64(array)
             case Kind.JSON:
-                return [self._parse_json(value) for value in array.to_pylist()]
+                return [self._json_or_text(value) for value in array.to_pylist()]
             case _:
                 return list(array.to_pylist())
 
-    def _parse_json(self, text: str | None) -> Any:
+    def _json_or_text(self, text: str | None) -> Any:
         if text is None or not text.strip():
             return None
         try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
+            return _parse_json(text)
+        except _INVALID_JSON:
             self.invalid_json_count += 1
             return text

@@ -34,7 +34,8 @@ _NUMBERS_THAT_QUOTE_NAMES = frozenset(
 """Errors that quote only names and SQL. Others may quote values of rows, as 245 does."""
 
 _HINTS = {
-    18456: "Check `username` and `password`.",
+    # mssql-python shows 4060 with the words of 18456, which the server sends with it.
+    18456: "Check `username` and `password`, and that the login may open `database`.",
     4060: "Check `database`, and that the login may open it.",
     208: "Check the name, its schema, and that the login may see it.",
     229: "Grant the login SELECT on it.",

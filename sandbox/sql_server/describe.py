@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.number_types import decimal_size
 from sandbox.sql_server.results import Column, ResultSet, SqlType
 from sandbox.sql_server.wire_types import column_wire_type
 
@@ -46,7 +47,7 @@ COLUMNS: Sequence[Column] = tuple(
     for name in names.split()
 )
 
-# sys.types: system_type_id, max_length in bytes (None: as declared), precision (None: as declared)
+# sys.types: system_type_id, max_length in bytes and precision at most (None: as declared)
 _TYPES: Mapping[str, tuple[int, int | None, int | None]] = {
     "image": (34, 16, 0),
     "text": (35, 16, 0),
@@ -66,8 +67,8 @@ _TYPES: Mapping[str, tuple[int, int | None, int | None]] = {
     "sql_variant": (98, 8016, 0),
     "ntext": (99, 16, 0),
     "bit": (104, 1, 1),
-    "decimal": (106, 17, None),
-    "numeric": (108, 17, None),
+    "decimal": (106, None, None),
+    "numeric": (108, None, None),
     "smallmoney": (122, 4, 10),
     "bigint": (127, 8, 19),
     "varbinary": (165, None, 0),
@@ -80,6 +81,7 @@ _TYPES: Mapping[str, tuple[int, int | None, int | None]] = {
     "xml": (241, -1, 0),
 }
 _MAX = -1
+_MAX_SCALE = 7
 _WITH_LENGTH = frozenset({"char", "varchar", "nchar", "nvarchar", "binary", "varbinary"})
 _WITH_SCALE = frozenset({"time", "datetime2", "datetimeoffset"})
 _WITH_COLLATION = frozenset({"char", "varchar", "text", "nchar", "nvarchar", "ntext"})
@@ -97,8 +99,8 @@ def describe_rows(columns: Sequence[Column]) -> ResultSet:
 
 def _describe(column: Column, ordinal: int) -> dict[str, object]:
     """What is known of a column; the rest is NULL."""
-    number, size, precision = _TYPES[column.type.name]
-    length = _length_of(column.type) if size is None else size
+    number = _TYPES[column.type.name][0]
+    length, precision = _length_of(column.type), _precision_of(column.type)
     has_collation = column.type.name in _WITH_COLLATION
     return {
         "is_hidden": False,
@@ -108,7 +110,7 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
         "system_type_id": number,
         "system_type_name": type_text(column.type),
         "max_length": length,
-        "precision": column.type.precision if precision is None else precision,
+        "precision": precision,
         "scale": column.type.scale,
         "collation_name": _COLLATION if has_collation else None,
         "is_xml_document": False,
@@ -126,10 +128,29 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
 
 
 def _length_of(sql_type: SqlType) -> int:
-    """Bytes of a type that is declared with a length."""
+    """Bytes of its values at most, as `sys.types` and `sys.columns` have it."""
+    if sql_type.name in ("decimal", "numeric"):
+        return decimal_size(sql_type.precision)
+    size = _TYPES[sql_type.name][1]
+    if size is not None:
+        return size - _bytes_saved(sql_type.scale) if sql_type.name in _WITH_SCALE else size
     if sql_type.length is None:
         return _MAX
     return sql_type.length * 2 if sql_type.name.startswith("n") else sql_type.length
+
+
+def _bytes_saved(scale: int) -> int:
+    """How much shorter a time of few fractional digits is."""
+    return 2 if scale < 3 else int(scale < 5)
+
+
+def _precision_of(sql_type: SqlType) -> int:
+    precision = _TYPES[sql_type.name][2]
+    if precision is None:
+        return sql_type.precision
+    if sql_type.name in _WITH_SCALE:
+        return precision - (_MAX_SCALE - sql_type.scale) - int(sql_type.scale == 0)  # the point
+    return precision
 
 
 def type_text(sql_type: SqlType) -> str:

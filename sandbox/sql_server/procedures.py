@@ -8,24 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sandbox.sql_server.describe import describe_rows
 from sandbox.sql_server.requests import Parameter, RpcRequest, procedure_name
 from sandbox.sql_server.results import Column, ResultSet, SqlError, SqlType
 from sandbox.sql_server.type_catalog import datatype_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def _described_columns(columns: Sequence[Column]) -> ResultSet:
-    """The engine's table of descriptions; while the engine is not there, names only."""
-    if find_spec("sandbox.sql_server.describe") is None:
-        return ResultSet([Column("name", SqlType("sysname"))], iter([(c.name,) for c in columns]))
-    result: ResultSet = import_module("sandbox.sql_server.describe").describe_rows(columns)
-    return result
 
 
 _DECLARED = re.compile(r"(@[\w@$#]+)\s+(?:as\s+)?\w", re.IGNORECASE)
@@ -178,7 +169,7 @@ class Procedures:
         named = {parameter.name.lower(): parameter.value for parameter in parameters}
         sql = named.get("@tsql") or _first_text(parameters)
         declarations = named.get("@params") or ""
-        yield _described_columns(self.describe(sql, declarations))
+        yield describe_rows(self.describe(sql, declarations))
 
 
 def _execute_sql(parameters: tuple[Parameter, ...], execute: Execute) -> Call:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox.sql_server.engine import DuckDBEngine
 
+from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
 
 if TYPE_CHECKING:

@@ -102,6 +102,22 @@ def test_json_columns_are_parsed() -> None:
     assert texts == ['[{"sku":"a","n":1}]', '"not json"', "null", "null"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["34.50", "123456789012345678901234567890", "1E+400", "-0.0", '{"a":[{"b":1.10}]}', "1.0"],
+)
+def test_numbers_of_json_columns_keep_their_digits(text: str) -> None:
+    """What stands in the column is what the destination gets."""
+    assert _encode([text], pa.large_string(), json_columns=("v",)) == [text]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '"\\ud83d"', "NaN", "{} {}", "01"])
+def test_hostile_json_stays_text(text: str) -> None:
+    """Endless nesting, lone surrogates and what is nearly JSON do no harm."""
+    (written,) = _encode([text], pa.large_string(), json_columns=("v",))
+    assert json.loads(written) == text
+
+
 def test_invalid_json_is_counted() -> None:
     """The run can say how many values of JSON columns were none."""
     schema = pa.schema([("v", pa.large_string())])
