@@ -107,7 +107,9 @@ Result = ResultSet | RowCount | Message | SqlError
 class EngineSession(Protocol):
     """One login's session in one database: what a TDS connection drives."""
 
-    database: str
+    @property
+    def database(self) -> str:
+        """The current database."""
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
         """Run a T-SQL batch; `parameters` are `@name` → value. Lazy: results come as consumed."""
