@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from sandbox.demo import run_demo
+from sandbox.shop import SYNCS
+
+FILES = {
+    "calls.jsonl",
+    "state.json",
+    "dead_letters.jsonl",
+    "tap.json",
+    "target.json",
+    "commands.sh",
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder of a demo that has run, and the calls that it made."""
+    folder = tmp_path_factory.mktemp("demo") / "output"
+    assert run_demo(folder) == 0
+    return folder
+
+
+def _calls(folder) -> list[str]:
+    return sorted((folder / "calls.jsonl").read_text().splitlines())
+
+
+def test_demo_leaves_its_results(demo):
+    """Calls, state, dead letters, both configurations and the command lines are there."""
+    assert {path.name for path in demo.iterdir()} >= FILES
+    assert stat.S_IMODE((demo / "dead_letters.jsonl").stat().st_mode) == 0o600
+
+
+def test_state_has_a_bookmark_for_each_sync(demo):
+    """After the second run every sync has moved to the same time."""
+    bookmarks = json.loads((demo / "state.json").read_text())["bookmarks"]
+
+    assert bookmarks.keys() == {sync["name"] for sync in SYNCS}
+    assert len({bookmark["last_sync_time"] for bookmark in bookmarks.values()}) == 1
+
+
+def test_every_call_is_there_once(demo):
+    """No messageId comes twice, over both runs."""
+    ids = [json.loads(call)["messageId"] for call in _calls(demo)]
+
+    assert len(ids) == len(set(ids)) > 5000
+
+
+def test_command_lines_are_what_was_run(demo):
+    """commands.sh holds both pipes as a user would type them."""
+    commands = (demo / "commands.sh").read_text()
+
+    assert "tap-mssql-query --config tap.json | target-pipelines --config target.json" in commands
+    assert "--state state.json" in commands
+
+
+def test_repeating_gives_the_same_calls(demo):
+    """Deleting the folder and running again makes the same calls, ids included."""
+    before = _calls(demo)
+
+    assert run_demo(demo) == 0
+    assert _calls(demo) == before
