@@ -48,7 +48,8 @@ _QUERIES: dict[str, tuple[str, list[list[Any]]]] = {
     ),
     "left join": (
         (
-            "SELECT u.id, o.id FROM users u LEFT OUTER JOIN orders o ON o.user_id = u.id AND o.id > 11 "
+            "SELECT u.id, o.id FROM users u LEFT OUTER JOIN orders o "
+            "ON o.user_id = u.id AND o.id > 11 "
             "ORDER BY u.id"
         ),
         [[1, None], [2, 12], [3, None]],
@@ -73,16 +74,16 @@ _QUERIES: dict[str, tuple[str, list[list[Any]]]] = {
     ),
     "choosing": (
         (
-            "SELECT ISNULL(name, '?'), COALESCE(NULL, name, N'-'), NULLIF(id, 3), IIF(id > 2, 1, 0) "
-            "FROM users WHERE id = 3"
+            "SELECT ISNULL(name, '?'), COALESCE(NULL, name, N'-'), NULLIF(id, 3), "
+            "IIF(id > 2, 1, 0) FROM users WHERE id = 3"
         ),
         [["?", "-", None, 1]],
     ),
     "text functions": (
         (
             "SELECT LEN(N'ab  '), LEN(N'🎉'), SUBSTRING('abcdef', 2, 3), LEFT('abc', 2), "
-            "RIGHT('abc', 1), UPPER(N'zoë'), LTRIM(' a '), RTRIM(' a '), REPLACE('aXbx', 'x', '-'), "
-            "CHARINDEX('C', 'abc')"
+            "RIGHT('abc', 1), UPPER(N'zoë'), LTRIM(' a '), RTRIM(' a '), "
+            "REPLACE('aXbx', 'x', '-'), CHARINDEX('C', 'abc')"
         ),
         [[2, 2, "bcd", "ab", "c", "ZOË", "a ", " a", "a-b-", 3]],
     ),
@@ -250,8 +251,8 @@ _JSON: dict[str, tuple[str, str | None]] = {
     "root": ("SELECT 1 AS a FOR JSON PATH, ROOT('r')", '{"r":[{"a":1}]}'),
     "types": (
         (
-            "SELECT name, price, born, seen, is_on, CAST(1.5 AS float) AS f, 'a/\"b' AS s FROM users "
-            "WHERE id = 1 FOR JSON PATH, WITHOUT_ARRAY_WRAPPER"
+            "SELECT name, price, born, seen, is_on, CAST(1.5 AS float) AS f, "
+            "'a/\"b' AS s FROM users WHERE id = 1 FOR JSON PATH, WITHOUT_ARRAY_WRAPPER"
         ),
         (
             '{"name":"Zoë","price":3.10,"born":"2001-02-03","seen":"2026-01-02T03:04:05.678",'

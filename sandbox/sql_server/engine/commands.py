@@ -121,11 +121,7 @@ def _set_option(run: Run, texts: Sequence[str]) -> None:
 
 def _use(run: Run, statement: Simple) -> Iterator[Result]:
     name = statement.tokens[1].text if len(statement.tokens) > 1 else ""
-    database = run.state.instance.databases.get(name.lower())
-    if database is None:
-        message = f"Database '{name}' does not exist. Make sure that the name is entered correctly."
-        raise SqlError(911, message)
-    run.state.database = database
+    run.state.use(name)
     yield RowCount()
 
 

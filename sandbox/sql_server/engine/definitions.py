@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.translation import Translator
 
 _KEY_NODES = (exp.PrimaryKey, exp.PrimaryKeyColumnConstraint)
+_IDENTITY_NODES = (exp.GeneratedAsIdentityColumnConstraint, exp.AutoIncrementColumnConstraint)
 _UNIQUE_NODES = (exp.UniqueColumnConstraint,)
 
 
@@ -113,7 +114,7 @@ def _column(node: exp.ColumnDef) -> TableColumn:
     default = next(
         (k.this.sql("tsql") for k in kinds if isinstance(k, exp.DefaultColumnConstraint)), None
     )
-    is_identity = any(isinstance(k, exp.GeneratedAsIdentityColumnConstraint) for k in kinds)
+    is_identity = any(isinstance(k, _IDENTITY_NODES) for k in kinds)
     required = is_identity or sql_type.name == "timestamp"
     for kind in kinds:
         if isinstance(kind, exp.NotNullColumnConstraint):

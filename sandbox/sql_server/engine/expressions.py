@@ -69,6 +69,8 @@ def _null(_: Translator, __: exp.Expr, ___: Scope) -> Term:
 
 def _column(_: Translator, node: exp.Expr, scope: Scope) -> Term:
     qualifier = node.args["table"].name if node.args.get("table") else ""
+    if node.name.lower() == "0x" and not qualifier:  # no bytes at all
+        return value_term(b"", SqlType("varbinary", 1))
     return scope.column(node.name, qualifier)
 
 

@@ -10,7 +10,7 @@ import duckdb
 
 from sandbox.sql_server.engine.catalog import Objects
 from sandbox.sql_server.engine.errors import sql_error
-from sandbox.sql_server.engine.surroundings import Surroundings
+from sandbox.sql_server.engine.surroundings import UNKNOWN_DATABASE, Surroundings
 from sandbox.sql_server.engine.system_views import find_system_view
 from sandbox.sql_server.engine.translation import Translator
 from sandbox.sql_server.engine.values import row_reader, show_surrogates
@@ -57,6 +57,17 @@ class SessionState:
     has_implicit_transactions: bool = False
     explicit_identity: str = ""
     caught: SqlError | None = None
+
+    def use(self, name: str) -> None:
+        """Change the current database.
+
+        Raises:
+            SqlError: 911, there is no such database.
+        """
+        database = self.instance.databases.get(name.lower())
+        if database is None:
+            raise SqlError(911, UNKNOWN_DATABASE.format(name))
+        self.database = database
 
     def translator(
         self, variables: Mapping[str, Term], *, describes_only: bool = False

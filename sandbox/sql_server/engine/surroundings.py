@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.terms import Term
 
 TEMPORARY_CATALOG = "temp.main"
+UNKNOWN_DATABASE = "Database '{}' does not exist. Make sure that the name is entered correctly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,7 @@ class Surroundings:
         """
         found = self.find(name)
         if name.database and self.find_database(name.database) is None:
-            message = (
-                f"Database '{name.database}' does not exist. Make sure that the name is entered "
-                "correctly."
-            )
-            raise SqlError(911, message)
+            raise SqlError(911, UNKNOWN_DATABASE.format(name.database))
         if name.is_temporary and self.describes_only:
             message = (
                 "The metadata could not be determined because the statement uses a temp table: "

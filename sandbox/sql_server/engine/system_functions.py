@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA
+from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import MODES, Hold
 from sandbox.sql_server.engine.sql_types import INT, SYSNAME
@@ -142,7 +142,8 @@ def _object_id(call: Call) -> Term:
     name = ObjectName(name.name, name.schema, "" if name.is_temporary else name.database)
     found = call.surroundings.find(name)
     wanted = str(call.term(1).constant).upper() if len(call.nodes) > 1 else ""
-    if found is None or ((wanted == "U") != (type(found).__name__ == "Table") and wanted in "UV"):
+    kind = "U" if isinstance(found, Table) else "V"
+    if found is None or wanted not in ("", kind):
         return value_term(None, INT)
     database = call.surroundings.find_database(name.database)
     entries = database.objects.all() if database else []
