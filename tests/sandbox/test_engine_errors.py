@@ -92,6 +92,11 @@ _ERRORS: dict[str, tuple[int, int, str]] = {
         "Cannot drop the table 'nope', because it does not exist or you do not have permission."),
     "RAISERROR ('text', 16, 1)": (50000, 16, "text"),
     "THROW 51000, 'text', 1": (51000, 16, "text"),
+    "UPDATE users SET": (102, 15, "Incorrect syntax near 'users'."),
+    "SELECT id FROM users WHERE id IN ()": (102, 15, "Incorrect syntax near ')'."),
+    "SELECT COUNT()": (174, 15, "The count function requires 1 argument(s)."),
+    "SELECT DATEADD(year, 9000, '2026-01-01')": (
+        517, 16, "Adding a value to a 'datetime' column caused an overflow."),
     "COMMIT": (3902, 16, "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION."),
 }  # fmt: skip
 
@@ -131,6 +136,14 @@ def test_temporary_tables_cannot_be_described(engine: DuckDBEngine) -> None:
     with pytest.raises(SqlError) as described:
         session.describe("CREATE TABLE #x (a int); SELECT * FROM #x")
     assert described.value.number == 11526
+
+
+def test_unsupported_query_fails_alone(engine: DuckDBEngine) -> None:
+    """What the sandbox does not offer is an error of the batch; the session goes on."""
+    session = engine.login("sa", PASSWORD, "shop")
+    sql = "SELECT * FROM users PIVOT (MAX(name) FOR id IN ([1], [2])) p"
+    assert error(session, sql).number == 8630
+    assert row(session, "SELECT 1") == [1]
 
 
 def test_late_error_comes_with_the_rows(engine: DuckDBEngine) -> None:

@@ -40,6 +40,7 @@ def _argument(call: Call) -> tuple[Term, str]:
 
 
 def _count(call: Call) -> Term:
+    call.check_count(1)
     sql_type = BIGINT if call.name == "COUNT_BIG" else INT
     if isinstance(call.nodes[0], exp.Star):
         counted = "count(*)"
@@ -119,6 +120,9 @@ def _neighbour(call: Call) -> Term:
 
 def string_agg(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
     """STRING_AGG, with or without WITHIN GROUP."""
+    if node.args.get("separator") is None:
+        message = "The string_agg function requires 2 argument(s)."
+        raise SqlError(174, message, severity=15)
     inner, order = node.this, ""
     if isinstance(inner, exp.Order):
         keys = [ordered(translator.term(o.this, scope).sql, o) for o in inner.expressions]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import Table
+from sandbox.sql_server.engine.dialect import syntax_error
 from sandbox.sql_server.engine.insertions import default_value, is_default, next_value
 from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.queries import with_text
@@ -36,6 +37,8 @@ def translate_update(translator: Translator, node: exp.Expr, limit: str) -> Modi
     table, database = target_table(translator, name, "UPDATE")
     if node.args.get("where"):
         translator.surroundings.check("SELECT", name, table)
+    if not node.expressions:
+        raise syntax_error(alias)
     changes = [
         (column, value)
         for assignment in node.expressions

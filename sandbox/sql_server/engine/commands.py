@@ -69,7 +69,7 @@ def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[To
 
 
 def _declare(run: Run, statement: Simple) -> Iterator[Result]:
-    for part in split_at_commas(statement.tokens[1:]):
+    for part in split_at_commas(statement.tokens[1:]) or [[]]:
         name, sql_type, value = read_declaration(part)
         if name.lower() in run.variables:
             message = (
@@ -140,9 +140,10 @@ def _raise_error(run: Run, statement: Simple) -> Iterator[Result]:
     end = max((i for i, token in enumerate(tokens) if token.text == ")"), default=0)
     if not tokens or tokens[0].text != "(" or end == 0:
         raise syntax_error(tokens[0].text if tokens else "RAISERROR")
-    text, severity, state, *values = (
-        run.evaluate(part).constant for part in split_at_commas(tokens[1:end])
-    )
+    parts = split_at_commas(tokens[1:end])
+    if len(parts) < 3:
+        raise syntax_error(")")
+    text, severity, state, *values = (run.evaluate(part).constant for part in parts)
     number = text if isinstance(text, int) else _USER_ERROR
     if number == _DEADLOCK:
         raise SqlError(_DEADLOCK, DEADLOCK.format(run.state.session_id), state=51, severity=13)
@@ -180,6 +181,8 @@ def _throw(run: Run, statement: Simple) -> Iterator[Result]:
             )
             raise SqlError(10704, message, severity=15)
         raise run.state.caught
+    if len(parts) != 3:
+        raise syntax_error(statement.tokens[-1].text)
     number, text, state = (run.evaluate(part).constant for part in parts)
     if number < _LEAST_THROWN:
         message = (

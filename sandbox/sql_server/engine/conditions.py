@@ -10,6 +10,7 @@ from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.operators import comparable, compare
 from sandbox.sql_server.engine.sql_types import VARCHAR_MAX
 from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,6 +83,8 @@ def _between(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 def _in(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     value = translator.term(node.this, scope)
     if node.args.get("query") is None:
+        if not node.expressions:
+            raise SqlError(102, "Incorrect syntax near ')'.", severity=15)
         options = [translator.term(option, scope) for option in node.expressions]
         return f"({' OR '.join(compare('=', value, option) for option in options)})"
     query = translator.query(node.args["query"], scope)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.moments import local, to_moment
 from sandbox.sql_server.engine.sql_types import BIGINT, DATE, DATETIME, INT, MOMENTS
-from sandbox.sql_server.engine.terms import Term, failure
+from sandbox.sql_server.engine.terms import Term, failure, text_literal
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
@@ -39,25 +39,6 @@ def _part(call: Call, index: int = 0) -> str:
     return _PART_BY_WORD[word]
 
 
-def _utc_now(call: Call) -> datetime:
-    return call.surroundings.now.replace(tzinfo=None)
-
-
-def _old_clock(call: Call) -> Term:
-    """GETDATE and GETUTCDATE: datetime."""
-    steps = value_term(_utc_now(call), SqlType("datetime2", scale=6))
-    return convert(Term(steps.sql, steps.type, nullable=False), DATETIME)
-
-
-def _clock(call: Call) -> Term:
-    """SYSDATETIME and SYSUTCDATETIME: the server's zone is UTC."""
-    return value_term(_utc_now(call), _DATETIME2)
-
-
-def _clock_with_offset(call: Call) -> Term:
-    return value_term(call.surroundings.now, SqlType("datetimeoffset", scale=7))
-
-
 def _moment(call: Call, index: int) -> Term:
     """An argument as a date or time without offset; text and numbers are read as such."""
     term = call.raw(index)
@@ -77,6 +58,7 @@ def _added(call: Call) -> Term:
     target = original.type if original.family in MOMENTS else DATETIME
     base = f"(DATE '1900-01-01' + {moment.sql})" if moment.family == "time" else moment.sql
     sql = f"({base} + {_interval(part, count.sql)})"
+    sql = _within_calendar(sql, target.name)
     if original.family == "offset":
         sql = f"{{'utc': {sql} - to_minutes({original.sql}.zone), 'zone': {original.sql}.zone}}"
         return Term(sql, target, moment.nullable or count.nullable)
@@ -87,6 +69,13 @@ def _added(call: Call) -> Term:
     sql_type = SqlType("datetime2", scale=7) if target.name == "datetime" else target
     added = Term(sql, sql_type, moment.nullable or count.nullable)
     return convert(added, target) if target.name == "datetime" else added
+
+
+def _within_calendar(sql: str, name: str) -> str:
+    """The instant, or the failure that SQL Server has past the years 1 and 9999."""
+    failed = failure(517, f"Adding a value to a '{name}' column caused an overflow.")
+    bounds = "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
+    return f"CASE WHEN {sql} NOT BETWEEN {bounds} THEN {failed} ELSE {sql} END"
 
 
 def _interval(part: str, count: str) -> str:
@@ -226,16 +215,30 @@ def _minutes_of(zone: str) -> str:
     return str(sign * (offset // timedelta(minutes=1)))
 
 
+_NET_FORMS = {
+    "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "dddd": "%A", "ddd": "%a",
+    "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S", "fff": "%g", "tt": "%p",
+}  # fmt: skip
+_NET_FORM = re.compile("|".join(_NET_FORMS))
+
+
+def _format(call: Call) -> Term:
+    """FORMAT of a date or time by a .NET form of the usual letters."""
+    call.check_count(2, 3)
+    form = _NET_FORM.sub(lambda m: _NET_FORMS[m[0]], str(call.term(1).constant))
+    moment = _moment(call, 0)
+    sql = f"strftime({moment.sql}, {text_literal(form)})"
+    return Term(sql, SqlType("nvarchar", 4000), moment.nullable)
+
+
 FUNCTIONS: Mapping[str, Function] = {
-    **dict.fromkeys(("GETDATE", "GETUTCDATE"), _old_clock),
-    **dict.fromkeys(("SYSDATETIME", "SYSUTCDATETIME"), _clock),
-    "SYSDATETIMEOFFSET": _clock_with_offset,
     "DATEADD": _added,
     **dict.fromkeys(("DATEDIFF", "DATEDIFF_BIG"), _difference),
     "DATEPART": _date_part,
     "DATENAME": _date_name,
     **dict.fromkeys(("YEAR", "MONTH", "DAY"), _named_part),
     "EOMONTH": _end_of_month,
+    "FORMAT": _format,
     "DATEFROMPARTS": _date_from_parts,
     **dict.fromkeys(("DATETIMEFROMPARTS", "DATETIME2FROMPARTS"), _datetime_from_parts),
     "ISDATE": _is_date,

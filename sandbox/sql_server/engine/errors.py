@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TYPES = {"INT8": "tinyint", "UINT8": "tinyint", "INT16": "smallint", "INT32": "int",
           "INT64": "bigint", "INT128": "numeric", "FLOAT": "real", "DOUBLE": "float",
           "BOOL": "bit"}  # fmt: skip
-_RAISED = re.compile(f"{ERROR_MARK}(\\d+)\\.(\\d+){ERROR_MARK}(.*)", re.DOTALL)
+_RAISED = re.compile(f"[\\w ]*Error: {ERROR_MARK}(\\d+)\\.(\\d+){ERROR_MARK}(.*)", re.DOTALL)
 _OVERFLOW = "Arithmetic overflow error converting {} to data type {}."
 
 DEADLOCK = (
@@ -33,7 +33,7 @@ CONTINUING = frozenset({220, 512, 515, 2627, 2628, 8115, 8134, 8152})
 def sql_error(error: duckdb.Error, table: Table | None = None, database: str = "") -> SqlError:
     """SQL Server's error for DuckDB's; `table` is the one that was written to."""
     text = str(error)
-    raised = _RAISED.search(text)
+    raised = _RAISED.match(text)
     if raised:
         message = show_surrogates(raised[3].split("\n\nLINE 1:")[0])
         return SqlError(int(raised[1]), message, severity=int(raised[2]))

@@ -14,7 +14,7 @@ from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.functions import FUNCTIONS
 from sandbox.sql_server.engine.literals import number_term, value_term
 from sandbox.sql_server.engine.moments import local
-from sandbox.sql_server.engine.sql_types import SYSNAME, declared_type
+from sandbox.sql_server.engine.sql_types import DATETIME, SYSNAME, declared_type
 from sandbox.sql_server.engine.system_functions import global_variable
 from sandbox.sql_server.engine.terms import UNTYPED_NULL, Term
 from sandbox.sql_server.engine.windows import window_text
@@ -208,6 +208,11 @@ def _now(translator: Translator, _: exp.Expr, scope: Scope) -> Term:
     return FUNCTIONS["GETDATE"](Call("GETDATE", (), translator, scope))
 
 
+def _odbc_moment(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+    """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server reads too."""
+    return convert(translator.term(node.this, scope), DATETIME)
+
+
 def _user(translator: Translator, _: exp.Expr, __: Scope) -> Term:
     return value_term(translator.surroundings.permissions.user_name, SYSNAME)
 
@@ -238,6 +243,8 @@ EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Ter
     exp.Collate: _collate,
     exp.AtTimeZone: _at_time_zone,
     exp.CurrentTimestamp: _now,
+    exp.Date: _odbc_moment,
+    exp.Timestamp: _odbc_moment,
     exp.CurrentUser: _user,
     exp.SessionUser: _user,
 }

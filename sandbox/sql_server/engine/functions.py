@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine import (
     aggregates,
+    clock_functions,
     date_functions,
     number_functions,
     system_functions,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Mapping[str, Function] = {
     **aggregates.FUNCTIONS,
+    **clock_functions.FUNCTIONS,
     **date_functions.FUNCTIONS,
     **number_functions.FUNCTIONS,
     **system_functions.FUNCTIONS,

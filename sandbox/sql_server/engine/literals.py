@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sandbox.sql_server.engine.sql_types import (
     INT,
+    MAX_PRECISION,
     decimal_type,
     family,
     is_stored_in_steps,
@@ -21,7 +22,7 @@ from sandbox.sql_server.engine.terms import (
     Term,
     text_literal,
 )
-from sandbox.sql_server.results import SqlType
+from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,12 @@ def number_term(written: str) -> Term:
         return Term(written, INT, False, int(written))
     whole, _, fraction = written.partition(".")
     precision = max(len(whole.lstrip("0")) + len(fraction), 1)
+    if precision > MAX_PRECISION:
+        message = (
+            f"The number '{written}' is out of the range for numeric representation "
+            f"(maximum precision {MAX_PRECISION})."
+        )
+        raise SqlError(1007, message, severity=15)
     sql_type = decimal_type(precision, len(fraction))
     return Term(f"CAST({written} AS {storage_type(sql_type)})", sql_type, False, value)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.operators import compare, same_type
 from sandbox.sql_server.engine.sql_types import FLOAT, INT, decimal_type, digits, storage_type
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, UNTYPED_NULL, Term
+from sandbox.sql_server.engine.terms import NOT_CONSTANT, UNTYPED_NULL, Term, native
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _is_null(call: Call) -> Term:
     first, second = call.term(0), call.term(1)
     if first.is_untyped_null:
         return second
-    second = convert(second, first.type)
+    second = native(convert(second, first.type))
     sql = f"coalesce({first.sql}, {second.sql})"
     nullable = first.nullable and second.nullable
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.state import SessionState
 from sandbox.sql_server.engine.transactions import Transaction
 from sandbox.sql_server.engine.values import hide_surrogates
+from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +55,7 @@ class DuckDBSession:
         """
         self._state.cancelled.clear()
         variables = {name.lower(): _parameter(value) for name, value in (parameters or {}).items()}
-        return Run(self._state, hide_surrogates(sql), variables).batch()
+        return _guarded(Run(self._state, hide_surrogates(sql), variables).batch())
 
     def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
         """The columns of the first result set, without running it; none if there is none.
@@ -61,7 +63,8 @@ class DuckDBSession:
         Raises:
             SqlError: as when it is run.
         """
-        return describe_first(self._state, hide_surrogates(sql), parameters)
+        with _no_defects():
+            return describe_first(self._state, hide_surrogates(sql), parameters)
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -87,6 +90,27 @@ class DuckDBSession:
             self._state.rollback()
         self._state.instance.locks.release_all(self._state.session_id)
         self._state.cursor.close()
+
+
+def _guarded(results: Iterator[Result]) -> Iterator[Result]:
+    with _no_defects():
+        yield from results
+
+
+@contextmanager
+def _no_defects() -> Iterator[None]:
+    """Text that the translation cannot handle fails its batch, not the connection."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError) as error:
+        raise _defect(error) from error
+    except (RecursionError, TypeError, ValueError) as error:
+        raise _defect(error) from error
+
+
+def _defect(error: Exception) -> SqlError:
+    message = f"Internal Query Processor Error: the sandbox does not understand this ({error!r})."
+    return SqlError(8630, message)
 
 
 def _parameter(value: Any) -> Term:

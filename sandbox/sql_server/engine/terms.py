@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.sql_types import INT, family
+from sandbox.sql_server.engine.sql_types import INT, family, storage_type
 
 if TYPE_CHECKING:
     from sandbox.sql_server.results import SqlError, SqlType
@@ -75,7 +75,8 @@ def failure(number: int, message: str, details: str = "''", severity: int = 16) 
 def failing_term(problem: SqlError, sql_type: SqlType) -> Term:
     """A term that fails when it runs."""
     message = problem.message.replace("{}", "{ }")
-    return Term(failure(problem.number, message, severity=problem.severity), sql_type)
+    failed = failure(problem.number, message, severity=problem.severity)
+    return Term(f"CAST({failed} AS {storage_type(sql_type)})", sql_type)
 
 
 def native(term: Term) -> Term:

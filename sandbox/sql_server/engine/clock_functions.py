@@ -1,0 +1,43 @@
+"""Functions that tell the time: one moment for a whole statement, in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.sql_types import DATETIME
+from sandbox.sql_server.engine.terms import Term
+from sandbox.sql_server.results import SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sandbox.sql_server.engine.calls import Call, Function
+
+
+def _utc_now(call: Call) -> datetime:
+    return call.surroundings.now.replace(tzinfo=None)
+
+
+def _old_clock(call: Call) -> Term:
+    """GETDATE and GETUTCDATE: datetime."""
+    steps = value_term(_utc_now(call), SqlType("datetime2", scale=6))
+    return convert(Term(steps.sql, steps.type, nullable=False), DATETIME)
+
+
+def _clock(call: Call) -> Term:
+    """SYSDATETIME and SYSUTCDATETIME: the server's zone is UTC."""
+    return value_term(_utc_now(call), SqlType("datetime2", scale=7))
+
+
+def _clock_with_offset(call: Call) -> Term:
+    return value_term(call.surroundings.now, SqlType("datetimeoffset", scale=7))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **dict.fromkeys(("GETDATE", "GETUTCDATE", "NOW"), _old_clock),
+    **dict.fromkeys(("SYSDATETIME", "SYSUTCDATETIME"), _clock),
+    "SYSDATETIMEOFFSET": _clock_with_offset,
+}
