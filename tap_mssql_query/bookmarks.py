@@ -1,7 +1,8 @@
 """Reads and advances the bookmark of a sync in a Singer state. Pure.
 
-A bookmark is `{"last_sync_time": <unix seconds>}` under `bookmarks.<sync>`; other keys there, and
-other streams, belong to someone else and stay as they are.
+A bookmark is `{"last_sync_time": <unix seconds>, "query_fingerprint": <text>}` under
+`bookmarks.<sync>`; other keys there, and other streams, belong to someone else and stay as they
+are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = "last_sync_time"
+FINGERPRINT_KEY = "query_fingerprint"
 
 _REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 
@@ -40,6 +42,12 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
             f"{_REMEDY}"
         )
     return value
+
+
+def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
+    """Whether the sync's last successful run had another query, as far as the state tells."""
+    bookmark = state.get("bookmarks", {}).get(sync, {})
+    return bool(bookmark.get(FINGERPRINT_KEY, fingerprint) != fingerprint)
 
 
 def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
 
+_SIGNALLED = 128
 OUTPUT_CLOSED_EXIT_CODE = 141
 """As a shell shows SIGPIPE: whoever read our stdout is gone."""
 
@@ -21,12 +22,14 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
         cli()
     except errors as error:
         exit_code = getattr(error, "exit_code", 1)
-        if exit_code == OUTPUT_CLOSED_EXIT_CODE:
-            # Quietly: nothing more can be said on stdout, not even at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(exit_code)
-        for problem in getattr(error, "problems", (str(error),)):
-            logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
+        if exit_code != OUTPUT_CLOSED_EXIT_CODE:  # that one is quiet, as SIGPIPE is
+            for problem in getattr(error, "problems", (str(error),)):
+                logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
+        if exit_code > _SIGNALLED:
+            # At once: at an ordinary exit a driver would wait for the statement that runs, and
+            # Python would try to write what nobody reads.
+            sys.stderr.flush()
+            os._exit(exit_code)
         sys.exit(exit_code)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.column_types import Column, kind_of_sql_type, mark_json
-from tap_mssql_query.errors import ConfigurationError, ConnectionFailed
-from tap_mssql_query.readers import Session
+from tap_mssql_query.errors import ConnectionFailed
+from tap_mssql_query.odbc_drivers import find_odbc_driver, is_freetds, missing_library
+from tap_mssql_query.readers import APPLICATION_NAME, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_mssql_query.readers import Driver
     from tap_mssql_query.settings import DatabaseSettings, TapSettings
-
-APPLICATION_NAME = "tap-mssql-query"
 
 _MANNERS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW;"
 """Wait a minute for a lock at most; in a deadlock, be the one that gives way."""
@@ -56,16 +54,34 @@ def describe_columns(session: Session, sql: str, json_columns: Sequence[str]) ->
 
 
 def _open(database: DatabaseSettings, settings: TapSettings) -> Session:
-    keywords = _keywords_of(database)
+    driver, keywords = _choose_driver(database, settings)
+    return Session(
+        driver,
+        connection_string(keywords),
+        login_timeout_seconds=database.login_timeout_seconds,
+        query_timeout_seconds=database.query_timeout_seconds,
+    )
+
+
+def _choose_driver(
+    database: DatabaseSettings, settings: TapSettings
+) -> tuple[Driver, dict[str, str]]:
+    """The driver of the reader that is asked for; `auto` takes the fast one if it loads."""
     if settings.reader != "odbc":
-        from tap_mssql_query.readers import arrow  # noqa: PLC0415 - loads a native driver
+        try:
+            from tap_mssql_query.readers import arrow  # noqa: PLC0415 - loads a native driver
 
-        return Session(arrow.DRIVER, connection_string(keywords))
-    from tap_mssql_query.readers import odbc  # noqa: PLC0415 - loads unixODBC
-
-    driver = settings.odbc_driver or _find_odbc_driver()
-    own = {"Driver": driver, "APP": APPLICATION_NAME}
-    return Session(odbc.DRIVER, connection_string({**own, **keywords}))
+            return arrow.DRIVER, _keywords_of(database)
+        except ImportError as error:
+            if settings.reader == "arrow":
+                raise missing_library("arrow", error) from error
+    try:
+        from tap_mssql_query.readers import odbc  # noqa: PLC0415 - loads unixODBC
+    except ImportError as error:
+        raise missing_library("odbc", error) from error
+    name = settings.odbc_driver or find_odbc_driver(odbc.registered_drivers())
+    keywords = _freetds_keywords_of(database) if is_freetds(name) else _keywords_of(database)
+    return odbc.DRIVER, {"Driver": name, "APP": APPLICATION_NAME, **keywords}
 
 
 def connection_string(keywords: Mapping[str, str]) -> str:
@@ -93,29 +109,17 @@ def _keywords_of(database: DatabaseSettings) -> dict[str, str]:
     }
 
 
-def _find_odbc_driver() -> str:
-    """A registered Microsoft driver, else the one inside mssql-python's wheels.
-
-    Raises ConfigurationError where there is none.
-    """
-    import pyodbc  # noqa: PLC0415 - loads unixODBC
-
-    registered = [name for name in pyodbc.drivers() if "SQL Server" in name]
-    if registered:
-        return str(max(registered))
-    bundled = _bundled_drivers()
-    if not bundled:
-        raise ConfigurationError(
-            "No ODBC driver for SQL Server is registered. Set `odbc_driver`, or `reader` to arrow."
-        )
-    return str(bundled[0])
-
-
-def _bundled_drivers() -> list[Path]:
-    spec = importlib.util.find_spec("mssql_python_odbc")
-    folders = spec.submodule_search_locations if spec else None
-    return sorted(
-        path
-        for folder in folders or ()
-        for path in Path(folder).glob("libs/linux/debian_ubuntu/*/lib/libmsodbcsql*.so*")
-    )
+def _freetds_keywords_of(database: DatabaseSettings) -> dict[str, str]:
+    """The same in FreeTDS's words. Source: its user guide, "ODBC connection attributes"."""
+    known = {
+        "Server": database.host,
+        "Port": str(database.port),
+        "Database": database.database,
+        "UID": database.username,
+        "PWD": database.password,
+        "TDS_Version": "7.4",
+        "ClientCharset": "UTF-8",
+        "Encryption": "off" if database.encrypt == "no" else "require",
+        "ApplicationIntent": database.application_intent,
+    }
+    return {name: value for name, value in known.items() if value is not None}

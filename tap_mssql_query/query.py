@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,10 +52,19 @@ VARIABLES: dict[str, Callable[[SyncTimes], str]] = {
 }
 
 
+def find_variables(query: str) -> list[str]:
+    """Names in double braces, in order, each once."""
+    return list(dict.fromkeys(match.strip() for match in _VARIABLE.findall(query)))
+
+
 def find_unknown_variables(query: str) -> list[str]:
     """Names in double braces that are no variable, in order, each once."""
-    names = (match.strip() for match in _VARIABLE.findall(query))
-    return list(dict.fromkeys(name for name in names if name not in VARIABLES))
+    return [name for name in find_variables(query) if name not in VARIABLES]
+
+
+def fingerprint_of(query: str) -> str:
+    """A short text that changes when the template does, however its words are spaced."""
+    return blake2b(" ".join(query.split()).encode(), digest_size=8).hexdigest()
 
 
 def render_query(query: str, times: SyncTimes) -> str:

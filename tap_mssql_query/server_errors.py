@@ -26,6 +26,32 @@ _NUMBERS_BY_WORDS = (
     ("permission was denied on the object", 229),
     ("deadlocked on", 1205),
     ("Lock request time out period exceeded", 1222),
+    ("cannot obtain a LOCK resource", 1204),
+    ("Login to read-secondary", 4221),
+    ("limit for the database is", 10928),
+    ("minimum guarantee is", 10929),
+    ("The service has encountered an error processing your request", 40197),
+    ("The service is currently busy", 40501),
+    ("is not currently available", 40613),
+    ("attempted to update a record that has been updated", 41302),
+    ("repeatable read validation failure", 41305),
+    ("serializable validation failure", 41325),
+    ("Not enough resources to process request", 49918),
+    ("Cannot process create or update request", 49919),
+    ("Too many operations in progress", 49920),
+)
+
+# Microsoft's ODBC driver's own words.
+_SQLSTATES_BY_WORDS = (
+    ("Communication link failure", "08S01"),
+    ("TCP Provider: Error code 0x2745", "08S01"),  # aborted
+    ("TCP Provider: Error code 0x2746", "08S01"),  # reset
+    ("TCP Provider: Error code 0x274C", "08S01"),  # timed out
+    ("TCP Provider: Error code 0x68", "08S01"),  # ECONNRESET
+    ("TCP Provider: Error code 0x20", "08S01"),  # EPIPE
+    ("TCP Provider: Timeout error", "HYT00"),
+    ("Login timeout expired", "HYT00"),
+    ("Query timeout expired", "HYT00"),
 )
 
 _NUMBERS_THAT_QUOTE_NAMES = frozenset(
@@ -56,6 +82,11 @@ def number_of(text: str) -> int | None:
         if match[1] != "0":
             return int(match[1])
     return next((number for words, number in _NUMBERS_BY_WORDS if words in text), None)
+
+
+def sqlstate_of(text: str) -> str:
+    """The SQLSTATE of what the driver says of the connection, where it gives none itself."""
+    return next((state for words, state in _SQLSTATES_BY_WORDS if words in text), "")
 
 
 def message_of(text: str, number: int | None) -> str:

@@ -28,6 +28,8 @@ class DatabaseSettings:
     trust_server_certificate: bool = False
     authentication: str | None = None
     application_intent: str = "ReadOnly"
+    login_timeout_seconds: int = 15
+    query_timeout_seconds: int = 0
     connection_options: Mapping[str, str | int] = field(default_factory=dict)
 
     @property

@@ -57,6 +57,18 @@ CONNECTION_SETTINGS = (
         "ReadOnly",
     ),
     Setting(
+        "login_timeout_seconds",
+        {"type": "integer", "minimum": 1},
+        "For opening a connection.",
+        15,
+    ),
+    Setting(
+        "query_timeout_seconds",
+        {"type": "integer", "minimum": 0},
+        "For a query's first rows; 0 waits for ever.",
+        0,
+    ),
+    Setting(
         "connection_options",
         {
             "type": "object",

@@ -7,6 +7,8 @@ and writing rows is ours, block by block.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +26,13 @@ from tap_mssql_query.column_types import (
 )
 from tap_mssql_query.database import connect, describe_columns, server_time
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
-from tap_mssql_query.query import SyncTimes, render_query
+from tap_mssql_query.progress import Progress
+from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.readers.read_ahead import read_ahead
 from tap_mssql_query.records import RowEncoder, dump_message, dump_record
-from tap_mssql_query.schedule import is_due
+from tap_mssql_query.retrying import is_worth_retrying, pause_seconds
+from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -49,6 +54,7 @@ class QueryStream(Stream):
         super().__init__(tap, name=sync.name)
         self.sync_settings = sync
         self.primary_keys = sync.key_columns
+        self._has_written_rows = False
 
     # What the SDK asks of a stream
 
@@ -107,28 +113,60 @@ class QueryStream(Stream):
     # One run
 
     def _run(self) -> None:
-        sync = self.sync_settings
+        """Run the sync; again after an error that passes, while no row has left the process."""
+        started = time.monotonic()
+        for attempts in itertools.count(1):
+            pause = self._attempt(attempts, started)
+            if pause is None:
+                break
+            time.sleep(pause)
+
+    def _attempt(self, attempts: int, started: float) -> float | None:
+        """Run the sync once; the pause after which to run it again, None if it is done."""
+        try:
+            self._run_once()
+        except ServerError as error:
+            seconds = time.monotonic() - started
+            if self._has_written_rows or not is_worth_retrying(error, attempts, seconds):
+                raise
+            pause = pause_seconds(attempts, random.random())  # noqa: S311 - jitter
+            self.logger.warning("sync=%s: %s Trying again in %.1f s.", self.name, error, pause)
+            return pause
+        return None
+
+    def _run_once(self) -> None:
+        sync, options = self.sync_settings, self._tap.run_options
         with contextlib.closing(connect(sync.database, self._tap.settings)) as session:
             now = server_time(session)
-            last_sync_time = bookmarks.read_last_sync_time(self.tap_state, self.name)
-            bookmarks.refuse_future(last_sync_time, sync=self.name, server_time=now)
-            if not is_due(
-                now=now,
-                last_sync_time=last_sync_time,
-                frequency_seconds=sync.frequency_seconds,
-                start_at=sync.start_at,
-            ):
+            times = find_window(sync, options, self.tap_state, now=now)
+            if times is None:
                 self.logger.info("sync=%s skipped: not due yet", self.name)
                 return
-            times = SyncTimes(max(last_sync_time - sync.lookback_seconds, 0), now)
-            if self._copy_rows(session, times):
+            if not take_run_lock(session, self.name):
+                self.logger.warning(
+                    "sync=%s skipped: another run of it is not over; the next one catches up",
+                    self.name,
+                )
+                return
+            self._say_if_query_changed()
+            if self._copy_rows(session, times) and not options.is_backfill:
                 self._move_bookmark(now)
+
+    def _say_if_query_changed(self) -> None:
+        fingerprint = fingerprint_of(self.sync_settings.query)
+        if bookmarks.has_other_query(self.tap_state, self.name, fingerprint):
+            self.logger.warning(
+                "sync=%s: its query has changed. Rows that do not change are not read again: run "
+                "once with --resync %s if they should be.",
+                self.name,
+                self.name,
+            )
 
     def _copy_rows(self, session: Session, times: SyncTimes) -> bool:
         """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
         started = time.monotonic()
         sql = render_query(self.sync_settings.query, times)
-        with contextlib.closing(read_ahead(session.read(sql), cancel=session.cancel)) as blocks:
+        with contextlib.closing(read_ahead(session.read(sql))) as blocks:
             encoder = self._start_writing(next(blocks), times)
             rows, is_complete = self._write_blocks(blocks, encoder)
         if encoder.invalid_json_count:
@@ -168,10 +206,13 @@ class QueryStream(Stream):
         encode = encoder.encode if self._is_plain() else self._mapped(encoder)
         limit = self.ABORT_AT_RECORD_COUNT
         rows = 0
+        progress = Progress(self.name, self.logger)
         for block in blocks:
             wanted = block if limit is None else block.slice(0, limit - rows)
+            self._has_written_rows = True
             self._tap.write_lines(encode(wanted))
             rows += wanted.num_rows
+            progress.show(rows)
             if wanted.num_rows < block.num_rows:
                 return rows, False
         return rows, True
@@ -225,5 +266,7 @@ class QueryStream(Stream):
         self._schema = json_schema_of_records(columns)
 
     def _move_bookmark(self, sync_time: int) -> None:
+        fingerprint = fingerprint_of(self.sync_settings.query)
         write_stream_state(self.tap_state, self.name, bookmarks.KEY, sync_time)
+        write_stream_state(self.tap_state, self.name, bookmarks.FINGERPRINT_KEY, fingerprint)
         self._tap.state_writer.write_state(self.tap_state)

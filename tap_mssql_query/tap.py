@@ -23,7 +23,9 @@ from tap_mssql_query.errors import (
     StateError,
     TapError,
 )
+from tap_mssql_query.options import OPTIONS
 from tap_mssql_query.records import dump_message
+from tap_mssql_query.run_options import RunOptions, find_problems
 from tap_mssql_query.settings import parse_settings
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
 from tap_mssql_query.stream import QueryStream
@@ -88,8 +90,9 @@ class TapMSSQLQuery(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, run_options: RunOptions | None = None, **kwargs: Any) -> None:
         self._failures: dict[str, TapError] = {}
+        self.run_options = run_options or RunOptions()
         super().__init__(**kwargs)
 
     # What the SDK asks of a tap
@@ -108,8 +111,10 @@ class TapMSSQLQuery(Tap):
         super().load_state(state)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
-        """Check the settings, all problems at once. Raises ConfigurationError."""
+        """Check settings and options, all problems at once. Raises ConfigurationError."""
         self.settings = parse_settings(self._config)
+        if problems := list(find_problems(self.run_options, self.settings.syncs)):
+            raise ConfigurationError(*problems)
         return []
 
     def _setup_signal_handlers(self) -> None:
@@ -144,6 +149,13 @@ class TapMSSQLQuery(Tap):
     # Command line
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's options and ours."""
+        command = super().get_singer_command()
+        command.params += OPTIONS
+        return command
+
+    @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
         try:
@@ -160,6 +172,9 @@ class TapMSSQLQuery(Tap):
         config: Any = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
+        resync: tuple[str, ...] = (),
+        since: int | None = None,
+        until: int | None = None,
     ) -> None:
         """Run all syncs. Raises TapError."""
         if about:
@@ -170,6 +185,7 @@ class TapMSSQLQuery(Tap):
             parse_env_config=config.parse_env,
             state=_load_json(state, StateError, "state"),
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
+            run_options=RunOptions(resync=resync, since=since, until=until),
         )
         tap.sync_all()
         tap.raise_failures()

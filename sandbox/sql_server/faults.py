@@ -8,6 +8,7 @@ bytes already.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,14 +45,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFault(Fault):
+class BatchFault(Fault, ABC):
     """A fault of the next batch whose SQL contains `matching`; an empty text matches all."""
 
     matching: str = ""
 
+    @abstractmethod
     def disturb(self, results: Iterator[Any], answer: Answer, /) -> Iterator[Any]:
         """The results as they are to be answered."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,27 +11,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import ConnectionFailed, QueryFailed
-from tap_mssql_query.server_errors import message_of, number_of
+from tap_mssql_query.server_errors import message_of, number_of, sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
-LOGIN_TIMEOUT_SECONDS = 15
 BLOCK_ROWS = 8192
+APPLICATION_NAME = "tap-mssql-query"
+"""How the server's list of sessions shows the tap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
     """What differs between the drivers.
 
-    `connect` opens a PEP 249 connection with autocommit off; `errors` are the exceptions it
+    `connect` opens a PEP 249 connection with autocommit off, given the connection string and the
+    limits in seconds for the login and for a query (0: none); `errors` are the exceptions it
     raises; `explain` gives an exception's SQLSTATE and text; `blocks` reads a cursor's result
     set, the first block being empty and only showing the columns.
     """
 
-    connect: Callable[[str], Any]
+    connect: Callable[[str, int, int], Any]
     errors: tuple[type[Exception], ...]
     explain: Callable[[Exception], tuple[str, str]]
     blocks: Callable[[Any], Iterator[pa.RecordBatch]]
@@ -43,11 +45,20 @@ class Session:
     Raises ConnectionFailed when it cannot be opened.
     """
 
-    def __init__(self, driver: Driver, connection_string: str) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        connection_string: str,
+        *,
+        login_timeout_seconds: int,
+        query_timeout_seconds: int,
+    ) -> None:
         self._driver = driver
-        self._reading: Any = None
+        self._is_reading = False
         try:
-            self._connection = driver.connect(connection_string)
+            self._connection = driver.connect(
+                connection_string, login_timeout_seconds, query_timeout_seconds
+            )
         except driver.errors as error:
             raise self._server_error(ConnectionFailed, error) from error
 
@@ -69,7 +80,7 @@ class Session:
         to say after it.
         """
         with self._cursor() as cursor:
-            self._reading = cursor
+            self._is_reading = True
             try:
                 cursor.execute(sql)
                 while cursor.description is None:
@@ -80,27 +91,17 @@ class Session:
                 while cursor.nextset():
                     pass
             finally:
-                self._reading = None
+                self._is_reading = False
             # mssql-python takes a connection that ends between two rows for the end of the result;
             # only the next statement on it fails.
             cursor.execute("SELECT 1")
-
-    def cancel(self) -> None:
-        """Make a running `read` end with QueryFailed; called from another thread.
-
-        Only if the driver can: mssql-python cannot.
-        """
-        cancel = getattr(self._reading, "cancel", None)
-        if cancel is not None:
-            with contextlib.suppress(*self._driver.errors):
-                cancel()
 
     def close(self) -> None:
         """Roll back and disconnect; never raises.
 
         A statement that still runs would keep it waiting; then the process's end disconnects.
         """
-        if self._reading is not None:
+        if self._is_reading:
             return
         for end in (self._connection.rollback, self._connection.close):
             with contextlib.suppress(*self._driver.errors):
@@ -119,4 +120,4 @@ class Session:
     ) -> ConnectionFailed | QueryFailed:
         sqlstate, text = self._driver.explain(error)
         number = number_of(text)
-        return kind(message_of(text, number), number=number, sqlstate=sqlstate)
+        return kind(message_of(text, number), number=number, sqlstate=sqlstate or sqlstate_of(text))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import mssql_python
 
-from tap_mssql_query.readers import BLOCK_ROWS, LOGIN_TIMEOUT_SECONDS, Driver
+from tap_mssql_query.readers import APPLICATION_NAME, BLOCK_ROWS, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,9 +14,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _connect(connection_string: str) -> Any:
+class _Connection(mssql_python.Connection):
+    """Shows our name in the server's list of sessions; mssql-python insists on its own."""
+
+    def _construct_connection_string(self, *args: Any, **kwargs: Any) -> Any:
+        text, parameters = super()._construct_connection_string(*args, **kwargs)
+        return text.replace("APP=MSSQL-Python", f"APP={APPLICATION_NAME}"), parameters
+
+
+def _connect(connection_string: str, login_seconds: int, query_seconds: int) -> Any:
     mssql_python.pooling(enabled=False)
-    return mssql_python.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS)
+    connection = _Connection(connection_string, timeout=login_seconds)
+    connection.timeout = query_seconds
+    return connection
 
 
 def _explain(error: Exception) -> tuple[str, str]:

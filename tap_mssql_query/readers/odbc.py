@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyodbc
 
-from tap_mssql_query.readers import BLOCK_ROWS, LOGIN_TIMEOUT_SECONDS, Driver
+from tap_mssql_query.readers import BLOCK_ROWS, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,11 +30,17 @@ _ARROW_TYPES: dict[type, pa.DataType] = {
 }
 
 
-def _connect(connection_string: str) -> Any:
+def _connect(connection_string: str, login_seconds: int, query_seconds: int) -> Any:
     pyodbc.pooling = False
-    connection = pyodbc.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS)
+    connection = pyodbc.connect(connection_string, timeout=login_seconds)
+    connection.timeout = query_seconds
     connection.add_output_converter(_SQL_SS_TIMESTAMPOFFSET, _decode_offset_datetime)
     return connection
+
+
+def registered_drivers() -> list[str]:
+    """Names of the drivers that unixODBC knows."""
+    return list(pyodbc.drivers())
 
 
 def _explain(error: Exception) -> tuple[str, str]:

@@ -12,12 +12,12 @@ from time import monotonic as clock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     import pyarrow as pa
 
 _BLOCKS_AHEAD = 2
-_CANCEL_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0
 
 
 class _End:
@@ -27,13 +27,12 @@ class _End:
         self.error = error
 
 
-def read_ahead(
-    blocks: Iterator[pa.RecordBatch], *, cancel: Callable[[], None]
-) -> Generator[pa.RecordBatch, None, None]:
+def read_ahead(blocks: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
     """The same blocks and the same error at the end.
 
-    Closing the iterator early calls `cancel`, which should make `blocks` end, and gives it a
-    moment for that.
+    Closing the iterator early lets the block that is being fetched be the last, and gives it a
+    moment. A reader that hangs in its driver is left there: no driver's cancelling is safe to call
+    from another thread (pyodbc's crashed now and then), and the end of the process disconnects.
     """
     ready: queue.Queue[pa.RecordBatch | _End] = queue.Queue(maxsize=_BLOCKS_AHEAD)
     stopped = threading.Event()
@@ -46,9 +45,7 @@ def read_ahead(
             raise item.error
     finally:
         stopped.set()
-        if reader.is_alive():
-            cancel()
-            _empty(ready, until=reader, deadline=clock() + _CANCEL_SECONDS)
+        _empty(ready, until=reader, deadline=clock() + _CLOSE_SECONDS)
 
 
 def _fill(

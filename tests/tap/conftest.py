@@ -62,9 +62,9 @@ def server(engine: DuckDBEngine) -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def config(server: SqlServer) -> dict[str, Any]:
-    """Settings that reach the server; tests add their syncs."""
-    return {
+def config(server: SqlServer) -> Iterator[dict[str, Any]]:
+    """Settings that reach the server; tests add their syncs. Faults end with the test."""
+    yield {
         "host": "127.0.0.1",
         "port": server.port,
         "database": "shop",
@@ -72,6 +72,7 @@ def config(server: SqlServer) -> dict[str, Any]:
         "password": "Sandbox-1",
         "encrypt": "no",
     }
+    server.faults.clear()
 
 
 @pytest.fixture
@@ -92,3 +93,26 @@ def run_tap(tmp_path: Path) -> Callable[..., TapRun]:
         return TapRun(done.returncode, messages, done.stderr.decode())
 
     return run
+
+
+@pytest.fixture
+def start_tap(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the program with a configuration; ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(config: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
+        path = tmp_path / f"tap-{len(started)}.json"
+        path.write_text(json.dumps(config))
+        process = subprocess.Popen(
+            [str(TAP), "--config", str(path), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

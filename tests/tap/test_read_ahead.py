@@ -20,7 +20,7 @@ def _block(number: int) -> pa.RecordBatch:
 
 def test_all_blocks_arrive_in_order() -> None:
     """Nothing is lost or reordered between the threads."""
-    blocks = read_ahead(map(_block, range(50)), cancel=lambda: None)
+    blocks = read_ahead(map(_block, range(50)))
     assert [b["n"][0].as_py() for b in blocks] == list(range(50))
 
 
@@ -31,7 +31,7 @@ def test_error_after_blocks_reaches_the_consumer() -> None:
         yield _block(1)
         raise ValueError("broken off")
 
-    blocks = read_ahead(failing(), cancel=lambda: None)
+    blocks = read_ahead(failing())
     assert next(blocks)["n"][0].as_py() == 1
     with pytest.raises(ValueError, match="broken off"):
         next(blocks)
@@ -49,23 +49,38 @@ def test_only_a_few_blocks_are_read_ahead() -> None:
                 full.set()
             yield _block(number)
 
-    blocks = read_ahead(counting(), cancel=lambda: None)
+    blocks = read_ahead(counting())
     next(blocks)
     assert full.wait(5)
     assert len(taken) <= 5
     blocks.close()
 
 
-def test_closing_early_cancels_the_reader() -> None:
-    """A consumer that stops cancels a reader that is stuck in the driver."""
+def test_closing_early_ends_the_reader() -> None:
+    """A consumer that stops leaves no thread that goes on reading."""
+    taken: list[int] = []
+
+    def counting() -> Iterator[pa.RecordBatch]:
+        for number in range(1000):
+            taken.append(number)
+            yield _block(number)
+
+    blocks = read_ahead(counting())
+    next(blocks)
+    blocks.close()
+    assert len(taken) <= 6
+
+
+def test_closing_does_not_wait_for_a_reader_that_hangs() -> None:
+    """A driver that is stuck does not keep the consumer."""
     released = threading.Event()
 
     def stuck() -> Iterator[pa.RecordBatch]:
         yield _block(1)
         released.wait(30)
-        raise ValueError("canceled")
 
-    blocks = read_ahead(stuck(), cancel=released.set)
+    blocks = read_ahead(stuck())
     next(blocks)
     blocks.close()
-    assert released.is_set()
+    assert not released.is_set()
+    released.set()

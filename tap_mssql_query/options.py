@@ -1,0 +1,41 @@
+"""The command-line options that the tap adds to the SDK's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tap_mssql_query.run_options import parse_moment
+
+
+class _Moment(click.ParamType[int]):
+    """ISO 8601 or unix seconds, as unix seconds."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_moment(str(value))
+        except ValueError as error:
+            self.fail(f"not ISO 8601, such as 2026-01-02T03:04:05Z ({error})", param, ctx)
+
+
+OPTIONS = [
+    click.Option(
+        ["--resync"],
+        multiple=True,
+        metavar="NAME",
+        help="Run this sync as if for the first time. Repeatable.",
+    ),
+    click.Option(
+        ["--since"],
+        type=_Moment(),
+        help="Backfill: read from this moment on, and move no bookmark.",
+    ),
+    click.Option(
+        ["--until"],
+        type=_Moment(),
+        help="Backfill: read up to this moment; queries need {{sync_time}} or {{sync_datetime}}.",
+    ),
+]

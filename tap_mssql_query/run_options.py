@@ -1,0 +1,66 @@
+"""What the command line says about one run: syncs to repeat, a window to backfill. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.query import MAX_UNIX_SECONDS, find_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_mssql_query.settings import SyncSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How this run differs from an ordinary one.
+
+    Attributes:
+        resync: names of syncs that run as if for the first time.
+        since: unix seconds at which a backfill begins; None: no backfill.
+        until: unix seconds at which it ends; None: now.
+    """
+
+    resync: Sequence[str] = ()
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether a window is read, and no bookmark is to move."""
+        return self.since is not None or self.until is not None
+
+
+def parse_moment(text: str) -> int:
+    """Unix seconds of ISO 8601 (without an offset in UTC) or of unix seconds. Raises ValueError."""
+    if text.isascii() and text.isdigit():
+        seconds = int(text)
+    else:
+        moment = datetime.fromisoformat(text)
+        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if not 0 <= seconds <= MAX_UNIX_SECONDS:
+        raise ValueError("outside of the years 1970 to 9999")
+    return seconds
+
+
+def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
+    """What keeps the options from doing what they say, a sentence each."""
+    names = [sync.name for sync in syncs]
+    for name in options.resync:
+        if name not in names:
+            yield f'--resync: there is no sync "{name}". Known are {", ".join(names)}.'
+    if options.since is not None and options.until is not None and options.since > options.until:
+        yield "--since lies after --until."
+    for option, moment, variables in (
+        ("--since", options.since, {"last_sync_time", "last_sync_datetime"}),
+        ("--until", options.until, {"sync_time", "sync_datetime"}),
+    ):
+        if moment is None:
+            continue
+        for sync in syncs:
+            if sync.enabled and not variables & set(find_variables(sync.query)):
+                wanted = " or ".join(f"{{{{{name}}}}}" for name in sorted(variables))
+                yield f'{option}: the query of sync "{sync.name}" has no {wanted}.'

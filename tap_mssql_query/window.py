@@ -1,0 +1,45 @@
+"""Which stretch of time a run of a sync reads: from schedule, bookmark and command line. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query import bookmarks
+from tap_mssql_query.query import SyncTimes
+from tap_mssql_query.schedule import is_due
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_mssql_query.run_options import RunOptions
+    from tap_mssql_query.settings import SyncSettings
+
+
+def find_window(
+    sync: SyncSettings, options: RunOptions, state: Mapping[str, Any], *, now: int
+) -> SyncTimes | None:
+    """What the query's variables stand for in this run; None if the sync is not due.
+
+    Args:
+        sync: the sync.
+        options: what the command line says.
+        state: the Singer state.
+        now: unix seconds by the server's clock.
+
+    Raises:
+        StateError: the bookmark cannot be used.
+    """
+    if options.is_backfill:
+        return SyncTimes(options.since or 0, now if options.until is None else options.until)
+    if sync.name in options.resync:
+        return SyncTimes(0, now)
+    last_sync_time = bookmarks.read_last_sync_time(state, sync.name)
+    bookmarks.refuse_future(last_sync_time, sync=sync.name, server_time=now)
+    if not is_due(
+        now=now,
+        last_sync_time=last_sync_time,
+        frequency_seconds=sync.frequency_seconds,
+        start_at=sync.start_at,
+    ):
+        return None
+    return SyncTimes(max(last_sync_time - sync.lookback_seconds, 0), now)

@@ -1,0 +1,202 @@
+"""The tap's connections, as a program against SQL Server over TDS: drivers, TLS, faults, locks."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.sql_server.faults import AnswerError, CloseAfterRows, Delay, RefuseLogin
+from sandbox.sql_server.results import SqlError
+from tests.sandbox.drivers import FREETDS_DRIVER, ODBC_DRIVER, odbc18
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUERY = "SELECT id, email FROM users WHERE last_updated >= {{last_sync_time}}"
+READERS = ["arrow", "odbc"]
+
+
+def _sync(**changes: Any) -> dict[str, Any]:
+    return {"name": "users", "type": "identify", "query": QUERY, **changes}
+
+
+@pytest.mark.parametrize("odbc_driver", [ODBC_DRIVER, FREETDS_DRIVER], ids=["microsoft", "freetds"])
+def test_driver_may_be_chosen_by_path(run_tap, config, odbc_driver):
+    """`odbc_driver` names one; FreeTDS serves where Microsoft's driver cannot."""
+    run = run_tap({**config, "reader": "odbc", "odbc_driver": odbc_driver, "syncs": [_sync()]})
+
+    assert run.exit_code == 0, run.log
+    assert [row["email"] for row in run.records("users")] == ["zoë@example.com", None]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("encrypt", "trust", "exit_code"),
+    [("no", False, 0), ("yes", True, 0), ("yes", False, 3), ("no", True, 0)],
+)
+def test_encryption_is_what_the_settings_say(run_tap, config, reader, encrypt, trust, exit_code):
+    """With and without TLS; a self-signed certificate is refused unless it is trusted."""
+    changes = {"encrypt": encrypt, "trust_server_certificate": trust, "reader": reader}
+
+    run = run_tap({**config, **changes, "syncs": [_sync()]})
+
+    assert run.exit_code == exit_code, run.log
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_syncs_may_read_from_further_databases(run_tap, config, engine, reader):
+    """`databases` names others, which syncs choose by name."""
+    database = f"archive_{reader}"
+    engine.create_database(database)
+    engine.run(database, "CREATE TABLE old (id int); INSERT INTO old VALUES (7)")
+    archive = {**config, "database": database}
+    syncs = [_sync(), _sync(name="old", query="SELECT id FROM old", database="archive")]
+
+    run = run_tap({**config, "reader": reader, "databases": {"archive": archive}, "syncs": syncs})
+
+    assert run.exit_code == 0, run.log
+    assert run.records("old") == [{"id": 7}]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_server_sees_the_application_s_name(config, server, start_tap, reader):
+    """An administrator finds the tap in the server's list of sessions."""
+    server.faults.add(Delay(matching="last_updated"))
+    start_tap({**config, "reader": reader, "syncs": [_sync()]})
+    _wait_until(lambda: server.faults.fired)
+
+    assert [session.program for session in server.sessions()] == ["tap-mssql-query"]
+
+
+def _wait_until(holds: Callable[[], object]) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        threading.Event().wait(0.05)
+    raise TimeoutError
+
+
+DEADLOCK = SqlError(1205, "Transaction was deadlocked on lock resources.", severity=13)
+LOST = {
+    "deadlock before rows": AnswerError(error=DEADLOCK, matching="last_updated"),
+    "lost before rows": CloseAfterRows(rows=0, matching="last_updated"),
+    "busy login": RefuseLogin(
+        error=SqlError(40613, "Database 'shop' on server 'db' is not currently available.")
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("fault", LOST.values(), ids=list(LOST))
+def test_passing_error_is_retried_while_no_row_is_out(run_tap, config, server, reader, fault):
+    """The query starts again from its beginning, and the run succeeds."""
+    server.faults.add(fault)
+
+    run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
+
+    assert run.exit_code == 0, run.log
+    assert [row["id"] for row in run.records("users")] == [1, 2]
+    assert "Trying again" in run.log
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_connection_lost_between_rows_moves_no_bookmark(run_tap, config, server, reader):
+    """A result that breaks off is not taken for a whole one."""
+    server.faults.add(CloseAfterRows(rows=1, matching="last_updated"))
+
+    run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
+
+    if run.exit_code == 0:  # nothing had left the process: it was read again
+        assert [row["id"] for row in run.records("users")] == [1, 2]
+    else:
+        assert run.exit_code == 3
+        assert run.state is None or "users" not in run.state.get("bookmarks", {})
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_overlapping_run_is_skipped(run_tap, config, server, reader):
+    """While another session holds the sync's lock, the run says so and leaves it for the next."""
+    other = odbc18(server, UID="reader")
+    other.execute(
+        "EXEC sp_getapplock @Resource = N'tap-mssql-query/users', @LockMode = 'Exclusive', "
+        "@LockOwner = 'Session', @LockTimeout = 0"
+    )
+
+    skipped = run_tap({**config, "reader": reader, "syncs": [_sync()]})
+    other.close()
+    done = run_tap({**config, "reader": reader, "syncs": [_sync()]})
+
+    assert (skipped.exit_code, skipped.messages) == (0, [])
+    assert "another run of it is not over" in skipped.log
+    assert len(done.records("users")) == 2
+
+
+def test_of_two_runs_at_once_one_reads(config, server, start_tap):
+    """Two processes start together: the rows come out once."""
+    server.faults.add(Delay(matching="last_updated", seconds=2.0))
+    both = [start_tap({**config, "reader": "odbc", "syncs": [_sync()]}) for _ in range(2)]
+
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(output.count('"RECORD"') for output in outputs) == [0, 2]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_resync_reads_everything_again(run_tap, config, reader):
+    """`--resync NAME` runs a sync as if for the first time, and moves its bookmark."""
+    state = {"bookmarks": {"users": {"last_sync_time": 20}}}
+    config = {**config, "reader": reader, "syncs": [_sync()]}
+
+    assert len(run_tap(config, state=state).records("users")) == 1
+    again = run_tap(config, "--resync", "users", state=state)
+    assert len(again.records("users")) == 2
+    assert again.state["bookmarks"]["users"]["last_sync_time"] > 20
+
+
+def test_backfill_reads_a_window_and_moves_no_bookmark(run_tap, config):
+    """`--since` and `--until` bound what is read."""
+    state = {"bookmarks": {"users": {"last_sync_time": 20}}}
+    query = f"{QUERY} AND last_updated < {{{{sync_time}}}}"
+    config = {**config, "syncs": [_sync(query=query)]}
+
+    run = run_tap(config, "--since", "5", "--until", "15", state=state)
+
+    assert [row["id"] for row in run.records("users")] == [1]
+    assert run.state is None or run.state == state
+
+
+def test_changed_query_is_said(run_tap, config):
+    """A query that is not the one of the last run leaves a warning with what to do."""
+    first = run_tap({**config, "syncs": [_sync()]})
+    changed = _sync(query=QUERY.replace("email", "email AS mail"))
+
+    same = run_tap({**config, "syncs": [_sync()]}, state=first.state)
+    other = run_tap({**config, "syncs": [changed]}, state=first.state)
+
+    assert "its query has changed" not in same.log
+    assert "--resync users" in other.log
+
+
+def test_query_timeout_is_a_setting(run_tap, config, server):
+    """`query_timeout_seconds` ends a query that does not begin to answer."""
+    server.faults.add(Delay(matching="last_updated", times=5))
+
+    run = run_tap({**config, "reader": "odbc", "query_timeout_seconds": 1, "syncs": [_sync()]})
+
+    assert run.exit_code == 3
+    assert "timeout" in run.log.lower()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_signal_ends_a_long_query(config, server, start_tap, reader):
+    """SIGTERM during a query that does not answer ends the tap within seconds."""
+    server.faults.add(Delay(matching="last_updated"))
+    process = start_tap({**config, "reader": reader, "syncs": [_sync()]})
+    _wait_until(lambda: server.faults.fired)
+
+    process.terminate()
+
+    assert process.wait(timeout=15) == 143

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.retrying import (
+    MAX_ATTEMPTS,
+    MAX_SECONDS,
+    is_worth_retrying,
+    pause_seconds,
+)
+
+TRANSIENT = [
+    *(64, 121, 233, 1204, 1205, 1222, 4221, 10053, 10054, 10060, 10928, 10929, 40197, 40501),
+    *(40613, 41301, 41302, 41305, 41325, 41839, 49918, 49919, 49920),
+]
+
+
+@pytest.mark.parametrize("number", TRANSIENT)
+def test_transient_error_is_retried(number):
+    """Each code that Microsoft calls transient is tried again, a bounded number of times."""
+    error = QueryFailed("", number=number)
+
+    assert is_worth_retrying(error, 1, 0.0)
+    assert not is_worth_retrying(error, MAX_ATTEMPTS, 0.0)
+    assert not is_worth_retrying(error, 1, MAX_SECONDS)
+
+
+@pytest.mark.parametrize("number", [102, 207, 208, 229, 8115, 8134, 50000, None])
+def test_other_error_is_not_retried(number):
+    """What will fail again is not tried again."""
+    assert not is_worth_retrying(QueryFailed("", number=number, sqlstate="42000"), 1, 0.0)
+
+
+@pytest.mark.parametrize("number", [4060, 18456])
+def test_error_that_may_be_permanent_is_retried_once(number):
+    """A misspelt database does not end in a loop."""
+    error = QueryFailed("", number=number)
+
+    assert [is_worth_retrying(error, attempts, 0.0) for attempts in (1, 2)] == [True, False]
+
+
+@pytest.mark.parametrize("sqlstate", ["08S01", "HYT00", "HYT01"])
+def test_lost_connection_is_retried(sqlstate):
+    """Without a number of the server's, the driver's SQLSTATE tells."""
+    assert is_worth_retrying(QueryFailed("", sqlstate=sqlstate), 1, 0.0)
+
+
+@pytest.mark.parametrize(("attempts", "ceiling"), [(1, 1.0), (2, 2.0), (4, 8.0)])
+def test_pauses_grow_with_full_jitter(attempts, ceiling):
+    """Anything from nothing to a ceiling that doubles."""
+    assert pause_seconds(attempts, 0.0) == 0.0
+    assert pause_seconds(attempts, 1.0) == ceiling

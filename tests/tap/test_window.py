@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_mssql_query.query import SyncTimes, fingerprint_of
+from tap_mssql_query.run_options import RunOptions, find_problems, parse_moment
+from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.window import find_window
+
+NOW = 1_700_000_000
+LAST = {"bookmarks": {"s": {"last_sync_time": NOW - 1000}}}
+
+
+def _sync(**changes: Any):
+    sync = {"name": "s", "type": "identify", "query": "SELECT {{last_sync_time}}", **changes}
+    return parse_settings({"host": "h", "syncs": [sync]}).syncs[0]
+
+
+CASES: dict[str, tuple[dict[str, Any], RunOptions, dict[str, Any], SyncTimes | None]] = {
+    "first run": ({}, RunOptions(), {}, SyncTimes(0, NOW)),
+    "next run": ({}, RunOptions(), LAST, SyncTimes(NOW - 1000, NOW)),
+    "lookback": ({"lookback_seconds": 60}, RunOptions(), LAST, SyncTimes(NOW - 1060, NOW)),
+    "lookback ends at 0": ({"lookback_seconds": NOW}, RunOptions(), LAST, SyncTimes(0, NOW)),
+    "not due": ({"frequency": "1h"}, RunOptions(), LAST, None),
+    "due": ({"frequency": "15m"}, RunOptions(), LAST, SyncTimes(NOW - 1000, NOW)),
+    "not begun": ({"start_at": "2030-01-01"}, RunOptions(), LAST, None),
+    "resync": ({"frequency": "1h"}, RunOptions(resync=["s"]), LAST, SyncTimes(0, NOW)),
+    "resync of another": ({}, RunOptions(resync=["t"]), LAST, SyncTimes(NOW - 1000, NOW)),
+    "since": ({"frequency": "1h"}, RunOptions(since=5), LAST, SyncTimes(5, NOW)),
+    "until": ({}, RunOptions(until=9), LAST, SyncTimes(0, 9)),
+    "since and until": ({}, RunOptions(since=5, until=9), LAST, SyncTimes(5, 9)),
+}
+
+
+@pytest.mark.parametrize(("changes", "options", "state", "window"), CASES.values(), ids=list(CASES))
+def test_window_is_what_schedule_bookmark_and_options_say(changes, options, state, window):
+    """Each way to say what a run reads."""
+    assert find_window(_sync(**changes), options, state, now=NOW) == window
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("1700000000", NOW), ("2023-11-14T22:13:20Z", NOW), ("2023-11-14 22:13:20", NOW)],
+)
+def test_moment_is_read(text, seconds):
+    """ISO 8601 with and without an offset, and unix seconds."""
+    assert parse_moment(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-5", "99999999999999", "1969-01-01T00:00:00Z"])
+def test_other_moment_is_refused(text):
+    """What is no moment after 1970 is an error."""
+    with pytest.raises(ValueError, match=r".+"):
+        parse_moment(text)
+
+
+PROBLEMS = {
+    "unknown sync": (RunOptions(resync=["x"]), 'no sync "x". Known are s'),
+    "reversed": (RunOptions(since=9, until=5), "--since lies after --until"),
+    "no upper bound": (RunOptions(until=5), "has no {{sync_datetime}} or {{sync_time}}"),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), PROBLEMS.values(), ids=list(PROBLEMS))
+def test_options_that_cannot_be_kept_are_refused(options, words):
+    """A query without the variable would read more than the window."""
+    assert words in " ".join(find_problems(options, [_sync()]))
+
+
+def test_backfill_with_its_variables_is_no_problem():
+    """With both bounds in the query a window can be read."""
+    query = "SELECT {{ last_sync_time }}, {{sync_datetime}}"
+
+    assert list(find_problems(RunOptions(since=1, until=2), [_sync(query=query)])) == []
+
+
+def test_fingerprint_ignores_spaces():
+    """A query that is only laid out anew is the same query."""
+    assert fingerprint_of("SELECT a\n  FROM b ") == fingerprint_of("SELECT a FROM b")
+    assert fingerprint_of("SELECT a FROM b") != fingerprint_of("SELECT a FROM c")
