@@ -1,0 +1,151 @@
+"""Tells whether a query is exactly one SELECT that writes nothing. Pure.
+
+The words decide, not a parser: SQL Server's reserved words cannot be names unless they are quoted,
+so a word that begins a writing statement is one, wherever it stands and whatever is around it. A
+parser of another make reads `SELECT 1 DELETE FROM t` as a column called DELETE; it is asked only
+whether it understands the query at all.
+Source of the words: "Reserved Keywords (Transact-SQL)".
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.findings import Finding, Level
+from tap_mssql_query.sql_words import Kind, Piece, split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FORBIDDEN = frozenset(
+    """
+    ALTER BACKUP BEGIN BREAK CHECKPOINT CLOSE COMMIT CONTINUE CREATE DBCC DEALLOCATE DECLARE DELETE
+    DENY DISK DROP DUMP EXEC EXECUTE GOTO GRANT IF INSERT INTO KILL LOAD MERGE OPEN OPENDATASOURCE
+    OPENQUERY OPENROWSET PRINT RAISERROR READTEXT RECONFIGURE RESTORE RETURN REVERT REVOKE ROLLBACK
+    SAVE SET SETUSER SHUTDOWN TRIGGER TRUNCATE UPDATE UPDATETEXT USE WAITFOR WHILE WRITETEXT
+    SP_EXECUTESQL XP_CMDSHELL
+    """.split()
+)
+_HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
+"""Where a forbidden word is part of a hint of a SELECT."""
+
+_SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
+_DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
+_END = Piece(Kind.SIGN, ";")
+
+
+def refuse_writing(sql: str) -> None:
+    """Raise QueryFailed unless the rendered query is one SELECT that writes nothing."""
+    if errors := find_errors(sql):
+        raise QueryFailed(f"The query is not run. {' '.join(errors)}")
+
+
+def check_query(sql: str) -> list[Finding]:
+    """All that is wrong or doubtful with a rendered query."""
+    errors = find_errors(sql)
+    warnings = [*_find_dirty_reads(_pieces_of(sql))]
+    if not errors and not is_parsable(sql):
+        warnings.append(
+            "The query could not be parsed: only its words were checked. Look at it yourself."
+        )
+    return [
+        *(Finding(Level.ERROR, error) for error in errors),
+        *(Finding(Level.WARNING, warning) for warning in warnings),
+    ]
+
+
+def find_errors(sql: str) -> list[str]:
+    """Why the rendered query may write or is not one SELECT, a sentence each; none if it is."""
+    # Whether a lone carriage return ends a comment must not matter.
+    readings = dict.fromkeys((sql, sql.replace("\r", "\n")))
+    found = (error for reading in readings for error in _errors_of(reading))
+    return list(dict.fromkeys(found))
+
+
+def is_parsable(sql: str) -> bool:
+    """Whether sqlglot reads the query as one SELECT."""
+    from tap_mssql_query.query_trees import parse_select  # noqa: PLC0415 - loads sqlglot, 0.1 s
+
+    return parse_select(sql) is not None
+
+
+def _errors_of(sql: str) -> Iterator[str]:
+    pieces = _pieces_of(sql)
+    yield from _control_characters(sql)
+    yield from _statement_errors(pieces)
+    yield from _word_errors(pieces)
+
+
+def _pieces_of(sql: str) -> list[Piece]:
+    return list(split_words(sql))
+
+
+def _control_characters(sql: str) -> Iterator[str]:
+    """Nobody says how SQL Server reads a NUL between two letters."""
+    if any(unicodedata.category(c) == "Cc" and not c.isspace() for c in sql):
+        yield "It holds control characters; remove them."
+
+
+def _statement_errors(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Whether there is one statement, and whether that is a SELECT."""
+    statements = [
+        list(group) for is_end, group in itertools.groupby(pieces, _END.__eq__) if not is_end
+    ]
+    if not statements:
+        yield "It holds no statement."
+        return
+    count = sum(_count_selects(statement) for statement in statements)
+    if count > 1:
+        yield f"It holds {count} statements; a sync is one SELECT."
+    first = statements[0][0]
+    if first.text not in ("SELECT", "WITH", "("):
+        yield "It does not begin with SELECT or WITH."
+
+
+def _count_selects(statement: Sequence[Piece]) -> int:
+    """How many statements stand here without a semicolon between them; at least 1."""
+    depth = 0
+    count = 0
+    before = _END
+    for piece in statement:
+        depth += {"(": 1, ")": -1}.get(piece.text, 0)
+        if depth == 0 and piece.text == "SELECT" and before.text not in _SET_OPERATORS:
+            count += 1
+        before = piece
+    begins_in_parentheses = statement[0].text == "("
+    return max(1, count + begins_in_parentheses)
+
+
+def _word_errors(pieces: Sequence[Piece]) -> Iterator[str]:
+    words = dict.fromkeys(
+        word
+        for piece, following in itertools.pairwise([*pieces, _END])
+        if f"{piece.text} {following.text}" not in _HINTS and (word := _forbidden_word(piece))
+    )
+    if words:
+        yield f"It holds {', '.join(words)}: no part of a SELECT. Write names as [name]."
+    text = " ".join(piece.text for piece in pieces)
+    if "{ CALL" in text:
+        yield "It calls a procedure."
+    if "NEXT VALUE FOR" in text:
+        yield "It takes a number from a sequence, which writes."
+
+
+def _forbidden_word(piece: Piece) -> str | None:
+    if piece.kind is Kind.WORD and piece.text in _FORBIDDEN:
+        return piece.text
+    if piece.kind is Kind.NUMBER:
+        return next((word for word in sorted(_FORBIDDEN) if piece.text.endswith(word)), None)
+    return None
+
+
+def _find_dirty_reads(pieces: Sequence[Piece]) -> Iterator[str]:
+    for before, piece, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        if piece.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
+            yield (
+                f"{piece.text} skips and repeats rows, even committed ones; remove it. Changes "
+                "that it skips are never sent."
+            )
