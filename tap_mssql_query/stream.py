@@ -28,6 +28,7 @@ from tap_mssql_query.database import connect, describe_columns, server_time
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from tap_mssql_query.progress import Progress
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
+from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
 from tap_mssql_query.records import RowEncoder, dump_message, dump_record
 from tap_mssql_query.retrying import is_worth_retrying, pause_seconds
@@ -166,6 +167,7 @@ class QueryStream(Stream):
         """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
         started = time.monotonic()
         sql = render_query(self.sync_settings.query, times)
+        refuse_writing(sql)
         with contextlib.closing(read_ahead(session.read(sql))) as blocks:
             encoder = self._start_writing(next(blocks), times)
             rows, is_complete = self._write_blocks(blocks, encoder)

@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from sandbox.sql_server.faults import Answer, BatchFault
+from sandbox.sql_server.results import SqlError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.sql_server.server import SqlServer
     from tests.tap.conftest import TapRun
 
     RunTap = Callable[..., TapRun]
 
 USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
+
+
+class _LateError(BatchFault):
+    """An error after the whole result."""
+
+    def disturb(self, results: Iterator[Any], _: Answer, /) -> Iterator[Any]:
+        """See the class."""
+        yield from results
+        raise SqlError(50000, "late")
 
 
 def _sync(name: str = "users", query: str = USERS, **settings: object) -> dict[str, Any]:
@@ -98,11 +111,11 @@ def test_failing_sync_leaves_the_others_running(run_tap: RunTap, config: dict[st
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 def test_error_after_the_rows_moves_no_bookmark(
-    run_tap: RunTap, config: dict[str, Any], reader: str
+    run_tap: RunTap, config: dict[str, Any], server: SqlServer, reader: str
 ) -> None:
     """An error that SQL Server tells only after the last row fails the sync."""
-    query = "SELECT id AS userId FROM users; RAISERROR('late', 16, 1)"
-    run = run_tap({**config, "reader": reader, "syncs": [_sync(query=query)]})
+    server.faults.add(_LateError(matching="AS userId"))
+    run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
     assert (run.exit_code, len(run.records("users")), run.state) == (3, 2, None)
 
 

@@ -1,0 +1,59 @@
+"""What a parser (sqlglot) tells of a query: whether it is understood, what it compares. Pure."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_DIALECT = "tsql"
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
+_CLAUSES_THAT_NAME_TABLES = {"with_", "from_", "joins", "laterals"}
+
+
+def parse_select(sql: str) -> exp.Query | None:
+    """The tree of a query; None if the parser does not read it as one SELECT."""
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    try:
+        statements = [tree for tree in sqlglot.parse(sql, dialect=_DIALECT) if tree is not None]
+    except (SqlglotError, RecursionError):
+        return None
+    if len(statements) == 1 and isinstance(statements[0], exp.Query):
+        return statements[0]
+    return None
+
+
+def find_compared(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """What is compared with one of the numbers: the expression, and a SELECT of nothing but it.
+
+    The SELECT reads from the same tables, so that the server can tell the expression's type.
+    """
+    tree = parse_select(sql)
+    markers = {str(number) for number in numbers}
+    for comparison in tree.find_all(*_COMPARISONS) if tree else ():
+        sides = list(comparison.iter_expressions())
+        others = [side for side in sides if not _is_one_of(side, markers)]
+        select = comparison.find_ancestor(exp.Select)
+        if tree and select and len(others) < len(sides):
+            for other in others:
+                if not isinstance(other, exp.Literal):
+                    yield other.sql(_DIALECT), _select_only(other, select, tree)
+
+
+def _is_one_of(side: exp.Expr, markers: set[str]) -> bool:
+    return isinstance(side, exp.Literal) and side.name in markers
+
+
+def _select_only(expression: exp.Expr, select: exp.Select, tree: exp.Query) -> str:
+    alone = select.copy()
+    for clause in set(alone.args) - _CLAUSES_THAT_NAME_TABLES:
+        alone.set(clause, None)
+    if not alone.args.get("with_") and (with_ := tree.args.get("with_")):
+        alone.set("with_", with_.copy())
+    return alone.select(exp.alias_(expression.copy(), "compared")).sql(_DIALECT)
