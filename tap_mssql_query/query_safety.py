@@ -58,8 +58,8 @@ def check_query(sql: str) -> list[Finding]:
 
 def find_errors(sql: str) -> list[str]:
     """Why the rendered query may write or is not one SELECT, a sentence each; none if it is."""
-    # Whether a lone carriage return ends a comment must not matter.
-    readings = dict.fromkeys((sql, sql.replace("\r", "\n")))
+    # Whether a lone carriage return, or Unicode's line separator, ends a comment must not matter.
+    readings = dict.fromkeys((sql, "\n".join(sql.splitlines())))
     found = (error for reading in readings for error in _errors_of(reading))
     return list(dict.fromkeys(found))
 

@@ -1,0 +1,222 @@
+"""Queries that write or might are refused; innocent ones that look alike are not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.findings import Finding, Level
+from tap_mssql_query.query_safety import check_query, find_errors, refuse_writing
+
+WRITING = [
+    "INSERT INTO t VALUES (1)",
+    "UPDATE t SET a = 1",
+    "DELETE FROM t",
+    "MERGE t USING u ON t.a = u.a WHEN MATCHED THEN DELETE;",
+    "TRUNCATE TABLE t",
+    "DROP TABLE t",
+    "ALTER TABLE t ADD b int",
+    "CREATE INDEX i ON t (a)",
+    "GRANT SELECT ON t TO x",
+    "DENY SELECT ON t TO x",
+    "REVOKE SELECT ON t FROM x",
+    "SELECT a INTO u FROM t",
+    "SELECT a INTO #u FROM t",
+    "SELECT a FROM t UNION ALL SELECT a INTO u FROM t",
+    "WITH c AS (SELECT a FROM t) UPDATE c SET a = 1",
+    "WITH c AS (SELECT a FROM t) DELETE FROM c",
+    "WITH c AS (SELECT a FROM t) INSERT u SELECT a FROM c",
+    "SELECT a FROM (UPDATE t SET a = 1 OUTPUT inserted.a) AS u",
+    "EXEC sp_who",
+    "EXECUTE dbo.send_everything",
+    "EXEC('DROP TABLE t')",
+    "exec sp_executesql N'SELECT 1'",
+    "sp_executesql N'DROP TABLE t'",
+    "sp_who",
+    "[sp_who]",
+    "dbo.send_everything 1, 2",
+    "EXEC master..xp_cmdshell 'dir'",
+    "xp_cmdshell 'dir'",
+    "{call sp_who}",
+    "{?=call sp_who}",
+    "SELECT 1 AS a; DROP TABLE t",
+    "SELECT 1 AS a; SELECT 2 AS a",
+    "SELECT 1 AS a SELECT 2 AS a",
+    "(SELECT 1 AS a) SELECT 2 AS a",
+    "SELECT 1 AS a DROP TABLE t",
+    "SELECT 1 DELETE FROM t",
+    "SELECT a FROM t EXEC('DROP TABLE t')",
+    "SELECT a FROM t EXEC sp_who",
+    "SELECT a FROM t SHUTDOWN",
+    "SELECT 1DROP TABLE t",
+    "SELECT 1.DROP TABLE t",
+    "SELECT 1exec sp_who",
+    "SELECT 1eEXEC sp_who",
+    "SELECT 0x1FDROP TABLE t",
+    "SELECT $DROP TABLE t",
+    "SELECT 'a'DROP TABLE t",
+    "SELECT[a]FROM[t]DROP TABLE[t]",
+    'SELECT "a"DROP TABLE t',
+    "SELECT 'it''s'; DROP TABLE t --'",
+    "SELECT [a]]] FROM t DROP TABLE t --]",
+    "SELECT 1 AS a -- innocent\nDROP TABLE t",
+    "SELECT 1 AS a -- innocent\r\n; DROP TABLE t",
+    "SELECT 1 AS a -- innocent\rDROP TABLE t",
+    "SELECT 1 AS a -- innocent\u2028DROP TABLE t",
+    "SELECT 1 AS a --\r /*\nDROP TABLE t --\r*/",
+    "SELECT 1 AS a /* innocent */ DROP TABLE t",
+    "SELECT 1 AS a /* /* */ */ DROP TABLE t /* */",
+    "SELECT 1 AS a /*' */ DROP TABLE t --'",
+    "SELECT 1 AS a --'\nDROP TABLE t --'",
+    "/* SELECT */ DR\0OP TABLE t",
+    "SELECT 1 AS a DR\0OP TABLE t",
+    "SELECT 1 AS a\xa0DROP\xa0TABLE t",
+    "SELECT 1 AS a \uff24\uff32\uff2f\uff30 TABLE t",
+    "SeLeCt 1 AS a dRoP tAbLe t",
+    "SELECT * FROM OPENROWSET('SQLNCLI', 'x', 'DELETE FROM t') AS r",
+    "SELECT * FROM OPENQUERY(other, 'DELETE FROM t')",
+    "SELECT * FROM OPENDATASOURCE('SQLNCLI', 'x').db.dbo.t",
+    "USE master",
+    "SELECT a FROM t USE master",
+    "SET ROWCOUNT 5",
+    "SELECT a FROM t SET ROWCOUNT 0",
+    "DECLARE @a int = 1",
+    "SELECT 1 AS a DECLARE @a int",
+    "WAITFOR DELAY '01:00:00'",
+    "SELECT 1 AS a WAITFOR DELAY '01:00:00'",
+    "BEGIN TRAN",
+    "SELECT 1 AS a COMMIT",
+    "IF 1 = 1 DROP TABLE t",
+    "WHILE 1 = 1 SELECT 1 AS a",
+    "SELECT NEXT VALUE FOR dbo.numbers AS a",
+    "SELECT NEXT /* */ VALUE\nFOR dbo.numbers AS a",
+    "UPDATE STATISTICS t",
+    "BACKUP DATABASE d TO DISK = 'x'",
+    "RESTORE DATABASE d FROM DISK = 'x'",
+    "DBCC CHECKDB",
+    "SHUTDOWN",
+    "KILL 53",
+    "RECONFIGURE",
+    "REVERT",
+    "CHECKPOINT",
+    "BULK INSERT t FROM 'x'",
+    "UPDATETEXT t.a @p 0 0 'x'",
+    "ENABLE TRIGGER x ON t",
+    "SELECT a FROM t; THROW 50000, 'x', 1",
+    "RECEIVE * FROM q",
+    "GO\nDROP TABLE t",
+    "PRINT 'x'",
+    "RAISERROR('x', 16, 1)",
+    "",
+    "-- SELECT 1 AS a",
+    "/* SELECT 1 AS a",
+]
+
+INNOCENT = [
+    "SELECT [update], [delete], [set], [into] FROM [drop]",
+    'SELECT "update", t."exec" FROM "drop" AS t',
+    "SELECT a FROM t WHERE b = 'DELETE FROM t; DROP TABLE t'",
+    "SELECT N'it''s; EXEC sp_who' AS a, ''';DROP TABLE t--' AS b",
+    "SELECT [a]]; DROP TABLE t] FROM t",
+    "SELECT a -- DROP TABLE t\nFROM t /* ; DELETE FROM t */",
+    "SELECT a /* /* nested */ ; DROP TABLE t */ FROM t",
+    "SELECT a FROM t -- the last line is a comment; DROP TABLE t",
+    "SELECT a FROM t;",
+    " ;;SELECT a FROM t ; ; ",
+    "SELECT updated_at, deleted, created, inserted_by, is_set, executed, dropped FROM updates",
+    "SELECT @@VERSION AS v, @@SPID AS s",
+    "SELECT xp_total, sp_rank, users.executes FROM scores",
+    "WITH c AS (SELECT a FROM t), d AS (SELECT a FROM c) SELECT a FROM d",
+    ";WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 9) SELECT n FROM c",
+    "SELECT a FROM t UNION SELECT a FROM u UNION ALL SELECT a FROM v EXCEPT SELECT a FROM w",
+    "(SELECT a FROM t) UNION ALL (SELECT a FROM u)",
+    "(SELECT a FROM t) INTERSECT SELECT a FROM u ORDER BY a",
+    "SELECT a, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c DESC) AS n FROM t",
+    "SELECT SUM(a) OVER (ORDER BY b ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT a, (SELECT b, c FROM u WHERE u.a = t.a FOR JSON PATH) AS products FROM t",
+    "SELECT a FROM t FOR JSON PATH, ROOT('x')",
+    "SELECT STUFF((SELECT ',' + b FROM u FOR XML PATH('')), 1, 1, '') AS a FROM t",
+    "SELECT a FROM t OPTION (RECOMPILE, MAXDOP 1)",
+    "SELECT t.a FROM t INNER MERGE JOIN u ON t.a = u.a",
+    "SELECT TOP (10) WITH TIES a FROM t ORDER BY a",
+    "SELECT a FROM t ORDER BY a OFFSET 5 ROWS FETCH NEXT 5 ROWS ONLY",
+    "SELECT CASE WHEN a = 1 THEN 'x' ELSE 'y' END AS b, IIF(a > 1, 1, 0) AS c FROM t",
+    "SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a) AND b IN (SELECT b FROM v)",
+    "SELECT t.a, x.b FROM t CROSS APPLY (SELECT TOP 1 b FROM u WHERE u.a = t.a ORDER BY c) AS x",
+    "SELECT t.a FROM t OUTER APPLY OPENJSON(t.j) WITH (b int '$.b') AS x",
+    "SELECT * FROM (SELECT a, b FROM t) AS s PIVOT (SUM(a) FOR b IN ([x], [y])) AS p",
+    "SELECT n, v FROM (SELECT a, b FROM t) AS s UNPIVOT (v FOR n IN (a, b)) AS p",
+    "SELECT a FROM t FOR SYSTEM_TIME AS OF '2026-01-01'",
+    "SELECT STRING_AGG(a, ',') WITHIN GROUP (ORDER BY a) AS s FROM t GROUP BY b HAVING MAX(c) > 1",
+    "SELECT a AT TIME ZONE 'UTC' AS b, REPLACE(a, 'x', 'y') AS c FROM db.dbo.t",
+    "SELECT c.value('(/a)[1]', 'int') AS v FROM t CROSS APPLY x.nodes('/r') AS n(c)",
+    "SELECT GROUPING(a) AS g, a FROM t GROUP BY GROUPING SETS ((a), ())",
+    "SELECT 1e5 AS a, 0xDEAD AS b, $1.50 AS c, 1. AS d",
+    "SELECT naïve, größe, [名前], 数 FROM ünï",
+]
+HINTED = [
+    "SELECT a FROM t OPTION (USE HINT ('FORCE_LEGACY_CARDINALITY_ESTIMATION'))",
+    "SELECT a FROM t UNION SELECT a FROM u OPTION (MERGE UNION, MERGE JOIN)",
+]
+
+
+@pytest.mark.parametrize("sql", WRITING, ids=ascii)
+def test_query_that_writes_or_might_is_refused(sql: str) -> None:
+    """Whatever is not one SELECT fails before it reaches the server."""
+    with pytest.raises(QueryFailed):
+        refuse_writing(sql)
+
+
+@pytest.mark.parametrize("sql", INNOCENT, ids=ascii)
+def test_innocent_query_has_no_finding(sql: str) -> None:
+    """Names in brackets, strings, comments and all that a SELECT may hold pass without a word."""
+    assert check_query(sql) == []
+
+
+@pytest.mark.parametrize("sql", HINTED, ids=ascii)
+def test_hint_of_a_select_is_allowed(sql: str) -> None:
+    """MERGE and USE are allowed where they are part of a hint."""
+    assert find_errors(sql) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a FROM t WITH (NOLOCK)",
+        "SELECT a FROM t (nolock) JOIN u WITH (READPAST, READUNCOMMITTED) ON t.a = u.a",
+    ],
+)
+def test_dirty_read_is_a_warning(sql: str) -> None:
+    """NOLOCK is allowed, with a warning."""
+    assert {finding.level for finding in check_query(sql)} == {Level.WARNING}
+
+
+def test_name_like_nolock_is_no_warning() -> None:
+    """A column called nolock is a column."""
+    assert check_query("SELECT nolock FROM t WHERE 'NOLOCK' = b") == []
+
+
+def test_query_that_cannot_be_parsed_is_a_warning() -> None:
+    """What the parser does not understand may still be T-SQL."""
+    (finding,) = check_query("SELECT a FROM t WHERE ((b = 1)")
+    assert isinstance(finding, Finding)
+    assert (finding.level, "could not be parsed" in finding.message) == (Level.WARNING, True)
+
+
+def test_all_errors_are_told_at_once() -> None:
+    """Every forbidden word and the number of statements are in the message, no value is."""
+    errors = " ".join(find_errors("SELECT 'secret' AS a; UPDATE t SET a = 'secret'"))
+    assert all(part in errors for part in ("2 statements", "UPDATE, SET"))
+    assert "secret" not in errors
+
+
+def test_a_run_does_not_load_the_parser() -> None:
+    """Refusing needs no parser, which would take a tenth of a second of every run."""
+    code = (
+        "import sys; from tap_mssql_query.query_safety import refuse_writing;"
+        "refuse_writing('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
