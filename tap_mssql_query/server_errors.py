@@ -76,6 +76,12 @@ _HINTS = {
 }
 
 
+UNREADABLE_TYPE = (
+    "A column has a type that the driver cannot read, such as sql_variant; CAST it in the query."
+)
+_UNREADABLE_WORDS = ("is not yet supported", "Unsupported data type for Arrow")
+
+
 def number_of(text: str) -> int | None:
     """SQL Server's error number, None if the driver failed before the server spoke."""
     for match in _NATIVE_NUMBER.finditer(text):
@@ -91,6 +97,8 @@ def sqlstate_of(text: str) -> str:
 
 def message_of(text: str, number: int | None) -> str:
     """What happened, in one line, without what may be a value of a row; then the hint."""
+    if any(words in text for words in _UNREADABLE_WORDS):
+        return UNREADABLE_TYPE
     words = " ".join(_NATIVE_NUMBER.sub("", _NOISE.sub("", text)).split())
     if number is not None and number not in _NUMBERS_THAT_QUOTE_NAMES:
         words = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyodbc
 
+from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.readers import BLOCK_ROWS, Driver
+from tap_mssql_query.server_errors import UNREADABLE_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_SQL_SS_VARIANT = -150
 _SQL_SS_TIMESTAMPOFFSET = -155
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 _ARROW_TYPES: dict[type, pa.DataType] = {
     bool: pa.bool_(),
@@ -35,6 +40,9 @@ def _connect(connection_string: str, login_seconds: int, query_seconds: int) -> 
     connection = pyodbc.connect(connection_string, timeout=login_seconds)
     connection.timeout = query_seconds
     connection.add_output_converter(_SQL_SS_TIMESTAMPOFFSET, _decode_offset_datetime)
+    connection.add_output_converter(_SQL_SS_VARIANT, _refuse_variant)
+    for text_type in (pyodbc.SQL_WCHAR, pyodbc.SQL_WVARCHAR, pyodbc.SQL_WLONGVARCHAR):
+        connection.add_output_converter(text_type, _decode_text)
     return connection
 
 
@@ -44,10 +52,21 @@ def registered_drivers() -> list[str]:
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """Pyodbc's exceptions carry the SQLSTATE first and the text second."""
-    state = str(error.args[0]) if error.args else ""
-    text = str(error.args[1]) if len(error.args) > 1 else str(error)
-    return state, text.removeprefix(f"[{state}]")
+    """The driver's errors carry the SQLSTATE first and the text second; pyodbc's own, last."""
+    first, *rest = (str(argument) for argument in error.args or (error,))
+    if rest and _SQLSTATE.fullmatch(rest[0]):
+        return rest[0], first
+    return first, (rest[0] if rest else first).removeprefix(f"[{first}]")
+
+
+def _decode_text(raw: bytes) -> str:
+    """UTF-16 that may hold lone surrogates, which pyodbc itself refuses to decode."""
+    return raw.decode("utf-16-le", "replace")
+
+
+def _refuse_variant(_: bytes) -> None:
+    """A variant's bytes come without its type: better none than a wrong value."""
+    raise QueryFailed(UNREADABLE_TYPE)
 
 
 def _decode_offset_datetime(raw: bytes) -> datetime:
@@ -59,27 +78,52 @@ def _decode_offset_datetime(raw: bytes) -> datetime:
 
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
-    schema = pa.schema(_field_of(*column) for column in cursor.description)
+    rows = cursor.fetchmany(BLOCK_ROWS)
+    firsts = list(zip(*rows, strict=True)) or [() for _ in cursor.description]
+    schema = pa.schema(
+        _field_of(first, *column) for first, column in zip(firsts, cursor.description, strict=True)
+    )
     yield _block_of([], schema)
-    while rows := cursor.fetchmany(BLOCK_ROWS):
+    while rows:
         yield _block_of(rows, schema)
+        rows = cursor.fetchmany(BLOCK_ROWS)
 
 
 def _field_of(
-    name: str, python_type: type, _display: Any, _size: Any, precision: int, scale: int, _null: Any
+    first: Sequence[Any],
+    name: str,
+    python_type: type,
+    _display: Any,
+    _size: Any,
+    precision: int,
+    scale: int,
+    _null: Any,
 ) -> pa.Field:
-    """An Arrow field from PEP 249's seven items of a column's description."""
+    """An Arrow field from a column's first values and PEP 249's seven items of its description."""
     if python_type is Decimal:
         return pa.field(name, pa.decimal128(precision, scale))
+    # pyodbc describes a datetimeoffset as text, but text has no scale.
+    if python_type is str and (scale or any(isinstance(value, datetime) for value in first)):
+        return pa.field(name, pa.timestamp("us", tz="UTC"))
     return pa.field(name, _ARROW_TYPES.get(python_type, pa.large_string()))
 
 
 def _block_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
     columns = zip(*rows, strict=True) if rows else [() for _ in schema]
-    arrays = [
-        pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)
-    ]
+    arrays = [_array_of(column, field) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array_of(column: Sequence[Any], field: pa.Field) -> pa.Array:
+    try:
+        return pa.array(column, type=field.type)
+    except pa.ArrowTypeError:
+        # A datetimeoffset(0) column whose first rows were all NULL, and so was taken for text.
+        texts = [
+            f"{value:%Y-%m-%dT%H:%M:%S}Z" if isinstance(value, datetime) else value
+            for value in column
+        ]
+        return pa.array(texts, type=field.type)
 
 
 DRIVER = Driver(connect=_connect, errors=(pyodbc.Error,), explain=_explain, blocks=_blocks)

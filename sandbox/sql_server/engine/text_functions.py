@@ -168,8 +168,12 @@ def _space(call: Call) -> Term:
 
 def _character(call: Call) -> Term:
     call.check_count(1)
-    name = "nchar" if call.name == "NCHAR" else "varchar"
-    return Term(f"chr({call.number(0).sql})", SqlType(name, 1))
+    code = call.number(0).sql
+    if call.name == "CHAR":
+        return Term(f"chr({code})", SqlType("varchar", 1))
+    # A surrogate has a stand-in, as in `values`.
+    stand_in = f"CASE WHEN ({code}) BETWEEN 55296 AND 57343 THEN ({code}) + 1048576 ELSE {code} END"
+    return Term(f"chr(({stand_in})::INTEGER)", SqlType("nchar", 1))
 
 
 def _code(call: Call) -> Term:
