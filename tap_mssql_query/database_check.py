@@ -1,0 +1,58 @@
+"""Checks a database and its login: the server's version, what the login may do besides reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.findings import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_mssql_query.readers import Session
+
+_OLDEST_MAJOR_VERSION = 12  # SQL Server 2014
+
+_SERVER_ROLES = ("sysadmin",)
+_DATABASE_ROLES = ("db_owner", "db_datawriter", "db_ddladmin")
+_PERMISSIONS = ("INSERT", "UPDATE", "DELETE", "EXECUTE", "ALTER")
+_ABILITIES = {
+    **{f"is a member of {role}": f"IS_SRVROLEMEMBER('{role}')" for role in _SERVER_ROLES},
+    **{f"is a member of {role}": f"IS_MEMBER('{role}')" for role in _DATABASE_ROLES},
+    **{
+        f"may {name}": f"HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', '{name}')"
+        for name in _PERMISSIONS
+    },
+}
+"""What a login that only reads does not do, and how the server tells; 1 is yes."""
+
+_FACTS = "CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), DB_NAME()"
+
+
+def check_database(session: Session) -> Iterator[Finding]:
+    """What is found of the database that a session is in. Raises QueryFailed."""
+    abilities = ", ".join(_ABILITIES.values())
+    ((version, database, *answers),) = session.fetch_all(f"SELECT {_FACTS}, {abilities}")
+    yield Finding(Level.OK, f"Reachable; SQL Server {version}.")
+    if int(version.split(".")[0]) < _OLDEST_MAJOR_VERSION:
+        yield Finding(
+            Level.WARNING, "The server is older than SQL Server 2014 (12.0), the oldest supported."
+        )
+    found = [words for words, answer in zip(_ABILITIES, answers, strict=True) if answer == 1]
+    if found:
+        yield Finding(
+            Level.WARNING,
+            f"The login {', '.join(found)}. Use one that only reads:\n{minimal_login(database)}",
+        )
+    else:
+        yield Finding(Level.OK, "The login neither writes nor administers.")
+
+
+def minimal_login(database: str) -> str:
+    """The statements that create a login which can do nothing but read a database."""
+    return (
+        "CREATE LOGIN reverse_etl WITH PASSWORD = '<a long password>';\n"
+        f"USE [{database.replace(']', ']]')}];\n"
+        "CREATE USER reverse_etl FOR LOGIN reverse_etl;\n"
+        "GRANT SELECT TO reverse_etl;"
+    )

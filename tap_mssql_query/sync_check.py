@@ -1,0 +1,96 @@
+"""Checks one sync without running its query: the query itself, and its columns by the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.column_types import Kind, find_name_problems, kind_of_sql_type
+from tap_mssql_query.described import describe_result, is_undescribable
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.findings import Finding, Level
+from tap_mssql_query.query import SyncTimes, find_variables, render_query
+from tap_mssql_query.query_safety import check_query
+from tap_mssql_query.query_trees import find_compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_mssql_query.described import DescribedColumn
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.settings import SyncSettings
+
+_MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
+"""Stand for the variables, so that they are recognised in the query."""
+
+_LOWER_BOUNDS = {"last_sync_time", "last_sync_datetime"}
+_MOMENTS = (Kind.INSTANT, Kind.DATE, Kind.TIME)
+_REFUSALS = frozenset({229, 230, 297, 300, 916})
+"""Errors by which the server denies a permission."""
+
+
+def check_text(sync: SyncSettings) -> list[Finding]:
+    """What is found of a sync's query without a server."""
+    findings = check_query(render_query(sync.query, _MARKERS))
+    if not _LOWER_BOUNDS & set(find_variables(sync.query)):
+        findings.append(
+            Finding(
+                Level.WARNING,
+                "The query has no {{last_sync_time}} or {{last_sync_datetime}}: every run sends "
+                "every row.",
+            )
+        )
+    return findings
+
+
+def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]:
+    """An error for each date-time that is compared with a variable that is a number.
+
+    SQL Server lets a datetime be compared with a small number, such as the 0 of the first run,
+    and fails with error 8115 from the second run on.
+    """
+    markers = (_MARKERS.last_sync_time, _MARKERS.sync_time)
+    for expression, select in find_compared(render_query(sync.query, _MARKERS), markers):
+        sql_type = _type_of(session, select)
+        if sql_type and kind_of_sql_type(sql_type) in _MOMENTS:
+            yield Finding(
+                Level.ERROR,
+                f"{expression} is {sql_type}, but is compared with a number of seconds: use "
+                "{{last_sync_datetime}} and {{sync_datetime}} instead of {{last_sync_time}} and "
+                "{{sync_time}}.",
+            )
+
+
+def describe_sync(session: Session, sync: SyncSettings) -> Sequence[DescribedColumn]:
+    """The columns of a sync's result, by the server. Raises QueryFailed."""
+    return describe_result(session, render_query(sync.query, _MARKERS))
+
+
+def finding_of(error: QueryFailed) -> Finding:
+    """What it says of a query that the server does not describe it."""
+    if is_undescribable(error):
+        return Finding(Level.WARNING, f"The columns are not known before a run: {error}")
+    is_refused = error.number in _REFUSALS or error.sqlstate.startswith(("08", "HYT"))
+    return Finding(Level.REFUSED if is_refused else Level.ERROR, str(error))
+
+
+def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
+    """What is found of the columns themselves."""
+    names = [column.name for column in columns]
+    described = ", ".join(f"{column.name} {column.sql_type}" for column in columns)
+    yield Finding(Level.OK, f"Columns: {described}.")
+    for problem in find_name_problems(names):
+        yield Finding(Level.ERROR, problem)
+    for key in sync.key_columns:
+        if key not in names:
+            yield Finding(Level.ERROR, f"Key column {key} is not in the result.")
+    for name in sync.json_columns:
+        if name not in names:
+            yield Finding(Level.WARNING, f"JSON column {name} is not in the result.")
+
+
+def _type_of(session: Session, select: str) -> str | None:
+    """The type of a SELECT's only column; None if the server cannot tell."""
+    try:
+        return next((column.sql_type for column in describe_result(session, select)), None)
+    except QueryFailed:
+        return None
