@@ -13,36 +13,34 @@ if TYPE_CHECKING:
 
 _OLDEST_MAJOR_VERSION = 12  # SQL Server 2014
 
-_SERVER_ROLES = ("sysadmin",)
-_DATABASE_ROLES = ("db_owner", "db_datawriter", "db_ddladmin")
-_PERMISSIONS = ("INSERT", "UPDATE", "DELETE", "EXECUTE", "ALTER")
 _ABILITIES = {
-    **{f"is a member of {role}": f"IS_SRVROLEMEMBER('{role}')" for role in _SERVER_ROLES},
-    **{f"is a member of {role}": f"IS_MEMBER('{role}')" for role in _DATABASE_ROLES},
+    "sysadmin": "IS_SRVROLEMEMBER('sysadmin')",
+    **{role: f"IS_MEMBER('{role}')" for role in ("db_owner", "db_datawriter", "db_ddladmin")},
     **{
-        f"may {name}": f"HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', '{name}')"
-        for name in _PERMISSIONS
+        permission: f"HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', '{permission}')"
+        for permission in ("INSERT", "UPDATE", "DELETE", "EXECUTE", "ALTER")
     },
 }
-"""What a login that only reads does not do, and how the server tells; 1 is yes."""
+"""Roles and permissions that a login needs not for reading; the server's answer 1 is yes."""
 
 _FACTS = "CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), DB_NAME()"
 
 
-def check_database(session: Session) -> Iterator[Finding]:
+def check_database(session: Session, label: str) -> Iterator[Finding]:
     """What is found of the database that a session is in. Raises QueryFailed."""
     abilities = ", ".join(_ABILITIES.values())
     ((version, database, *answers),) = session.fetch_all(f"SELECT {_FACTS}, {abilities}")
-    yield Finding(Level.OK, f"Reachable; SQL Server {version}.")
+    yield Finding(Level.OK, f"{label} is reachable; SQL Server {version}.")
     if int(version.split(".")[0]) < _OLDEST_MAJOR_VERSION:
         yield Finding(
             Level.WARNING, "The server is older than SQL Server 2014 (12.0), the oldest supported."
         )
-    found = [words for words, answer in zip(_ABILITIES, answers, strict=True) if answer == 1]
+    found = [name for name, answer in zip(_ABILITIES, answers, strict=True) if answer == 1]
     if found:
         yield Finding(
             Level.WARNING,
-            f"The login {', '.join(found)}. Use one that only reads:\n{minimal_login(database)}",
+            f"The login can do more than read ({', '.join(found)}). Use one that cannot:\n"
+            f"{minimal_login(database)}",
         )
     else:
         yield Finding(Level.OK, "The login neither writes nor administers.")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 
 class Level(Enum):
     """How bad it is, and what the operator does next."""
 
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
+    OK = auto()
+    WARNING = auto()
+    ERROR = auto()
     """Correct the settings or the query."""
-    REFUSED = "refused"
+    REFUSED = auto()
     """Look at SQL Server: it cannot be reached, or refuses."""
+
+    @property
+    def word(self) -> str:
+        """How a table says it."""
+        return "error" if self is Level.REFUSED else self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

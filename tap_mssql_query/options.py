@@ -38,4 +38,9 @@ OPTIONS = [
         type=_Moment(),
         help="Backfill: read up to this moment; queries need {{sync_time}} or {{sync_datetime}}.",
     ),
+    click.Option(
+        ["--check"],
+        is_flag=True,
+        help="Check connections, permissions and queries; print a table; read no row.",
+    ),
 ]

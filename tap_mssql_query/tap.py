@@ -146,6 +146,17 @@ class TapMSSQLQuery(Tap):
             raise ServerError(message)
         raise StateError(message)
 
+    # Instead of a run
+
+    def check(self) -> None:
+        """Print what is found of all databases and syncs. Raises TapError if that has errors."""
+        from tap_mssql_query.preflight import check_all, raise_worst  # noqa: PLC0415 - slow
+        from tap_mssql_query.tables import print_findings  # noqa: PLC0415 - slow
+
+        checked = list(check_all(self.settings, self.config.get("stream_maps", {})))
+        print_findings(checked)
+        raise_worst(checked)
+
     # Command line
 
     @classmethod
@@ -175,8 +186,9 @@ class TapMSSQLQuery(Tap):
         resync: tuple[str, ...] = (),
         since: int | None = None,
         until: int | None = None,
+        check: bool = False,
     ) -> None:
-        """Run all syncs. Raises TapError."""
+        """Run all syncs, or do what else the command line asks for. Raises TapError."""
         if about:
             cls.print_about(about_format)
             return
@@ -187,8 +199,11 @@ class TapMSSQLQuery(Tap):
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
             run_options=RunOptions(resync=resync, since=since, until=until),
         )
-        tap.sync_all()
-        tap.raise_failures()
+        if check:
+            tap.check()
+        else:
+            tap.sync_all()
+            tap.raise_failures()
 
 
 def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) -> Any:

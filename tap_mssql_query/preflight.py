@@ -1,0 +1,136 @@
+"""--check: what is found of every database and sync, without reading a row."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.call_check import check_call
+from tap_mssql_query.database import connect
+from tap_mssql_query.database_check import check_database
+from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
+from tap_mssql_query.findings import Finding, Level
+from tap_mssql_query.sync_check import (
+    check_columns,
+    check_comparisons,
+    check_text,
+    describe_sync,
+    finding_of,
+)
+from target_pipelines.errors import PluginError
+from target_pipelines.plugin_host import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.settings import DatabaseSettings, SyncSettings, TapSettings
+    from target_pipelines.call_types import CallType
+    from target_pipelines.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found at one place: a database, a sync, the plugins."""
+
+    place: str
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """One check of all that the settings name.
+
+    Attributes:
+        settings: the tap's.
+        mapped: names of the syncs that stream maps change.
+        call_types: what a sync's type may be; None if the plugins cannot be loaded.
+    """
+
+    settings: TapSettings
+    mapped: Collection[str] = field(default=())
+    call_types: Registry[CallType] | None = None
+
+    def run(self) -> Iterator[Checked]:
+        """Check database by database, and the syncs of each; disabled ones too."""
+        syncs = sorted(self.settings.syncs, key=lambda sync: sync.database.name or "")
+        for name, group in groupby(syncs, key=lambda sync: sync.database.name):
+            of_database = list(group)
+            yield from self._check(name, of_database[0].database, of_database)
+
+    def _check(
+        self, name: str | None, database: DatabaseSettings, syncs: Sequence[SyncSettings]
+    ) -> Iterator[Checked]:
+        place = f"database {name}" if name else "database"
+        with contextlib.ExitStack() as stack:
+            try:
+                session = connect(database, self.settings)
+            except TapError as error:
+                level = Level.REFUSED if isinstance(error, ServerError) else Level.ERROR
+                yield Checked(place, [Finding(level, str(error))])
+                yield from (self._check_sync(sync, None) for sync in syncs)
+                return
+            stack.enter_context(contextlib.closing(session))
+            yield Checked(place, list(_findings_of_database(session, database.label)))
+            yield from (self._check_sync(sync, session) for sync in syncs)
+
+    def _check_sync(self, sync: SyncSettings, session: Session | None) -> Checked:
+        findings = check_text(sync)
+        is_one_select = all(finding.level is not Level.ERROR for finding in findings)
+        findings += self._check_type(sync)
+        if session and is_one_select:
+            findings += check_comparisons(session, sync)
+            findings += self._check_result(sync, session)
+        return Checked(f"sync {sync.name}", findings)
+
+    def _check_type(self, sync: SyncSettings) -> Iterator[Finding]:
+        if self.call_types is not None and sync.type not in self.call_types:
+            known = ", ".join(self.call_types.names())
+            yield Finding(Level.ERROR, f'There is no call type "{sync.type}"; known are {known}.')
+
+    def _check_result(self, sync: SyncSettings, session: Session) -> Iterator[Finding]:
+        try:
+            columns = describe_sync(session, sync)
+        except QueryFailed as error:
+            yield finding_of(error)
+            return
+        yield from check_columns(columns, sync)
+        if self.call_types is not None and sync.type in self.call_types:
+            names = [column.name for column in columns if column.name]
+            call_type = self.call_types[sync.type]
+            yield from check_call(names, call_type, is_finished_later=sync.name in self.mapped)
+
+
+def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[Checked]:
+    """Check everything; nothing that is found ends the check.
+
+    Args:
+        settings: the tap's.
+        mapped: names of the syncs that stream maps change.
+    """
+    try:
+        call_types = load_plugins().call_types
+    except PluginError as error:
+        yield Checked("plugins", [Finding(Level.WARNING, f"Call types are not checked. {error}")])
+        call_types = None
+    yield from Preflight(settings, mapped, call_types).run()
+
+
+def raise_worst(checked: Sequence[Checked]) -> None:
+    """Raise one error if any was found: of the settings first, else of the server."""
+    levels = [finding.level for place in checked for finding in place.findings]
+    errors, refusals = levels.count(Level.ERROR), levels.count(Level.REFUSED)
+    message = f"The check found {errors + refusals} errors; the table says which."
+    if errors:
+        raise ConfigurationError(message)
+    if refusals:
+        raise ServerError(message)
+
+
+def _findings_of_database(session: Session, label: str) -> Iterator[Finding]:
+    try:
+        yield from check_database(session, label)
+    except QueryFailed as error:
+        yield finding_of(error)
