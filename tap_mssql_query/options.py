@@ -43,4 +43,16 @@ OPTIONS = [
         is_flag=True,
         help="Check connections, permissions and queries; print a table; read no row.",
     ),
+    click.Option(
+        ["--preview"],
+        metavar="NAME",
+        help="Show the first rows of this sync as a table; no bookmark moves.",
+    ),
+    click.Option(
+        ["--limit"],
+        type=click.IntRange(min=1, max=2**31 - 1),
+        default=10,
+        show_default=True,
+        help="How many rows --preview fetches at most.",
+    ),
 ]

@@ -157,6 +157,15 @@ class TapMSSQLQuery(Tap):
         print_findings(checked)
         raise_worst(checked)
 
+    def preview(self, sync_name: str, limit: int) -> None:
+        """Print the first rows of one sync. Raises TapError."""
+        from tap_mssql_query.preview import find_sync, read_preview  # noqa: PLC0415 - slow
+        from tap_mssql_query.tables import print_rows  # noqa: PLC0415 - slow
+
+        sync = find_sync(sync_name, self.settings.syncs)
+        shown = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)
+        print_rows(shown.columns, shown.rows)
+
     # Command line
 
     @classmethod
@@ -187,6 +196,8 @@ class TapMSSQLQuery(Tap):
         since: int | None = None,
         until: int | None = None,
         check: bool = False,
+        preview: str | None = None,
+        limit: int = 10,
     ) -> None:
         """Run all syncs, or do what else the command line asks for. Raises TapError."""
         if about:
@@ -201,6 +212,8 @@ class TapMSSQLQuery(Tap):
         )
         if check:
             tap.check()
+        elif preview is not None:
+            tap.preview(preview, limit)
         else:
             tap.sync_all()
             tap.raise_failures()

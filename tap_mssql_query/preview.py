@@ -1,0 +1,106 @@
+"""--preview: the first rows of one sync, as a run would send them; nothing is remembered."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_mssql_query.column_types import columns_of_arrow_schema, find_name_problems
+from tap_mssql_query.database import connect, server_time
+from tap_mssql_query.described import describe_result
+from tap_mssql_query.errors import ConfigurationError, QueryFailed
+from tap_mssql_query.query import render_query
+from tap_mssql_query.query_safety import refuse_writing
+from tap_mssql_query.records import RowEncoder, dump_message
+from tap_mssql_query.window import find_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.run_options import RunOptions
+    from tap_mssql_query.settings import SyncSettings, TapSettings
+
+_decode_record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Some rows: name and type of each column, and the values as text, None for NULL."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str | None]]
+
+
+def find_sync(name: str, syncs: Sequence[SyncSettings]) -> SyncSettings:
+    """The sync of that name, disabled or not. Raises ConfigurationError, which lists the names."""
+    for sync in syncs:
+        if sync.name == name:
+            return sync
+    known = ", ".join(sync.name for sync in syncs)
+    raise ConfigurationError(f'--preview: there is no sync "{name}". Known are {known}.')
+
+
+def read_preview(
+    sync: SyncSettings,
+    settings: TapSettings,
+    options: RunOptions,
+    state: Mapping[str, Any],
+    *,
+    limit: int,
+) -> Preview:
+    """The first rows that a run would read now, whether the sync is due or not.
+
+    Raises:
+        ServerError: the server cannot be reached, or refuses the query.
+        StateError: the bookmark cannot be used.
+    """
+    always_due = replace(sync, frequency_seconds=None, start_at=None)
+    with contextlib.closing(connect(sync.database, settings)) as session:
+        times = find_window(always_due, options, state, now=server_time(session))
+        assert times is not None  # noqa: S101 - only a sync that is not due has none
+        sql = render_query(sync.query, times)
+        refuse_writing(sql)
+        types = _describe_types(session, sql)
+        # ROWCOUNT makes the server itself stop: no further row is read or sent.
+        blocks = session.read(f"SET ROWCOUNT {limit}; {sql}")
+        return _preview_of(blocks, sync, types, limit)
+
+
+def _preview_of(
+    blocks: Iterator[pa.RecordBatch], sync: SyncSettings, types: Sequence[str], limit: int
+) -> Preview:
+    columns = columns_of_arrow_schema(next(blocks).schema, sync.json_columns)
+    if problems := find_name_problems(column.name for column in columns):
+        raise QueryFailed(" ".join(problems))
+    encoder = RowEncoder(sync.name, columns, sync.timezone)
+    rows: list[list[str | None]] = []
+    for block in blocks:
+        records = encoder.records(block.slice(0, limit - len(rows)))
+        rows += (_texts_of(record) for record in records)
+    shown_types = types or [column.kind.name.lower() for column in columns]
+    names = [column.name for column in columns]
+    return Preview(list(zip(names, shown_types, strict=True)), rows)
+
+
+def _describe_types(session: Session, sql: str) -> list[str]:
+    """SQL Server's types of the columns; none if it cannot tell before a run."""
+    try:
+        return [column.sql_type for column in describe_result(session, sql)]
+    except QueryFailed:
+        return []
+
+
+def _texts_of(record: Mapping[str, Any]) -> list[str | None]:
+    """The values as a RECORD holds them: JSON, but texts without quotes."""
+    return [_text_of(bytes(value)) for value in _decode_record(dump_message(record)).values()]
+
+
+def _text_of(value: bytes) -> str | None:
+    decoded = msgspec.json.decode(value) if value[:1] in b'"n' else value.decode()
+    return None if decoded is None else str(decoded)
