@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyodbc
 import pytest
 
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
+from tests.sandbox.drivers import ODBC_DRIVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,14 +46,35 @@ class TapRun:
         return states[-1]["value"] if states else None
 
 
+def _external_server() -> dict[str, Any] | None:
+    """Settings that reach the server which MSSQL_TEST_* names, if they name one."""
+    host = os.environ.get("MSSQL_TEST_HOST")
+    if host is None:
+        return None
+    return {
+        "host": host,
+        "port": int(os.environ.get("MSSQL_TEST_PORT", "1433")),
+        "database": os.environ.get("MSSQL_TEST_DATABASE", "tempdb"),
+        "username": os.environ.get("MSSQL_TEST_USERNAME", "sa"),
+        "password": os.environ["MSSQL_TEST_PASSWORD"],
+        "trust_server_certificate": True,
+    }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that any SQL Server can run: those that do not reach inside of the sandbox."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "connection" in names and not {"engine", "server"} & set(names):
+            item.add_marker(pytest.mark.sqlserver)
+
+
 @pytest.fixture(scope="module")
 def engine() -> DuckDBEngine:
     """A database `shop` with a login `reader`."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     engine.add_login("reader", "Sandbox-1", role="reader")
-    engine.run("shop", "CREATE TABLE users (id int, email nvarchar(50), last_updated bigint)")
-    engine.run("shop", "INSERT INTO users VALUES (1, N'zoë@example.com', 10), (2, NULL, 20)")
     return engine
 
 
@@ -61,18 +85,48 @@ def server(engine: DuckDBEngine) -> Iterator[SqlServer]:
         yield server
 
 
-@pytest.fixture
-def config(server: SqlServer) -> Iterator[dict[str, Any]]:
-    """Settings that reach the server; tests add their syncs. Faults end with the test."""
-    yield {
+@pytest.fixture(scope="module")
+def run_sql(request: pytest.FixtureRequest) -> Callable[[str], object]:
+    """Runs T-SQL as an administrator, in the database that the tap reads."""
+    external = _external_server()
+    if external is None:
+        engine: DuckDBEngine = request.getfixturevalue("engine")
+        return lambda sql: engine.run("shop", sql)
+    text = (
+        f"DRIVER={ODBC_DRIVER};SERVER={external['host']},{external['port']};"
+        f"DATABASE={external['database']};UID={external['username']};PWD={external['password']};"
+        "TrustServerCertificate=yes"
+    )
+    administrator = pyodbc.connect(text, autocommit=True)
+    return lambda sql: administrator.execute(sql)  # noqa: PLW0108 - typed, as its cursor is not
+
+
+@pytest.fixture(scope="module")
+def connection(request: pytest.FixtureRequest, run_sql: Callable[[str], object]) -> dict[str, Any]:
+    """Settings that reach a server with the table `users`: the sandbox's, or MSSQL_TEST_*."""
+    run_sql("DROP TABLE IF EXISTS users")
+    run_sql("CREATE TABLE users (id int, email nvarchar(50), last_updated bigint)")
+    run_sql("INSERT INTO users VALUES (1, N'zoë@example.com', 10), (2, NULL, 20)")
+    external = _external_server()
+    if external is not None:
+        return external
+    return {
         "host": "127.0.0.1",
-        "port": server.port,
+        "port": request.getfixturevalue("server").port,
         "database": "shop",
         "username": "reader",
         "password": "Sandbox-1",
         "encrypt": "no",
     }
-    server.faults.clear()
+
+
+@pytest.fixture
+def config(connection: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Settings of the tap; tests add their syncs. Faults end with the test."""
+    server = request.getfixturevalue("server") if _external_server() is None else None
+    yield dict(connection)
+    if server is not None:
+        server.faults.clear()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
 
+CLOCK_SKEW_SECONDS = 5  # between this machine and the server
+
 
 class _LateError(BatchFault):
     """An error after the whole result."""
@@ -48,7 +50,8 @@ def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], re
         {"userId": 2, "email": None},
     ]
     assert run.state is not None
-    assert before <= run.state["bookmarks"]["users"]["last_sync_time"] <= time.time()
+    moved = run.state["bookmarks"]["users"]["last_sync_time"]
+    assert before - CLOCK_SKEW_SECONDS <= moved <= time.time() + CLOCK_SKEW_SECONDS
 
 
 def test_schema_tells_the_call_type_and_the_bookmark(
@@ -171,7 +174,7 @@ def test_unusable_columns_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"password": "wrong-canary"}, "error 18456: Login failed for user 'reader'"),
+        ({"password": "wrong-canary"}, "error 18456: Login failed for user"),
         ({"database": "nowhere"}, "that the login may open"),
     ],
 )
@@ -187,9 +190,10 @@ def test_refused_login_says_what_to_check(
 
 def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> None:
     """A server that does not answer is named, with what to check."""
-    run = run_tap({**config, "port": 1, "syncs": [_sync()]})
+    nowhere = {"host": "127.0.0.1", "port": 1, "login_timeout_seconds": 1}
+    run = run_tap({**config, **nowhere, "reader": "odbc", "syncs": [_sync()]})
     assert run.exit_code == 3
-    assert "Cannot connect to 127.0.0.1:1, database shop." in run.log
+    assert f"Cannot connect to 127.0.0.1:1, database {config['database']}." in run.log
 
 
 @pytest.mark.parametrize(

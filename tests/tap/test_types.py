@@ -79,28 +79,19 @@ TYPES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def lines(engine, server, tmp_path_factory):
+def lines(connection, run_sql, tmp_path_factory):
     """The RECORD lines of one row of values and one of NULLs, by reader."""
     columns = ", ".join(f"[{name}] {declared} NULL" for name, (declared, _, _) in TYPES.items())
-    engine.run("shop", f"CREATE TABLE every_type ({columns})")
+    run_sql(f"DROP TABLE IF EXISTS every_type; CREATE TABLE every_type ({columns})")
     values = ", ".join(value for _, value, _ in TYPES.values())
-    engine.run("shop", f"INSERT INTO every_type VALUES ({values})")
-    engine.run("shop", f"INSERT INTO every_type VALUES ({', '.join(['NULL'] * len(TYPES))})")
-    return {reader: _run(server, reader, tmp_path_factory) for reader in ("arrow", "odbc")}
+    run_sql(f"INSERT INTO every_type VALUES ({values})")
+    run_sql(f"INSERT INTO every_type VALUES ({', '.join(['NULL'] * len(TYPES))})")
+    return {reader: _run(connection, reader, tmp_path_factory) for reader in ("arrow", "odbc")}
 
 
-def _run(server, reader: str, tmp_path_factory) -> list[bytes]:
+def _run(connection, reader: str, tmp_path_factory) -> list[bytes]:
     sync = {"name": "s", "type": "identify", "query": "SELECT * FROM every_type"}
-    config = {
-        "host": "127.0.0.1",
-        "port": server.port,
-        "database": "shop",
-        "encrypt": "no",
-        "username": "reader",
-        "password": "Sandbox-1",
-        "reader": reader,
-        "syncs": [sync],
-    }
+    config = {**connection, "reader": reader, "syncs": [sync]}
     path = tmp_path_factory.mktemp("types") / "tap.json"
     path.write_text(json.dumps(config))
     done = subprocess.run([TAP, "--config", path], capture_output=True, check=False)
