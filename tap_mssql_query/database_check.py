@@ -43,7 +43,7 @@ def check_database(session: Session, label: str) -> Iterator[Finding]:
             f"{minimal_login(database)}",
         )
     else:
-        yield Finding(Level.OK, "The login neither writes nor administers.")
+        yield Finding(Level.OK, "The login has no role or database-wide permission to write.")
 
 
 def minimal_login(database: str) -> str:
