@@ -12,7 +12,7 @@ def _sync(**changes):
 CASES = {
     "wrong password": ({"password": "c4n4ry"}, [USERS], 3, "password"),
     "unknown database": ({"database": "nowhere"}, [USERS], 3, "nowhere"),
-    "unreachable host": ({"port": 1}, [USERS], 3, "127.0.0.1:1"),
+    "unreachable host": ({"port": 1, "login_timeout_seconds": 1}, [USERS], 3, "127.0.0.1:1"),
     "unknown variable": ({}, [_sync(query="SELECT {{last_sink_time}}")], 2, "{{last_sink_time}}"),
     "unknown call type": ({}, [_sync(type="wave")], 2, 'call type "wave"'),
     "two syncs of one name": ({}, [USERS, USERS], 2, '2 syncs are called "users"'),

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.sql_server.faults import AnswerError, CloseAfterRows, Delay, RefuseLogin
+from sandbox.sql_server.engine import DuckDBEngine
+from sandbox.sql_server.faults import (
+    AnswerError,
+    CloseAfterBytes,
+    CloseAfterRows,
+    Delay,
+    RefuseLogin,
+)
 from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.server import SqlServer
 from tests.sandbox.drivers import FREETDS_DRIVER, ODBC_DRIVER, odbc18
 
 if TYPE_CHECKING:
@@ -34,11 +43,19 @@ def test_driver_may_be_chosen_by_path(run_tap, config, odbc_driver):
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     ("encrypt", "trust", "exit_code"),
-    [("no", False, 0), ("yes", True, 0), ("yes", False, 3), ("no", True, 0)],
+    [
+        *(("no", False, 0), ("no", True, 0)),
+        *(("yes", False, 3), ("yes", True, 0)),
+        *(("strict", False, 0), ("strict", True, 0)),
+    ],
 )
-def test_encryption_is_what_the_settings_say(run_tap, config, reader, encrypt, trust, exit_code):
+def test_encryption_is_what_the_settings_say(
+    run_tap, config, server, reader, encrypt, trust, exit_code
+):
     """With and without TLS; a self-signed certificate is refused unless it is trusted."""
     changes = {"encrypt": encrypt, "trust_server_certificate": trust, "reader": reader}
+    if encrypt == "strict":  # TDS 8 trusts no certificate but a known one
+        changes["connection_options"] = {"ServerCertificate": str(server.certificate_path)}
 
     run = run_tap({**config, **changes, "syncs": [_sync()]})
 
@@ -113,6 +130,65 @@ def test_connection_lost_between_rows_moves_no_bookmark(run_tap, config, server,
     else:
         assert run.exit_code == 3
         assert run.state is None or "users" not in run.state.get("bookmarks", {})
+
+
+CUTS = range(5, 105, 10)
+
+
+@pytest.mark.parametrize("size", CUTS)
+def test_result_that_is_cut_anywhere_moves_no_bookmark(run_tap, config, server, size):
+    """Wherever the answer breaks off, either everything was read again or the bookmark stays."""
+    server.faults.add(CloseAfterBytes(size=size, matching="last_updated", times=10))
+
+    run = run_tap({**config, "reader": READERS[size % 2], "syncs": [_sync()]})
+
+    assert run.exit_code == 3
+    assert run.state is None or "users" not in run.state.get("bookmarks", {})
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("password", ["a;b", "a}b", "{a}", "a}};PWD=x", "a'b\"c", "p=w d", "ü€"])
+def test_password_may_hold_anything(run_tap, config, engine, reader, password):
+    """Braces, semicolons and quotes neither break the connection string nor add to it."""
+    name = f"odd_{password.encode().hex()}_{reader}"
+    engine.add_login(name, password, role="reader")
+
+    run = run_tap(
+        {**config, "username": name, "password": password, "reader": reader, "syncs": [_sync()]}
+    )
+
+    assert run.exit_code == 0, run.log
+
+
+def test_bookmark_is_by_the_server_s_clock(run_tap, config):
+    """A client whose clock is wrong changes nothing: the server's time is stored."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
+    ahead = DuckDBEngine(clock=lambda: moment)
+    ahead.create_database("shop")
+    with SqlServer(ahead) as server:
+        changes = {"port": server.port, "username": "sa"}
+        run = run_tap({**config, **changes, "syncs": [_sync(query="SELECT 1 AS id")]})
+
+    assert run.state["bookmarks"]["users"]["last_sync_time"] == int(moment.timestamp())
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_steps_of_datetime_do_not_lose_rows(run_tap, config, engine, reader):
+    """Rows stamped .000, .003 and .007 of the second of the bookmark are read with `>=`."""
+    engine.run("shop", "DROP TABLE IF EXISTS stamped; CREATE TABLE stamped (id int, at datetime)")
+    values = [f"({n}, '2026-01-02T03:04:05.{n:03}')" for n in (0, 3, 7, 997)]
+    engine.run(
+        "shop", f"INSERT INTO stamped VALUES {', '.join(values)}, (9, '2026-01-02T03:04:04.997')"
+    )
+    query = "SELECT id FROM stamped WHERE at >= {{last_sync_datetime}}"
+    last = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
+
+    run = run_tap(
+        {**config, "reader": reader, "syncs": [_sync(query=query)]},
+        state={"bookmarks": {"users": {"last_sync_time": last}}},
+    )
+
+    assert sorted(row["id"] for row in run.records("users")) == [0, 3, 7, 997]
 
 
 @pytest.mark.parametrize("reader", READERS)

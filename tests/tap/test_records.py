@@ -141,6 +141,22 @@ def test_timezone_places_local_times(local: datetime, instant: str) -> None:
     assert texts == [f'"{instant}"']
 
 
+@pytest.mark.parametrize(
+    ("zone", "local", "instant"),
+    [
+        ("America/New_York", datetime(2026, 3, 8, 1, 59), "2026-03-08T06:59:00Z"),
+        ("America/New_York", datetime(2026, 3, 8, 3, 0), "2026-03-08T07:00:00Z"),
+        ("America/New_York", datetime(2026, 11, 1, 1, 30), "2026-11-01T05:30:00Z"),
+        ("Australia/Lord_Howe", datetime(2026, 4, 5, 1, 45), "2026-04-04T14:45:00Z"),
+        ("Australia/Lord_Howe", datetime(2026, 10, 4, 2, 30), "2026-10-03T15:30:00Z"),
+        ("Asia/Kolkata", datetime(2026, 1, 2, 0, 0), "2026-01-01T18:30:00Z"),
+    ],
+)
+def test_change_days_of_other_zones(zone: str, local: datetime, instant: str) -> None:
+    """Daylight saving of an hour, of half an hour, and none."""
+    assert _encode([local], pa.timestamp("us"), timezone=zone) == [f'"{instant}"']
+
+
 def test_timezone_leaves_offsets_alone() -> None:
     """A datetimeoffset already is an instant."""
     moment = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(hours=1)

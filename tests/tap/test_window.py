@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tap_mssql_query.query import SyncTimes, fingerprint_of
 from tap_mssql_query.run_options import RunOptions, find_problems, parse_moment
@@ -80,3 +82,29 @@ def test_fingerprint_ignores_spaces():
     """A query that is only laid out anew is the same query."""
     assert fingerprint_of("SELECT a\n  FROM b ") == fingerprint_of("SELECT a FROM b")
     assert fingerprint_of("SELECT a FROM b") != fingerprint_of("SELECT a FROM c")
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 120)), max_size=30),
+    starts=st.lists(st.integers(1, 1200), min_size=1, max_size=12, unique=True),
+    lookback=st.integers(0, 120),
+)
+def test_rows_committed_late_within_the_lookback_are_read(rows, starts, lookback):
+    """Rows are (stamp, delay of the commit): whatever the interleaving, none is missed.
+
+    A run sees what was committed when it started, and reads from its window's beginning on.
+    """
+    sync = _sync(lookback_seconds=lookback)
+    state: dict[str, Any] = {}
+    seen = set()
+    for now in [*sorted(starts), 2000]:
+        window = find_window(sync, RunOptions(), state, now=now)
+        assert window is not None
+        seen |= {
+            (stamp, delay)
+            for stamp, delay in rows
+            if stamp + delay <= now and stamp >= window.last_sync_time
+        }
+        state = {"bookmarks": {"s": {"last_sync_time": now}}}
+
+    assert {row for row in rows if row[1] <= lookback} <= seen
