@@ -227,7 +227,7 @@ def test_check_of_the_sample_shop_is_clean(check: Callable[..., _Check]) -> None
     """Syncs without fault exit 0 with nothing but ok."""
     found = check(SYNCS)
     assert (found.exit_code, {level for _, level, _ in found.rows}) == (0, {"ok"})
-    assert found.has("sync subscriptions", "ok", "traits.subscription.monthlyPrice ")
+    assert found.has("sync subscriptions", "ok", "traits.subscription.monthlyPrice money")
 
 
 def test_warnings_alone_exit_0(check: Callable[..., _Check]) -> None:

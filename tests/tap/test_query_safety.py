@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.query_safety import check_query, find_errors, refuse_writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.tap.conftest import TapRun
 
 WRITING = [
     "INSERT INTO t VALUES (1)",
@@ -42,6 +48,7 @@ WRITING = [
     "xp_cmdshell 'dir'",
     "{call sp_who}",
     "{?=call sp_who}",
+    "SELECT 1 AS a {call sp_who}",
     "SELECT 1 AS a; DROP TABLE t",
     "SELECT 1 AS a; SELECT 2 AS a",
     "SELECT 1 AS a SELECT 2 AS a",
@@ -220,3 +227,16 @@ def test_a_run_does_not_load_the_parser() -> None:
         "refuse_writing('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_run_refuses_what_would_write(
+    run_tap: Callable[..., TapRun], config: dict[str, Any], run_sql: Callable[[str], object]
+) -> None:
+    """Even where the login may write, nothing is written; the other syncs go on."""
+    sync = {"name": "copy", "type": "identify", "query": "SELECT id AS userId INTO copy FROM users"}
+    other = {**sync, "name": "other", "query": "SELECT id AS userId FROM users"}
+    run = run_tap({**config, "username": "sa", "syncs": [sync, other]})
+    assert (run.exit_code, len(run.records("other"))) == (3, 2)
+    assert "sync=copy failed: The query is not run. It holds INTO" in run.log
+    run_sql("CREATE TABLE copy (id int)")
+    run_sql("DROP TABLE copy")
