@@ -1,4 +1,7 @@
-"""Writes docs/settings.md from the two settings tables: `python docs/settings.py`."""
+"""Writes docs/settings.md, and the README's table, from the settings tables of both programs.
+
+Run it with `python docs/settings.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from tap_mssql_query.settings_schema import Setting
 
 PAGE = Path(__file__).with_suffix(".md")
+README = Path(__file__).parents[1] / "README.md"
+_BEGIN, _END = "<!-- settings of a sync -->", "<!-- end -->"
 
 
 def render() -> str:
@@ -63,5 +68,14 @@ def _type_of(schema: Mapping[str, Any]) -> str:
     return str(schema["type"])
 
 
+def render_readme(text: str) -> str:
+    """The README with the table of a sync's settings between its two markers."""
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    table = "\n".join(_table(SYNC_SETTINGS))
+    return f"{before}{_BEGIN}\n{table}\n{_END}{after}"
+
+
 if __name__ == "__main__":
     PAGE.write_text(render(), encoding="utf-8")
+    README.write_text(render_readme(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -54,7 +54,7 @@ def describe_columns(session: Session, sql: str, json_columns: Sequence[str]) ->
 
 
 def _open(database: DatabaseSettings, settings: TapSettings) -> Session:
-    driver, keywords = _choose_driver(database, settings)
+    driver, keywords = choose_driver(database, settings)
     return Session(
         driver,
         connection_string(keywords),
@@ -63,7 +63,7 @@ def _open(database: DatabaseSettings, settings: TapSettings) -> Session:
     )
 
 
-def _choose_driver(
+def choose_driver(
     database: DatabaseSettings, settings: TapSettings
 ) -> tuple[Driver, dict[str, str]]:
     """The driver of the reader that is asked for; `auto` takes the fast one if it loads."""

@@ -201,7 +201,7 @@ class Faults:
 
     def disturb(self, sql: str, results: Iterator[Any], answer: Answer) -> Iterator[Any]:
         """The one hook of the session: the results of a batch, with its next fault applied."""
-        fault = self._take(BatchFault, lambda fault: fault.matching in sql)
+        fault = self._take(BatchFault, lambda fault: fault.matching in sql)  # type: ignore[type-abstract]  # any kind of it
         return fault.disturb(results, answer) if fault else results
 
     def _take(self, kind: type[_F], matches: Callable[[_F], bool]) -> _F | None:

@@ -39,6 +39,14 @@ def test_settings_page_is_what_the_tables_say():
     assert (ROOT / "docs" / "settings.md").read_text() == render()
 
 
+def test_table_in_the_readme_is_what_the_settings_say():
+    """The README's table is written from the same tables."""
+    render = runpy.run_path(str(ROOT / "docs" / "settings.py"))["render_readme"]
+
+    assert render(README) == README
+    assert "| `lookback_seconds` |" in README
+
+
 @pytest.mark.parametrize("error", _errors(), ids=lambda error: error.__name__)
 def test_error_is_in_the_tree_and_its_code_in_the_readme(error):
     """The docstring draws every error, and the README explains every exit code."""

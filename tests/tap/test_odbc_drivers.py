@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tap_mssql_query import odbc_drivers
+from tap_mssql_query.database import choose_driver
+from tap_mssql_query.errors import ConfigurationError
+from tap_mssql_query.odbc_drivers import INSTALL_COMMAND, find_odbc_driver, is_freetds
+from tap_mssql_query.settings import parse_settings
+
+MICROSOFT = ["ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"]
+
+
+def _settings(reader: str):
+    sync = {"name": "s", "type": "identify", "query": "SELECT 1"}
+    settings = parse_settings({"host": "h", "reader": reader, "syncs": [sync]})
+    return settings.syncs[0].database, settings
+
+
+def test_newest_registered_driver_comes_first():
+    """A driver of Microsoft's that the system registers is preferred, the newest of them."""
+    assert find_odbc_driver(["SQLite3", "FreeTDS", *MICROSOFT]) == MICROSOFT[1]
+
+
+def test_driver_inside_of_the_wheels_comes_next():
+    """mssql-python's wheels bring a driver, better than FreeTDS."""
+    assert "libmsodbcsql" in find_odbc_driver(["FreeTDS"])
+
+
+def test_freetds_is_the_last_resort(monkeypatch):
+    """Without Microsoft's driver there is still FreeTDS, with keywords of its own."""
+    monkeypatch.setattr(odbc_drivers, "_bundled_drivers", list)
+
+    assert is_freetds(find_odbc_driver(["SQLite3", "FreeTDS"]))
+
+
+def test_no_driver_is_a_configuration_error(monkeypatch):
+    """The message says how to install one."""
+    monkeypatch.setattr(odbc_drivers, "_bundled_drivers", list)
+    monkeypatch.setattr(odbc_drivers, "_FREETDS", ())
+
+    with pytest.raises(ConfigurationError, match="pip install mssql-python-odbc"):
+        find_odbc_driver([])
+
+
+@pytest.mark.parametrize(
+    ("reader", "missing"),
+    [("arrow", ["mssql_python"]), ("odbc", ["pyodbc"]), ("auto", ["mssql_python", "pyodbc"])],
+)
+def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader, missing):
+    """A reader whose native part does not load says what to do."""
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    for module in ("tap_mssql_query.readers.arrow", "tap_mssql_query.readers.odbc"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    with pytest.raises(ConfigurationError) as caught:
+        choose_driver(*_settings(reader))
+
+    assert INSTALL_COMMAND in str(caught.value)
+
+
+def test_auto_falls_back_to_odbc(monkeypatch):
+    """Where the fast reader does not load, the compatible one is used."""
+    monkeypatch.setitem(sys.modules, "mssql_python", None)
+    monkeypatch.delitem(sys.modules, "tap_mssql_query.readers.arrow", raising=False)
+
+    _, keywords = choose_driver(*_settings("auto"))
+
+    assert "Driver" in keywords
