@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.retry_policy import Delivered, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_pipelines.batching import EncodedCall, Limits
     from target_pipelines.dead_letters import DeadLetter
@@ -29,6 +29,11 @@ class DryRunDestination:
     def limits(self) -> Limits:
         """Those of the real destination."""
         return self._destination.limits
+
+    @property
+    def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """Those of the real destination."""
+        return self._destination.event_schemas
 
     def open_sender(self) -> DryRunDestination:
         """There is one stdout, and one sender."""

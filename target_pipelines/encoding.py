@@ -51,12 +51,14 @@ class StreamEncoder:
         has_keys: bool,
         settings: TargetSettings,
         call_max_bytes: int,
+        event_schemas: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._stream = stream
         self._call_type = call_type
         self._plugin = plugin
         self._call_max_bytes = call_max_bytes
         self._mapper = Mapper(call_type, null_values=settings.null_values)
+        self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._ids = MessageIds(
             salt=settings.message_id_salt,
@@ -76,7 +78,11 @@ class StreamEncoder:
         if call is None:
             return None
         if not self._is_valid(call):
-            return Rejection(self._find_reason(call), call)
+            reason = find_reason(self._call_type.schema, call)
+            return Rejection(reason or "The call breaks the schema of its type.", call)
+        event_schema = self._event_schemas.get(call.get("event", ""))
+        if event_schema and (reason := find_reason(event_schema, call)):
+            return Rejection(f'As event "{call["event"]}": {reason}', call)
         body = self._add_message_id(call)
         if len(body) > self._call_max_bytes:
             return Rejection(
@@ -107,21 +113,18 @@ class StreamEncoder:
         )
         self._said_unplaced.update(new)
 
-    def _find_reason(self, call: Json) -> str:
-        """What breaks the schema, in words without values."""
-        validator = Draft202012Validator(
-            self._call_type.schema, format_checker=Draft202012Validator.FORMAT_CHECKER
-        )
-        error = max(validator.iter_errors(_with_floats(call)), key=relevance, default=None)
-        if error is None:
-            return "The call breaks the schema of its type."
-        return f"{_place_of(error)} {complaint_of(error)}."
-
     def _add_message_id(self, call: Json) -> bytes:
         body = encode_json(call)
         if "messageId" in call:
             return body
         return b'{"messageId":"%b",%b' % (self._ids.next_id(body).encode(), body[1:])
+
+
+def find_reason(schema: Mapping[str, Any], call: Json) -> str:
+    """What breaks the schema, in words without values; empty if nothing does."""
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    error = max(validator.iter_errors(_with_floats(call)), key=relevance, default=None)
+    return f"{_place_of(error)} {complaint_of(error)}." if error else ""
 
 
 def decode_call(body: bytes) -> Json:

@@ -53,7 +53,11 @@ class Pipeline:
         self._report = report
         self._acks = Acks(write_state)
         self._settlement = Settlement(
-            self._acks, dead_letters, report, max_rejected_ratio=settings.max_rejected_ratio
+            self._acks,
+            dead_letters,
+            report,
+            max_rejected_ratio=settings.max_rejected_ratio,
+            stops_at_once=settings.on_rejected == "stop",
         )
         self._delivery = Delivery(
             destination,
@@ -130,6 +134,7 @@ class Pipeline:
             has_keys=bool(message.get("key_properties")),
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
+            event_schemas=self._destination.event_schemas,
         )
         self._call_types[stream] = call_type.name
         self._report.start_stream(stream, call_type.name)

@@ -33,9 +33,12 @@ class TargetSettings:
     call_max_bytes: int | None = None
     concurrency: int = 4
     requests_per_second: float | None = None
+    gzip: bool = False
+    trust_environment: bool = False
     timeout_seconds: float = 30
     max_retry_seconds: float = 600
     dead_letter_path: str = "dead_letters.jsonl"
+    on_rejected: str = "dead_letter"
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
     message_id_salt: str = field(default="", repr=False)

@@ -58,6 +58,18 @@ TARGET_SETTINGS = (
         _SECONDS,
         "Requests per second at most, over all connections. The destination's limit.",
     ),
+    Setting(
+        "gzip",
+        {"type": "boolean"},
+        "Compress requests. Customer.io's own SDK can; its documents do not mention it.",
+        default=False,
+    ),
+    Setting(
+        "trust_environment",
+        {"type": "boolean"},
+        "Take proxies and `.netrc` from the environment.",
+        default=False,
+    ),
     Setting("timeout_seconds", _SECONDS, "For one attempt.", 30),
     Setting("max_retry_seconds", _SECONDS, "For one batch over all its attempts.", 600),
     Setting(
@@ -65,6 +77,12 @@ TARGET_SETTINGS = (
         _PATH,
         "Calls that will never be accepted are appended here, with the reason.",
         "dead_letters.jsonl",
+    ),
+    Setting(
+        "on_rejected",
+        {"type": "string", "enum": ["dead_letter", "stop"]},
+        "`stop` ends the run at the first call that is rejected, and the state stays.",
+        "dead_letter",
     ),
     Setting(
         "max_rejected_ratio",

@@ -29,11 +29,13 @@ class Settlement:
         report: RunReport,
         *,
         max_rejected_ratio: float,
+        stops_at_once: bool,
     ) -> None:
         self._acks = acks
         self._dead_letters = dead_letters
         self._report = report
         self._max_rejected_ratio = max_rejected_ratio
+        self._stops_at_once = stops_at_once
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
         """The destination has these calls."""
@@ -62,6 +64,11 @@ class Settlement:
 
     def _check_ratio(self) -> None:
         rejected, read = self._report.rejected, self._report.read
+        if self._stops_at_once:
+            raise TooManyRejected(
+                "A call was rejected, and `on_rejected` says stop. The reason is in the summary "
+                "and with the dead letter; the state stands."
+            )
         if rejected > _MIN_REJECTED and rejected > read * self._max_rejected_ratio:
             raise TooManyRejected(
                 f"{rejected} of {read} rows became dead letters, more than `max_rejected_ratio` "

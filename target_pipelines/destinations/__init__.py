@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_pipelines.batching import EncodedCall, Limits
     from target_pipelines.retry_policy import Outcome
@@ -33,6 +33,10 @@ class Destination(Protocol):
     @property
     def max_lanes(self) -> int | None:
         """How many senders may work at once; None: as many as `concurrency` says."""
+
+    @property
+    def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """JSON Schemas that track calls must meet besides their own, by the event's name."""
 
     def open_sender(self) -> Sender:
         """A further connection."""

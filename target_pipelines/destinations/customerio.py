@@ -8,7 +8,7 @@ from target_pipelines.destinations.http import HttpProfile
 from target_pipelines.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_pipelines.settings import TargetSettings
 
@@ -18,6 +18,35 @@ def _headers(settings: TargetSettings) -> Mapping[str, str]:
     return {"X-Strict-Mode": "1"} if settings.strict else {}
 
 
+def _event(
+    *required: str, properties: Sequence[str] = (), context: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """Schema of a semantic event: fields of the call, and properties, that it cannot be without."""
+    schema: dict[str, Any] = {"required": list(required), "properties": {}}
+    if properties:
+        schema["required"].append("properties")
+        schema["properties"]["properties"] = {"required": list(properties)}
+    if context:
+        schema["required"].append("context")
+        schema["properties"]["context"] = context
+    return schema
+
+
+_DEVICE = {
+    "required": ["device"],
+    "properties": {"device": {"type": "object", "required": ["token"]}},
+}
+# Source: the semantic events of its API for Journeys.
+_EVENTS = {
+    "User Deleted": _event("userId"),
+    "User Suppressed": _event("userId"),
+    "User Unsuppressed": _event("userId"),
+    "Relationship Deleted": _event("userId", properties=["objectId", "objectTypeId"]),
+    "Object Deleted": _event("anonymousId", properties=["objectId", "objectTypeId"]),
+    "Device Created or Updated": _event("userId", context=_DEVICE),
+    "Device Deleted": _event("userId", context=_DEVICE),
+}
+
 PROFILE = HttpProfile(
     name="customerio",
     base_urls={"us": "https://cdp.customer.io/v1", "eu": "https://cdp-eu.customer.io/v1"},
@@ -25,6 +54,7 @@ PROFILE = HttpProfile(
     batch_max_bytes=500 * 1024,
     requests_per_second=1000,  # 3,000 in 3 s
     headers=_headers,
+    events=_EVENTS,
 )
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_pipelines.batching import EncodedCall, Limits
 from target_pipelines.destinations import DestinationType
@@ -15,7 +15,7 @@ from target_pipelines.hookspecs import hookimpl
 from target_pipelines.retry_policy import Delivered, Outcome, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_pipelines.settings import TargetSettings
 
@@ -31,6 +31,11 @@ class FileDestination:
     def __init__(self, file: int, name: str) -> None:
         self._file = file
         self._name = name
+
+    @property
+    def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """A file takes any event."""
+        return {}
 
     def open_sender(self) -> FileDestination:
         """There is one file, and one sender."""

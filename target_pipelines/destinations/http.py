@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -35,6 +36,7 @@ class HttpProfile:
         base_urls: by `region`; without one, `endpoint` must be set.
         requests_per_second: its limit; None if it states none.
         headers: further headers, made from the settings.
+        events: JSON Schemas of the track events that mean something to the API, by name.
     """
 
     name: str
@@ -44,6 +46,7 @@ class HttpProfile:
     batch_max_calls: int | None = None
     requests_per_second: float | None = None
     headers: Callable[[TargetSettings], Mapping[str, str]] = field(default=lambda _: {})
+    events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def as_destination(self) -> DestinationType:
         """The destination that plugins register for this profile."""
@@ -76,10 +79,12 @@ class HttpDestination:
     def __init__(self, profile: HttpProfile, settings: TargetSettings, url: str) -> None:
         self._settings = settings
         self._url = url
+        self.event_schemas = profile.events
         self._headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
             "User-Agent": "target-pipelines",
+            **({"Content-Encoding": "gzip"} if settings.gzip else {}),
             **profile.headers(settings),
         }
         self.limits = Limits(
@@ -93,10 +98,11 @@ class HttpDestination:
     def open_sender(self) -> HttpSender:
         """A connection of its own, kept alive between attempts."""
         session = requests.Session()
-        session.trust_env = False  # no proxy, no .netrc: the write key goes where settings say
+        # Without it no proxy and no .netrc: the write key goes where the settings say.
+        session.trust_env = self._settings.trust_environment
         session.auth = (self._settings.write_key or "", "")
         session.headers.update(self._headers)
-        return HttpSender(session, self._url, self._settings.timeout_seconds)
+        return HttpSender(session, self._url, self._settings)
 
     def close(self) -> None:
         """Nothing: each sender closes its connection."""
@@ -105,15 +111,18 @@ class HttpDestination:
 class HttpSender:
     """One connection."""
 
-    def __init__(self, session: requests.Session, url: str, timeout_seconds: float) -> None:
+    def __init__(self, session: requests.Session, url: str, settings: TargetSettings) -> None:
         self._session = session
         self._url = url
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds = settings.timeout_seconds
+        self._is_packed = settings.gzip
         self._deadline = Deadline(session)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """POST the calls as one batch."""
         body = _PREFIX + b",".join(call.body for call in calls) + _SUFFIX
+        if self._is_packed:
+            body = gzip.compress(body, mtime=0)  # a repeat has the same bytes
         try:
             with self._deadline.limit(self._timeout_seconds):
                 return self._post(body)

@@ -91,7 +91,7 @@ def test_refused_batch_is_split_until_the_culprit_is_alone(collector, config, ru
     assert (letter["status"], letter["call"]["userId"]) == (400, "7")
 
 
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401, 403, 404])
 def test_hopeless_answer_stops_the_run(collector, config, run_target, status):
     """No dead letters and no STATE: the next run starts where this one did."""
     headers = {"Location": f"{collector.url}/identify"}
@@ -294,3 +294,101 @@ def test_list_of_call_types_names_required_fields(run_target):
     assert run.exit_code == 0
     (track,) = [line for line in run.output.splitlines() if line.strip().startswith("track")]
     assert "event; userId or anonymousId" in track
+
+
+SEMANTIC: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "User Deleted": ({"anonymousId": "a"}, {"userId": 1}),
+    "User Suppressed": ({"anonymousId": "a"}, {"userId": 1}),
+    "User Unsuppressed": ({"anonymousId": "a"}, {"userId": 1}),
+    "Relationship Deleted": (
+        {"userId": 1, "objectId": "o"},
+        {"userId": 1, "objectId": "o", "objectTypeId": 1},
+    ),
+    "Object Deleted": (
+        {"userId": 1, "objectId": "o", "objectTypeId": 1},
+        {"anonymousId": "a", "objectId": "o", "objectTypeId": 1},
+    ),
+    "Device Created or Updated": ({"userId": 1}, {"userId": 1, "context.device.token": "t"}),
+    "Device Deleted": ({"userId": 1}, {"userId": 1, "context.device.token": "t"}),
+}
+
+
+def test_semantic_events_need_their_fields(collector, config, run_target):
+    """What Customer.io acts upon is checked before it is sent: it would be lost in silence."""
+    rows = [
+        record("s", event=event, **columns) for event, both in SEMANTIC.items() for columns in both
+    ]
+
+    run = run_target(config, [schema("s", "track"), *rows])
+
+    assert sorted(call.body["event"] for call in collector.calls) == sorted(SEMANTIC)
+    assert {letter["call"]["event"] for letter in run.dead_letters} == set(SEMANTIC)
+    assert all("As event" in letter["reason"] for letter in run.dead_letters)
+
+
+def test_rejection_may_stop_the_run(collector, config, run_target):
+    """`on_rejected: stop` is for those who want no dead letters to be passed over."""
+    messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
+
+    run = run_target({**config, "on_rejected": "stop"}, messages)
+
+    assert (run.exit_code, run.states) == (5, [])
+    assert "`on_rejected`" in run.log
+
+
+def test_requests_may_be_packed(collector, config, run_target):
+    """`gzip` sends the same calls in fewer bytes."""
+    run = run_target({**config, "gzip": True}, [schema("s", "identify"), *_users(200), state(1)])
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 200)
+    assert {request.encoding for request in collector.requests} == {"gzip"}
+    assert sum(request.body_bytes for request in collector.requests) < 10_000
+
+
+@pytest.mark.parametrize("text", ["x", "\u8a2d", "\U0001f680"], ids=["ascii", "cjk", "emoji"])
+@pytest.mark.parametrize("excess", [-1, 0, 1])
+def test_size_counts_every_byte_of_a_character(collector, config, run_target, text, excess):
+    """One character is one to four bytes: the limit is one of bytes."""
+    limit = 1000
+    settings = {**config, "call_max_bytes": limit}
+    empty = run_target(
+        settings, [schema("s", "identify"), record("s", userId=1, a="")], "--dry-run"
+    )
+    room = limit + excess - (len(empty.output.encode()) - 1)
+    padding = text * (room // len(text.encode()))
+    padding += "x" * (room - len(padding.encode()))
+
+    run_target(settings, [schema("s", "identify"), record("s", userId=1, a=padding)])
+
+    assert [len(call.raw) for call in collector.calls] == ([] if excess > 0 else [limit + excess])
+
+
+def test_key_revoked_in_mid_run_stops_it(collector, config, run_target):
+    """What was delivered before stays delivered; no STATE passes."""
+    collector.script([{"times": 2}, {"status": 403, "times": None}])
+    config = {**config, "batch_max_calls": 10, "concurrency": 1}
+
+    run = run_target(config, [schema("s", "identify"), *_users(50), state(1)])
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (4, [], 20)
+
+
+def test_order_of_two_hundred_persons(collector, config, run_target):
+    """200 persons, 100 calls each, half of the answers failing, 8 requests in flight."""
+    collector.script([{"status": 503, "probability": 0.5, "seed": 7, "times": 60}])
+    rows = [
+        record("s", userId=user, event="e", n=number)
+        for number in range(100)
+        for user in range(200)
+    ]
+
+    config = {**config, "batch_max_calls": 250, "concurrency": 8}
+    run = run_target(config, [schema("s", "track"), *rows, state(1)])
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 20_000)
+    numbers: dict[str, list[int]] = {}
+    for call in collector.calls:
+        numbers.setdefault(call.body["userId"], []).append(call.body["properties"]["n"])
+    assert all(seen == list(range(100)) for seen in numbers.values())
+    assert len({call.message_id for call in collector.calls}) == 20_000
+    assert any(request.status == 503 for request in collector.requests)

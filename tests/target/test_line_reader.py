@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from target_pipelines.errors import InputError
+from target_pipelines.line_reader import MAX_LINE_BYTES, read_blocks
+
+
+def _lines(source) -> list[bytes]:
+    return [line for block in read_blocks(source) for line in block]
+
+
+@pytest.mark.parametrize("text", ["", "a\n", "a\nb\n", "a\nb", "\n\na", "a" * 1_000_000 + "\nb\n"])
+def test_lines_come_whole(text):
+    """However the input is cut into blocks, lines are whole; the last may lack its end."""
+    assert _lines(io.StringIO(text)) == text.encode().splitlines(keepends=True)
+
+
+def test_line_is_not_held_back():
+    """A line that is there is handed out, though the next is not there yet."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as source:
+        os.write(write, b"first\nsec")
+        blocks = read_blocks(source)
+        assert next(blocks) == [b"first\n"]
+        os.write(write, b"ond\n")
+        assert next(blocks) == [b"second\n"]
+        os.close(write)
+        assert next(blocks, None) is None
+
+
+def test_endless_line_is_an_error():
+    """A line of 51 MiB ends the run instead of filling the memory."""
+    with pytest.raises(InputError, match="longer than"):
+        _lines(io.BytesIO(b"x" * (MAX_LINE_BYTES + 1024 * 1024)))
