@@ -1,12 +1,15 @@
 """Calls that will never be accepted, on disk with the reason before any STATE may cover them.
 
 One JSON object per line: `time`, `stream`, `call_type`, `reason`, `status` (of HTTP), `attempts`,
-`call` (as far as it was made) and `record` (where it became no call). They hold personal data:
+`call` (as far as it was made), `record` (where it became no call) and its `last_sync_time`, which
+belongs to the messageId. They hold personal data:
 the file is readable by its owner only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,7 +19,7 @@ from target_pipelines.errors import DeliveryStopped
 from target_pipelines.json_numbers import encode_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -31,6 +34,7 @@ class DeadLetter:
     attempts: int = 0
     call: Any = None
     record: Any = None
+    last_sync_time: Any = None
 
 
 class DeadLetters:
@@ -48,20 +52,33 @@ class DeadLetters:
         lines = b"".join(
             encode_json({"time": time, **asdict(letter)}) + b"\n" for letter in letters
         )
+        self.append(lines)
+
+    def append(self, lines: bytes) -> None:
+        """Append whole lines; when this returns, they are on the disk. Raises DeliveryStopped."""
         try:
-            self._append(lines)
+            with locked(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+                view = memoryview(lines)
+                while view:
+                    view = view[os.write(file, view) :]
+                os.fsync(file)
         except OSError as error:
             raise DeliveryStopped(
                 f"Dead letters cannot be written to {self._path}: {error.strerror}. Make room or "
                 "correct the setting `dead_letter_path`; the state stands at what was settled."
             ) from error
 
-    def _append(self, lines: bytes) -> None:
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            view = memoryview(lines)
-            while view:
-                view = view[os.write(file, view) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
+
+@contextlib.contextmanager
+def locked(path: Path, flags: int) -> Iterator[int]:
+    """The open file at a path, locked against other targets and replays. Raises OSError."""
+    while True:
+        file = os.open(path, flags, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.samestat(os.fstat(file), path.stat()):
+            break
+        os.close(file)  # a replay has put another file in its place
+    try:
+        yield file
+    finally:
+        os.close(file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.dead_letters import DeadLetters
@@ -50,6 +52,9 @@ class DryRunDestination:
 
 class CountedDeadLetters(DeadLetters):
     """Keeps none; the summary counts them."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Keep nothing."""

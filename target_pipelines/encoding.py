@@ -53,6 +53,7 @@ class StreamEncoder:
         call_max_bytes: int,
         event_schemas: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        self.last_sync_time = last_sync_time
         self._stream = stream
         self._call_type = call_type
         self._plugin = plugin
@@ -125,6 +126,11 @@ def find_reason(schema: Mapping[str, Any], call: Json) -> str:
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     error = max(validator.iter_errors(_with_floats(call)), key=relevance, default=None)
     return f"{_place_of(error)} {complaint_of(error)}." if error else ""
+
+
+def encode_letter(stream: str, call_type: str, call: Json, epoch: int) -> EncodedCall:
+    """The call of a dead letter, as it was sent the first time."""
+    return EncodedCall(encode_json(call), stream, call_type, person_of(call), epoch)
 
 
 def decode_call(body: bytes) -> Json:

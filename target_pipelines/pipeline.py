@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_pipelines.acks import Acks, State
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
-from target_pipelines.encoding import Rejection, StreamEncoder
+from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
 from target_pipelines.errors import ConfigurationError, InputError, PipelinesError
 from target_pipelines.messages import parse_message
 from target_pipelines.pacing import Pacer
@@ -92,6 +92,23 @@ class Pipeline:
         finally:  # what was read before a bad line is good
             self._hand_over()
 
+    def take_letter(self, letter: dict[str, Any]) -> None:
+        """Take a dead letter again: as the call that was refused, or from its record anew.
+
+        Raises KeyError or TypeError if it is none.
+        """
+        stream, call_type = letter["stream"], letter["call_type"]
+        if letter["record"] is None:
+            self._report.start_stream(stream, call_type)
+            self._read[stream] += 1
+            call = encode_letter(stream, call_type, letter["call"], self._acks.epoch)
+            self._calls.append(call)
+        else:
+            keywords = {"x-call-type": call_type, "x-last-sync-time": letter["last_sync_time"]}
+            self._take_schema(stream, {"schema": keywords})
+            self._take_record(stream, letter["record"])
+        self._hand_over()
+
     def drain(self) -> None:
         """Wait until every record that was read is settled. Raises PipelinesError."""
         self._delivery.finish()
@@ -172,6 +189,7 @@ class Pipeline:
                     reason=result.reason,
                     call=result.call,
                     record=record,
+                    last_sync_time=encoder.last_sync_time,
                 )
             )
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import sys
@@ -30,6 +31,7 @@ from target_pipelines.errors import (
 from target_pipelines.json_numbers import encode_json
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import Pipeline, running
+from target_pipelines.replay import Replay, replay_settings
 from target_pipelines.report import RunReport
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.stdout import private_stdout
@@ -120,7 +122,8 @@ class TargetPipelines(Target):
         with private_stdout() as write:
             configuration = load_configuration(self._config)
             report = RunReport()
-            pipeline = self._build_pipeline(configuration, report, write)
+            dead_letters = DeadLetters(Path(configuration.settings.dead_letter_path))
+            pipeline = self._build_pipeline(configuration, report, write, dead_letters)
             try:
                 with running(pipeline):
                     for lines in self._read_blocks(source):
@@ -129,17 +132,41 @@ class TargetPipelines(Target):
                 _show(report, configuration.settings.report_path)
         return pipeline.message_counts
 
+    def replay(self, path: Path) -> None:
+        """Send the dead letters of a file again. Raises PipelinesError."""
+        with private_stdout() as write:
+            configuration = load_configuration(self._config)
+            settings = replay_settings(configuration.settings)
+            replay = Replay(path)
+            report = RunReport()
+            pipeline = self._build_pipeline(
+                dataclasses.replace(configuration, settings=settings),
+                report,
+                write,
+                replay.open_dead_letters(),
+            )
+            try:
+                with running(pipeline):
+                    replay.send(pipeline)
+                if not self._is_dry_run:
+                    replay.finish()
+            finally:
+                _show(report, settings.report_path)
+
     def _build_pipeline(
-        self, configuration: Configuration, report: RunReport, write: Write
+        self,
+        configuration: Configuration,
+        report: RunReport,
+        write: Write,
+        dead_letters: DeadLetters,
     ) -> Pipeline:
         settings = configuration.settings
         destination = configuration.destination.open(settings)
-        path = Path(settings.dead_letter_path)
         return Pipeline(
             settings,
             configuration.plugins,
             DryRunDestination(destination, write) if self._is_dry_run else destination,
-            dead_letters=CountedDeadLetters(path) if self._is_dry_run else DeadLetters(path),
+            dead_letters=CountedDeadLetters() if self._is_dry_run else dead_letters,
             report=report,
             write_state=partial(self._print_state, write),
             check_interrupted=self._check_interrupted,
@@ -184,6 +211,12 @@ class TargetPipelines(Target):
                 help="Print the calls instead of sending them; counts on stderr.",
             ),
             click.Option(
+                ["--replay"],
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Send the dead letters of this file again; those that fail again stay in it.",
+            ),
+            click.Option(
                 ["--list-call-types"], is_flag=True, help="Show the call types and their plugins."
             ),
         ]
@@ -206,6 +239,7 @@ class TargetPipelines(Target):
         config: Any = None,
         file_input: IO[str] | None = None,
         dry_run: bool = False,
+        replay: Path | None = None,
         list_call_types: bool = False,
     ) -> None:
         """Do what the command line asks for. Raises PipelinesError."""
@@ -215,6 +249,9 @@ class TargetPipelines(Target):
         target = cls(config=config.config, parse_env_config=config.parse_env, is_dry_run=dry_run)
         if list_call_types:
             print_call_types(load_configuration(target.config).plugins.call_types)
+            return
+        if replay is not None:
+            target.replay(replay)
             return
         target.listen(file_input)
 

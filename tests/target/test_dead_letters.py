@@ -35,6 +35,7 @@ def test_letter_tells_everything(tmp_path):
         "attempts": 0,
         "call": {"userId": "1", "total": 12.34},
         "record": None,
+        "last_sync_time": None,
     }
 
 
