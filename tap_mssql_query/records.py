@@ -92,12 +92,15 @@ class RowEncoder:
 
     `timezone` is the IANA name for date-times that carry no offset. `invalid_json_count` grows
     with each value of a JSON column that is no JSON; such a value is sent as text.
+    `replaced_count` grows with each text that holds U+FFFD, by which the drivers replace what is no
+    character, such as half an emoji.
     """
 
     stream: str
     columns: Sequence[Column]
     timezone: str = "UTC"
     invalid_json_count: int = 0
+    replaced_count: int = 0
 
     def encode(self, block: pa.RecordBatch) -> bytes:
         """RECORD lines of all rows of the block."""
@@ -120,6 +123,9 @@ class RowEncoder:
                 return _to_times(array)
             case Kind.BINARY:
                 return _to_base64(array)
+            case Kind.TEXT:
+                self.replaced_count += pc.sum(pc.match_substring(array, "\ufffd")).as_py() or 0
+                return list(array.to_pylist())
             case Kind.JSON:
                 return [self._json_or_text(value) for value in array.to_pylist()]
             case _:

@@ -171,12 +171,7 @@ class QueryStream(Stream):
         with contextlib.closing(read_ahead(session.read(sql))) as blocks:
             encoder = self._start_writing(next(blocks), times)
             rows, is_complete = self._write_blocks(blocks, encoder)
-        if encoder.invalid_json_count:
-            self.logger.warning(
-                "sync=%s: %d values of json_columns are not JSON and were sent as text",
-                self.name,
-                encoder.invalid_json_count,
-            )
+        self._say_what_was_changed(encoder)
         self.logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             self.name,
@@ -187,6 +182,17 @@ class QueryStream(Stream):
             times.sync_time,
         )
         return is_complete
+
+    def _say_what_was_changed(self, encoder: RowEncoder) -> None:
+        for count, what in (
+            (
+                encoder.invalid_json_count,
+                "values of json_columns are no JSON and were sent as text",
+            ),
+            (encoder.replaced_count, "texts hold U+FFFD in place of what is no character"),
+        ):
+            if count:
+                self.logger.warning("sync=%s: %d %s", self.name, count, what)
 
     def _start_writing(self, empty_block: pa.RecordBatch, times: SyncTimes) -> RowEncoder:
         columns = columns_of_arrow_schema(empty_block.schema, self.sync_settings.json_columns)

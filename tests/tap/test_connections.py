@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.faults import (
     AnswerError,
@@ -16,7 +19,7 @@ from sandbox.sql_server.faults import (
     Delay,
     RefuseLogin,
 )
-from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.results import Column, SqlError, SqlType
 from sandbox.sql_server.server import SqlServer
 from tests.sandbox.drivers import FREETDS_DRIVER, ODBC_DRIVER, odbc18
 
@@ -286,3 +289,29 @@ def test_signal_ends_a_long_query(config, server, start_tap, reader):
     process.terminate()
 
     assert process.wait(timeout=15) == 143
+
+
+def test_slow_reader_holds_the_tap_back(config, server, start_tap):
+    """Rows wait at the server, not in memory, while nobody reads them."""
+    columns = [Column("id", SqlType("int")), Column("text", SqlType("nvarchar", 200))]
+    rows = [(number, "x" * 200) for number in range(10_000)]
+    server.canned["SELECT much"] = CannedResult.build(columns, rows, repeat=200)
+    process = start_tap({**config, "syncs": [_sync(query="SELECT much")]})
+    for _ in range(1000):
+        process.stdout.readline()
+    threading.Event().wait(2.0)
+
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (peak_kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    assert process.poll() is None
+    assert int(peak_kilobytes) < 250_000
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_session_is_polite(run_tap, config, reader):
+    """It waits a minute for a lock at most."""
+    run = run_tap(
+        {**config, "reader": reader, "syncs": [_sync(query="SELECT @@LOCK_TIMEOUT AS t")]}
+    )
+
+    assert run.records("users") == [{"t": 60_000}]

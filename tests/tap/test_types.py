@@ -128,6 +128,7 @@ def test_lone_surrogate_is_replaced(run_tap, config, reader):
     run = run_tap({**config, "reader": reader, "syncs": [sync]})
 
     assert run.records("s") == [{"x": "a\ufffdb"}]
+    assert "1 texts hold U+FFFD" in run.log
 
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import logging
+import sys
+
+from tap_mssql_query.progress import Progress
+
+
+def _lines(monkeypatch, caplog, *, is_terminal: bool) -> list[str]:
+    """What is said of rows that are written at 1, 6, 7 and 12 seconds."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    times = iter([0.0, 1.0, 6.0, 7.0, 12.0])
+    with caplog.at_level(logging.INFO):
+        progress = Progress("users", logging.getLogger("test"), clock=lambda: next(times))
+        for rows in (100, 600, 700, 1200):
+            progress.show(rows)
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_terminal_shows_progress_now_and_then(monkeypatch, caplog):
+    """A line every five seconds, with rows, rows per second and the time so far."""
+    assert _lines(monkeypatch, caplog, is_terminal=True) == [
+        "sync=users rows=600 rows_per_second=100 seconds=6",
+        "sync=users rows=1200 rows_per_second=100 seconds=12",
+    ]
+
+
+def test_nobody_is_told_where_nobody_looks(monkeypatch, caplog):
+    """A log file is not filled with progress."""
+    assert _lines(monkeypatch, caplog, is_terminal=False) == []
