@@ -1,14 +1,19 @@
-"""Which errors of SQL Server pass by themselves, and how long to wait for that. Pure.
+"""Which errors of SQL Server pass by themselves, and how to wait for that.
 
 Source: Microsoft's lists of transient errors of SQL Server and Azure SQL Database.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
+import time
 from typing import TYPE_CHECKING
 
+from tap_mssql_query.errors import ServerError
+
 if TYPE_CHECKING:
-    from tap_mssql_query.errors import ServerError
+    from collections.abc import Callable
 
 _NUMBERS = frozenset(
     (
@@ -39,3 +44,30 @@ def is_worth_retrying(error: ServerError, attempts: int, seconds: float) -> bool
 def pause_seconds(attempts: int, dice: float) -> float:
     """How long to wait after so many attempts: full jitter, `dice` being from 0 to 1."""
     return dice * _FIRST_SECONDS * 2.0 ** (attempts - 1)
+
+
+def run_again(
+    run: Callable[[], None],
+    *,
+    may_run_again: Callable[[], bool],
+    say: Callable[[ServerError, float], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Run; again after an error that passes, if it may; `say` is told the error and the pause.
+
+    Raises:
+        ServerError: the last error.
+    """
+    started = time.monotonic()
+    for attempts in itertools.count(1):
+        try:
+            run()
+        except ServerError as error:
+            seconds = time.monotonic() - started
+            if not may_run_again() or not is_worth_retrying(error, attempts, seconds):
+                raise
+            pause = pause_seconds(attempts, random.random())  # noqa: S311 - jitter
+            say(error, pause)
+            sleep(pause)
+        else:
+            break

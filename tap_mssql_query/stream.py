@@ -7,8 +7,6 @@ and writing rows is ours, block by block.
 from __future__ import annotations
 
 import contextlib
-import itertools
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +29,7 @@ from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
 from tap_mssql_query.records import RowEncoder, dump_message, dump_record
-from tap_mssql_query.retrying import is_worth_retrying, pause_seconds
+from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
 from tap_mssql_query.window import find_window
 
@@ -115,25 +113,13 @@ class QueryStream(Stream):
 
     def _run(self) -> None:
         """Run the sync; again after an error that passes, while no row has left the process."""
-        started = time.monotonic()
-        for attempts in itertools.count(1):
-            pause = self._attempt(attempts, started)
-            if pause is None:
-                break
-            time.sleep(pause)
-
-    def _attempt(self, attempts: int, started: float) -> float | None:
-        """Run the sync once; the pause after which to run it again, None if it is done."""
-        try:
-            self._run_once()
-        except ServerError as error:
-            seconds = time.monotonic() - started
-            if self._has_written_rows or not is_worth_retrying(error, attempts, seconds):
-                raise
-            pause = pause_seconds(attempts, random.random())  # noqa: S311 - jitter
-            self.logger.warning("sync=%s: %s Trying again in %.1f s.", self.name, error, pause)
-            return pause
-        return None
+        run_again(
+            self._run_once,
+            may_run_again=lambda: not self._has_written_rows,
+            say=lambda error, pause: self.logger.warning(
+                "sync=%s: %s Trying again in %.1f s.", self.name, error, pause
+            ),
+        )
 
     def _run_once(self) -> None:
         sync, options = self.sync_settings, self._tap.run_options

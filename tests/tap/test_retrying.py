@@ -8,6 +8,7 @@ from tap_mssql_query.retrying import (
     MAX_SECONDS,
     is_worth_retrying,
     pause_seconds,
+    run_again,
 )
 
 TRANSIENT = [
@@ -51,3 +52,39 @@ def test_pauses_grow_with_full_jitter(attempts, ceiling):
     """Anything from nothing to a ceiling that doubles."""
     assert pause_seconds(attempts, 0.0) == 0.0
     assert pause_seconds(attempts, 1.0) == ceiling
+
+
+def _failing(times: int, number: int = 1205) -> list[QueryFailed]:
+    return [QueryFailed("", number=number) for _ in range(times)]
+
+
+def _run_against(errors: list[QueryFailed], *, may_run_again: bool = True) -> int:
+    """How often something runs that fails with these errors first; pauses are not waited for."""
+    runs = 0
+
+    def run() -> None:
+        nonlocal runs
+        runs += 1
+        if errors:
+            raise errors.pop()
+
+    run_again(run, may_run_again=lambda: may_run_again, say=lambda *_: None, sleep=lambda _: None)
+    return runs
+
+
+def test_run_is_repeated_until_it_succeeds():
+    """Two deadlocks, then success: three runs."""
+    assert _run_against(_failing(2)) == 3
+
+
+@pytest.mark.parametrize("errors", [_failing(MAX_ATTEMPTS), _failing(1, number=207)])
+def test_last_error_is_raised(errors):
+    """Too many attempts, or an error that will not pass, end in that error."""
+    with pytest.raises(QueryFailed):
+        _run_against(errors)
+
+
+def test_run_that_may_not_be_repeated_is_not():
+    """Once rows are out, a repeat would send them twice."""
+    with pytest.raises(QueryFailed):
+        _run_against(_failing(1), may_run_again=False)
