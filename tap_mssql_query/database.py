@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.column_types import Column, kind_of_sql_type, mark_json
 from tap_mssql_query.errors import ConnectionFailed
 from tap_mssql_query.odbc_drivers import find_odbc_driver, is_freetds, missing_library
 from tap_mssql_query.readers import APPLICATION_NAME, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tap_mssql_query.readers import Driver
     from tap_mssql_query.settings import DatabaseSettings, TapSettings
@@ -36,21 +35,6 @@ def server_time(session: Session) -> int:
     """The server's clock in whole unix seconds, rounded down. Raises QueryFailed."""
     ((now,),) = session.fetch_all("SELECT SYSUTCDATETIME()")
     return int(now.replace(tzinfo=UTC).timestamp())
-
-
-def describe_columns(session: Session, sql: str, json_columns: Sequence[str]) -> list[Column]:
-    """The columns of a query, without running it. Raises QueryFailed.
-
-    Source: sp_describe_first_result_set, SQL Server 2012 and newer. It cannot describe queries
-    that use temporary tables or dynamic SQL.
-    """
-    quoted = sql.replace("'", "''")
-    rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
-    return [
-        mark_json(Column(name or "", kind_of_sql_type(type_name or "")), json_columns)
-        for is_hidden, _ordinal, name, _is_nullable, _type_id, type_name, *_ in rows
-        if not is_hidden
-    ]
 
 
 def _open(database: DatabaseSettings, settings: TapSettings) -> Session:

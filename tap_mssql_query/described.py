@@ -30,7 +30,8 @@ class DescribedColumn:
 def describe_result(session: Session, sql: str) -> Sequence[DescribedColumn]:
     """The columns of a query that is not run. Raises QueryFailed.
 
-    Source: sp_describe_first_result_set, SQL Server 2012 and newer.
+    Source: sp_describe_first_result_set, SQL Server 2012 and newer. It cannot describe queries that
+    use temporary tables or dynamic SQL.
     """
     quoted = sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")

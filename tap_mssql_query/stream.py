@@ -21,8 +21,11 @@ from tap_mssql_query.column_types import (
     columns_of_arrow_schema,
     find_name_problems,
     json_schema_of_records,
+    kind_of_sql_type,
+    mark_json,
 )
-from tap_mssql_query.database import connect, describe_columns, server_time
+from tap_mssql_query.database import connect, server_time
+from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from tap_mssql_query.progress import Progress
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
@@ -244,7 +247,10 @@ class QueryStream(Stream):
         sync = self.sync_settings
         with contextlib.closing(connect(sync.database, self._tap.settings)) as session:
             sql = render_query(sync.query, SyncTimes(0, server_time(session)))
-            return describe_columns(session, sql, sync.json_columns)
+            return [
+                mark_json(Column(column.name, kind_of_sql_type(column.sql_type)), sync.json_columns)
+                for column in describe_result(session, sql)
+            ]
 
     def _use_columns(self, columns: Sequence[Column]) -> None:
         """Take the columns as the stream's schema. Raises QueryFailed if they cannot be."""
