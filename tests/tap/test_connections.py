@@ -269,13 +269,14 @@ def test_changed_query_is_said(run_tap, config):
     assert "--resync users" in other.log
 
 
-def test_query_timeout_is_a_setting(run_tap, config, server):
-    """`query_timeout_seconds` ends a query that does not begin to answer."""
-    server.faults.add(Delay(matching="last_updated", times=5))
+@pytest.mark.parametrize("reader", READERS)
+def test_query_timeout_is_a_setting(run_tap, config, server, reader):
+    """`query_timeout_seconds` ends a query that does not begin to answer; it is run once more."""
+    server.faults.add(Delay(matching="last_updated"))
 
-    run = run_tap({**config, "reader": "odbc", "query_timeout_seconds": 1, "syncs": [_sync()]})
+    run = run_tap({**config, "reader": reader, "query_timeout_seconds": 1, "syncs": [_sync()]})
 
-    assert run.exit_code == 3
+    assert run.exit_code == 0, run.log
     assert "timeout" in run.log.lower()
 
 
