@@ -1,4 +1,4 @@
-"""Shows on a terminal how far a sync is: a line every few seconds."""
+"""Shows on a terminal how far a stream is: a line every few seconds. For both programs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Rows, rows per second and elapsed time of one sync; silent where nobody looks."""
+    """Rows, rows per second and elapsed time of a stream; silent where nobody looks."""
 
     def __init__(
         self,
-        sync: str,
+        stream: str,
         logger: logging.Logger | logging.LoggerAdapter[logging.Logger],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sync = sync
+        self._stream = stream
         self._logger = logger
         self._clock = clock
         self._started = self._last = clock()
@@ -36,8 +36,8 @@ class Progress:
         self._last = now
         seconds = now - self._started
         self._logger.info(
-            "sync=%s rows=%d rows_per_second=%.0f seconds=%.0f",
-            self._sync,
+            "stream=%s rows=%d rows_per_second=%.0f seconds=%.0f",
+            self._stream,
             rows,
             rows / seconds,
             seconds,

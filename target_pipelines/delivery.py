@@ -149,8 +149,9 @@ class Delivery:
         attempts = 0
         while True:
             self._wait(self._pacer.reserve())
-            self._report.add_attempt(size, is_retry=attempts > 0)
+            started = time.monotonic()
             outcome = sender.send(batch)
+            self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
             attempts += 1
             if isinstance(outcome, (Delivered, Refused)):
                 return outcome, attempts

@@ -48,11 +48,12 @@ class StreamEncoder:
         *,
         plugin: str,
         last_sync_time: object,
-        has_keys: bool,
+        keys: frozenset[str],
         settings: TargetSettings,
         call_max_bytes: int,
         event_schemas: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        self.keys = keys
         self.last_sync_time = last_sync_time
         self._stream = stream
         self._call_type = call_type
@@ -66,7 +67,7 @@ class StreamEncoder:
             stream=stream,
             call_type=call_type.name,
             last_sync_time=last_sync_time,
-            counts_repeats=call_type.is_event and not has_keys,
+            counts_repeats=call_type.is_event and not keys,
         )
         self._said_unplaced: set[str] = set()
 

@@ -5,6 +5,8 @@
     ├── DeliveryError               4    look at the destination, then run again
     │   ├── DeliveryStopped         4    the destination refuses this run: credentials, address
     │   └── InputError              4    the tap's messages broke off or are none; run it again
+    │       ├── RecordWithoutSchema 4    a RECORD came before the SCHEMA of its stream
+    │       └── RecordWithoutKey    4    a RECORD lacks a key property of its stream
     ├── TooManyRejected             5    look at the dead letters; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
     ├── Interrupted          129-143    a signal ended the run; run it again
@@ -15,6 +17,8 @@ nothing. Messages never hold values of rows, write keys or answers of a server.
 """
 
 from __future__ import annotations
+
+from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
 
 
 class PipelinesError(Exception):
@@ -45,6 +49,16 @@ class DeliveryStopped(DeliveryError):  # noqa: N818 - reads as what happened
 
 class InputError(DeliveryError):
     """A line of the input is no Singer message."""
+
+
+class RecordWithoutSchema(  # noqa: N818 - reads as what happened; the SDK's name for it, too
+    InputError, RecordsWithoutSchemaException
+):
+    """A RECORD came before the SCHEMA of its stream."""
+
+
+class RecordWithoutKey(InputError, MissingKeyPropertiesError):  # noqa: N818 - as above
+    """A RECORD lacks a key property that its SCHEMA promised."""
 
 
 class TooManyRejected(PipelinesError):  # noqa: N818 - reads as what happened

@@ -50,6 +50,8 @@ def _check(message: Mapping[str, Any], kind: str, number: int) -> None:
     key, expected = _REQUIRED[kind]
     if not isinstance(message.get(key), expected):
         raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")
+    if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
+        raise InputError(f"Line {number} of the input, a SCHEMA, has no object `properties`.")
     if kind != "STATE" and not isinstance(message.get("stream"), str):
         raise InputError(f"Line {number} of the input, a {kind}, has no text `stream`.")
 

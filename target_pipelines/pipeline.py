@@ -7,11 +7,18 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tap_mssql_query.progress import Progress
 from target_pipelines.acks import Acks, State
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
 from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
-from target_pipelines.errors import ConfigurationError, InputError, PipelinesError
+from target_pipelines.errors import (
+    ConfigurationError,
+    InputError,
+    PipelinesError,
+    RecordWithoutKey,
+    RecordWithoutSchema,
+)
 from target_pipelines.messages import parse_message
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
@@ -71,6 +78,7 @@ class Pipeline:
         self._encoders: dict[str, StreamEncoder] = {}
         self._call_types: dict[str, str] = {}
         self.message_counts: Counter[str] = Counter()
+        self._progress = Progress("all", logger)
         self._line_number = 0
         # What the current block has brought since the last STATE.
         self._read: Counter[str] = Counter()
@@ -148,7 +156,7 @@ class Pipeline:
             call_type,
             plugin=self._plugins.call_types.plugin_of(call_type.name),
             last_sync_time=keywords.get("x-last-sync-time"),
-            has_keys=bool(message.get("key_properties")),
+            keys=frozenset(message.get("key_properties") or ()),
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
             event_schemas=self._destination.event_schemas,
@@ -173,9 +181,15 @@ class Pipeline:
     def _take_record(self, stream: str, record: dict[str, Any]) -> None:
         encoder = self._encoders.get(stream)
         if encoder is None:
-            raise InputError(
+            raise RecordWithoutSchema(
                 f'Line {self._line_number} of the input is a RECORD of stream "{stream}", which '
                 "has had no SCHEMA."
+            )
+        if encoder.keys and not encoder.keys <= record.keys():
+            missing = ", ".join(sorted(encoder.keys - record.keys()))
+            raise RecordWithoutKey(
+                f'Line {self._line_number} of the input, a RECORD of stream "{stream}", lacks '
+                f"its key: {missing}."
             )
         self._read[stream] += 1
         result = encoder.encode(record, self._acks.epoch)
@@ -201,6 +215,7 @@ class Pipeline:
         self._acks.add_records(self._read.total())
         for stream, count in self._read.items():
             self._report.add_read(stream, count)
+        self._progress.show(self._report.read)
         for stream in self._filtered:
             self._settlement.filter(stream, epoch)
         if self._letters:

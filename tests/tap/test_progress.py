@@ -20,8 +20,8 @@ def _lines(monkeypatch, caplog, *, is_terminal: bool) -> list[str]:
 def test_terminal_shows_progress_now_and_then(monkeypatch, caplog):
     """A line every five seconds, with rows, rows per second and the time so far."""
     assert _lines(monkeypatch, caplog, is_terminal=True) == [
-        "sync=users rows=600 rows_per_second=100 seconds=6",
-        "sync=users rows=1200 rows_per_second=100 seconds=12",
+        "stream=users rows=600 rows_per_second=100 seconds=6",
+        "stream=users rows=1200 rows_per_second=100 seconds=12",
     ]
 
 

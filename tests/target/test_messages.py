@@ -29,6 +29,10 @@ BAD = {
     "record without record": (b'{"type":"RECORD","stream":"s"}\n', "no object `record`"),
     "record without stream": (b'{"type":"RECORD","record":{}}\n', "no text `stream`"),
     "schema without schema": (b'{"type":"SCHEMA","stream":"s"}\n', "no object `schema`"),
+    "schema without properties": (
+        b'{"type":"SCHEMA","stream":"s","schema":{"type":"object"}}\n',
+        "no object `properties`",
+    ),
     "state without value": (b'{"type":"STATE","value":null}\n', "no object `value`"),
     "lone surrogate": (b'{"type":"STATE","value":{"a":"\\ud83d"}}\n', "invalid JSON"),
     "no UTF-8": (b'{"type":"STATE","value":{"a":"\xff"}}\n', "invalid JSON"),

@@ -392,3 +392,51 @@ def test_order_of_two_hundred_persons(collector, config, run_target):
     assert all(seen == list(range(100)) for seen in numbers.values())
     assert len({call.message_id for call in collector.calls}) == 20_000
     assert any(request.status == 503 for request in collector.requests)
+
+
+def test_record_without_its_key_is_an_error(collector, config, run_target):
+    """A tap that breaks its own promise stops the run; rows before it are delivered."""
+    keyed = {**schema("s", "identify"), "key_properties": ["userId"]}
+
+    run = run_target(config, [keyed, *_users(2), state(1), record("s", plan="a")])
+
+    assert (run.exit_code, run.states, len(collector.calls)) == (4, [STATE], 2)
+    assert "lacks its key: userId" in run.log
+
+
+def test_interleaved_streams_keep_their_states(collector, config, run_target):
+    """Records and states of several streams may alternate; the newest safe state is the last."""
+    messages = [schema("a", "identify"), schema("b", "track")]
+    for number in range(20):
+        messages += [record("a", userId=number), record("b", userId=number, event="e")]
+        messages.append(state(number))
+
+    run = run_target({**config, "batch_max_calls": 3}, messages)
+
+    assert (run.exit_code, len(collector.calls)) == (0, 40)
+    assert run.states[-1] == state(19)["value"]
+    numbers = [value["bookmarks"]["s"]["last_sync_time"] for value in run.states]
+    assert numbers == sorted(numbers)
+
+
+def test_rate_is_kept_over_all_lanes(collector, config, run_target):
+    """`requests_per_second` is a limit of the run, whatever the concurrency."""
+    config = {**config, "batch_max_calls": 1, "concurrency": 8, "requests_per_second": 20}
+
+    run_target(config, [schema("s", "identify"), *_users(21)])
+
+    arrivals = sorted(request.arrived_at for request in collector.requests)
+    assert len(arrivals) == 21
+    assert arrivals[-1] - arrivals[0] >= 0.9
+
+
+def test_report_tells_latencies_and_retries(collector, config, run_target, tmp_path):
+    """The summary as JSON has what an operator asks next."""
+    collector.script([{"status": 503}])
+
+    run = run_target({**config, "report_path": "report.json"}, STREAM)
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["requests"], report["retries"]) == (2, 1)
+    assert report["latency_seconds"].keys() == {"p50", "p95", "p99", "max"}
+    assert "1 API calls in 2 requests (1 retried)" in run.log

@@ -1,0 +1,14 @@
+"""singer-sdk's own tests of a target; `test_sdk_standard.py` runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from singer_sdk.testing import get_target_test_class
+
+from target_pipelines.target import TargetPipelines
+
+TestTarget = get_target_test_class(
+    TargetPipelines, config=json.loads(os.environ["STANDARD_TEST_CONFIG"])
+)
