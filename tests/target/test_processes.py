@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -59,6 +61,53 @@ def test_signal_ends_retrying(collector, config, start_target):
 
     assert process.wait(timeout=20) == 143
     assert process.stdout.read() == ""
+
+
+BUSY = {
+    "sending": [{"delay_seconds": 3.0, "times": None}],
+    "retrying": [{"status": 500, "times": None}],
+    "dripping": [{"status": 500, "body": "x" * 100, "drip_seconds": 0.1, "times": None}],
+}
+
+
+@pytest.mark.parametrize("behaviours", BUSY.values(), ids=list(BUSY))
+@pytest.mark.parametrize("is_at_the_end", [True, False], ids=["draining", "reading"])
+def test_signal_is_heard_in_every_phase(collector, config, start_target, behaviours, is_at_the_end):
+    """Within seconds the run ends, and no STATE covers what was not acknowledged."""
+    collector.script(behaviours)
+    rows = [record("s", userId=number, text="x" * 1000) for number in range(5_000)]
+    process = start_target({**config, "concurrency": 2, "batch_max_calls": 50})
+    feeder = threading.Thread(
+        target=_feed, args=(process, [schema("s", "identify"), *rows, state(1)], is_at_the_end)
+    )
+    feeder.start()
+    threading.Event().wait(1.5)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=20) == 143
+    assert process.stdout.read() == ""
+    feeder.join()
+
+
+def _feed(process, messages, ends: bool) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(lines(messages))
+        process.stdin.flush()
+        if ends:
+            process.stdin.close()
+
+
+def test_killed_tap_leaves_no_state_for_half_a_line(collector, config, start_target):
+    """A tap that dies in mid line ends the run with 4; what it wrote before is delivered."""
+    process = start_target(config)
+    text = lines([*STREAM, record("s", userId=2)]) + '{"type":"RECORD","stream":"s","reco'
+
+    output, log = process.communicate(text, timeout=20)
+
+    assert (process.returncode, output) == (4, STATE_LINE)
+    assert "breaks off in the middle" in log
+    assert len(collector.calls) == 2
 
 
 def test_state_does_not_wait_for_the_end_of_the_input(config, start_target):
