@@ -6,7 +6,6 @@ person's calls arrive in the order of their rows, whatever the concurrency and t
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -45,12 +44,14 @@ class Delivery:
         concurrency: int,
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
+        dice: Callable[[], float],
     ) -> None:
         self._settlement = settlement
         self._report = report
         self._pacer = pacer
         self._max_retry_seconds = max_retry_seconds
         self._check_interrupted = check_interrupted
+        self._dice = dice
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
@@ -160,7 +161,7 @@ class Delivery:
             self._wait(self._retry_delay(outcome, attempts, deadline))
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
-        delay = backoff_seconds(attempts, outcome.after_seconds, random.random())  # noqa: S311
+        delay = backoff_seconds(attempts, outcome.after_seconds, self._dice())
         if time.monotonic() + delay > deadline:
             raise DeliveryStopped(
                 f"A batch was not accepted in {attempts} attempts within `max_retry_seconds` "

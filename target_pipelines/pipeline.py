@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ class Pipeline:
         report: RunReport,
         write_state: Callable[[State], None],
         check_interrupted: Callable[[], None],
+        dice: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._plugins = plugins
@@ -74,6 +76,7 @@ class Pipeline:
             concurrency=settings.concurrency,
             max_retry_seconds=settings.max_retry_seconds,
             check_interrupted=check_interrupted,
+            dice=dice,
         )
         self._encoders: dict[str, StreamEncoder] = {}
         self._call_types: dict[str, str] = {}

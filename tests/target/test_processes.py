@@ -180,3 +180,11 @@ def test_version_is_shown():
     shown = subprocess.run([TARGET, "--version"], capture_output=True, text=True, check=True)
 
     assert shown.stdout.startswith("target-pipelines v")
+
+
+def test_proxies_of_the_environment_are_used_when_asked_for(config, run_target):
+    """`trust_environment` takes them: here to a proxy that is not there."""
+    environment = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
+    config = {**config, "trust_environment": True, "max_retry_seconds": 0.1}
+
+    assert run_target(config, STREAM, environment=environment).exit_code == 4

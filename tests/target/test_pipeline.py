@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_pipelines.batching import EncodedCall, Limits
+from target_pipelines.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.json_numbers import decode_object
+from target_pipelines.pipeline import Pipeline, running
+from target_pipelines.plugin_host import load_plugins
+from target_pipelines.report import RunReport
+from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry
+from target_pipelines.settings import TargetSettings
+from tests.target.conftest import record, schema, state
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+PLUGINS = load_plugins()
+
+
+class _Settled:
+    """Which rows are settled, as the ends of the pipeline see it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.delivered: list[tuple[str, int]] = []
+        self.rejected: set[int] = set()
+
+    @property
+    def numbers(self) -> set[int]:
+        return {number for _, number in self.delivered} | self.rejected
+
+
+class _Letters(DeadLetters):
+    def __init__(self, settled: _Settled) -> None:
+        self._settled = settled
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        with self._settled.lock:
+            for letter in letters:
+                source = letter.record or letter.call["properties"]
+                self._settled.rejected.add(int(source["n"]))
+
+
+class _Destination:
+    """Takes, refuses, or asks to be tried again, as the dice say; poison is never taken."""
+
+    max_lanes = None
+    event_schemas: Mapping[str, Mapping[str, Any]] = {}
+
+    def __init__(self, settled: _Settled, dice: random.Random, batch_max_calls: int) -> None:
+        self._settled = settled
+        self._dice = dice
+        self.limits = Limits(
+            call_max_bytes=10_000, batch_max_bytes=10_000, batch_max_calls=batch_max_calls
+        )
+
+    def open_sender(self) -> _Destination:
+        return self
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        with self._settled.lock:
+            if self._dice.random() < 0.3:
+                return Retry("busy")
+            if any(b"poison" in call.body for call in calls):
+                return Refused("poison")
+            for call in calls:
+                number = int(decode_object(call.body)["properties"]["n"])
+                self._settled.delivered.append((call.person, number))
+            return Delivered()
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b"]),  # the stream
+        st.integers(1, 4),  # the person
+        st.sampled_from(["fine", "fine", "fine", "poison", None]),  # the event
+        st.booleans(),  # whether a STATE follows
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.integers(1, 7), st.integers(1, 4), st.integers(1, 10), st.randoms())
+def test_every_row_is_settled_in_order_before_its_state(
+    rows, batch_max_calls, concurrency, block, dice
+):
+    """Whatever fails: no STATE precedes an unsettled row, nobody is out of order, none is lost."""
+    settled = _Settled()
+    written: list[int] = []
+
+    def write_state(value: dict[str, Any]) -> None:
+        last = value["bookmarks"]["s"]["last_sync_time"]
+        assert settled.numbers >= set(range(last + 1))
+        written.append(last)
+
+    pipeline = Pipeline(
+        TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
+        PLUGINS,
+        _Destination(settled, dice, batch_max_calls),
+        dead_letters=_Letters(settled),
+        report=RunReport(),
+        write_state=write_state,
+        check_interrupted=lambda: None,
+        dice=lambda: 0.0,  # pauses of no length
+    )
+    with running(pipeline):
+        lines = _lines_of(rows)
+        for start in range(0, len(lines), block):
+            pipeline.process(lines[start : start + block])
+
+    assert settled.numbers == set(range(len(rows)))
+    assert written == sorted(written)
+    for person in "1234":
+        numbers = [number for whom, number in settled.delivered if whom == person]
+        assert numbers == sorted(numbers)
+
+
+def _lines_of(rows) -> list[bytes]:
+    messages = [schema("a", "track"), schema("b", "track")]
+    for number, (stream, person, event, has_state) in enumerate(rows):
+        messages.append(record(stream, userId=person, event=event, n=number))
+        if has_state:
+            messages.append(state(number))
+    return [json.dumps(message).encode() + b"\n" for message in messages]
