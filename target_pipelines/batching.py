@@ -19,6 +19,7 @@ class EncodedCall:
         call_type: the name of its type.
         person: whom it is about; calls about the same keep their order.
         epoch: the stretch of input between two STATEs that its record came in; see `acks`.
+        line: the Singer line of its record, kept for the dead letter that it may become.
     """
 
     body: bytes
@@ -26,6 +27,7 @@ class EncodedCall:
     call_type: str
     person: str
     epoch: int
+    line: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Calls that will never be accepted, on disk with the reason before any STATE may cover them.
 
 One JSON object per line: `time`, `stream`, `call_type`, `reason`, `status` (of HTTP), `attempts`,
-`call` (as far as it was made), `record` (where it became no call) and its `last_sync_time`, which
-belongs to the messageId. They hold personal data:
+`call` (as far as it was made), `record`, and for a record that became no call `last_sync_time`,
+which belongs to its messageId. They hold personal data:
 the file is readable by its owner only.
 """
 

@@ -175,12 +175,14 @@ class Delivery:
             raise PipelinesError("the run is stopping")
 
     def _reject(self, call: EncodedCall, outcome: Refused, attempts: int) -> None:
+        sent, record = decode_call(call)
         letter = DeadLetter(
             stream=call.stream,
             call_type=call.call_type,
             reason=f"The destination refused the call: {outcome.reason}.",
             status=outcome.status,
             attempts=attempts,
-            call=decode_call(call.body),
+            call=sent,
+            record=record,
         )
         self._settlement.reject([letter], call.epoch)

@@ -71,8 +71,8 @@ class StreamEncoder:
         )
         self._said_unplaced: set[str] = set()
 
-    def encode(self, record: Json, epoch: int) -> EncodedCall | Rejection | None:
-        """The call of a record that belongs to an epoch of `Acks`; None if it is filtered out."""
+    def encode(self, record: Json, epoch: int, line: bytes) -> EncodedCall | Rejection | None:
+        """The call of a record, which came on a line in an epoch; None if it is filtered out."""
         try:
             call = self._map(record)
         except MappingProblem as problem:
@@ -90,7 +90,7 @@ class StreamEncoder:
             return Rejection(
                 f"The call is {len(body)} bytes; {self._call_max_bytes} are allowed.", call
             )
-        return EncodedCall(body, self._stream, self._call_type.name, person_of(call), epoch)
+        return EncodedCall(body, self._stream, self._call_type.name, person_of(call), epoch, line)
 
     def _map(self, record: Json) -> Json | None:
         try:
@@ -129,15 +129,17 @@ def find_reason(schema: Mapping[str, Any], call: Json) -> str:
     return f"{_place_of(error)} {complaint_of(error)}." if error else ""
 
 
-def encode_letter(stream: str, call_type: str, call: Json, epoch: int) -> EncodedCall:
+def encode_letter(letter: Json, epoch: int) -> EncodedCall:
     """The call of a dead letter, as it was sent the first time."""
-    return EncodedCall(encode_json(call), stream, call_type, person_of(call), epoch)
+    call, line = letter["call"], encode_json({"record": letter["record"]})
+    body = encode_json(call)
+    return EncodedCall(body, letter["stream"], letter["call_type"], person_of(call), epoch, line)
 
 
-def decode_call(body: bytes) -> Json:
-    """The call in its bytes, numbers with their digits."""
-    call: Json = decode_json(body)
-    return call
+def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
+    """A call and its record, numbers with their digits."""
+    record = decode_json(call.line)["record"] if call.line else None
+    return decode_json(call.body), record
 
 
 def person_of(call: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from target_pipelines.errors import (
     RecordWithoutKey,
     RecordWithoutSchema,
 )
+from target_pipelines.json_numbers import encode_json
 from target_pipelines.messages import parse_message
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
@@ -99,7 +100,7 @@ class Pipeline:
             for line in lines:
                 self._line_number += 1
                 if not line.isspace():
-                    self._process_message(parse_message(line, self._line_number))
+                    self._process_message(parse_message(line, self._line_number), line)
         finally:  # what was read before a bad line is good
             self._hand_over()
 
@@ -109,15 +110,14 @@ class Pipeline:
         Raises KeyError or TypeError if it is none.
         """
         stream, call_type = letter["stream"], letter["call_type"]
-        if letter["record"] is None:
+        if letter["attempts"]:
             self._report.start_stream(stream, call_type)
             self._read[stream] += 1
-            call = encode_letter(stream, call_type, letter["call"], self._acks.epoch)
-            self._calls.append(call)
+            self._calls.append(encode_letter(letter, self._acks.epoch))
         else:
             keywords = {"x-call-type": call_type, "x-last-sync-time": letter["last_sync_time"]}
             self._take_schema(stream, {"schema": keywords})
-            self._take_record(stream, letter["record"])
+            self._take_record(stream, letter["record"], encode_json({"record": letter["record"]}))
         self._hand_over()
 
     def drain(self) -> None:
@@ -138,11 +138,11 @@ class Pipeline:
         """The run ends early: what is in flight may end, nothing new begins."""
         self._delivery.abandon()
 
-    def _process_message(self, message: dict[str, Any]) -> None:
+    def _process_message(self, message: dict[str, Any], line: bytes) -> None:
         self.message_counts[message["type"]] += 1
         match message["type"]:
             case "RECORD":
-                self._take_record(message["stream"], message["record"])
+                self._take_record(message["stream"], message["record"], line)
             case "SCHEMA":
                 self._take_schema(message["stream"], message)
             case "STATE":
@@ -181,7 +181,7 @@ class Pipeline:
             )
         return name
 
-    def _take_record(self, stream: str, record: dict[str, Any]) -> None:
+    def _take_record(self, stream: str, record: dict[str, Any], line: bytes) -> None:
         encoder = self._encoders.get(stream)
         if encoder is None:
             raise RecordWithoutSchema(
@@ -195,7 +195,7 @@ class Pipeline:
                 f"its key: {missing}."
             )
         self._read[stream] += 1
-        result = encoder.encode(record, self._acks.epoch)
+        result = encoder.encode(record, self._acks.epoch, line)
         if result is None:
             self._filtered.append(stream)
         elif isinstance(result, Rejection):

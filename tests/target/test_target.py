@@ -88,7 +88,8 @@ def test_refused_batch_is_split_until_the_culprit_is_alone(collector, config, ru
 
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 80)
     (letter,) = run.dead_letters
-    assert (letter["status"], letter["call"]["userId"]) == (400, "7")
+    assert (letter["status"], letter["attempts"], letter["call"]["userId"]) == (400, 1, "7")
+    assert letter["record"] == {"userId": 7, "a": "poison"}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401, 403, 404])
@@ -440,3 +441,15 @@ def test_report_tells_latencies_and_retries(collector, config, run_target, tmp_p
     assert (report["requests"], report["retries"]) == (2, 1)
     assert report["latency_seconds"].keys() == {"p50", "p95", "p99", "max"}
     assert "1 API calls in 2 requests (1 retried)" in run.log
+
+
+def test_alias_stands_where_its_row_stood(collector, config, run_target):
+    """Merging two people cannot be undone: what came before is said before, on failure too."""
+    collector.script([{"status": 503, "times": 3}])
+    rows = [record("people", userId=1, plan="a"), record("merges", userId=1, previousId=9)]
+    messages = [schema("people", "identify"), schema("merges", "alias"), *rows * 10]
+
+    run = run_target({**config, "batch_max_calls": 3, "concurrency": 8}, messages)
+
+    assert run.exit_code == 0
+    assert [call.type for call in collector.calls] == ["identify", "alias"] * 10
