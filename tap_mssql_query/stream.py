@@ -26,7 +26,13 @@ from tap_mssql_query.column_types import (
 )
 from tap_mssql_query.database import connect, server_time
 from tap_mssql_query.described import describe_result
-from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from tap_mssql_query.errors import (
+    Interrupted,
+    OutputClosed,
+    QueryFailed,
+    ServerError,
+    StateError,
+)
 from tap_mssql_query.progress import Progress
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
@@ -101,11 +107,17 @@ class QueryStream(Stream):
         *,
         write_messages: bool = True,  # noqa: ARG002
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Run the sync; a sync that fails is remembered, so that the others go on."""
+        """Run the sync; a sync that fails is remembered, so that the others go on.
+
+        What ends the whole run is remembered too: raised here, the SDK would call it a bug.
+        """
         try:
-            self._run()
+            if not self._tap.is_ending:
+                self._run()
         except (ServerError, StateError) as error:
             self._tap.add_failure(self.name, error)
+        except (Interrupted, OutputClosed) as end:
+            self._tap.end(end)
         yield from ()
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002

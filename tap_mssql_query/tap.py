@@ -92,6 +92,7 @@ class TapMSSQLQuery(Tap):
 
     def __init__(self, *, run_options: RunOptions | None = None, **kwargs: Any) -> None:
         self._failures: dict[str, TapError] = {}
+        self._end: TapError | None = None
         self.run_options = run_options or RunOptions()
         super().__init__(**kwargs)
 
@@ -136,8 +137,19 @@ class TapMSSQLQuery(Tap):
         self.logger.error("sync=%s failed: %s", sync, error)
         self._failures[sync] = error
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether no further sync is to begin."""
+        return self._end is not None
+
+    def end(self, error: Interrupted | OutputClosed) -> None:
+        """End the run as soon as the SDK lets go of it."""
+        self._end = error
+
     def raise_failures(self) -> None:
-        """Raise one error for all syncs that failed, if any did."""
+        """Raise what ended the run, or one error for all syncs that failed, if any did."""
+        if self._end is not None:
+            raise self._end
         if not self._failures:
             return
         names = ", ".join(sorted(self._failures))

@@ -290,6 +290,20 @@ def test_signal_ends_a_long_query(config, server, start_tap, reader):
     process.terminate()
 
     assert process.wait(timeout=15) == 143
+    assert "unhandled" not in process.stderr.read()
+
+
+def test_reader_that_leaves_ends_the_tap_quietly(config, server, start_tap):
+    """As `| head -1` does: an exit code of its own, and no talk of errors."""
+    server.canned["SELECT many"] = CannedResult.build(
+        [Column("n", SqlType("int"))], [(n,) for n in range(10_000)], repeat=20
+    )
+    process = start_tap({**config, "syncs": [_sync(query="SELECT many"), _sync(name="next")]})
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.wait(timeout=20) == 141
+    assert "ERROR" not in process.stderr.read()
 
 
 def test_slow_reader_holds_the_tap_back(config, server, start_tap):
