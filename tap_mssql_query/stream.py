@@ -10,9 +10,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._state import write_stream_state
-from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
 from tap_mssql_query import bookmarks
@@ -37,13 +35,14 @@ from tap_mssql_query.progress import Progress
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
-from tap_mssql_query.records import RowEncoder, dump_message, dump_record
+from tap_mssql_query.records import RowEncoder, dump_message
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.stream_maps import block_encoder
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from singer_sdk.mapper import StreamMap
@@ -84,11 +83,16 @@ class QueryStream(Stream):
         return self._stream_maps
 
     @property
+    def has_catalog(self) -> bool:
+        """Whether the user gave a catalog, which selects streams and columns."""
+        return self._tap.input_catalog is not None
+
+    @property
     def selected(self) -> bool:
         """Whether the sync is enabled and the catalog, if there is one, selects it."""
         if not self.sync_settings.enabled:
             return False
-        return self._tap.input_catalog is None or bool(self.mask.get((), True))
+        return not self.has_catalog or bool(self.mask.get((), True))
 
     @selected.setter
     def selected(self, value: bool | None) -> None:
@@ -212,7 +216,7 @@ class QueryStream(Stream):
         self, blocks: Iterator[pa.RecordBatch], encoder: RowEncoder
     ) -> tuple[int, bool]:
         """Rows written, and whether those are all."""
-        encode = encoder.encode if self._is_plain() else self._mapped(encoder)
+        encode = block_encoder(self, encoder)
         limit = self.ABORT_AT_RECORD_COUNT
         rows = 0
         progress = Progress(self.name, self.logger)
@@ -225,32 +229,6 @@ class QueryStream(Stream):
             if wanted.num_rows < block.num_rows:
                 return rows, False
         return rows, True
-
-    def _is_plain(self) -> bool:
-        """True if every row goes out whole, as it is: no stream maps, flattening or selection."""
-        maps = self.stream_maps
-        if len(maps) != 1 or type(maps[0]) is not SameRecordTransform:
-            return False
-        if self._tap.config.get("flattening_enabled"):
-            return False
-        return self._tap.input_catalog is None or all(self.mask.values())
-
-    def _mapped(self, encoder: RowEncoder) -> Callable[[pa.RecordBatch], bytes]:
-        """Encodes through the SDK's selection and stream maps, record by record."""
-
-        def encode(block: pa.RecordBatch) -> bytes:
-            return b"".join(
-                line for record in encoder.records(block) for line in self._lines_of(record)
-            )
-
-        return encode
-
-    def _lines_of(self, record: dict[str, Any]) -> Iterator[bytes]:
-        pop_deselected_record_properties(record, self.schema, self.mask)
-        for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
-            if mapped is not None:
-                yield dump_record(stream_map.stream_alias, mapped)
 
     # Columns
 
