@@ -89,9 +89,9 @@ def lines(connection, run_sql, tmp_path_factory):
     return {reader: _run(connection, reader, tmp_path_factory) for reader in ("arrow", "odbc")}
 
 
-def _run(connection, reader: str, tmp_path_factory) -> list[bytes]:
+def _run(connection, reader: str, tmp_path_factory, **settings: Any) -> list[bytes]:
     sync = {"name": "s", "type": "identify", "query": "SELECT * FROM every_type"}
-    config = {**connection, "reader": reader, "syncs": [sync]}
+    config = {**connection, "reader": reader, "syncs": [sync], **settings}
     path = tmp_path_factory.mktemp("types") / "tap.json"
     path.write_text(json.dumps(config))
     done = subprocess.run([TAP, "--config", path], capture_output=True, check=False)
@@ -103,6 +103,15 @@ def test_both_readers_give_the_same_bytes(lines):
     """Which reader was used cannot be seen in the output."""
     assert lines["arrow"] == lines["odbc"]
     assert len(lines["arrow"]) == 2
+
+
+def test_way_through_the_sdk_gives_the_same_bytes(lines, connection, tmp_path_factory):
+    """A stream map that changes nothing changes nothing: record by record as block by block."""
+    stream_maps = {"s": {"no_such_column": None}}
+
+    mapped = _run(connection, "arrow", tmp_path_factory, stream_maps=stream_maps)
+
+    assert mapped == lines["arrow"]
 
 
 @pytest.mark.parametrize("name", TYPES)
