@@ -1,0 +1,258 @@
+"""The contract of a call type, as checks for the tests of whoever offers one.
+
+Nothing here needs pytest, except `get_call_type_test_class`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_pipelines import call_types
+from target_pipelines.batching import EncodedCall
+from target_pipelines.encoding import Rejection, StreamEncoder
+from target_pipelines.json_numbers import decode_object, encode_json
+from target_pipelines.mapping import MappingProblem, compile_plan
+from target_pipelines.settings import TargetSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_pipelines.call_types import CallType, Json
+
+Row = dict[str, Any]
+"""One row of a query: its columns' values, by their names."""
+
+API_CALLS = frozenset({"alias", "group", "identify", "page", "screen", "track"})
+"""The calls of the Data Pipelines API. Source: its OpenAPI description and SDKs."""
+MARK = "c4n4ry"
+"""Stands in the texts of `ODD_VALUES`, and so must not stand in a reason."""
+ODD_VALUES: Mapping[str, Any] = {
+    "NULL": None,
+    "empty text": "",
+    "spaces": "   ",
+    "true": True,
+    "zero": 0,
+    "negative": -1,
+    "38 digits": 10**38 - 1,
+    "decimal": Decimal("1234567890123456789.0123456789012345678"),
+    "tiny float": Decimal("-2.2250738585072014E-308"),
+    "huge float": Decimal("1.7976931348623157E+308"),
+    "unicode": f"{MARK} Zoë 名 \U0001f30a \u202e \u0000 \\ \"quoted\" 'quoted'",
+    "huge text": MARK * 10_000,
+    "date": "0001-01-01T00:00:00",
+    "JSON object": {"a": MARK, "b": None},
+    "JSON array": [MARK, None, Decimal("0.10")],
+    "JSON text": f'{{"a": "{MARK}"}}',
+    "broken JSON text": f'{{"a": "{MARK}',
+}
+"""What a column may hold, whatever the query's author had in mind."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ENOUGH_BYTES = 32 * 1024  # what Customer.io takes
+
+
+def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
+    """Run every check. Raises AssertionError, which names the call type and what is wrong.
+
+    Args:
+        call_type: what the plugin registers.
+        rows: examples that must become calls; at least one, and between them every column of
+            interest, because each check tries odd values in each column.
+    """
+    check_names(call_type)
+    check_schema(call_type)
+    _require(rows, call_type, "has no example rows: give at least one that becomes a call")
+    for row in rows:
+        check_example(call_type, row)
+        check_repeat(call_type, row)
+        check_build(call_type, row)
+        for column in row:
+            for kind in ODD_VALUES:
+                check_odd_value(call_type, row, column, kind)
+
+
+def check_names(call_type: CallType) -> None:
+    """The names can be written in a configuration, and the API knows the call."""
+    name = call_type.name
+    _require(
+        isinstance(name, str) and _NAME.fullmatch(name),
+        call_type,
+        "must have a name of small letters, digits and underscores that begins with a letter",
+    )
+    _require(
+        call_type.summary and call_type.summary == " ".join(call_type.summary.split()),
+        call_type,
+        "must have a summary of one line, without spaces around it",
+    )
+    _require(
+        call_type.wire_name in API_CALLS,
+        call_type,
+        f'is sent as "{call_type.wire_name}"; `sends_as` must be one of the API\'s calls: '
+        f"{', '.join(sorted(API_CALLS))}",
+    )
+
+
+def check_schema(call_type: CallType) -> None:
+    """The schema is a JSON Schema, of an object, and has a place for the other columns."""
+    call_types.check_schema(call_type, "under test")
+    schema = call_type.schema
+    _require(schema.get("type") == "object", call_type, 'must have a schema of "type": "object"')
+    known = schema.get("properties", {})
+    container = call_type.extra_columns
+    _require(
+        container is None or known.get(container, {}).get("type") == "object",
+        call_type,
+        f"puts other columns in `{container}`, which its schema does not describe as an object",
+    )
+
+
+def check_example(call_type: CallType, row: Row) -> None:
+    """The row becomes a call: JSON that the schema accepts, with the API's name and an id."""
+    outcome = _encode(call_type, row)
+    reason = outcome.reason.rstrip(".") if isinstance(outcome, Rejection) else ""
+    _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
+    _require(outcome, call_type, "filtered an example row out")
+    call = _parse(outcome)
+    _require(call["type"] == call_type.wire_name, call_type, "must leave the call's `type` alone")
+    _require(call["messageId"], call_type, "made a call without `messageId`")
+
+
+def check_repeat(call_type: CallType, row: Row) -> None:
+    """The same row makes the same bytes again, so that a repeat has the same messageId."""
+    once, again = _encode(call_type, row), _encode(call_type, row)
+    _require(
+        once == again,
+        call_type,
+        "made two calls of one row: `build` must not look at clocks, chance or earlier calls",
+    )
+
+
+def check_build(call_type: CallType, row: Row) -> None:
+    """`build` bears each column missing, and all of them; it leaves the row's own values alone."""
+    for missing in (*row, None):
+        record = _as_read({name: row[name] for name in row if name != missing and missing})
+        _build(call_type, record, f"without `{missing}`" if missing else "without any column")
+    _build(call_type, _as_read(row), "of an example row")
+
+
+def check_odd_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
+    """With an odd value in a column there is a call, none, or a reason that does not show it."""
+    record = {**row, column: ODD_VALUES[kind]}
+    where = f"with {kind} in `{column}`"
+    _build(call_type, _as_read(record), where)
+    for null_values in ("omit", "send"):
+        outcome = _encode(call_type, record, null_values)
+        if isinstance(outcome, EncodedCall):
+            _parse(outcome)
+        elif outcome is not None:
+            _require(outcome.reason, call_type, f"gave no reason {where}")
+            _require(MARK not in outcome.reason, call_type, f"shows the value as reason {where}")
+
+
+def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> type:
+    """A class for pytest with one test for each check, row, column and odd value.
+
+    Assign it to a name that begins with `Test`. The arguments are those of `check_call_type`.
+    """
+    import pytest  # noqa: PLC0415 - a tool of whoever tests, no dependency of the product
+
+    if not rows:
+        raise ValueError(f"{_name_of(call_type)} has no example rows: give at least one.")
+    each_row = pytest.mark.parametrize("row", rows, ids=map(str, range(len(rows))))
+    each_cell = pytest.mark.parametrize(
+        ("row", "column"),
+        [pytest.param(row, name, id=f"{i}-{name}") for i, row in enumerate(rows) for name in row],
+    )
+    each_kind = pytest.mark.parametrize("kind", ODD_VALUES)
+
+    class CallTypeTests:
+        def test_names(self) -> None:
+            check_names(call_type)
+
+        def test_schema(self) -> None:
+            check_schema(call_type)
+
+        @each_row
+        def test_example(self, row: Row) -> None:
+            check_example(call_type, row)
+
+        @each_row
+        def test_repeat(self, row: Row) -> None:
+            check_repeat(call_type, row)
+
+        @each_row
+        def test_build(self, row: Row) -> None:
+            check_build(call_type, row)
+
+        @each_cell
+        @each_kind
+        def test_odd_value(self, row: Row, column: str, kind: str) -> None:
+            check_odd_value(call_type, row, column, kind)
+
+    return CallTypeTests
+
+
+def _encode(
+    call_type: CallType, row: Row, null_values: str = "omit"
+) -> EncodedCall | Rejection | None:
+    """What the target makes of a row, in a run of its own."""
+    encoder = StreamEncoder(
+        "example",
+        call_type,
+        plugin="under test",
+        last_sync_time=0,
+        keys=frozenset(),
+        settings=TargetSettings(null_values=null_values),
+        call_max_bytes=_ENOUGH_BYTES,
+        event_schemas={},
+    )
+    return encoder.encode(_as_read(row), epoch=0, line=b"")
+
+
+def _build(call_type: CallType, record: Json, where: str) -> None:
+    """Call `build` as the target does. Raises AssertionError for what it must not do."""
+    try:
+        call = compile_plan(tuple(record), call_type, null_values="send").apply(record)
+    except MappingProblem:
+        return  # the row is rejected before `build` sees it
+    if call_type.build is None:
+        return
+    before = copy.deepcopy(record)
+    try:
+        built: Any = call_type.build(call)
+    except Exception as error:
+        raise AssertionError(
+            f"{_name_of(call_type)}: `build` raised {type(error).__name__} {where}. Leave it to "
+            "the schema to refuse a call, or return None."
+        ) from error
+    _require(
+        built is None or isinstance(built, dict),
+        call_type,
+        f"`build` returned a {type(built).__name__} {where}, not a dict or None",
+    )
+    _require(record == before, call_type, f"`build` changed the row's own values {where}")
+
+
+def _as_read(row: Row) -> Json:
+    """The row as it comes through the pipe: JSON, its broken numbers as `Decimal`."""
+    record: Json = decode_object(encode_json(row))
+    return record
+
+
+def _parse(call: Any) -> Json:
+    """The call in the bytes, by another parser than the one that wrote them."""
+    parsed: Json = json.loads(call.body)
+    return parsed
+
+
+def _require(holds: object, call_type: CallType, what: str) -> None:
+    if not holds:
+        raise AssertionError(f"{_name_of(call_type)} {what}.")
+
+
+def _name_of(call_type: CallType) -> str:
+    return f'Call type "{call_type.name}"'
