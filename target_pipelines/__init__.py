@@ -1,4 +1,7 @@
-"""Singer target that delivers rows as calls; this module is all that a plugin may import."""
+"""Singer target that delivers rows as calls; this module is all that a plugin may import.
+
+Its tests may import `target_pipelines.testing` as well.
+"""
 
 from __future__ import annotations
 

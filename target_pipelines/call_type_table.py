@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tap_mssql_query.settings_schema import required_names
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def print_call_types(call_types: Registry[CallType]) -> None:
     """Print the call types, what each requires, and the plugin that offers it."""
-    table = Table("call type", "what it says", "required", "plugin", box=None)
+    # Names stay whole where the terminal is narrow: they go into configurations.
+    name_column, plugin_column = Column("call type", no_wrap=True), Column("plugin", no_wrap=True)
+    table = Table(name_column, "what it says", "required", plugin_column, box=None)
     for name in call_types.names():
         call_type = call_types[name]
         table.add_row(name, call_type.summary, _describe(call_type), call_types.plugin_of(name))

@@ -1,0 +1,128 @@
+"""Plugins of third parties, as distributions of their own beside the product."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import INSTALLERS, ROOT
+from tests.target.conftest import lines, record, schema
+
+EXAMPLE = ROOT / "plugins" / "examples" / "acme_semantic_events"
+README = ROOT / "plugins" / "README.md"
+NAMED_BLOCK = re.compile(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def install(environment, source, run):
+    """Puts a distribution beside the product, as `pip install .` would; its programs."""
+
+    def install_beside(folder: Path) -> Path:
+        run(*INSTALLERS["pip"](environment, source))
+        run(*INSTALLERS["pip"](environment, folder))
+        return Path(environment, "bin")
+
+    return install_beside
+
+
+@pytest.fixture
+def dry_run(tmp_path, run):
+    """The calls that the target makes of records, where it is installed."""
+
+    def calls_of(programs: Path, messages: list[dict[str, object]]) -> list[dict[str, object]]:
+        config, rows = tmp_path / "target.json", tmp_path / "rows.jsonl"
+        config.write_text(json.dumps({"destination": "customerio", "write_key": "k"}))
+        rows.write_text(lines(messages))
+        target = programs / "target-pipelines"
+        output = run(target, "--config", config, "--input", rows, "--dry-run")
+        return [json.loads(line) for line in output.splitlines()]
+
+    return calls_of
+
+
+def _without_id(call: dict[str, object]) -> dict[str, object]:
+    assert call["messageId"]
+    return {name: value for name, value in call.items() if name != "messageId"}
+
+
+def _copy_of(folder: Path, into: Path) -> Path:
+    return Path(shutil.copytree(folder, into, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def test_example_distribution_works_beside_the_product(install, dry_run, run, tmp_path):
+    """Installed by pip, its call types are listed and make the calls that Customer.io documents."""
+    programs = install(_copy_of(EXAMPLE, tmp_path / "acme"))
+
+    listed = run(programs / "target-pipelines", "--list-call-types")
+    calls = dry_run(
+        programs,
+        [
+            schema("gone", "delete_person"),
+            record("gone", userId=7),
+            schema("devices", "device"),
+            record("devices", userId=7, **{"context.device.token": "t"}),
+            schema("left", "delete_relationship"),
+            record("left", userId=7, objectId="a", objectTypeId=1),
+        ],
+    )
+
+    for name in re.findall(r"^\| `(\w+)` \|", (EXAMPLE / "README.md").read_text(), re.MULTILINE):
+        assert re.search(rf"^ *{name} .*acme_semantic_events *$", listed, re.MULTILINE)
+    assert [_without_id(call) for call in calls] == [
+        {"type": "track", "userId": "7", "event": "User Deleted"},
+        {
+            "type": "track",
+            "userId": "7",
+            "context": {"device": {"token": "t"}},
+            "event": "Device Created or Updated",
+        },
+        {
+            "type": "track",
+            "userId": "7",
+            "properties": {"objectId": "a", "objectTypeId": 1},
+            "event": "Relationship Deleted",
+        },
+    ]
+
+
+def test_tests_of_the_example_pass_where_it_is_installed(install, environment, run, tmp_path):
+    """Its own tests need the installed packages, and nothing of this repository."""
+    folder = _copy_of(EXAMPLE, tmp_path / "acme")
+    install(folder)
+
+    python = environment / "bin" / "python"
+    passed = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "tests")
+
+    assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
+
+
+def _read_named_blocks() -> dict[str, str]:
+    """The files that plugins/README.md shows, word for word."""
+    return dict(NAMED_BLOCK.findall(README.read_text()))
+
+
+def test_readme_of_plugins_works_word_for_word(install, dry_run, run, tmp_path):
+    """Whoever copies the files from plugins/README.md has a call type that is listed and sent."""
+    folder = tmp_path / "acme"
+    folder.mkdir()
+    for name, text in _read_named_blocks().items():
+        (folder / name).write_text(text)
+
+    programs = install(folder)
+
+    listed = run(programs / "target-pipelines", "--list-call-types")
+    assert re.search(r"^ *delete_person +delete a person +userId +acme *$", listed, re.MULTILINE)
+    (call,) = dry_run(programs, [schema("gone", "delete_person"), record("gone", userId=7)])
+    assert _without_id(call) == {"type": "track", "userId": "7", "event": "User Deleted"}
+    python = programs / "python"
+    passed = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder)
+    assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
+
+
+def test_readme_shows_the_files_of_a_distribution():
+    """The module, its tests and pyproject.toml are all that there is to write."""
+    assert sorted(_read_named_blocks()) == ["acme_calls.py", "pyproject.toml", "test_acme_calls.py"]
