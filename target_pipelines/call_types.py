@@ -53,7 +53,7 @@ def check_schema(call_type: CallType, plugin: str) -> None:
         Draft202012Validator.check_schema(call_type.schema)
         validator_for(dict(call_type.schema))
     except (SchemaError, ValueError) as error:
-        reason = error.message if isinstance(error, SchemaError) else str(error)
+        reason = (error.message if isinstance(error, SchemaError) else str(error)).splitlines()[0]
         raise PluginError(
             f'Call type "{call_type.name}" of plugin "{plugin}" has a faulty JSON Schema: '
             f"{reason}. Correct it, or block the plugin with `blocked_plugins`."

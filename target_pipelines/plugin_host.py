@@ -27,6 +27,9 @@ class Plugins:
         self.call_types = Registry(CallType, "Call type")
         self.destinations = Registry(DestinationType, "Destination")
 
+    def __len__(self) -> int:
+        return len(self.call_types) + len(self.destinations)
+
     def add_call_type(self, offered: CallType, plugin: str) -> None:
         """Register a call type. Raises PluginError if it cannot be used."""
         self.call_types.add(offered, plugin)
@@ -65,7 +68,7 @@ def _add(manager: pluggy.PluginManager, entry: EntryPoint, plugins: Plugins) -> 
             f'Plugin "{entry.name}" ({_place(entry)}) implements a hook wrongly: '
             f"{_first_line(error)}. {_REMEDY}"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f'Plugin "{entry.name}" ({_place(entry)}) cannot be loaded: {type(error).__name__}: '
             f"{_first_line(error)}. {_REMEDY}"
@@ -91,7 +94,8 @@ def _check_hooks(manager: pluggy.PluginManager, module: Any, entry: EntryPoint) 
 
 
 def _call(manager: pluggy.PluginManager, module: Any, entry: EntryPoint, plugins: Plugins) -> None:
-    """Let one plugin register what it offers."""
+    """Let one plugin register what it offers. Raises PluginError if that is nothing."""
+    offers_before = len(plugins)
     others = [plugin for plugin in manager.get_plugins() if plugin is not module]
     for hook, add in (
         ("register_call_types", plugins.add_call_type),
@@ -102,11 +106,16 @@ def _call(manager: pluggy.PluginManager, module: Any, entry: EntryPoint, plugins
             caller(register=partial(add, plugin=entry.name))
         except PluginError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f'Plugin "{entry.name}" ({_place(entry)}) failed in {hook}: '
                 f"{type(error).__name__}: {_first_line(error)}. {_REMEDY}"
             ) from error
+    if len(plugins) == offers_before:
+        raise PluginError(
+            f'Plugin "{entry.name}" ({_place(entry)}) registers nothing: its hook must call '
+            f"`register` with each CallType or DestinationType. {_REMEDY}"
+        )
 
 
 def _place(entry: EntryPoint) -> str:
@@ -116,6 +125,6 @@ def _place(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else "no reason given"

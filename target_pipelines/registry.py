@@ -30,6 +30,11 @@ class Registry(Generic[T]):
                 f'Plugin "{plugin}" registered a {type(offered).__name__}, not a '
                 f"{self._kind.__name__}. Correct it, or block it with `blocked_plugins`."
             )
+        if not (isinstance(offered.name, str) and offered.name):
+            raise PluginError(
+                f'Plugin "{plugin}" registered a {self._kind.__name__} whose name is no text. '
+                "Correct it, or block it with `blocked_plugins`."
+            )
         if offered.name in self._entries:
             raise PluginError(
                 f'{self._noun} "{offered.name}" is offered by two plugins, '
@@ -43,6 +48,9 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def names(self) -> list[str]:
         """All names, sorted."""

@@ -13,7 +13,7 @@ from target_pipelines.hookspecs import PROJECT
 from target_pipelines.plugin_host import load_plugins
 
 
-def _call_type(name: str = "wave", schema: Any = None) -> CallType:
+def _call_type(name: Any = "wave", schema: Any = None) -> CallType:
     return CallType(name=name, summary="hello", schema={} if schema is None else schema)
 
 
@@ -84,11 +84,27 @@ def _raising() -> dict[str, Any]:
     return {"register_call_types": register_call_types}
 
 
+def _exiting() -> dict[str, Any]:
+    @hookimpl
+    def register_call_types(register: Any) -> None:
+        sys.exit("enough")
+
+    return {"register_call_types": register_call_types}
+
+
 BAD = {
     "misspelt hook": (_misspelt, "implements an unknown hook"),
     "wrong arguments": (_wrong_arguments, "implements a hook wrongly"),
     "no hook": (dict, "implements no hook"),
     "raises": (_raising, "failed in register_call_types: KeyError"),
+    "exits": (_exiting, "failed in register_call_types: SystemExit: enough"),
+    "registers nothing": (_offering, "registers nothing: its hook must call `register`"),
+    "no name": (lambda: _offering(_call_type(None)), "whose name is no text"),
+    "no schema": (lambda: _offering(_call_type(schema="wave")), "a faulty JSON Schema"),
+    "unknown reference": (
+        lambda: _offering(_call_type(schema={"$ref": "#/$defs/x"})),
+        r"a faulty JSON Schema: Pointer '/\$defs/x' does not exist. Correct it",
+    ),
     "no call type": (lambda: _offering("wave"), "registered a str, not a CallType"),
     "bad schema": (lambda: _offering(_call_type(schema={"type": "x"})), "a faulty JSON Schema"),
     "twice": (lambda: _offering(_call_type(), _call_type()), "is offered by two plugins"),
@@ -111,6 +127,33 @@ def test_plugin_that_cannot_be_imported_is_named():
 
     with pytest.raises(PluginError, match=r'"acme".*cannot be loaded: ModuleNotFoundError'):
         load_plugins(entries=[entry])
+
+
+def test_plugin_whose_import_ends_the_program_is_named(monkeypatch, tmp_path):
+    """A module that exits does not end the run without a word."""
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint(name="acme", value="leaving", group=PROJECT)
+
+    with pytest.raises(PluginError, match=r'"acme".*cannot be loaded: SystemExit'):
+        load_plugins(entries=[entry])
+
+
+def test_one_module_under_two_names_is_an_error(plugin):
+    """Its call types would be offered twice."""
+    acme = plugin("acme", _offering(_call_type()))
+
+    with pytest.raises(PluginError, match=r'Plugin "zeta".*cannot be loaded: ValueError'):
+        load_plugins(entries=[acme, EntryPoint("zeta", acme.value, PROJECT)])
+
+
+def test_any_plugin_can_be_blocked(plugin):
+    """A blocked plugin is not even imported, so the others go on whatever is wrong with it."""
+    broken = EntryPoint(name="acme", value="no_such_module", group=PROJECT)
+
+    plugins = load_plugins(["acme"], [broken, plugin("zeta", _offering(_call_type()))])
+
+    assert plugins.call_types.plugin_of("wave") == "zeta"
 
 
 def test_two_plugins_of_one_name_are_an_error(plugin):
