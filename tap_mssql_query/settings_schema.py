@@ -58,12 +58,12 @@ def complaint_of(error: ValidationError) -> str:
         case "pattern":
             return f"must match {expected}"
         case "additionalProperties":
-            known: Any = error.schema["properties"]  # type: ignore[index]
+            known: Any = error.schema.get("properties", {})  # type: ignore[union-attr]
             unknown = [name for name in _keys_of(error) if name not in known]
-            return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known)}"
+            return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known) or 'none'}"
         case "minLength":
             return "must not be empty"
-        case "anyOf":
+        case "anyOf" if all(required_names(choice) for choice in expected):
             choices = [" and ".join(f"`{name}`" for name in required_names(c)) for c in expected]
             return f"needs {' or '.join(choices)}"
         case "format":

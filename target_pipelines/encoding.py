@@ -14,7 +14,7 @@ from jsonschema_rs import validator_for
 from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.batching import EncodedCall
 from target_pipelines.json_numbers import decode_json, encode_json
-from target_pipelines.mapping import Mapper, MappingProblem
+from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class StreamEncoder:
         self.last_sync_time = last_sync_time
         self._stream = stream
         self._call_type = call_type
-        self._plugin = plugin
+        self._blame = f'Plugin "{plugin}"'
         self._call_max_bytes = call_max_bytes
         self._mapper = Mapper(call_type, null_values=settings.null_values)
         self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
@@ -79,10 +79,18 @@ class StreamEncoder:
             return Rejection(str(problem))
         if call is None:
             return None
+        try:
+            return self._encode_call(call, epoch, line)
+        except (TypeError, ValueError, RecursionError) as error:
+            if self._call_type.build is None:
+                raise
+            return Rejection(f"{self._blame} built a call that is no JSON: {type(error).__name__}.")
+
+    def _encode_call(self, call: Json, epoch: int, line: bytes) -> EncodedCall | Rejection:
         if not self._is_valid(call):
             reason = find_reason(self._call_type.schema, call)
             return Rejection(reason or "The call breaks the schema of its type.", call)
-        event_schema = self._event_schemas.get(call.get("event", ""))
+        event_schema = self._event_schemas.get(str(call.get("event", "")))
         if event_schema and (reason := find_reason(event_schema, call)):
             return Rejection(f'As event "{call["event"]}": {reason}', call)
         body = self._add_message_id(call)
@@ -95,11 +103,13 @@ class StreamEncoder:
     def _map(self, record: Json) -> Json | None:
         try:
             call = self._mapper.map(record)
+        except BuildProblem as problem:
+            raise MappingProblem(f"{self._blame} failed to build the call: {problem}.") from problem
         except MappingProblem:
             raise
         except Exception as error:  # a plugin's `build` is a stranger's code
             raise MappingProblem(
-                f'Plugin "{self._plugin}" failed to build the call: {type(error).__name__}.'
+                f"{self._blame} failed to build the call: {type(error).__name__}."
             ) from error
         if self._mapper.unplaced != self._said_unplaced:
             self._say_unplaced()

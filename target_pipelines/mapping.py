@@ -24,6 +24,10 @@ class MappingProblem(Exception):  # noqa: N818 - one row's problem, which become
     """A record cannot become a call; the message names columns and fields, never values."""
 
 
+class BuildProblem(MappingProblem):
+    """A call type's `build` returned something that is no call."""
+
+
 class Step(NamedTuple):
     """One column's way into the object around it."""
 
@@ -185,7 +189,7 @@ class Mapper:
         plan = self._plans.get(columns) or self._add_plan(columns)
         call = plan.apply(record)
         build = self._call_type.build
-        return call if build is None else _built(build(call))
+        return call if build is None else _built(build(call), plan.wire_name)
 
     def _add_plan(self, columns: Path) -> Plan:
         plan = compile_plan(columns, self._call_type, null_values=self._null_values)
@@ -196,7 +200,12 @@ class Mapper:
         return plan
 
 
-def _built(call: Any) -> Json | None:
-    if call is None or isinstance(call, dict):
-        return call
-    raise MappingProblem(f"`build` returned a {type(call).__name__}, not a call.")
+def _built(call: Any, wire_name: str) -> Json | None:
+    """What `build` returned, if the API can take it for this call. Raises BuildProblem."""
+    if call is None:
+        return None
+    if not isinstance(call, dict):
+        raise BuildProblem(f"`build` returned a {type(call).__name__}, not a call")
+    if call.get("type") != wire_name:
+        raise BuildProblem(f'`build` returned a call whose `type` is not "{wire_name}"')
+    return call

@@ -117,7 +117,6 @@ def check_example(call_type: CallType, row: Row) -> None:
     _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
     _require(outcome, call_type, "filtered an example row out")
     call = _parse(outcome)
-    _require(call["type"] == call_type.wire_name, call_type, "must leave the call's `type` alone")
     _require(call["messageId"], call_type, "made a call without `messageId`")
 
 

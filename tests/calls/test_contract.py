@@ -80,14 +80,15 @@ def _filter(call):
 BAD = {
     "capital name": ({"name": "Wave"}, "name of small letters"),
     "no name": ({"name": None}, "name of small letters"),
+    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is no JSON"),
     "two-line summary": ({"summary": "a\nb"}, "summary of one line"),
     "unknown wire name": ({"sends_as": "wave"}, 'is sent as "wave"'),
     "no wire name": ({"sends_as": None}, 'is sent as "wave"'),
     "schema of anything": ({"schema": {}}, 'schema of "type": "object"'),
     "no container": ({"extra_columns": "traits"}, "puts other columns in `traits`"),
     "filters all": ({"build": lambda call: None}, "filtered an example row out"),
-    "breaks its schema": ({"build": lambda call: {}}, "rejected an example row: The call lacks"),
-    "other type": ({"build": lambda call: {**call, "type": "page"}}, "`type` alone"),
+    "breaks its schema": ({"build": lambda call: {"type": "track"}}, "example row: The call lacks"),
+    "other type": ({"build": lambda call: {**call, "type": "page"}}, "whose `type` is not"),
     "counts": ({"build": lambda call: {**call, "event": str(next(COUNTER))}}, "two calls of one"),
     "needs a column": ({"build": lambda call: call | {"e": call["userId"]}}, "raised KeyError"),
     "needs a text": ({"build": _shout}, "raised AttributeError with NULL in `ref`"),
@@ -118,6 +119,21 @@ def test_faulty_schema_is_found():
     """The schema is checked as it is when the plugin is loaded."""
     with pytest.raises(PluginError, match="a faulty JSON Schema"):
         check_call_type(replace(GOOD, schema={"type": "x"}), [ROW])
+
+
+SCHEMAS = {
+    "closed": ({"additionalProperties": False}, "has unknown keys: type; known are none"),
+    "choice": ({"anyOf": [{"minProperties": 9}, {"maxProperties": 0}]}, "breaks the rule"),
+}
+
+
+@pytest.mark.parametrize(("schema", "complaint"), SCHEMAS.values(), ids=list(SCHEMAS))
+def test_every_schema_that_rejects_has_words(schema, complaint):
+    """Whatever keywords a schema uses, a row that it refuses is no exception."""
+    strict = replace(GOOD, extra_columns=None, schema={"type": "object", **schema}, build=None)
+
+    with pytest.raises(AssertionError, match=f"rejected an example row: The call {complaint}"):
+        check_call_type(strict, [ROW])
 
 
 def test_examples_are_asked_for():

@@ -203,3 +203,11 @@ def test_build_must_return_a_call():
 
     with pytest.raises(MappingProblem, match="returned a list"):
         _map(call_type, {"a": 1})
+
+
+def test_build_must_keep_the_type():
+    """What the API would take for another call, or for none, is a problem of that row."""
+    call_type = CallType(name="x", summary="", schema={}, build=lambda call: {"userId": "1"})
+
+    with pytest.raises(MappingProblem, match='`type` is not "x"'):
+        _map(call_type, {"a": 1})

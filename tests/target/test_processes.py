@@ -144,6 +144,48 @@ def test_plugin_whose_build_raises_makes_dead_letters(config, run_target, tmp_pa
     assert "c4n4ry" not in run.log
 
 
+NONSENSE = {
+    "a list": ("[call]", "failed to build the call: `build` returned a list, not a call."),
+    "a number": ("7", "failed to build the call: `build` returned a int, not a call."),
+    "nothing of a call": (
+        "{}",
+        "failed to build the call: `build` returned a call whose `type` is",
+    ),
+    "another type": ("call | {'type': 'page'}", "`build` returned a call whose `type` is not"),
+    "an object": ("call | {'a': object()}", "built a call that is no JSON: TypeError."),
+    "a number as key": ("call | {1: 2}", "built a call that is no JSON: ValueError."),
+    "half a character": ("call | {'a': '\\ud800'}", "built a call that is no JSON: Unicode"),
+    "itself": ("call.update(a=call) or call", "built a call that is no JSON: "),
+}
+
+
+@pytest.mark.parametrize(("nonsense", "reason"), NONSENSE.values(), ids=list(NONSENSE))
+def test_build_that_returns_nonsense_makes_dead_letters(
+    config, run_target, tmp_path, nonsense, reason
+):
+    """The rows are kept with the plugin's name, and the run goes on with the others."""
+    source = PRINTING_PLUGIN.replace("return call", f"return {nonsense}")
+    messages = [schema("w", "wave"), record("w", userId=1), *STREAM]
+
+    run = run_target(config, messages, environment=_install(tmp_path, "oddity", source))
+
+    assert (run.exit_code, run.output) == (0, STATE_LINE)
+    (letter,) = run.dead_letters
+    assert letter["reason"].startswith('Plugin "oddity" ')
+    assert reason in letter["reason"]
+
+
+def test_event_that_is_no_text_is_sent_where_the_schema_allows_it(config, run_target, tmp_path):
+    """Looking for the rules of an event does not break on it."""
+    source = PRINTING_PLUGIN.replace("return call", "return call | {'event': []}")
+    messages = [schema("w", "wave"), record("w", userId=1), state(1)]
+
+    run = run_target(config, messages, "--dry-run", environment=_install(tmp_path, "odd", source))
+
+    assert run.exit_code == 0
+    assert '"event":[]' in run.output
+
+
 def test_broken_plugin_ends_the_run_with_its_own_code(config, run_target, tmp_path):
     """Exit 6, naming plugin and remedy."""
     environment = _install(tmp_path, "broken", "import no_such_module")
