@@ -115,8 +115,15 @@ class Pipeline:
             self._read[stream] += 1
             self._calls.append(encode_letter(letter, self._acks.epoch))
         else:
-            keywords = {"x-call-type": call_type, "x-last-sync-time": letter["last_sync_time"]}
-            self._take_schema(stream, {"schema": keywords})
+            window = letter["last_sync_time"]
+            encoder = self._encoders.get(stream)
+            # Equal events stay distinct only while one encoder counts them.
+            if encoder is None or (self._call_types[stream], encoder.last_sync_time) != (
+                call_type,
+                window,
+            ):
+                keywords = {"x-call-type": call_type, "x-last-sync-time": window}
+                self._take_schema(stream, {"schema": keywords})
             self._take_record(stream, letter["record"], encode_json({"record": letter["record"]}))
         self._hand_over()
 
@@ -213,18 +220,20 @@ class Pipeline:
             self._calls.append(result)
 
     def _hand_over(self) -> None:
-        """Count what was read, then settle it or give it to the lanes."""
+        """Count what was read, then settle it or give it to the lanes: once, whatever fails."""
         epoch = self._acks.epoch
-        self._acks.add_records(self._read.total())
-        for stream, count in self._read.items():
+        read, self._read = self._read, Counter()
+        filtered, self._filtered = self._filtered, []
+        letters, self._letters = self._letters, []
+        calls, self._calls = self._calls, []
+        self._acks.add_records(read.total())
+        for stream, count in read.items():
             self._report.add_read(stream, count)
         self._progress.show(self._report.read)
-        for stream in self._filtered:
+        for stream in filtered:
             self._settlement.filter(stream, epoch)
-        if self._letters:
-            self._settlement.reject(self._letters, epoch)
-        calls, self._calls = self._calls, []
-        self._read, self._letters, self._filtered = Counter(), [], []
+        if letters:
+            self._settlement.reject(letters, epoch)
         self._delivery.put(calls)
 
 

@@ -98,3 +98,13 @@ def test_file_that_is_none_is_refused(config, run_target, tmp_path):
     assert run_target(config, [], "--replay", str(tmp_path / "none")).exit_code == 2
     assert run_target(config, [], "--replay", str(other)).exit_code == 4
     assert other.read_text() == '{"a": 1}\n'
+
+
+def test_equal_events_stay_distinct_in_a_replay(collector, config, run_target, letters):
+    """Two equal rows that became no call are two events when their cause is mended."""
+    (line,) = [text for text in letters.read_text().splitlines() if '"event":null' in text]
+    letters.write_text(f"{line}\n{line}\n".replace('"event":null', '"event":"mended"'))
+
+    run_target(config, [], "--replay", str(letters))
+
+    assert len({call.message_id for call in collector.calls}) == len(collector.calls) == 2

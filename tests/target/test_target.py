@@ -335,6 +335,7 @@ def test_rejection_may_stop_the_run(collector, config, run_target):
 
     assert (run.exit_code, run.states) == (5, [])
     assert "`on_rejected`" in run.log
+    assert len(run.dead_letters) == 1
 
 
 def test_requests_may_be_packed(collector, config, run_target):
