@@ -1,8 +1,10 @@
-"""A configuration → settings, plugins and destination, with every problem reported at once."""
+"""A configuration → settings, plugins and destinations, with every problem reported at once."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.errors import ConfigurationError
@@ -10,18 +12,22 @@ from target_pipelines.plugin_host import Plugins, load_plugins
 from target_pipelines.settings import TargetSettings, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from target_pipelines.destinations import DestinationType
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that a run is made of."""
+    """Everything that a run is made of.
+
+    Attributes:
+        settings: what holds for the whole run.
+        routes: the settings of each destination.
+        plugins: what those name.
+    """
 
     settings: TargetSettings
+    routes: Sequence[TargetSettings]
     plugins: Plugins
-    destination: DestinationType
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
@@ -31,12 +37,16 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
         ConfigurationError: with a sentence for every problem.
         PluginError: a plugin cannot be used.
     """
-    settings, problems = parse_settings(config)
-    plugins = load_plugins(settings.blocked_plugins)
-    problems += _find_problems(settings, plugins)
+    parsed = parse_settings(config)
+    plugins = load_plugins(parsed.run.blocked_plugins)
+    problems = [*parsed.problems, *_find_unknown_call_types(parsed.run, plugins)]
+    for route in parsed.routes:
+        place = f"`destinations`, {route.destination_name}: " if len(parsed.routes) > 1 else ""
+        problems += (f"{place}{problem}" for problem in _find_problems(route, plugins))
+    problems += _find_shared(parsed.routes)
     if problems:
         raise ConfigurationError(*problems)
-    return Configuration(settings, plugins, plugins.destinations[settings.destination])
+    return Configuration(parsed.run, parsed.routes, plugins)
 
 
 def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
@@ -47,9 +57,27 @@ def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
             f'Setting `destination`: "{settings.destination}" is offered by no plugin. Known are '
             f"{', '.join(plugins.destinations.names())}."
         )
+
+
+def _find_unknown_call_types(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
     for stream, name in settings.call_types.items():
         if name not in plugins.call_types:
             yield (
                 f'Setting `call_types.{stream}`: "{name}" is offered by no plugin. Known are '
                 f"{', '.join(plugins.call_types.names())}."
             )
+
+
+def _find_shared(routes: Sequence[TargetSettings]) -> Iterator[str]:
+    """What two destinations must not have in common."""
+    for name in _repeated(route.destination_name for route in routes):
+        yield f'Setting `destinations`: two are called "{name}". Give each a `name` of its own.'
+    for path in _repeated(str(Path(route.dead_letter_path).absolute()) for route in routes):
+        yield f"Setting `destinations`: two have the `dead_letter_path` {path}."
+    files = [route for route in routes if route.destination == "file"]
+    for path in _repeated(str(Path(route.output_path).absolute()) for route in files):
+        yield f"Setting `destinations`: two have the `output_path` {path}."
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    return [value for value, count in Counter(values).items() if count > 1]

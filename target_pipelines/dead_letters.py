@@ -1,9 +1,9 @@
 """Calls that will never be accepted, on disk with the reason before any STATE may cover them.
 
-One JSON object per line: `time`, `stream`, `call_type`, `reason`, `status` (of HTTP), `attempts`,
-`call` (as far as it was made), `record`, and for a record that became no call `last_sync_time`,
-which belongs to its messageId. They hold personal data:
-the file is readable by its owner only.
+One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (of
+HTTP), `attempts`, `call` (as far as it was made), `record`, and for a record that became no call
+`last_sync_time`, which belongs to its messageId. They hold personal data: the file is readable by
+its owner only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class DeadLetter:
 
     stream: str
     call_type: str
+    destination: str
     reason: str
     status: int | None = None
     attempts: int = 0

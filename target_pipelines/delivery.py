@@ -41,11 +41,13 @@ class Delivery:
         report: RunReport,
         pacer: Pacer,
         *,
+        name: str,
         concurrency: int,
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
         dice: Callable[[], float],
     ) -> None:
+        self._name = name
         self._settlement = settlement
         self._report = report
         self._pacer = pacer
@@ -60,7 +62,7 @@ class Delivery:
             threading.Thread(
                 target=self._work,
                 args=(lane, destination.open_sender()),
-                name=f"lane-{number}",
+                name=f"{name}-lane-{number}",
                 daemon=True,  # an abandoned attempt must not keep the process
             )
             for number, lane in enumerate(self._lanes)
@@ -98,11 +100,15 @@ class Delivery:
                 self._check()
         self._check()
 
-    def abandon(self) -> None:
-        """Stop the lanes; what is in flight gets a few seconds to end."""
+    def stop(self) -> None:
+        """Let the lanes begin nothing new."""
         self._stopping.set()
         for lane in self._lanes:
             lane.clear()
+
+    def abandon(self) -> None:
+        """Stop the lanes; what is in flight gets a few seconds to end."""
+        self.stop()
         deadline = time.monotonic() + _ABANDON_SECONDS
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
@@ -126,9 +132,7 @@ class Delivery:
     def _fail(self, error: BaseException) -> None:
         if self._failure is None and not self._stopping.is_set():
             self._failure = error
-        self._stopping.set()
-        for lane in self._lanes:
-            lane.clear()
+        self.stop()
 
     def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
         """Settle a batch: all of it, in order, in as many attempts and parts as it takes."""
@@ -157,16 +161,18 @@ class Delivery:
             if isinstance(outcome, (Delivered, Refused)):
                 return outcome, attempts
             if isinstance(outcome, Stop):
-                raise DeliveryStopped(f"The destination stopped this run: {outcome.reason}.")
+                raise DeliveryStopped(
+                    f'Destination "{self._name}" stopped this run: {outcome.reason}.'
+                )
             self._wait(self._retry_delay(outcome, attempts, deadline))
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
         delay = backoff_seconds(attempts, outcome.after_seconds, self._dice())
         if time.monotonic() + delay > deadline:
             raise DeliveryStopped(
-                f"A batch was not accepted in {attempts} attempts within `max_retry_seconds` "
-                f"({self._max_retry_seconds:g}): {outcome.reason}. Run it again later; the state "
-                "stands at what was settled."
+                f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '
+                f"`max_retry_seconds` ({self._max_retry_seconds:g}): {outcome.reason}. Run it "
+                "again later; the state stands at what was settled."
             )
         return delay
 
@@ -179,6 +185,7 @@ class Delivery:
         letter = DeadLetter(
             stream=call.stream,
             call_type=call.call_type,
+            destination=self._name,
             reason=f"The destination refused the call: {outcome.reason}.",
             status=outcome.status,
             attempts=attempts,

@@ -23,9 +23,10 @@ class DryRunDestination:
 
     max_lanes = 1  # so that calls are printed in the order of their rows
 
-    def __init__(self, destination: Destination, write: Write) -> None:
+    def __init__(self, destination: Destination, write: Write, template: bytes = b"%b\n") -> None:
         self._destination = destination
         self._write = write
+        self._template = template
 
     @property
     def limits(self) -> Limits:
@@ -43,7 +44,7 @@ class DryRunDestination:
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """Print the calls, one per line."""
-        self._write(b"".join(call.body + b"\n" for call in calls))
+        self._write(b"".join(self._template % call.body for call in calls))
         return Delivered()
 
     def close(self) -> None:

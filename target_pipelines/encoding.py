@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-    from target_pipelines.call_types import CallType, Json
+    from target_pipelines.call_types import Json
     from target_pipelines.settings import TargetSettings
+    from target_pipelines.streams import Stream
 
 _PERSON_FIELDS = ("userId", "anonymousId", "groupId")
 
@@ -43,31 +44,26 @@ class StreamEncoder:
 
     def __init__(
         self,
-        stream: str,
-        call_type: CallType,
+        stream: Stream,
         *,
-        plugin: str,
-        last_sync_time: object,
-        keys: frozenset[str],
         settings: TargetSettings,
         call_max_bytes: int,
         event_schemas: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.keys = keys
-        self.last_sync_time = last_sync_time
-        self._stream = stream
+        call_type = stream.call_type
+        self._stream = stream.name
         self._call_type = call_type
-        self._blame = f'Plugin "{plugin}"'
+        self._blame = f'Plugin "{stream.plugin}"'
         self._call_max_bytes = call_max_bytes
         self._mapper = Mapper(call_type, null_values=settings.null_values)
         self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._ids = MessageIds(
             salt=settings.message_id_salt,
-            stream=stream,
+            stream=stream.name,
             call_type=call_type.name,
-            last_sync_time=last_sync_time,
-            counts_repeats=call_type.is_event and not keys,
+            last_sync_time=stream.last_sync_time,
+            counts_repeats=call_type.is_event and not stream.keys,
         )
         self._said_unplaced: set[str] = set()
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.progress import Progress
-from target_pipelines.acks import Acks, State
-from target_pipelines.dead_letters import DeadLetter
-from target_pipelines.delivery import Delivery
-from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
 from target_pipelines.errors import (
     ConfigurationError,
     InputError,
@@ -22,18 +17,14 @@ from target_pipelines.errors import (
 )
 from target_pipelines.json_numbers import encode_json
 from target_pipelines.messages import parse_message
-from target_pipelines.pacing import Pacer
-from target_pipelines.settlement import Settlement
+from target_pipelines.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_pipelines.batching import EncodedCall
-    from target_pipelines.dead_letters import DeadLetters
-    from target_pipelines.destinations import Destination
+    from target_pipelines.acks import Acks
     from target_pipelines.plugin_host import Plugins
-    from target_pipelines.report import RunReport
-    from target_pipelines.settings import TargetSettings
+    from target_pipelines.route import Route
 
 logger = logging.getLogger(__name__)
 
@@ -41,58 +32,33 @@ logger = logging.getLogger(__name__)
 class Pipeline:
     """One run. Lines are processed block by block; between blocks nothing is held back.
 
+    Every record takes all routes; `acks` is what they share.
+
     Attributes:
         message_counts: how many messages have come, by type.
     """
 
     def __init__(
         self,
-        settings: TargetSettings,
-        plugins: Plugins,
-        destination: Destination,
+        routes: Sequence[Route],
+        acks: Acks,
         *,
-        dead_letters: DeadLetters,
-        report: RunReport,
-        write_state: Callable[[State], None],
-        check_interrupted: Callable[[], None],
-        dice: Callable[[], float] = random.random,
+        plugins: Plugins,
+        call_types: Mapping[str, str],
     ) -> None:
-        self._settings = settings
+        self._routes = routes
+        self._acks = acks
         self._plugins = plugins
-        self._destination = destination
-        self._report = report
-        self._acks = Acks(write_state)
-        self._settlement = Settlement(
-            self._acks,
-            dead_letters,
-            report,
-            max_rejected_ratio=settings.max_rejected_ratio,
-            stops_at_once=settings.on_rejected == "stop",
-        )
-        self._delivery = Delivery(
-            destination,
-            self._settlement,
-            report,
-            Pacer(settings.requests_per_second or destination.limits.requests_per_second),
-            concurrency=settings.concurrency,
-            max_retry_seconds=settings.max_retry_seconds,
-            check_interrupted=check_interrupted,
-            dice=dice,
-        )
-        self._encoders: dict[str, StreamEncoder] = {}
-        self._call_types: dict[str, str] = {}
+        self._call_types = call_types
+        self._streams: dict[str, Stream] = {}
         self.message_counts: Counter[str] = Counter()
         self._progress = Progress("all", logger)
         self._line_number = 0
-        # What the current block has brought since the last STATE.
-        self._read: Counter[str] = Counter()
-        self._calls: list[EncodedCall] = []
-        self._letters: list[DeadLetter] = []
-        self._filtered: list[str] = []
 
     def start(self) -> None:
         """Open for lines."""
-        self._delivery.start()
+        for route in self._routes:
+            route.start()
 
     def process(self, lines: Iterable[bytes]) -> None:
         """Take a block of lines. Raises PipelinesError."""
@@ -107,35 +73,31 @@ class Pipeline:
     def take_letter(self, letter: dict[str, Any]) -> None:
         """Take a dead letter again: as the call that was refused, or from its record anew.
 
-        Raises KeyError or TypeError if it is none.
+        Raises KeyError or TypeError if it is none; ConfigurationError if nobody can take it.
         """
-        stream, call_type = letter["stream"], letter["call_type"]
+        route = self._route_of(letter)
         if letter["attempts"]:
-            self._report.start_stream(stream, call_type)
-            self._read[stream] += 1
-            self._calls.append(encode_letter(letter, self._acks.epoch))
+            route.take_refused(letter)
         else:
-            window = letter["last_sync_time"]
-            encoder = self._encoders.get(stream)
+            stream = self._stream_of(letter)
             # Equal events stay distinct only while one encoder counts them.
-            if encoder is None or (self._call_types[stream], encoder.last_sync_time) != (
-                call_type,
-                window,
-            ):
-                keywords = {"x-call-type": call_type, "x-last-sync-time": window}
-                self._take_schema(stream, {"schema": keywords})
-            self._take_record(stream, letter["record"], encode_json({"record": letter["record"]}))
+            if self._streams.get(stream.name) != stream:
+                self._start_stream(stream)
+            record = letter["record"]
+            route.take_record(stream, record, encode_json({"record": record}))
         self._hand_over()
 
     def drain(self) -> None:
         """Wait until every record that was read is settled. Raises PipelinesError."""
-        self._delivery.finish()
+        for route in self._routes:
+            route.drain()
 
     def finish(self) -> None:
         """The input is at its end: settle everything, and count. Raises PipelinesError."""
         self.drain()
-        self._destination.close()
-        if not self._report.is_settled:
+        for route in self._routes:
+            route.close()
+        if not all(route.report.is_settled for route in self._routes):
             raise PipelinesError(
                 "The counts do not add up: rows read are not rows delivered, dead-lettered and "
                 "filtered. This is a bug; the summary shows the stream."
@@ -143,7 +105,10 @@ class Pipeline:
 
     def abandon(self) -> None:
         """The run ends early: what is in flight may end, nothing new begins."""
-        self._delivery.abandon()
+        for route in self._routes:
+            route.stop()
+        for route in self._routes:
+            route.abandon()
 
     def _process_message(self, message: dict[str, Any], line: bytes) -> None:
         self.message_counts[message["type"]] += 1
@@ -151,94 +116,63 @@ class Pipeline:
             case "RECORD":
                 self._take_record(message["stream"], message["record"], line)
             case "SCHEMA":
-                self._take_schema(message["stream"], message)
+                self._start_stream(parse_schema(message, self._plugins, self._call_types))
             case "STATE":
                 self._hand_over()
                 self._acks.add_state(message["value"])
 
-    def _take_schema(self, stream: str, message: dict[str, Any]) -> None:
-        # The tap puts its keywords inside of the schema; others may put them beside it.
-        keywords = {**message, **message["schema"]}
-        name = self._settings.call_types.get(stream) or keywords.get("x-call-type")
-        call_type = self._plugins.call_types[self._check_call_type(stream, name)]
-        self._encoders[stream] = StreamEncoder(
-            stream,
-            call_type,
-            plugin=self._plugins.call_types.plugin_of(call_type.name),
-            last_sync_time=keywords.get("x-last-sync-time"),
-            keys=frozenset(message.get("key_properties") or ()),
-            settings=self._settings,
-            call_max_bytes=self._destination.limits.call_max_bytes,
-            event_schemas=self._destination.event_schemas,
-        )
-        self._call_types[stream] = call_type.name
-        self._report.start_stream(stream, call_type.name)
+    def _start_stream(self, stream: Stream) -> None:
+        self._streams[stream.name] = stream
+        for route in self._routes:
+            route.start_stream(stream)
 
-    def _check_call_type(self, stream: str, name: object) -> str:
-        known = ", ".join(self._plugins.call_types.names())
-        if name is None:
-            raise ConfigurationError(
-                f'Stream "{stream}" does not say which call its rows are. Name it in '
-                f"`call_types`; known are {known}."
-            )
-        if not isinstance(name, str) or name not in self._plugins.call_types:
-            raise ConfigurationError(
-                f'Stream "{stream}" asks for the call type "{name}", which no plugin offers. '
-                f"Known are {known}."
-            )
-        return name
-
-    def _take_record(self, stream: str, record: dict[str, Any], line: bytes) -> None:
-        encoder = self._encoders.get(stream)
-        if encoder is None:
+    def _take_record(self, name: str, record: dict[str, Any], line: bytes) -> None:
+        stream = self._streams.get(name)
+        if stream is None:
             raise RecordWithoutSchema(
-                f'Line {self._line_number} of the input is a RECORD of stream "{stream}", which '
+                f'Line {self._line_number} of the input is a RECORD of stream "{name}", which '
                 "has had no SCHEMA."
             )
-        if encoder.keys and not encoder.keys <= record.keys():
-            missing = ", ".join(sorted(encoder.keys - record.keys()))
+        if stream.keys and not stream.keys <= record.keys():
+            missing = ", ".join(sorted(stream.keys - record.keys()))
             raise RecordWithoutKey(
-                f'Line {self._line_number} of the input, a RECORD of stream "{stream}", lacks '
+                f'Line {self._line_number} of the input, a RECORD of stream "{name}", lacks '
                 f"its key: {missing}."
             )
-        self._read[stream] += 1
-        result = encoder.encode(record, self._acks.epoch, line)
-        if result is None:
-            self._filtered.append(stream)
-        elif isinstance(result, Rejection):
-            self._letters.append(
-                DeadLetter(
-                    stream=stream,
-                    call_type=self._call_types[stream],
-                    reason=result.reason,
-                    call=result.call,
-                    record=record,
-                    last_sync_time=encoder.last_sync_time,
-                )
-            )
-        else:
-            self._calls.append(result)
+        for route in self._routes:
+            route.take_record(stream, record, line)
 
     def _hand_over(self) -> None:
-        """Count what was read, then settle it or give it to the lanes: once, whatever fails."""
-        epoch = self._acks.epoch
-        read, self._read = self._read, Counter()
-        filtered, self._filtered = self._filtered, []
-        letters, self._letters = self._letters, []
-        calls, self._calls = self._calls, []
-        self._acks.add_records(read.total())
-        for stream, count in read.items():
-            self._report.add_read(stream, count)
-        self._progress.show(self._report.read)
-        for stream in filtered:
-            self._settlement.filter(stream, epoch)
-        if letters:
-            self._settlement.reject(letters, epoch)
-        self._delivery.put(calls)
+        for route in self._routes:
+            route.hand_over()
+        self._progress.show(self._routes[0].report.read)
+
+    # Replay
+
+    def _stream_of(self, letter: Mapping[str, Any]) -> Stream:
+        keywords = {
+            "x-call-type": letter["call_type"],
+            "x-last-sync-time": letter["last_sync_time"],
+        }
+        message = {"stream": letter["stream"], "schema": keywords}
+        return parse_schema(message, self._plugins, self._call_types)
+
+    def _route_of(self, letter: Mapping[str, Any]) -> Route:
+        """The route that a letter came from; of one destination, that one."""
+        if len(self._routes) == 1:
+            return self._routes[0]
+        for route in self._routes:
+            if route.name == letter.get("destination"):
+                return route
+        names = ", ".join(route.name for route in self._routes)
+        raise ConfigurationError(
+            f"A dead letter names none of the destinations {names}. Replay it with the settings of "
+            "its own destination alone."
+        )
 
 
 @contextlib.contextmanager
-def running(pipeline: Pipeline) -> Any:
+def running(pipeline: Pipeline) -> Iterator[Pipeline]:
     """Start a pipeline; finish it at the end, abandon it when the block fails.
 
     After bad input it is drained: the rows before are good, and their STATE may pass.

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from target_pipelines.configuration import Configuration
     from target_pipelines.pipeline import Pipeline
-    from target_pipelines.settings import TargetSettings
 
 
-def replay_settings(settings: TargetSettings) -> TargetSettings:
-    """The settings of a replay: letters that fail again are expected, and stop nothing."""
-    return replace(settings, max_rejected_ratio=1.0, on_rejected="dead_letter")
+def as_replay(configuration: Configuration) -> Configuration:
+    """The configuration of a replay: letters that fail again are expected, and stop nothing."""
+    routes = [
+        replace(settings, max_rejected_ratio=1.0, on_rejected="dead_letter")
+        for settings in configuration.routes
+    ]
+    return replace(configuration, routes=routes)
 
 
 class Replay:

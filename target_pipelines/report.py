@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -140,13 +140,11 @@ class RunReport:
             for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
         }
 
-    def write(self, path: Path) -> None:
-        """Write the summary as JSON."""
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
-
-    def print_summary(self) -> None:
+    def print_summary(self, title: str | None = None) -> None:
         """Show the summary as a table on stderr, with the reasons of what was rejected."""
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
+        if title:
+            console.print(f"{title}:", markup=False, highlight=False)
         table = Table("stream", "call type", box=None)
         for heading in ("read", "delivered", "filtered", "rejected", "seconds"):
             table.add_column(heading, justify="right")
@@ -164,3 +162,17 @@ class RunReport:
         for name, entry in self._streams.items():
             for reason, count in entry.reasons.most_common(5):
                 console.print(f"{name}: {count:,} rejected: {reason}", markup=False)
+
+
+def print_summaries(reports: Mapping[str, RunReport]) -> None:
+    """Show the summary of each destination, by its name; nothing of a run that read nothing."""
+    for name, report in reports.items():
+        if report.read:
+            report.print_summary(name if len(reports) > 1 else None)
+
+
+def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
+    """Write the summary as JSON: a destination's, or with several, `destinations` by name."""
+    entries = {name: report.to_json() for name, report in reports.items()}
+    summary = {"destinations": entries} if len(entries) > 1 else next(iter(entries.values()))
+    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -12,16 +13,20 @@ from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jsonschema import ValidationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
-    """All settings of a run, as `docs/settings.md` describes them. None: the destination's own."""
+    """The settings of a run with one destination, as `docs/settings.md` describes them.
+
+    None: the destination's own.
+    """
 
     destination: str = "file"
+    name: str | None = None
     output_path: str = "calls.jsonl"
     write_key: str | None = field(default=None, repr=False)
     region: str = "us"
@@ -45,23 +50,70 @@ class TargetSettings:
     blocked_plugins: Sequence[str] = ()
     report_path: str | None = None
 
+    @property
+    def destination_name(self) -> str:
+        """What dead letters and the summary call the destination."""
+        return self.name or self.destination
 
-def parse_settings(config: Mapping[str, Any]) -> tuple[TargetSettings, list[str]]:
-    """The settings that are well-formed, and the problems of those that are not."""
+
+@dataclass(frozen=True, slots=True)
+class ParsedSettings:
+    """A configuration, as far as it is well-formed.
+
+    Attributes:
+        run: what holds for the whole run.
+        routes: `run` with what each destination sets differently; one or more.
+        problems: what is not well-formed, a sentence each.
+    """
+
+    run: TargetSettings
+    routes: Sequence[TargetSettings]
+    problems: Sequence[str]
+
+
+def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
+    """Check a configuration against the table of settings."""
     errors = sorted(
         Draft202012Validator(CONFIG_JSONSCHEMA).iter_errors(dict(config)),
         key=lambda error: list(map(str, error.path)),
     )
-    faulty = {error.path[0] for error in errors if error.path}
-    known = {entry.name for entry in fields(TargetSettings)} - faulty
+    faulty = {tuple(error.path) for error in errors}
+    run = TargetSettings(**_well_formed(config, faulty))
+    entries = [] if ("destinations",) in faulty else config.get("destinations", [])
+    routes = [
+        _settings_of(entry, run, {path[2:] for path in faulty if path[:2] == ("destinations", n)})
+        for n, entry in enumerate(entries)
+        if isinstance(entry, dict)
+    ]
+    return ParsedSettings(
+        run, routes or [run], [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
+    )
+
+
+def _settings_of(
+    entry: Mapping[str, Any], run: TargetSettings, faulty: Collection[tuple[str | int, ...]]
+) -> TargetSettings:
+    """One entry of `destinations`; unless it says so, its dead letters have a file of their own."""
+    values = _well_formed(entry, faulty)
+    settings = replace(run, **values)
+    if "dead_letter_path" in values:
+        return settings
+    path = Path(run.dead_letter_path)
+    own_path = path.with_name(f"{path.stem}.{settings.destination_name}{path.suffix}")
+    return replace(settings, dead_letter_path=str(own_path))
+
+
+def _well_formed(
+    config: Mapping[str, Any], faulty: Collection[tuple[str | int, ...]]
+) -> dict[str, Any]:
+    """The values that the table knows and nothing is wrong with."""
+    known = {entry.name for entry in fields(TargetSettings)} - {path[0] for path in faulty if path}
     # singer-sdk reads numbers of a configuration file as Decimal.
-    values: dict[str, Any] = {
+    return {
         key: float(value) if isinstance(value, Decimal) else value
         for key, value in config.items()
         if key in known
     }
-    settings = TargetSettings(**values)
-    return settings, [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
 
 
 def _place_of(error: ValidationError) -> str:

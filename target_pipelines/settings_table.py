@@ -5,14 +5,18 @@ From it come the JSON Schema, `--about`, the documentation and Meltano's definit
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tap_mssql_query.settings_schema import Setting, json_schema_of
+
+NAME_PATTERN = "^[A-Za-z0-9_-]+$"
 
 _TEXT = {"type": "string", "minLength": 1}
 _PATH = {"type": "string", "minLength": 1}
 _COUNT = {"type": "integer", "minimum": 1}
 _SECONDS = {"type": "number", "exclusiveMinimum": 0}
 
-TARGET_SETTINGS = (
+DESTINATION_SETTINGS = (
     Setting(
         "destination",
         _TEXT,
@@ -37,12 +41,6 @@ TARGET_SETTINGS = (
         {"type": "boolean"},
         "Ask Customer.io to refuse faulty calls (`X-Strict-Mode: 1`) instead of dropping them.",
         default=True,
-    ),
-    Setting(
-        "call_types",
-        {"type": "object", "additionalProperties": _TEXT},
-        "Stream → call type, for taps that do not say, and to override.",
-        {},
     ),
     Setting("batch_max_bytes", _COUNT, "Bytes of one request at most. The destination's limit."),
     Setting("batch_max_calls", _COUNT, "Calls of one request at most. The destination's limit."),
@@ -96,6 +94,36 @@ TARGET_SETTINGS = (
         "Whether NULL traits and properties are left out, or sent as null.",
         "omit",
     ),
+)
+"""What one destination is delivered with."""
+
+_NAME = Setting(
+    "name",
+    {"type": "string", "pattern": NAME_PATTERN},
+    "Tells it from the others, in dead letters and the summary; its `destination` unless set.",
+)
+_OWN_SETTINGS = (_NAME, *(replace(setting, default=None) for setting in DESTINATION_SETTINGS))
+
+RUN_SETTINGS = (
+    Setting(
+        "destinations",
+        {
+            "type": "array",
+            "items": {
+                **json_schema_of(_OWN_SETTINGS, closed=True),
+                "required": ["destination"],
+            },
+        },
+        "Several destinations of one run, instead of `destination`: objects with a `name` and any "
+        "of the settings above; what one does not set is as above. The state waits for all.",
+        [],
+    ),
+    Setting(
+        "call_types",
+        {"type": "object", "additionalProperties": _TEXT},
+        "Stream → call type, for taps that do not say, and to override.",
+        {},
+    ),
     Setting(
         "message_id_salt",
         {"type": "string"},
@@ -111,5 +139,8 @@ TARGET_SETTINGS = (
     ),
     Setting("report_path", _PATH, "The summary of the run is written here, as JSON."),
 )
+"""What holds for a whole run."""
+
+TARGET_SETTINGS = (*DESTINATION_SETTINGS, *RUN_SETTINGS)
 
 CONFIG_JSONSCHEMA = json_schema_of(TARGET_SETTINGS, closed=True)

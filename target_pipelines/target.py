@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
 import signal
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -18,21 +17,14 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from tap_mssql_query.command_line import run_program, say_unreadable
+from target_pipelines.assembly import build_pipeline
 from target_pipelines.call_type_table import print_call_types
 from target_pipelines.configuration import load_configuration
-from target_pipelines.dead_letters import DeadLetters
-from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
-from target_pipelines.errors import (
-    ConfigurationError,
-    Interrupted,
-    OutputClosed,
-    PipelinesError,
-)
-from target_pipelines.json_numbers import encode_json
+from target_pipelines.errors import ConfigurationError, Interrupted, PipelinesError
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import Pipeline, running
-from target_pipelines.replay import Replay, replay_settings
-from target_pipelines.report import RunReport
+from target_pipelines.replay import Replay, as_replay
+from target_pipelines.report import RunReport, print_summaries, write_report
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.stdout import private_stdout
 
@@ -41,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from target_pipelines.acks import State
     from target_pipelines.configuration import Configuration
+    from target_pipelines.dead_letters import DeadLetters
     from target_pipelines.stdout import Write
 
 
@@ -121,56 +113,46 @@ class TargetPipelines(Target):
         """Deliver everything in `source`; the number of messages by type. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = load_configuration(self._config)
-            report = RunReport()
-            dead_letters = DeadLetters(Path(configuration.settings.dead_letter_path))
-            pipeline = self._build_pipeline(configuration, report, write, dead_letters)
-            try:
-                with running(pipeline):
-                    for lines in self._read_blocks(source):
-                        pipeline.process(lines)
-            finally:
-                _show(report, configuration.settings.report_path)
-        return pipeline.message_counts
+            with self._open_pipeline(configuration, write) as pipeline:
+                for lines in self._read_blocks(source):
+                    pipeline.process(lines)
+            return pipeline.message_counts
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
         with private_stdout() as write:
-            configuration = load_configuration(self._config)
-            settings = replay_settings(configuration.settings)
+            configuration = as_replay(load_configuration(self._config))
             replay = Replay(path)
-            report = RunReport()
-            pipeline = self._build_pipeline(
-                dataclasses.replace(configuration, settings=settings),
-                report,
-                write,
-                replay.open_dead_letters(),
-            )
-            try:
-                with running(pipeline):
-                    replay.send(pipeline)
-                if not self._is_dry_run:
-                    replay.finish()
-            finally:
-                _show(report, settings.report_path)
+            letters = replay.open_dead_letters()
+            with self._open_pipeline(configuration, write, letters) as pipeline:
+                replay.send(pipeline)
+            if not self._is_dry_run:
+                replay.finish()
 
-    def _build_pipeline(
+    @contextlib.contextmanager
+    def _open_pipeline(
         self,
         configuration: Configuration,
-        report: RunReport,
         write: Write,
-        dead_letters: DeadLetters,
-    ) -> Pipeline:
-        settings = configuration.settings
-        destination = configuration.destination.open(settings)
-        return Pipeline(
-            settings,
-            configuration.plugins,
-            DryRunDestination(destination, write) if self._is_dry_run else destination,
-            dead_letters=CountedDeadLetters() if self._is_dry_run else dead_letters,
-            report=report,
-            write_state=partial(self._print_state, write),
+        dead_letters: DeadLetters | None = None,
+    ) -> Iterator[Pipeline]:
+        """A running pipeline; it is finished, and its summary shown, when the block ends."""
+        reports = {settings.destination_name: RunReport() for settings in configuration.routes}
+        pipeline = build_pipeline(
+            configuration,
+            reports=reports,
+            write=write,
+            dead_letters=dead_letters,
+            is_dry_run=self._is_dry_run,
             check_interrupted=self._check_interrupted,
         )
+        try:
+            with running(pipeline):
+                yield pipeline
+        finally:
+            print_summaries(reports)
+            if path := configuration.settings.report_path:
+                write_report(reports, Path(path))
 
     def _read_blocks(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Blocks of the input; a signal ends the wait for the next one."""
@@ -189,14 +171,6 @@ class TargetPipelines(Target):
     def _check_interrupted(self) -> None:
         if self._signal is not None:
             raise Interrupted(self._signal)
-
-    def _print_state(self, write: Write, state: State) -> None:
-        if self._is_dry_run:
-            return
-        try:
-            write(encode_json(state) + b"\n")
-        except BrokenPipeError as error:
-            raise OutputClosed("stdout was closed; no further state can be kept") from error
 
     # Command line
 
@@ -254,13 +228,6 @@ class TargetPipelines(Target):
             target.replay(replay)
             return
         target.listen(file_input)
-
-
-def _show(report: RunReport, path: str | None) -> None:
-    if report.read:
-        report.print_summary()
-    if path:
-        report.write(Path(path))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from target_pipelines.encoding import Rejection, StreamEncoder
 from target_pipelines.json_numbers import decode_object, encode_json
 from target_pipelines.mapping import MappingProblem, compile_plan
 from target_pipelines.settings import TargetSettings
+from target_pipelines.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,11 +201,7 @@ def _encode(
 ) -> EncodedCall | Rejection | None:
     """What the target makes of a row, in a run of its own."""
     encoder = StreamEncoder(
-        "example",
-        call_type,
-        plugin="under test",
-        last_sync_time=0,
-        keys=frozenset(),
+        Stream(name="example", call_type=call_type, plugin="under test", last_sync_time=0),
         settings=TargetSettings(null_values=null_values),
         call_max_bytes=_ENOUGH_BYTES,
         event_schemas={},

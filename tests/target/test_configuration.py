@@ -61,3 +61,61 @@ def test_secret_is_never_shown(name):
 
     assert "c4n4ry" not in repr(configuration.settings)
     assert "c4n4ry" not in " ".join(problems)
+
+
+def test_destinations_take_what_they_do_not_set_from_above():
+    """An entry holds what differs; dead letters have a file each."""
+    configuration = load_configuration(
+        {
+            "write_key": "k",
+            "timeout_seconds": 7,
+            "dead_letter_path": "letters/dead.jsonl",
+            "destinations": [
+                {"destination": "customerio", "timeout_seconds": 9},
+                {"destination": "segment", "name": "web", "write_key": "other"},
+            ],
+        }
+    )
+
+    first, second = configuration.routes
+    assert (first.timeout_seconds, second.timeout_seconds) == (9, 7)
+    assert (first.write_key, second.write_key) == ("k", "other")
+    assert first.dead_letter_path == "letters/dead.customerio.jsonl"
+    assert second.dead_letter_path == "letters/dead.web.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ([{"destination": "file"}, {"destination": "file", "output_path": "b"}], "called"),
+        (
+            [{"destination": "file"}, {"destination": "file", "name": "b"}],
+            "two have the `output_path`",
+        ),
+        (
+            [
+                {"destination": "file", "dead_letter_path": "x"},
+                {"destination": "segment", "write_key": "k", "dead_letter_path": "./x"},
+            ],
+            "two have the `dead_letter_path`",
+        ),
+        ([{"destination": "file"}, {"destination": "segment"}], "`destinations`, segment: Setting"),
+        ([{"name": "x"}], "`destinations.0` lacks `destination`"),
+        ([{"destination": "file", "concurrency": 0}], "`destinations.0.concurrency`"),
+        ([{"destination": "file", "call_types": {}}], "has unknown keys: call_types"),
+        ([{"destination": "file", "name": "a b"}], "`destinations.0.name` must match"),
+    ],
+)
+def test_destinations_that_cannot_be_told_apart_or_opened(entries, problem):
+    """The problem says which and what."""
+    assert problem in "\n".join(_problems({"destinations": entries}))
+
+
+def test_secret_of_a_destination_is_never_shown():
+    """Neither a problem nor the settings' repr shows a nested secret."""
+    entry = {"destination": "customerio", "write_key": "c4n4ry"}
+    configuration = load_configuration({"destinations": [entry]})
+    problems = _problems({"destinations": [{**entry, "write_key": ["c4n4ry"]}]})
+
+    assert "c4n4ry" not in repr(configuration.routes)
+    assert "c4n4ry" not in str(problems)

@@ -16,7 +16,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 def _letter(number: int = 1) -> DeadLetter:
     call = {"userId": "1", "total": Decimal("12.3400")}
-    return DeadLetter(stream="s", call_type="track", reason=f"reason {number}", call=call)
+    return DeadLetter(
+        stream="s", call_type="track", destination="file", reason=f"reason {number}", call=call
+    )
 
 
 def test_letter_tells_everything(tmp_path):
@@ -30,6 +32,7 @@ def test_letter_tells_everything(tmp_path):
         "time": "2026-01-02T03:04:05.678Z",
         "stream": "s",
         "call_type": "track",
+        "destination": "file",
         "reason": "reason 1",
         "status": None,
         "attempts": 0,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_pipelines.acks import Acks
 from target_pipelines.batching import EncodedCall, Limits
 from target_pipelines.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.json_numbers import decode_object
@@ -14,6 +15,7 @@ from target_pipelines.pipeline import Pipeline, running
 from target_pipelines.plugin_host import load_plugins
 from target_pipelines.report import RunReport
 from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry
+from target_pipelines.route import Route
 from target_pipelines.settings import TargetSettings
 from tests.target.conftest import record, schema, state
 
@@ -91,39 +93,51 @@ ROWS = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(ROWS, st.integers(1, 7), st.integers(1, 4), st.integers(1, 10), st.randoms())
+@given(
+    ROWS,
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.integers(1, 10),
+    st.integers(1, 3),
+    st.randoms(),
+)
 def test_every_row_is_settled_in_order_before_its_state(
-    rows, batch_max_calls, concurrency, block, dice
+    rows, batch_max_calls, concurrency, block, destinations, dice
 ):
-    """Whatever fails: no STATE precedes an unsettled row, nobody is out of order, none is lost."""
-    settled = _Settled()
+    """Whatever fails anywhere: no STATE before an unsettled row, order is kept, nothing is lost."""
+    everywhere = [_Settled() for _ in range(destinations)]
     written: list[int] = []
 
     def write_state(value: dict[str, Any]) -> None:
         last = value["bookmarks"]["s"]["last_sync_time"]
-        assert settled.numbers >= set(range(last + 1))
+        assert all(settled.numbers >= set(range(last + 1)) for settled in everywhere)
         written.append(last)
 
-    pipeline = Pipeline(
-        TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
-        PLUGINS,
-        _Destination(settled, dice, batch_max_calls),
-        dead_letters=_Letters(settled),
-        report=RunReport(),
-        write_state=write_state,
-        check_interrupted=lambda: None,
-        dice=lambda: 0.0,  # pauses of no length
-    )
+    acks = Acks(write_state)
+    routes = [
+        Route(
+            TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
+            _Destination(settled, dice, batch_max_calls),
+            acks,
+            dead_letters=_Letters(settled),
+            report=RunReport(),
+            check_interrupted=lambda: None,
+            dice=lambda: 0.0,  # pauses of no length
+        )
+        for settled in everywhere
+    ]
+    pipeline = Pipeline(routes, acks, plugins=PLUGINS, call_types={})
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):
             pipeline.process(lines[start : start + block])
 
-    assert settled.numbers == set(range(len(rows)))
     assert written == sorted(written)
-    for person in "1234":
-        numbers = [number for whom, number in settled.delivered if whom == person]
-        assert numbers == sorted(numbers)
+    for settled in everywhere:
+        assert settled.numbers == set(range(len(rows)))
+        for person in "1234":
+            numbers = [number for whom, number in settled.delivered if whom == person]
+            assert numbers == sorted(numbers)
 
 
 def _lines_of(rows) -> list[bytes]:

@@ -1,0 +1,85 @@
+"""Puts a run together: a configuration → the pipeline with a route to each destination."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from target_pipelines.acks import Acks
+from target_pipelines.dead_letters import DeadLetters
+from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
+from target_pipelines.errors import OutputClosed
+from target_pipelines.json_numbers import encode_json
+from target_pipelines.pipeline import Pipeline
+from target_pipelines.route import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_pipelines.acks import State
+    from target_pipelines.configuration import Configuration
+    from target_pipelines.destinations import Destination
+    from target_pipelines.report import RunReport
+    from target_pipelines.settings import TargetSettings
+    from target_pipelines.stdout import Write
+
+
+def build_pipeline(
+    configuration: Configuration,
+    *,
+    reports: Mapping[str, RunReport],
+    write: Write,
+    dead_letters: DeadLetters | None,
+    is_dry_run: bool,
+    check_interrupted: Callable[[], None],
+) -> Pipeline:
+    """A pipeline that prints its states; in a dry run its calls, and no states.
+
+    `reports` has one for each destination, by its name. `dead_letters` are for all of them, where
+    their settings are not to say. Raises ConfigurationError if a destination cannot be opened.
+    """
+    acks = Acks((lambda _: None) if is_dry_run else partial(_print_state, write))
+    routes = []
+    for settings in configuration.routes:
+        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        if is_dry_run:
+            destination = _as_dry_run(destination, settings, write, len(configuration.routes))
+            letters: DeadLetters = CountedDeadLetters()
+        else:
+            letters = dead_letters or DeadLetters(Path(settings.dead_letter_path))
+        routes.append(
+            Route(
+                settings,
+                destination,
+                acks,
+                dead_letters=letters,
+                report=reports[settings.destination_name],
+                check_interrupted=check_interrupted,
+                dice=random.random,
+            )
+        )
+    return Pipeline(
+        routes,
+        acks,
+        plugins=configuration.plugins,
+        call_types=configuration.settings.call_types,
+    )
+
+
+def _as_dry_run(
+    destination: Destination, settings: TargetSettings, write: Write, count: int
+) -> DryRunDestination:
+    """Prints bare calls; of several destinations, objects of `destination` and `call`."""
+    if count == 1:
+        return DryRunDestination(destination, write)
+    name = settings.destination_name.encode()
+    return DryRunDestination(destination, write, b'{"destination":"%b","call":%%b}\n' % name)
+
+
+def _print_state(write: Write, state: State) -> None:
+    try:
+        write(encode_json(state) + b"\n")
+    except BrokenPipeError as error:
+        raise OutputClosed("stdout was closed; no further state can be kept") from error

@@ -1,0 +1,153 @@
+"""A route: the way of all records to one destination, from encoding to settlement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from target_pipelines.dead_letters import DeadLetter
+from target_pipelines.delivery import Delivery
+from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
+from target_pipelines.pacing import Pacer
+from target_pipelines.settlement import Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pipelines.acks import Acks
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.dead_letters import DeadLetters
+    from target_pipelines.destinations import Destination
+    from target_pipelines.report import RunReport
+    from target_pipelines.settings import TargetSettings
+    from target_pipelines.streams import Stream
+
+
+class Route:
+    """Takes records one by one, and hands them over block by block.
+
+    A run has a route for each destination. They share the acknowledgements, so that a STATE waits
+    for all of them, and nothing else.
+
+    Attributes:
+        name: the destination's, as dead letters and the summary say it.
+        report: its counts.
+    """
+
+    def __init__(
+        self,
+        settings: TargetSettings,
+        destination: Destination,
+        acks: Acks,
+        *,
+        dead_letters: DeadLetters,
+        report: RunReport,
+        check_interrupted: Callable[[], None],
+        dice: Callable[[], float],
+    ) -> None:
+        self.name = settings.destination_name
+        self.report = report
+        self._settings = settings
+        self._destination = destination
+        self._acks = acks
+        self._settlement = Settlement(
+            acks,
+            dead_letters,
+            report,
+            max_rejected_ratio=settings.max_rejected_ratio,
+            stops_at_once=settings.on_rejected == "stop",
+        )
+        self._delivery = Delivery(
+            destination,
+            self._settlement,
+            report,
+            Pacer(settings.requests_per_second or destination.limits.requests_per_second),
+            name=self.name,
+            concurrency=settings.concurrency,
+            max_retry_seconds=settings.max_retry_seconds,
+            check_interrupted=check_interrupted,
+            dice=dice,
+        )
+        self._encoders: dict[str, StreamEncoder] = {}
+        # What the current block has brought since the last hand-over.
+        self._read: Counter[str] = Counter()
+        self._calls: list[EncodedCall] = []
+        self._letters: list[DeadLetter] = []
+        self._filtered: list[str] = []
+
+    def start(self) -> None:
+        """Open for records."""
+        self._delivery.start()
+
+    def start_stream(self, stream: Stream) -> None:
+        """Records of this stream may follow."""
+        self._encoders[stream.name] = StreamEncoder(
+            stream,
+            settings=self._settings,
+            call_max_bytes=self._destination.limits.call_max_bytes,
+            event_schemas=self._destination.event_schemas,
+        )
+        self.report.start_stream(stream.name, stream.call_type.name)
+
+    def take_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+        """Encode a record of a stream that was started."""
+        self._read[stream.name] += 1
+        result = self._encoders[stream.name].encode(record, self._acks.epoch, line)
+        if result is None:
+            self._filtered.append(stream.name)
+        elif isinstance(result, Rejection):
+            self._letters.append(
+                DeadLetter(
+                    stream=stream.name,
+                    call_type=stream.call_type.name,
+                    destination=self.name,
+                    reason=result.reason,
+                    call=result.call,
+                    record=record,
+                    last_sync_time=stream.last_sync_time,
+                )
+            )
+        else:
+            self._calls.append(result)
+
+    def take_refused(self, letter: dict[str, Any]) -> None:
+        """Take a call that was refused once, as it was. Raises KeyError or TypeError."""
+        call = encode_letter(letter, self._acks.epoch)
+        self.report.start_stream(call.stream, call.call_type)
+        self._read[call.stream] += 1
+        self._calls.append(call)
+
+    def hand_over(self) -> None:
+        """Count what was read, then settle it or give it to the lanes: once, whatever fails.
+
+        Raises PipelinesError.
+        """
+        epoch = self._acks.epoch
+        read, self._read = self._read, Counter()
+        filtered, self._filtered = self._filtered, []
+        letters, self._letters = self._letters, []
+        calls, self._calls = self._calls, []
+        self._acks.add_records(read.total())
+        for stream, count in read.items():
+            self.report.add_read(stream, count)
+        for stream in filtered:
+            self._settlement.filter(stream, epoch)
+        if letters:
+            self._settlement.reject(letters, epoch)
+        self._delivery.put(calls)
+
+    def drain(self) -> None:
+        """Wait until every record is settled. Raises PipelinesError."""
+        self._delivery.finish()
+
+    def close(self) -> None:
+        """Nothing is left to deliver."""
+        self._destination.close()
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._delivery.stop()
+
+    def abandon(self) -> None:
+        """Begin nothing new, and give what is in flight a few seconds to end."""
+        self._delivery.abandon()

@@ -1,0 +1,65 @@
+"""What a SCHEMA says of its stream: which call its rows are, and what belongs to their ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_pipelines.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_pipelines.call_types import CallType
+    from target_pipelines.plugin_host import Plugins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A stream, as its newest SCHEMA describes it.
+
+    Attributes:
+        name: as its messages say.
+        call_type: what its rows become.
+        plugin: who offers that call type.
+        keys: columns that each record must have.
+        last_sync_time: the bookmark that its query was rendered with; part of messageIds.
+    """
+
+    name: str
+    call_type: CallType
+    plugin: str
+    keys: frozenset[str] = frozenset()
+    last_sync_time: Any = None
+
+
+def parse_schema(
+    message: Mapping[str, Any], plugins: Plugins, call_types: Mapping[str, str]
+) -> Stream:
+    """The stream of a SCHEMA; `call_types` overrides what it says. Raises ConfigurationError."""
+    name = message["stream"]
+    # The tap puts its keywords inside of the schema; others may put them beside it.
+    keywords = {**message, **message["schema"]}
+    call_type = _find_call_type(name, call_types.get(name) or keywords.get("x-call-type"), plugins)
+    return Stream(
+        name=name,
+        call_type=call_type,
+        plugin=plugins.call_types.plugin_of(call_type.name),
+        keys=frozenset(message.get("key_properties") or ()),
+        last_sync_time=keywords.get("x-last-sync-time"),
+    )
+
+
+def _find_call_type(stream: str, name: object, plugins: Plugins) -> CallType:
+    known = ", ".join(plugins.call_types.names())
+    if name is None:
+        raise ConfigurationError(
+            f'Stream "{stream}" does not say which call its rows are. Name it in `call_types`; '
+            f"known are {known}."
+        )
+    if not isinstance(name, str) or name not in plugins.call_types:
+        raise ConfigurationError(
+            f'Stream "{stream}" asks for the call type "{name}", which no plugin offers. Known are '
+            f"{known}."
+        )
+    return plugins.call_types[name]

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.collector import DEFAULT_WRITE_KEY, Collector
+from tests.target.conftest import record, schema, state
+
+MESSAGES = [
+    schema("s", "track"),
+    record("s", userId=1, event="fine"),
+    record("s", userId=2, event="poison"),
+    record("s", userId=3, event=None),
+    state(1),
+]
+
+
+@pytest.fixture
+def second():
+    """Another API."""
+    with Collector() as second:
+        yield second
+
+
+@pytest.fixture
+def config(collector, second, tmp_path) -> dict[str, Any]:
+    """Settings with three destinations: two APIs and a file."""
+    return {
+        "write_key": DEFAULT_WRITE_KEY,
+        "dead_letter_path": str(tmp_path / "dead_letters.jsonl"),
+        "report_path": str(tmp_path / "report.json"),
+        "destinations": [
+            {"destination": "customerio", "endpoint": collector.url},
+            {"destination": "segment", "name": "second", "endpoint": second.url},
+            {"destination": "file", "output_path": str(tmp_path / "calls.jsonl")},
+        ],
+    }
+
+
+def _letters(tmp_path, name: str) -> list[dict[str, Any]]:
+    path = tmp_path / f"dead_letters.{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_destination_gets_every_call(collector, second, config, run_target, tmp_path):
+    """The calls are the same everywhere, messageIds included; the state is printed once."""
+    run = run_target(config, MESSAGES)
+
+    assert run.exit_code == 0, run.log
+    assert run.states == [{"bookmarks": {"s": {"last_sync_time": 1}}}]
+    written = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    assert {call["event"] for call in written} == {"fine", "poison"}
+    ids = sorted(call["messageId"] for call in written)
+    assert sorted(call.message_id for call in collector.calls) == ids
+    assert sorted(call.message_id for call in second.calls) == ids
+
+
+def test_each_has_dead_letters_of_its_own(collector, config, run_target, tmp_path):
+    """What one API refuses is a dead letter there, and delivered elsewhere."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+
+    run = run_target(config, MESSAGES)
+
+    assert run.exit_code == 0, run.log
+    reasons = {name: len(_letters(tmp_path, name)) for name in ("customerio", "second", "file")}
+    assert reasons == {"customerio": 2, "second": 1, "file": 1}
+    assert {letter["destination"] for letter in _letters(tmp_path, "second")} == {"second"}
+
+
+def test_report_counts_each_destination(collector, config, run_target, tmp_path):
+    """For each, rows read = delivered + rejected + filtered."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+
+    run = run_target(config, MESSAGES)
+
+    report = json.loads((tmp_path / "report.json").read_text())["destinations"]
+    counts = {
+        name: [entry["streams"]["s"][key] for key in ("read", "delivered", "rejected")]
+        for name, entry in report.items()
+    }
+    assert counts == {"customerio": [3, 1, 2], "second": [3, 2, 1], "file": [3, 2, 1]}
+    assert "second:" in run.log
+
+
+def test_state_waits_for_the_slowest(second, config, start_target):
+    """While one destination has not taken a call, no state covers it."""
+    second.script([{"status": 503, "headers": {"Retry-After": "2"}}])
+    process = start_target(config)
+    process.stdin.write("".join(json.dumps(message) + "\n" for message in MESSAGES))
+    process.stdin.close()
+
+    first_state = process.stdout.readline()
+
+    assert json.loads(first_state)["bookmarks"]["s"]["last_sync_time"] == 1
+    assert len(second.calls) == 2  # it had them before the state was out
+    assert process.wait(30) == 0
+
+
+def test_stop_of_one_stops_the_run(second, config, run_target):
+    """A revoked key at one destination: exit 4, its name in the message, no state."""
+    second.script([{"status": 401, "times": None}])
+
+    run = run_target(config, MESSAGES)
+
+    assert run.exit_code == 4
+    assert run.states == []
+    assert 'Destination "second" stopped this run' in run.log
+
+
+def test_replay_goes_to_the_destination_that_refused(
+    collector, second, config, run_target, tmp_path
+):
+    """The others have the call already and do not get it twice."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+    run_target(config, MESSAGES)
+    collector.script([])
+    before = len(second.calls)
+
+    run = run_target(config, [], "--replay", str(tmp_path / "dead_letters.customerio.jsonl"))
+
+    assert run.exit_code == 0, run.log
+    assert {call.body["event"] for call in collector.calls} == {"fine", "poison"}
+    assert len(second.calls) == before
+    assert len(_letters(tmp_path, "customerio")) == 1  # the row without an event
+
+
+def test_replay_of_a_stranger_is_refused(config, run_target, tmp_path):
+    """Letters of a destination that is not there are not sent to another by guess."""
+    path = tmp_path / "old.jsonl"
+    letter = {"stream": "s", "call_type": "track", "attempts": 1, "record": None}
+    path.write_text(json.dumps({**letter, "destination": "gone", "call": {"userId": "1"}}) + "\n")
+
+    run = run_target(config, [], "--replay", str(path))
+
+    assert run.exit_code == 2
+    assert "names none of the destinations customerio, second, file" in run.log
+    assert path.read_text()
+
+
+def test_dry_run_names_the_destination(config, run_target, collector):
+    """One line per call and destination, and nothing is sent."""
+    run = run_target(config, MESSAGES, "--dry-run")
+
+    lines = [json.loads(line) for line in run.output.splitlines()]
+    assert sorted(line["destination"] for line in lines) == sorted(
+        ["customerio", "second", "file"] * 2
+    )
+    assert {line["call"]["event"] for line in lines} == {"fine", "poison"}
+    assert collector.calls == []
