@@ -1,74 +1,117 @@
-"""The batch endpoints of HTTP APIs: one attempt is one POST."""
+"""HTTP APIs as data: what is known of one is a profile, and one attempt is one POST."""
 
 from __future__ import annotations
 
-import gzip
+import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import requests
-from urllib3.exceptions import HTTPError
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from target_pipelines.batching import Limits
 from target_pipelines.destinations import DestinationType
-from target_pipelines.destinations.deadline import Deadline
-from target_pipelines.retry_policy import Outcome, Retry, judge_answer
+from target_pipelines.destinations.authentication import Authenticate, basic
+from target_pipelines.destinations.http_sender import HttpSender
+from target_pipelines.retry_policy import Outcome, judge_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from target_pipelines.batching import EncodedCall
     from target_pipelines.settings import TargetSettings
 
-_PREFIX = b'{"batch":['
-_SUFFIX = b"]}"
-_MAX_ANSWER_BYTES = 1024 * 1024
-_MAX_CONNECT_SECONDS = 10.0
+logger = logging.getLogger(__name__)
+
+
+class Judge(Protocol):
+    """What an HTTP answer means for the calls of its request."""
+
+    def __call__(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    ) -> Outcome:
+        """Judge an answer, or its beginning; see `judge_answer`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpProfile:
-    """What is known of an API with a batch endpoint and Basic authentication.
+    """What is known of an API. The defaults are those of the batch endpoints of Segment's kind.
 
     Attributes:
         name: what the setting `destination` says.
         base_urls: by `region`; without one, `endpoint` must be set.
+        call_max_bytes: of one call.
+        batch_max_bytes: of one request.
+        batch_max_calls: in one request; None if only bytes are limited.
         requests_per_second: its limit; None if it states none.
+        path: what follows the base URL, given the calls of a request; empty if nothing does.
+        envelope: what stands before the calls of a request, which commas part, and after them.
+        authenticate: shows the write key.
         headers: further headers, made from the settings.
+        judge: what an answer means.
         events: JSON Schemas of the track events that mean something to the API, by name.
+        find_further_problems: what else is wrong with the settings, a sentence each.
     """
 
     name: str
-    base_urls: Mapping[str, str]
+    base_urls: Mapping[str, str] = field(default_factory=dict)
     call_max_bytes: int
     batch_max_bytes: int
     batch_max_calls: int | None = None
     requests_per_second: float | None = None
-    headers: Callable[[TargetSettings], Mapping[str, str]] = field(default=lambda _: {})
+    path: Callable[[Sequence[EncodedCall]], str] = lambda _: "/batch"
+    envelope: tuple[bytes, bytes] = (b'{"batch":[', b"]}")
+    authenticate: Callable[[str], Authenticate] = basic
+    headers: Callable[[TargetSettings], Mapping[str, str]] = lambda _: {}
+    judge: Judge = judge_answer
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
 
     def as_destination(self) -> DestinationType:
         """The destination that plugins register for this profile."""
         return DestinationType(name=self.name, open=self.open, find_problems=self.find_problems)
 
     def find_problems(self, settings: TargetSettings) -> Iterator[str]:
-        """What the settings lack."""
-        if not settings.write_key:
+        """What the settings lack, and what is wrong with them."""
+        key = settings.write_key
+        if not key:
             yield f"Setting `write_key` is required for {self.name}."
+        elif not key.isprintable() or key != key.strip():
+            yield (
+                f"Setting `write_key` for {self.name} begins or ends with a blank, or has a line "
+                "break in it: leave that out."
+            )
         if not self._base_url(settings):
             known = ", ".join(self.base_urls) or "none"
             yield (
                 f"Setting `endpoint` is required for {self.name} in region {settings.region} "
                 f"(regions with an address of their own: {known})."
             )
+        yield from self.find_further_problems(settings)
 
     def open(self, settings: TargetSettings) -> HttpDestination:
-        """Open the destination."""
-        return HttpDestination(self, settings, f"{self._base_url(settings).rstrip('/')}/batch")
+        """Open the destination. Nothing is sent yet."""
+        url = self._base_url(settings)
+        if not _is_private(url):
+            logger.warning(
+                "destination=%s: its `endpoint` begins with http://, so that whoever is on the way "
+                "can read the calls, and the key if it is sent with them. Use https://.",
+                settings.destination_name,
+            )
+        return HttpDestination(self, settings, url)
 
     def _base_url(self, settings: TargetSettings) -> str:
         return settings.endpoint or self.base_urls.get(settings.region, "")
+
+    def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
+        """Where a request with these calls goes."""
+        path = self.path(calls)
+        return f"{base_url.rstrip('/')}{path}" if path else base_url
+
+    def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
+        """The body of a request with these calls; the same calls always make the same bytes."""
+        before, after = self.envelope
+        return b"%b%b%b" % (before, b",".join([call.body for call in calls]), after)
 
 
 class HttpDestination:
@@ -76,84 +119,38 @@ class HttpDestination:
 
     max_lanes = None
 
-    def __init__(self, profile: HttpProfile, settings: TargetSettings, url: str) -> None:
+    def __init__(self, profile: HttpProfile, settings: TargetSettings, base_url: str) -> None:
+        self._profile = profile
         self._settings = settings
-        self._url = url
+        self._base_url = base_url
         self.event_schemas = profile.events
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
-            "User-Agent": "target-pipelines",
-            **({"Content-Encoding": "gzip"} if settings.gzip else {}),
-            **profile.headers(settings),
-        }
         self.limits = Limits(
             call_max_bytes=settings.call_max_bytes or profile.call_max_bytes,
             batch_max_bytes=settings.batch_max_bytes or profile.batch_max_bytes,
-            batch_max_calls=settings.batch_max_calls or profile.batch_max_calls,
-            envelope_bytes=len(_PREFIX) + len(_SUFFIX),
+            batch_max_calls=_lower(settings.batch_max_calls, profile.batch_max_calls),
+            envelope_bytes=sum(map(len, profile.envelope)),
             requests_per_second=settings.requests_per_second or profile.requests_per_second,
         )
 
     def open_sender(self) -> HttpSender:
-        """A connection of its own, kept alive between attempts."""
-        session = requests.Session()
-        # Without it no proxy and no .netrc: the write key goes where the settings say.
-        session.trust_env = self._settings.trust_environment
-        session.auth = (self._settings.write_key or "", "")
-        session.headers.update(self._headers)
-        return HttpSender(session, self._url, self._settings)
+        """A further connection; it is made with the first attempt."""
+        return HttpSender(self._profile, self._base_url, self._settings)
 
     def close(self) -> None:
         """Nothing: each sender closes its connection."""
 
 
-class HttpSender:
-    """One connection."""
-
-    def __init__(self, session: requests.Session, url: str, settings: TargetSettings) -> None:
-        self._session = session
-        self._url = url
-        self._timeout_seconds = settings.timeout_seconds
-        self._is_packed = settings.gzip
-        self._deadline = Deadline(session)
-
-    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
-        """POST the calls as one batch."""
-        body = _PREFIX + b",".join(call.body for call in calls) + _SUFFIX
-        if self._is_packed:
-            body = gzip.compress(body, mtime=0)  # a repeat has the same bytes
-        try:
-            with self._deadline.limit(self._timeout_seconds):
-                return self._post(body)
-        except (requests.RequestException, HTTPError) as error:
-            kind = "timeout" if self._deadline.is_over else _kind_of(error)
-            return Retry(f"no answer ({kind})")
-
-    def _post(self, body: bytes) -> Outcome:
-        timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
-        with self._session.post(
-            self._url, data=body, timeout=timeouts, allow_redirects=False, stream=True
-        ) as answer:
-            return judge_answer(
-                answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
-            )
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
+def _lower(*counts: int | None) -> int | None:
+    """The lowest of those that are set: more calls than an API takes would be thrown away."""
+    return min((count for count in counts if count is not None), default=None)
 
 
-def _read_beginning(answer: requests.Response) -> bytes:
-    """The body, as far as the limit. Raises requests.ConnectionError if it breaks off before."""
-    body: bytes = answer.raw.read(_MAX_ANSWER_BYTES, decode_content=False)
-    if len(body) < _MAX_ANSWER_BYTES and answer.raw.length_remaining:
-        raise requests.ConnectionError("the answer breaks off")
-    return body
-
-
-def _kind_of(error: Exception) -> str:
-    """What happened, in a word; the error's own text may hold the address and more."""
-    if isinstance(error, requests.Timeout):
-        return "timeout"
-    return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"
+def _is_private(url: str) -> bool:
+    """Whether nobody else sees what is sent: it is encrypted, or stays on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

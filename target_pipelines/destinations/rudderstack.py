@@ -9,7 +9,6 @@ from target_pipelines.hookspecs import hookimpl
 
 PROFILE = HttpProfile(
     name="rudderstack",
-    base_urls={},
     call_max_bytes=32 * 1024,
     batch_max_bytes=4000 * 1024,
 )

@@ -1,0 +1,34 @@
+"""How a request shows the write key. Each is made once from the key, then called on each request.
+
+A session that has one of these never looks for other credentials, such as those of a `.netrc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from requests import PreparedRequest
+from requests.auth import HTTPBasicAuth
+
+Authenticate = Callable[[PreparedRequest], PreparedRequest]
+"""Adds headers to a request whose body is complete, and returns it."""
+
+
+def basic(write_key: str) -> Authenticate:
+    """HTTP Basic: the key is the user name, and there is no password."""
+    return HTTPBasicAuth(write_key.encode(), b"")
+
+
+def key_in_header(name: str, prefix: str = "") -> Callable[[str], Authenticate]:
+    """The key in a header of its own, after a prefix such as `Bearer `."""
+
+    def authenticate(write_key: str) -> Authenticate:
+        value = f"{prefix}{write_key}".encode().decode("latin-1")  # UTF-8 on the wire
+
+        def add_header(request: PreparedRequest) -> PreparedRequest:
+            request.headers[name] = value
+            return request
+
+        return add_header
+
+    return authenticate

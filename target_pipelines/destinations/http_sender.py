@@ -1,0 +1,93 @@
+"""One connection to an HTTP API: posts a body within a deadline, and reads the answer."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from target_pipelines.destinations.deadline import Deadline
+from target_pipelines.retry_policy import Outcome, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.destinations.http import HttpProfile
+    from target_pipelines.settings import TargetSettings
+
+_MAX_ANSWER_BYTES = 1024 * 1024
+_MAX_CONNECT_SECONDS = 10.0
+
+
+class HttpSender:
+    """One connection, kept alive between attempts."""
+
+    def __init__(self, profile: HttpProfile, base_url: str, settings: TargetSettings) -> None:
+        self._profile = profile
+        self._base_url = base_url
+        self._timeout_seconds = settings.timeout_seconds
+        self._is_packed = settings.gzip
+        self._session = _open_session(profile, settings)
+        self._deadline = Deadline(self._session)
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        """POST the calls as one request. The same calls make the same bytes each time."""
+        url = self._profile.url_of(self._base_url, calls)
+        body = self._profile.body_of(calls)
+        if self._is_packed:
+            body = gzip.compress(body, mtime=0)
+        try:
+            with self._deadline.limit(self._timeout_seconds):
+                return self._post(url, body)
+        except (requests.RequestException, HTTPError) as error:
+            kind = "timeout" if self._deadline.is_over else _kind_of(error)
+            return Retry(f"no answer ({kind})")
+
+    def _post(self, url: str, body: bytes) -> Outcome:
+        timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
+        with self._session.post(
+            url, data=body, timeout=timeouts, allow_redirects=False, stream=True
+        ) as answer:
+            return self._profile.judge(
+                answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
+            )
+
+    def close(self) -> None:
+        """Close the connection; again does no harm."""
+        self._session.close()
+
+
+def _open_session(profile: HttpProfile, settings: TargetSettings) -> requests.Session:
+    session = requests.Session()
+    # Without it no proxy: the write key goes where the settings say.
+    session.trust_env = settings.trust_environment
+    session.auth = profile.authenticate(settings.write_key or "")
+    session.headers.update(
+        {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
+            "User-Agent": "target-pipelines",
+            **({"Content-Encoding": "gzip"} if settings.gzip else {}),
+            **profile.headers(settings),
+        }
+    )
+    return session
+
+
+def _read_beginning(answer: requests.Response) -> bytes:
+    """The body, as far as the limit. Raises requests.ConnectionError if it breaks off before."""
+    body: bytes = answer.raw.read(_MAX_ANSWER_BYTES, decode_content=False)
+    if len(body) < _MAX_ANSWER_BYTES and answer.raw.length_remaining:
+        raise requests.ConnectionError("the answer breaks off")
+    return body
+
+
+def _kind_of(error: Exception) -> str:
+    """What happened, in a word; the error's own text may hold the address and more."""
+    if isinstance(error, requests.Timeout):
+        return "timeout"
+    return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"

@@ -1,0 +1,65 @@
+"""Jitsu: one event a request. Source: its documents, and the ingest server in its repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_pipelines.destinations.authentication import key_in_header
+from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.hookspecs import hookimpl
+from target_pipelines.retry_policy import Outcome, Stop, judge_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from target_pipelines.batching import EncodedCall
+    from target_pipelines.settings import TargetSettings
+
+_OWN_PATHS = frozenset({"group", "identify", "page", "track"})
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+def _path(calls: Sequence[EncodedCall]) -> str:
+    """By the call's type; at `event` the server reads `type` itself: alias and screen, too."""
+    kind = msgspec.json.decode(calls[0].body, type=_Typed).type
+    return f"/api/s/s2s/{kind if kind in _OWN_PATHS else 'event'}"
+
+
+def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+    """As for all APIs, but a source without destinations answers 200 and keeps nothing."""
+    if 200 <= status <= 299 and b'"error"' in body:
+        return Stop(
+            f"HTTP {status} with an error: nothing was taken. Connect the source to a "
+            "destination in Jitsu"
+        )
+    return judge_answer(status, headers, body, now=now)
+
+
+def _find_problems(settings: TargetSettings) -> Iterator[str]:
+    if settings.gzip:
+        yield "Setting `gzip` must be false for jitsu: it does not unpack single events."
+
+
+PROFILE = HttpProfile(
+    name="jitsu",
+    call_max_bytes=900_000,  # it keeps 1,000,000, together with the headers and times it adds
+    batch_max_bytes=900_000,
+    batch_max_calls=1,
+    path=_path,
+    envelope=(b"", b""),
+    authenticate=key_in_header("X-Write-Key"),
+    judge=_judge,
+    find_further_problems=_find_problems,
+)
+
+
+@hookimpl
+def register_destinations(register: Any) -> None:
+    """Offer `jitsu`."""
+    register(PROFILE.as_destination())
