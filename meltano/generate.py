@@ -76,7 +76,10 @@ PLUGINS = (
         capabilities=[capability.value for capability in TapMSSQLQuery.capabilities],
         settings=TAP_SETTINGS,
         groups=[["host", "syncs"], ["databases", "syncs"]],
-        commands={"about": ("--about", "Show name, version and settings.")},
+        commands={
+            "about": ("--about", "Show name, version and settings."),
+            "check": ("--config=ENV --check", "Check databases and syncs; read no row."),
+        },
     ),
     Plugin(
         name=TargetPipelines.name,
@@ -87,7 +90,7 @@ PLUGINS = (
         keywords=["api", "meltano_sdk", "reverse-etl"],
         capabilities=[capability.value for capability in TargetPipelines.capabilities],
         settings=TARGET_SETTINGS,
-        groups=[["output_path"], ["destination", "write_key"]],
+        groups=[["output_path"], ["destination", "write_key"], ["destinations"]],
         commands={"call-types": ("--list-call-types", "Show the call types, plugins' too.")},
     ),
 )
