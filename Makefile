@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MELTANO := .venv-meltano
+MELTANO_READY := $(MELTANO)/.ready
 
 .PHONY: help setup demo test check bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(READY) ## Virtual environment, dependencies, system libraries of the ODBC parts
+setup: $(READY) $(MELTANO_READY) ## Virtual environments, dependencies, system libraries of the ODBC parts
 
 $(READY): pyproject.toml constraints.txt system-packages.sh
 	sh system-packages.sh
@@ -18,19 +20,24 @@ $(READY): pyproject.toml constraints.txt system-packages.sh
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sandbox]' --group dev
 	@touch $@
 
-demo: setup ## Two syncs of the sample shop through the real programs; results in demo-output/
+# For the tests alone; the product does not depend on Meltano.
+$(MELTANO_READY): constraints-meltano.txt $(READY)
+	$(BIN)/python -m tests.end_to_end.meltano_environment $(MELTANO)
+	@touch $@
+
+demo: $(READY) ## Two syncs of the sample shop through the real programs; results in demo-output/
 	$(BIN)/python -m sandbox demo
 
-test: check ## Everything that CI runs: lint, types, tests
+test: setup check ## Everything that CI runs: lint, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: setup ## ruff, its formatter and mypy
+check: $(READY) ## ruff, its formatter and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup ## Speed and memory, as ratios to a baseline in the same run
+bench: $(READY) ## Speed and memory, as ratios to a baseline in the same run
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what make made
-	rm -rf $(VENV) demo-output .mypy_cache .pytest_cache .ruff_cache dist build
+	rm -rf $(VENV) $(MELTANO) demo-output .mypy_cache .pytest_cache .ruff_cache dist build

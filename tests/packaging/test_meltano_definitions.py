@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it comes with singer-sdk, without types
 from jsonschema import Draft202012Validator
+from packaging.specifiers import SpecifierSet
 
 from tap_mssql_query.settings_table import TAP_SETTINGS
 from target_pipelines.settings_table import TARGET_SETTINGS
 from tests.packaging.conftest import ROOT
+from tests.packaging.test_repository import PINNED
 
 GENERATOR = runpy.run_path(str(ROOT / "meltano" / "generate.py"))
 PLUGINS = {plugin.name: plugin for plugin in GENERATOR["PLUGINS"]}
@@ -145,3 +147,13 @@ SETTINGS_OF_THE_HUB = {
         "additionalProperties": False,
     },
 }
+
+
+def test_versions_for_meltano_are_pinned_without_addresses():
+    """constraints-meltano.txt holds names and exact versions, sorted, and Meltano's is allowed."""
+    lines = (ROOT / "constraints-meltano.txt").read_text().splitlines()
+    (version,) = (line.split("==")[1] for line in lines if line.startswith("meltano=="))
+
+    assert [line for line in lines if not PINNED.fullmatch(line)] == []
+    assert lines == sorted(lines, key=str.lower)
+    assert version in SpecifierSet(yaml.safe_load(PROJECT)["requires_meltano"])

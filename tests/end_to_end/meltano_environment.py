@@ -1,0 +1,33 @@
+"""Installs Meltano, as constraints-meltano.txt pins it, in a virtual environment of its own.
+
+Run it with `python -m tests.end_to_end.meltano_environment FOLDER`, as the Makefile does. The
+product does not depend on Meltano, and Meltano's dependencies meet nobody else's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.package_index import uv_environment
+
+ROOT = Path(__file__).parents[2]
+CONSTRAINTS = ROOT / "constraints-meltano.txt"
+FOLDER = ROOT / ".venv-meltano"
+
+
+def install_meltano(folder: Path) -> None:
+    """Make the virtual environment anew. Raises CalledProcessError."""
+    python = folder / "bin" / "python"
+    _run_uv("venv", "--clear", "--python", sys.executable, folder)
+    _run_uv("pip", "install", "--python", python, "--constraint", CONSTRAINTS, "meltano")
+
+
+def _run_uv(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "uv", "--quiet", *map(str, arguments)]
+    subprocess.run(command, env=uv_environment(), check=True)
+
+
+if __name__ == "__main__":
+    install_meltano(Path(sys.argv[1]))
