@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import socket
 import time
-import zlib
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
@@ -17,29 +13,15 @@ import orjson
 
 from sandbox.collector.behaviour import AS_USUAL, Behaviour, parse_behaviours
 from sandbox.collector.memory import Call, Request
-from sandbox.collector.rules import ENDPOINTS, judge
+from sandbox.collector.vendors import NOT_FOUND, Answer, Post
 
 if TYPE_CHECKING:
     from sandbox.collector.memory import Memory
-    from sandbox.collector.rules import ReceivedCall
     from sandbox.collector.server import _Server
 
-_API = "/v1/"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-_GZIP_WBITS = 31
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    committed: tuple[ReceivedCall, ...] = ()
-
-
-_OK = b'{"success":true}'
-_NOT_FOUND = _Answer(HTTPStatus.NOT_FOUND, b'{"code":"not_found","message":"no such path"}')
-_NOT_AUTHORIZED = _Answer(HTTPStatus.UNAUTHORIZED, b'{"meta":{"errors":["unauthorized"]}}')
-_TOO_LARGE = _Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"meta":{"errors":["too large"]}}')
+_SECRETS = ("authorization", "x-write-key")
+_TOO_LARGE = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"meta":{"errors":["too large"]}}')
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -65,12 +47,12 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/requests":
             self._send(HTTPStatus.OK, orjson.dumps(self._memory.requests))
         else:
-            self._send(_NOT_FOUND.status, _NOT_FOUND.body)
+            self._send(NOT_FOUND.status, NOT_FOUND.body)
 
     def do_DELETE(self) -> None:
         """`/calls`: forget everything."""
         if self.path != "/calls":
-            self._send(_NOT_FOUND.status, _NOT_FOUND.body)
+            self._send(NOT_FOUND.status, NOT_FOUND.body)
             return
         self._memory.forget()
         self._send(HTTPStatus.OK, b"{}")
@@ -102,56 +84,28 @@ class Handler(BaseHTTPRequestHandler):
     def _take_request(self, body: bytes) -> None:
         arrived_at = time.time()
         number = self._memory.next_request_number()
-        answer = self._judge(body)
+        post = Post(self.path, self.headers, body, self.server.write_key, arrived_at)
+        answer = self.server.vendor.answer(post)
         behaviour = self.server.script.take(body)
-        committed = answer.committed if behaviour.commits else ()
-        endpoint = self.path.removeprefix(_API)
-        self._memory.commit(committed, endpoint=endpoint, request=number, arrived_at=arrived_at)
+        kept = answer.kept if behaviour.commits else ()
+        self._memory.commit(kept, endpoint=answer.endpoint, request=number, arrived_at=arrived_at)
         self._memory.add_request(
             Request(
                 number=number,
                 method=self.command,
                 path=self.path,
-                headers={k: v for k, v in self.headers.items() if k.lower() != "authorization"},
+                headers={k: v for k, v in self.headers.items() if k.lower() not in _SECRETS},
                 status=None if behaviour.drop else behaviour.status or answer.status,
                 body_bytes=len(body),
                 body_digest=hashlib.sha256(body).hexdigest(),
                 encoding=self.headers.get("Content-Encoding", ""),
-                calls=len(committed),
+                calls=len(kept),
                 arrived_at=arrived_at,
             )
         )
         self._respond(answer, behaviour)
 
-    def _judge(self, body: bytes) -> _Answer:
-        """What the API would say."""
-        endpoint = self.path.removeprefix(_API)
-        if not self.path.startswith(_API) or endpoint not in ENDPOINTS:
-            return _NOT_FOUND
-        if not self._is_authorized():
-            return _NOT_AUTHORIZED
-        verdict = judge(endpoint, self._unpack(body))
-        is_strict = self.headers.get("X-Strict-Mode") == "1"
-        if verdict.errors and is_strict:
-            errors = orjson.dumps({"meta": {"errors": verdict.errors}})
-            return _Answer(HTTPStatus.BAD_REQUEST, errors)
-        # Without strict mode what is wrong is thrown away, and nobody is told.
-        return _Answer(HTTPStatus.OK, _OK, verdict.accepted)
-
-    def _is_authorized(self) -> bool:
-        expected = base64.b64encode(f"{self.server.write_key}:".encode()).decode()
-        given = self.headers.get("Authorization", "")
-        return hmac.compare_digest(given.encode(), f"Basic {expected}".encode())
-
-    def _unpack(self, body: bytes) -> bytes:
-        if self.headers.get("Content-Encoding") != "gzip":
-            return body
-        try:
-            return zlib.decompressobj(_GZIP_WBITS).decompress(body, _MAX_BODY_BYTES)
-        except zlib.error:
-            return b""
-
-    def _respond(self, answer: _Answer, behaviour: Behaviour) -> None:
+    def _respond(self, answer: Answer, behaviour: Behaviour) -> None:
         if behaviour.delay_seconds:
             self.server.stopping.wait(behaviour.delay_seconds)
         if behaviour.drop:
@@ -162,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_scripted(answer, behaviour)
 
-    def _send_scripted(self, answer: _Answer, behaviour: Behaviour) -> None:
+    def _send_scripted(self, answer: Answer, behaviour: Behaviour) -> None:
         body = behaviour.answer_body()
         if behaviour.status is None and not body:
             body = answer.body

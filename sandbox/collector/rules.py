@@ -37,7 +37,7 @@ def judge(endpoint: str, body: bytes) -> Verdict:
     if endpoint == "batch" and len(body) > BATCH_MAX_BYTES:
         return Verdict((), (f"batch is {len(body)} bytes; at most {BATCH_MAX_BYTES} are allowed",))
     try:
-        calls = _calls_of(endpoint, body.decode())
+        calls = read_calls(endpoint, body.decode())
     except ValueError:
         return Verdict((), ("body is not valid JSON",))
     if calls is None:
@@ -98,8 +98,11 @@ _REQUIREMENTS: dict[str, tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], 
 ENDPOINTS = frozenset({*_REQUIREMENTS, "batch"})
 
 
-def _calls_of(endpoint: str, text: str) -> list[ReceivedCall] | None:
-    """The calls with their own bytes, so that sizes and digits are those on the wire."""
+def read_calls(endpoint: str, text: str) -> list[ReceivedCall] | None:
+    """The calls with their own bytes, so that sizes and digits are those on the wire.
+
+    None if a batch has no array of them. Raises ValueError for what is no JSON.
+    """
     start = _skip_whitespace(text, 0)
     fields, end = _scan_value(text, start)
     if _skip_whitespace(text, end) != len(text):

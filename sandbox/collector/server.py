@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.collector.behaviour import Behaviour, Script, parse_behaviours
 from sandbox.collector.handler import Handler
 from sandbox.collector.memory import Call, Memory, Request
+from sandbox.collector.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,9 +27,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that server_close() waits for them
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], memory: Memory, script: Script, key: str) -> None:
+    def __init__(
+        self, address: tuple[str, int], memory: Memory, script: Script, vendor: Vendor, key: str
+    ) -> None:
         self.memory = memory
         self.script = script
+        self.vendor = vendor
         self.write_key = key
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
@@ -60,19 +64,22 @@ class _Server(ThreadingHTTPServer):
 
 
 class Collector:
-    """The API, listening on 127.0.0.1; a context manager.
+    """The API of a vendor, listening on 127.0.0.1; a context manager.
 
     Attributes:
         port: where it listens; `port=0` takes a free one.
         url: base URL for a target's `endpoint`.
     """
 
-    def __init__(self, port: int = 0, write_key: str = DEFAULT_WRITE_KEY) -> None:
+    def __init__(
+        self, port: int = 0, write_key: str = DEFAULT_WRITE_KEY, vendor: str = "customerio"
+    ) -> None:
         self._memory = Memory()
         self._script = Script()
-        self._server = _Server(("127.0.0.1", port), self._memory, self._script, write_key)
+        api = VENDORS[vendor]
+        self._server = _Server(("127.0.0.1", port), self._memory, self._script, api, write_key)
         self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.url = f"http://127.0.0.1:{self.port}{api.base_path}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="collector"
         )

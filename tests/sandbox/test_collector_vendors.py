@@ -1,0 +1,195 @@
+"""The collector as other vendors' APIs, and as a webhook's receiver."""
+
+from __future__ import annotations
+
+import base64
+from email.message import Message
+from typing import Any
+
+import orjson
+import pytest
+
+from sandbox.collector import VENDORS, Collector
+from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY, Answer, Post
+from sandbox.collector.webhooks import is_signed
+from tests.sandbox.collector_client import IDENTIFY, Client
+
+KEY = "k"
+TRACK = {"type": "track", "userId": "1", "event": "e"}
+
+
+def _post(vendor: str, path: str, body: object, **headers: str) -> Answer:
+    message = Message()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return VENDORS[vendor].answer(Post(path, message, raw, KEY, arrived_at=0))
+
+
+def _basic(vendor: str, body: object, key: str = KEY) -> Answer:
+    encoded = base64.b64encode(f"{key}:".encode()).decode()
+    return _post(vendor, "/v1/batch", body, Authorization=f"Basic {encoded}")
+
+
+def _batch(*calls: object) -> dict[str, Any]:
+    return {"batch": calls}
+
+
+def _jitsu(kind: str, body: object, key: str = KEY) -> Answer:
+    return _post("jitsu", f"/api/s/s2s/{kind}", body, X_Write_Key=key)
+
+
+@pytest.mark.parametrize("vendor", ["customerio", "hightouch", "rudderstack", "segment"])
+def test_batch_is_kept_by_every_vendor_of_batches(vendor):
+    """A batch that shows the key is kept, call by call."""
+    answer = _basic(vendor, _batch(IDENTIFY, TRACK))
+
+    assert answer.status == 200
+    assert [call.fields for call in answer.kept] == [IDENTIFY, TRACK]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "status"),
+    [("customerio", 401), ("hightouch", 401), ("rudderstack", 401), ("segment", 200)],
+)
+def test_wrong_key_keeps_nothing(vendor, status):
+    """Segment answers even this with 200."""
+    answer = _basic(vendor, _batch(IDENTIFY), key="other")
+
+    assert (answer.status, answer.kept) == (status, ())
+
+
+@pytest.mark.parametrize("vendor", sorted(VENDORS))
+def test_other_path_is_not_found(vendor):
+    """No vendor answers on a path that is not its own; a webhook's path is anyone's."""
+    expected = 401 if vendor == "webhook" else 404
+
+    assert _post(vendor, "/v2/batch", _batch(IDENTIFY)).status == expected
+
+
+@pytest.mark.parametrize(("count", "kept"), [(2500, 2500), (2501, 0)])
+def test_segment_throws_long_batches_away(count, kept):
+    """Above 2,500 events the answer is 200 all the same."""
+    answer = _basic("segment", _batch(*[{"type": "track"}] * count))
+
+    assert (answer.status, len(answer.kept)) == (200, kept)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "calls", "status"),
+    [
+        ("segment", [{"type": "track", "p": "x" * 33_000}], 400),
+        ("segment", [{"type": "track", "p": "x" * 30_000}] * 18, 400),
+        ("segment", [{"type": "track", "p": "x" * 30_000}] * 16, 200),
+        ("rudderstack", [{"type": "track", "p": "x" * 4_096_001}], 413),
+        ("rudderstack", [{"type": "track", "p": "x" * 4_000_000}], 200),
+    ],
+)
+def test_sizes_are_those_of_the_vendor(vendor, calls, status):
+    """Segment answers 400 above 32 KB or 500 KB, RudderStack 413 above 4,000 KB."""
+    assert _basic(vendor, _batch(*calls)).status == status
+
+
+@pytest.mark.parametrize("vendor", ["hightouch", "rudderstack", "segment"])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"batch":{}}'])
+def test_body_that_is_no_batch_is_a_bad_request(vendor, body):
+    """Broken JSON is told apart from a batch."""
+    assert _basic(vendor, body).status == 400
+
+
+def test_rudderstack_does_not_know_a_disabled_source():
+    """The key of a source that was switched off is answered 404."""
+    assert _basic("rudderstack", _batch(IDENTIFY), key=DISABLED_KEY).status == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "status"),
+    [
+        ("track", TRACK, 200),
+        ("event", TRACK, 200),
+        ("event", {"type": "alias"}, 200),
+        ("event", {"type": "screen"}, 200),
+        ("event", {"userId": "1"}, 400),
+        ("invoice", {}, 400),
+        ("track", {"event": ""}, 400),
+        ("track", {"event": "x" * 129}, 400),
+        ("page", {"p": "x" * 1_000_000}, 400),
+        ("page", [{}], 400),
+        ("page", b"\x1f\x8b", 400),
+    ],
+)
+def test_jitsu_takes_single_events(kind, event, status):
+    """An event whose type its path or itself names is kept as it came."""
+    answer = _jitsu(kind, event)
+
+    assert (answer.status, len(answer.kept)) == (status, int(status == 200))
+
+
+def test_jitsu_knows_its_sources():
+    """An unknown key is 401; a source that leads nowhere is 200, and nothing is kept."""
+    unknown, unconnected = _jitsu("track", TRACK, "?"), _jitsu("track", TRACK, UNCONNECTED_KEY)
+
+    assert unknown.status == 401
+    assert (unconnected.status, unconnected.kept) == (200, ())
+    assert b'"error"' in unconnected.body
+
+
+VECTOR = {
+    # That of the reference implementations of Standard Webhooks.
+    "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp": "1614265330",
+    "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+BODY = b'{"test": 2432232314}'
+
+
+def _is_signed(
+    body: bytes = BODY, secret: str = SECRET, now: float = 1614265330, **changes: Any
+) -> bool:
+    headers = Message()
+    for name, value in {**VECTOR, **changes}.items():
+        headers[name] = value
+    return is_signed(headers, body, secret=secret, now=now)
+
+
+def test_signature_of_the_specification_is_taken():
+    """The known example is right, alone and among others."""
+    both: dict[str, Any] = {"webhook-signature": f"v1,AAAA {VECTOR['webhook-signature']}"}
+
+    assert _is_signed()
+    assert _is_signed(**both)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"body": BODY + b" "},
+        {"secret": SECRET[:-1] + "x"},
+        {"secret": "text" * 30},
+        {"webhook-id": "msg_other"},
+        {"webhook-id": ""},
+        {"webhook-timestamp": "1614265331"},
+        {"webhook-timestamp": "soon"},
+        {"webhook-signature": ""},
+        {"now": 1614265330 + 301},
+        {"now": 1614265330 - 301},
+    ],
+    ids=str,
+)
+def test_any_change_breaks_the_signature(change):
+    """Body, id, time and secret are all part of it, and it lasts five minutes."""
+    assert not _is_signed(**change)
+
+
+def test_vendor_is_served_over_http():
+    """A collector that plays a vendor has its addresses, and remembers no key."""
+    with Collector(vendor="jitsu", write_key=KEY) as collector, Client(collector) as client:
+        answer = client.request(
+            "POST", "/api/s/s2s/event", b'{"type":"alias"}', {"X-Write-Key": KEY}
+        )
+
+        assert answer.json() == {"ok": True}
+        assert [call.type for call in collector.calls] == ["alias"]
+        assert collector.url == f"http://127.0.0.1:{collector.port}"
+        assert "x-write-key" not in str(collector.requests).lower()
