@@ -1,0 +1,122 @@
+"""A Meltano project in a temporary folder: a copy of this repository, installed by Meltano."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tests.end_to_end.meltano_environment import FOLDER, ROOT
+from tests.package_index import uv_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_TIMEOUT_SECONDS = 100
+_INHERITED = ("TAP_MSSQL_QUERY_", "TARGET_PIPELINES_", "MELTANO_")
+_QUIET = {
+    "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+    "NO_COLOR": "1",
+    "COLUMNS": "200",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended; `output` holds what it printed and its log."""
+
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeltanoProject:
+    """A folder with a meltano.yml, and the environment in which Meltano runs there."""
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """Its meltano.yml."""
+        return self.folder / "meltano.yml"
+
+    def with_settings(self, **settings: str) -> MeltanoProject:
+        """The same project with further environment variables."""
+        return replace(self, settings={**self.settings, **settings})
+
+    def replace_text(self, old: str, new: str) -> None:
+        """Change meltano.yml, where `old` stands."""
+        text = self.file.read_text(encoding="utf-8")
+        assert old in text
+        self.file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Meltano, running; its log and what it prints come from one pipe."""
+        return subprocess.Popen(
+            [str(FOLDER / "bin" / "meltano"), *map(str, arguments)],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str | Path) -> Done:
+        """Run Meltano to its end."""
+        with self.start(*arguments) as process:
+            return wait_for(process)
+
+    def run_well(self, *arguments: str | Path) -> str:
+        """Run Meltano, which must succeed; its output."""
+        done = self.run(*arguments)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def _environment(self) -> dict[str, str]:
+        return {**_clean_environment(), **_QUIET, **self.settings}
+
+
+@cache
+def _clean_environment() -> dict[str, str]:
+    """The environment without anyone's settings; uv installs the versions that we test with."""
+    inherited = {
+        name: value
+        for name, value in uv_environment().items()
+        if not name.startswith(_INHERITED) and name != "VIRTUAL_ENV"
+    }
+    return {**inherited, "UV_CONSTRAINT": str(ROOT / "constraints.txt")}
+
+
+def wait_for(process: subprocess.Popen[str]) -> Done:
+    """How a started command ended."""
+    output, _ = process.communicate(timeout=_TIMEOUT_SECONDS)
+    return Done(process.returncode, output)
+
+
+def copy_repository(folder: Path) -> MeltanoProject:
+    """What a clone holds, in a folder of its own, so that nothing is left in this one."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return MeltanoProject(folder)
+
+
+def require_meltano() -> None:
+    """Raise FileNotFoundError unless Meltano is installed."""
+    program = FOLDER / "bin" / "meltano"
+    if not os.access(program, os.X_OK):
+        raise FileNotFoundError(f"{program.relative_to(ROOT)} is missing: run `make setup`")
