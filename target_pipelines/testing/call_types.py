@@ -1,7 +1,4 @@
-"""The contract of a call type, as checks for the tests of whoever offers one.
-
-Nothing here needs pytest, except `get_call_type_test_class`.
-"""
+"""The contract of a call type, as checks for the tests of whoever offers one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,53 @@
+"""The contract of a destination, for the tests of whoever offers one."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from target_pipelines.testing.destination_checks import CHECKS
+from target_pipelines.testing.servers import Receiver, Server
+from target_pipelines.testing.trials import make_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from target_pipelines.destinations import DestinationType
+
+
+def check_destination(
+    destination: DestinationType, server: Server | None = None, **settings: Any
+) -> None:
+    """Run every check. Raises AssertionError, which names the destination and what is wrong.
+
+    Args:
+        destination: what the plugin registers.
+        server: what it shall be tested against; a `Receiver` unless given.
+        settings: further settings that it needs; `endpoint` and `write_key` are given.
+    """
+    with contextlib.nullcontext(server) if server else Receiver() as target:
+        trial = make_trial(destination, target, **settings)
+        for check in CHECKS.values():
+            check(trial)
+
+
+def get_destination_test_class(
+    destination: DestinationType,
+    open_server: Callable[[], AbstractContextManager[Server]] = Receiver,
+    **settings: Any,
+) -> type:
+    """A class for pytest with one test for each check.
+
+    Assign it to a name that begins with `Test`. `open_server` makes what is tested against; the
+    other arguments are those of `check_destination`.
+    """
+    import pytest  # noqa: PLC0415 - a tool of whoever tests, no dependency of the product
+
+    class DestinationTests:
+        @pytest.mark.parametrize("name", CHECKS)
+        def test_contract(self, name: str) -> None:
+            with open_server() as server:
+                CHECKS[name](make_trial(destination, server, **settings))
+
+    return DestinationTests

@@ -1,0 +1,131 @@
+"""What a destination is tested against: a server on this machine that answers as it is told."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that a server has received.
+
+    Attributes:
+        path: as it came, with its query.
+        body: a digest of its bytes, or the bytes: the same for the same request.
+        content: what the server took of it; empty if it answered otherwise.
+    """
+
+    path: str
+    body: bytes
+    content: bytes
+
+
+class Server(Protocol):
+    """A server that a destination can be tested against."""
+
+    @property
+    def url(self) -> str:
+        """For the setting `endpoint`."""
+
+    def script(self, behaviours: Iterable[Mapping[str, Any]]) -> None:
+        """Treat the next requests so, one each, and later ones as usual.
+
+        A behaviour has a `status`, `headers` and a `body`; or `drop: "before"`: end the connection;
+        or `delay_seconds`: wait so long.
+        """
+
+    def received(self) -> Sequence[Received]:
+        """All requests so far, in the order of their arrival."""
+
+
+class Receiver:
+    """A `Server` that takes whatever is posted, and answers 200; a context manager."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = _HttpServer(("127.0.0.1", port), _Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,))
+
+    def script(self, behaviours: Iterable[Mapping[str, Any]]) -> None:
+        """Treat the next requests so."""
+        with self._server.lock:
+            self._server.behaviours = list(behaviours)
+
+    def received(self) -> Sequence[Received]:
+        """All requests so far."""
+        with self._server.lock:
+            return list(self._server.received)
+
+    def __enter__(self) -> Receiver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a client may keep its connection
+
+    def __init__(self, *arguments: Any) -> None:
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.behaviours: list[Mapping[str, Any]] = []
+        self.received: list[Received] = []
+        super().__init__(*arguments)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that go away are what the checks are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _HttpServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body in one packet
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Write nothing to stderr."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        behaviour = self._take(body)
+        if delay := behaviour.get("delay_seconds"):
+            self.server.stopping.wait(delay)
+        if "drop" in behaviour:
+            self.close_connection = True
+        else:
+            self._answer(behaviour)
+
+    def _take(self, body: bytes) -> Mapping[str, Any]:
+        is_packed = self.headers.get("Content-Encoding") == "gzip"
+        with self.server.lock:
+            behaviours = self.server.behaviours
+            behaviour = behaviours.pop(0) if behaviours else {}
+            content = b"" if behaviour else (gzip.decompress(body) if is_packed else body)
+            self.server.received.append(Received(self.path, body, content))
+        return behaviour
+
+    def _answer(self, behaviour: Mapping[str, Any]) -> None:
+        body = behaviour.get("body", "").encode()
+        self.send_response_only(behaviour.get("status", 200))
+        for name, value in behaviour.get("headers", {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST  # noqa: N815 - a redirect that was followed is seen
