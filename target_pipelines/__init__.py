@@ -20,8 +20,10 @@ from target_pipelines.call_fields import (
 )
 from target_pipelines.call_types import CallType
 from target_pipelines.destinations import Destination, DestinationType, Sender
+from target_pipelines.destinations.authentication import Authenticate, key_in_header
+from target_pipelines.destinations.http import HttpProfile
 from target_pipelines.hookspecs import hookimpl
-from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop
+from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop, judge_answer
 
 __all__ = [
     "BOOLEAN",
@@ -31,11 +33,13 @@ __all__ = [
     "TEXT",
     "TIMESTAMP",
     "USER_OR_ANONYMOUS_ID",
+    "Authenticate",
     "CallType",
     "Delivered",
     "Destination",
     "DestinationType",
     "EncodedCall",
+    "HttpProfile",
     "Limits",
     "Outcome",
     "Refused",
@@ -44,6 +48,8 @@ __all__ = [
     "Stop",
     "call_schema",
     "hookimpl",
+    "judge_answer",
+    "key_in_header",
     "nullable",
     "object_of",
 ]

@@ -1,0 +1,265 @@
+"""What each HTTP profile says: addresses, authentication, limits, paths, answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from sandbox.collector import VENDORS, Collector
+from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY
+from target_pipelines.destinations import (
+    customerio,
+    hightouch,
+    jitsu,
+    rudderstack,
+    segment,
+    webhook,
+)
+from target_pipelines.retry_policy import Delivered, Refused, Stop
+from target_pipelines.settings import TargetSettings
+from target_pipelines.testing.trials import CALLS, make_call
+from tests.target.conftest import record, schema, state
+
+if TYPE_CHECKING:
+    from target_pipelines.destinations.http import HttpProfile
+
+PROFILES: dict[str, HttpProfile] = {
+    module.PROFILE.name: module.PROFILE
+    for module in (customerio, hightouch, jitsu, rudderstack, segment, webhook)
+}
+OWN = "https://own.example"
+KEY = "kéy"
+# From the documents of each, as in docs/destinations.md.
+ADDRESSES = [
+    ("customerio", "us", None, "https://cdp.customer.io/v1/batch"),
+    ("customerio", "eu", None, "https://cdp-eu.customer.io/v1/batch"),
+    ("customerio", "eu", f"{OWN}/v1", f"{OWN}/v1/batch"),
+    ("segment", "us", None, "https://api.segment.io/v1/batch"),
+    ("segment", "eu", None, "https://events.eu1.segmentapis.com/v1/batch"),
+    ("hightouch", "us", None, "https://us-east-1.hightouch-events.com/v1/batch"),
+    ("rudderstack", "us", f"{OWN}/v1", f"{OWN}/v1/batch"),
+    ("rudderstack", "eu", f"{OWN}/v1/", f"{OWN}/v1/batch"),
+    ("jitsu", "us", OWN, f"{OWN}/api/s/s2s/identify"),
+    ("jitsu", "eu", f"{OWN}/", f"{OWN}/api/s/s2s/identify"),
+    ("webhook", "us", f"{OWN}/in?a=1&b=2", f"{OWN}/in?a=1&b=2"),
+    ("webhook", "eu", f"{OWN}/in/", f"{OWN}/in/"),
+]
+NOWHERE = [("hightouch", "eu"), ("rudderstack", "us"), ("jitsu", "us"), ("webhook", "eu")]
+
+
+def _settings(name: str, **changes: Any) -> TargetSettings:
+    given = {"write_key": KEY, "endpoint": OWN, **changes}
+    return TargetSettings(destination=name, **given)
+
+
+@pytest.fixture
+def prepare(monkeypatch):
+    """The requests that a profile would send for calls, one by one; nothing leaves."""
+    prepared: list[requests.PreparedRequest] = []
+
+    def keep(self, request, **options):
+        prepared.append(request)
+        raise requests.ConnectionError
+
+    def prepare(name, calls=CALLS[:1], **changes):
+        monkeypatch.setattr(requests.Session, "send", keep)
+        sender = PROFILES[name].open(_settings(name, **changes)).open_sender()
+        for call in calls:
+            sender.send([call])
+        return prepared
+
+    return prepare
+
+
+@pytest.mark.parametrize(("name", "region", "endpoint", "url"), ADDRESSES)
+def test_address_is_the_documented_one(prepare, name, region, endpoint, url):
+    """Region and endpoint lead to exactly this URL."""
+    (request,) = prepare(name, region=region, endpoint=endpoint)
+
+    assert (request.method, request.url) == ("POST", url)
+
+
+@pytest.mark.parametrize(("name", "region"), NOWHERE)
+def test_missing_address_is_a_problem(name, region):
+    """Where a vendor has no address for a region, `endpoint` is asked for."""
+    (problem,) = PROFILES[name].find_problems(_settings(name, region=region, endpoint=None))
+
+    assert "`endpoint` is required" in problem
+
+
+LIMITS = [
+    ("customerio", 32_768, 512_000, None, 1000),
+    ("segment", 32_768, 512_000, 2500, 1000),
+    ("rudderstack", 32_768, 4_096_000, None, None),
+    ("hightouch", 32_768, 512_000, None, None),
+    ("jitsu", 900_000, 900_000, 1, None),
+    ("webhook", 65_536, 100_000, None, None),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "batch", "calls", "rate"), LIMITS)
+def test_limits_are_the_documented_ones(name, call, batch, calls, rate):
+    """Bytes of a call and of a request, calls of a request, requests a second."""
+    limits = PROFILES[name].open(_settings(name)).limits
+
+    assert (limits.call_max_bytes, limits.batch_max_bytes) == (call, batch)
+    assert (limits.batch_max_calls, limits.requests_per_second) == (calls, rate)
+
+
+@pytest.mark.parametrize("name", ["jitsu", "segment"])
+def test_more_calls_than_the_vendor_takes_cannot_be_set(name):
+    """What is above its limit, Segment answers 200 and throws away."""
+    limits = PROFILES[name].open(_settings(name, batch_max_calls=9999)).limits
+
+    assert limits.batch_max_calls == PROFILES[name].batch_max_calls
+
+
+@pytest.mark.parametrize("name", ["customerio", "segment", "rudderstack", "hightouch"])
+def test_key_is_the_user_name(prepare, name):
+    """HTTP Basic with an empty password, in UTF-8."""
+    (request,) = prepare(name)
+
+    assert request.headers["Authorization"] == "Basic a8OpeTo="  # kéy:
+
+
+@pytest.mark.parametrize("name", ["jitsu", "webhook"])
+def test_other_credentials_are_not_looked_for(prepare, tmp_path, monkeypatch, name):
+    """Neither a `.netrc` nor the URL adds an Authorization, which Jitsu would prefer."""
+    (tmp_path / "netrc").write_text("machine own.example login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    (request,) = prepare(name, endpoint="https://u:p@own.example", trust_environment=True)
+
+    assert "Authorization" not in request.headers
+    assert (request.headers.get("X-Write-Key") == "kÃ©y") == (name == "jitsu")  # UTF-8 as bytes
+
+
+@pytest.mark.parametrize("key", [" k", "k\n", "k\r\nX: y"])
+def test_key_with_a_line_break_is_a_problem(key):
+    """A key that was copied with what stood around it is named before anything is sent."""
+    (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", write_key=key))
+
+    assert "begins or ends with a blank, or has a line break" in problem
+
+
+@pytest.mark.parametrize(("strict", "expected"), [(True, "1"), (False, None)])
+def test_customerio_is_asked_to_be_strict(prepare, strict, expected):
+    """X-Strict-Mode goes with every request, unless it is switched off."""
+    (request,) = prepare("customerio", strict=strict)
+
+    assert request.headers.get("X-Strict-Mode") == expected
+
+
+def test_without_strict_mode_calls_are_lost():
+    """Why it is the default: the same faulty call is refused, or vanishes."""
+    lax = replace(customerio.PROFILE, headers=lambda _: {})
+    nameless = make_call("track", 1)
+    with Collector(write_key=KEY) as collector:
+        settings = _settings("customerio", endpoint=collector.url)
+        outcomes = [
+            profile.open(settings).open_sender().send([nameless])
+            for profile in (lax, customerio.PROFILE)
+        ]
+
+    assert outcomes == [Delivered(), Refused("HTTP 400", 400)]
+    assert collector.calls == []
+
+
+PATHS = {
+    "identify": "identify",
+    "track": "track",
+    "page": "page",
+    "group": "group",
+    "screen": "event",
+    "alias": "event",
+}
+
+
+@pytest.mark.parametrize(("kind", "path"), PATHS.items())
+def test_jitsu_gets_each_call_alone(prepare, kind, path):
+    """One bare event at the path of its type, or where the server reads `type` itself."""
+    call = _as_strangers_type(make_call(kind, 1))
+
+    (request,) = prepare("jitsu", [call])
+
+    assert request.url == f"{OWN}/api/s/s2s/{path}"
+    assert request.body == call.body
+
+
+def _as_strangers_type(call):
+    """The call as a plugin's call type, whose own name says nothing of the API's."""
+    return type(call)(call.body, call.stream, "delete_person", call.person, call.epoch)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "advice"),
+    [
+        ("rudderstack", DISABLED_KEY, "HTTP 404"),
+        ("rudderstack", "?", "`write_key`"),
+        ("hightouch", "?", "`write_key`"),
+        ("customerio", "?", "`write_key`"),
+        ("jitsu", "?", "`write_key`"),
+        ("jitsu", UNCONNECTED_KEY, "Connect the source"),
+        ("webhook", "?", "`write_key`"),
+    ],
+)
+def test_source_that_takes_nothing_stops_the_run(name, key, advice):
+    """A wrong key, a disabled source and one that leads nowhere are no dead letters."""
+    with Collector(vendor=name, write_key="right") as collector:
+        settings = _settings(name, endpoint=collector.url, write_key=key)
+        outcome = PROFILES[name].open(settings).open_sender().send(CALLS[:1])
+
+    assert isinstance(outcome, Stop)
+    assert advice in outcome.reason
+
+
+def test_jitsu_does_not_unpack():
+    """`gzip` is refused with the other problems, not by every single event."""
+    (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", gzip=True))
+
+    assert "`gzip`" in problem
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_warned"),
+    [
+        ("https://example.com/v1", False),
+        ("http://127.0.0.1:8090/v1", False),
+        ("http://127.8.9.1/v1", False),
+        ("http://localhost:8090/v1", False),
+        ("http://[::1]:8090/v1", False),
+        ("http://example.com/v1", True),
+        ("http://10.0.0.7/v1", True),
+        ("http://localhost.example.com/v1", True),
+    ],
+)
+def test_unencrypted_endpoint_is_warned_of(caplog, endpoint, is_warned):
+    """A plain endpoint is allowed, but whoever set it hears what that means; no address is told."""
+    segment.PROFILE.open(_settings("segment", endpoint=endpoint))
+
+    assert [entry.levelno for entry in caplog.records] == [logging.WARNING] * is_warned
+    assert "example.com" not in caplog.text
+
+
+@pytest.mark.parametrize("vendor", sorted(VENDORS))
+def test_program_delivers_to_every_vendor(vendor, run_target):
+    """Rows of several types arrive, in order, and the state is printed."""
+    messages = [schema("a", "alias"), schema("t", "track"), schema("s", "screen")]
+    messages += [
+        record("t", userId="1", event="e"),
+        record("a", userId="1", previousId="0"),
+        record("s", userId="1", name="n"),
+        state(1),
+    ]
+    with Collector(vendor=vendor, write_key="k") as collector:
+        config = {"destination": vendor, "endpoint": collector.url, "write_key": "k"}
+        run = run_target(config, messages)
+
+    assert (run.exit_code, len(run.states)) == (0, 1)
+    assert [call.type for call in collector.calls] == ["track", "alias", "screen"]
+    assert all(json.loads(call.raw)["messageId"] for call in collector.calls)
