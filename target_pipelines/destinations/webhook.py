@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from target_pipelines.destinations.authentication import Authenticate
     from target_pipelines.settings import TargetSettings
 
 _ENCODED = "whsec_"
@@ -36,13 +35,17 @@ class Signature:
         """Add the three headers."""
         body = request.body if isinstance(request.body, bytes) else b""
         webhook_id = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
-        timestamp = str(int(self._clock()))
-        signed = b"%b.%b.%b" % (webhook_id.encode(), timestamp.encode(), body)
-        digest = hmac.digest(self._secret, signed, "sha256")
+        timestamp = int(self._clock())
         request.headers["webhook-id"] = webhook_id
-        request.headers["webhook-timestamp"] = timestamp
-        request.headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        request.headers["webhook-timestamp"] = str(timestamp)
+        request.headers["webhook-signature"] = sign(self._secret, webhook_id, timestamp, body)
         return request
+
+
+def sign(secret: bytes, webhook_id: str, timestamp: int, body: bytes) -> str:
+    """The signature of one attempt, with the version of its scheme."""
+    digest = hmac.digest(secret, f"{webhook_id}.{timestamp}.".encode() + body, "sha256")
+    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def decode_secret(write_key: str) -> bytes:
@@ -57,10 +60,6 @@ def decode_secret(write_key: str) -> bytes:
     if not secret:
         raise ValueError("no bytes")
     return secret
-
-
-def _sign(write_key: str) -> Authenticate:
-    return Signature(write_key)
 
 
 def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
@@ -94,7 +93,7 @@ PROFILE = HttpProfile(
     call_max_bytes=64 * 1024,
     batch_max_bytes=100_000,  # what receivers take unless they are told: Express 100 KB, nginx 1 MB
     path=lambda _: "",
-    authenticate=_sign,
+    authenticate=Signature,
     judge=_judge,
     find_further_problems=_find_problems,
 )

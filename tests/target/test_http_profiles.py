@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ PROFILES: dict[str, HttpProfile] = {
 }
 OWN = "https://own.example"
 KEY = "kéy"
+ROOT = Path(__file__).parents[2]
 # From the documents of each, as in docs/destinations.md.
 ADDRESSES = [
     ("customerio", "us", None, "https://cdp.customer.io/v1/batch"),
@@ -263,3 +265,13 @@ def test_program_delivers_to_every_vendor(vendor, run_target):
     assert (run.exit_code, len(run.states)) == (0, 1)
     assert [call.type for call in collector.calls] == ["track", "alias", "screen"]
     assert all(json.loads(call.raw)["messageId"] for call in collector.calls)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_page_of_destinations_has_the_addresses(name):
+    """docs/destinations.md has a row for each, with every address of its own."""
+    page = (ROOT / "docs" / "destinations.md").read_text()
+
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    for region, url in PROFILES[name].base_urls.items():
+        assert f"{region} `{url}`" in row

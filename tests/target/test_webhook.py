@@ -1,0 +1,138 @@
+"""The destination `webhook`: what is signed, with what, and what a receiver may answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from sandbox.collector import Collector
+from sandbox.collector.webhooks import TOLERANCE_SECONDS
+from target_pipelines.destinations import webhook
+from target_pipelines.destinations.webhook import Signature, decode_secret, sign
+from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop
+from target_pipelines.settings import TargetSettings
+from target_pipelines.testing.trials import CALLS
+
+if TYPE_CHECKING:
+    from target_pipelines.destinations.http import HttpProfile
+    from target_pipelines.destinations.http_sender import HttpSender
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PAGE = Path(__file__).parents[2] / "docs" / "destinations.md"
+NOW = 1614265330.9
+
+
+def _open(
+    collector: Collector, profile: HttpProfile = webhook.PROFILE, **changes: Any
+) -> HttpSender:
+    settings = {"endpoint": collector.url, "write_key": SECRET, **changes}
+    return profile.open(TargetSettings(**settings)).open_sender()
+
+
+def _sign(body: bytes, now: float = NOW) -> dict[str, str]:
+    request = requests.Request("POST", "http://127.0.0.1", data=body).prepare()
+    return dict(Signature(SECRET, clock=lambda: now)(request).headers)
+
+
+def test_signature_is_that_of_the_specification():
+    """The example of its reference implementations comes out."""
+    signature = sign(
+        decode_secret(SECRET), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
+
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_repeat_has_the_same_id_and_its_own_time():
+    """A receiver recognises the repeat, and still sees that the attempt is fresh."""
+    first, repeat, other = _sign(b"a"), _sign(b"a", NOW + 60), _sign(b"b")
+
+    assert first["webhook-id"] == repeat["webhook-id"] != other["webhook-id"]
+    assert (first["webhook-timestamp"], repeat["webhook-timestamp"]) == ("1614265330", "1614265390")
+    assert first["webhook-signature"] != repeat["webhook-signature"]
+    assert "." not in first["webhook-id"]
+
+
+@pytest.mark.parametrize("key", [SECRET, "whsec_AAECAwQFBgcICQ==", "a: ü", "x" * 99])
+@pytest.mark.parametrize("gzip", [False, True])
+def test_receiver_verifies(key, gzip):
+    """Encoded and plain secrets, packed or not: the bytes on the wire are what is signed."""
+    with Collector(vendor="webhook", write_key=key) as collector:
+        outcome = _open(collector, write_key=key, gzip=gzip).send(CALLS)
+
+    assert outcome == Delivered()
+    assert [call.raw for call in collector.calls] == [call.body for call in CALLS]
+
+
+def test_secret_without_padding_is_read():
+    """Senders and receivers that leave the `=` out agree with those that do not."""
+    assert decode_secret("whsec_AAA") == decode_secret("whsec_AAA=") == b"\0\0"
+
+
+@pytest.mark.parametrize("key", ["whsec_", "whsec_ü", "whsec_a b", "whsec_A"])
+def test_secret_that_is_no_base64_is_a_problem(key):
+    """It is named before anything is sent, and not shown."""
+    settings = TargetSettings(endpoint="https://own.example", write_key=key)
+
+    (problem,) = webhook.PROFILE.find_problems(settings)
+
+    assert "no base64" in problem
+    assert key == "whsec_" or key not in problem
+
+
+@pytest.mark.parametrize("seconds", [TOLERANCE_SECONDS + 60, -TOLERANCE_SECONDS - 60])
+def test_stale_attempt_is_refused(seconds):
+    """The receiver that we test with looks at the time."""
+    stale = partial(Signature, clock=lambda: time.time() + seconds)
+
+    with Collector(vendor="webhook", write_key=SECRET) as collector:
+        outcome = _open(collector, replace(webhook.PROFILE, authenticate=stale)).send(CALLS)
+
+    assert isinstance(outcome, Stop)
+    assert collector.calls == []
+
+
+ANSWERS: list[tuple[int, str, type]] = [
+    *((status, "", Delivered) for status in (200, 201, 202, 204)),
+    *((200, text, Delivered) for text in ("OK", "received", "1", "true", '"done"', " ünd ", "{}")),
+    (202, '{"queued": 7}', Delivered),
+    (200, '{"success": false}', Refused),
+    *((200, text, Stop) for text in ("<html>Sign in</html>", "\n<!DOCTYPE html>", "a <b>page</b>")),
+    *((200, text, Stop) for text in ("\ufeff<?xml?>", "{broken", "[")),
+    (410, "", Stop),
+    (409, "", Refused),
+    (503, "", Retry),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), ANSWERS)
+def test_receivers_answer_in_their_own_words(status, body, expected):
+    """Plain text with a success is an acknowledgement; a page never is."""
+    with Collector(vendor="webhook", write_key=SECRET) as collector:
+        collector.script([{"status": status, "body": body}])
+        outcome = _open(collector).send(CALLS)
+
+    assert isinstance(outcome, expected)
+
+
+def test_documented_receiver_verifies():
+    """The example in docs/destinations.md tells our requests from changed and stale ones."""
+    (code,) = re.findall(r"`verify.py`\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert 10 <= len(code.strip().splitlines()) <= 12
+    example: dict[str, Any] = {}
+    exec(code, example)
+    verify, now = example["verify"], example["time"].time()
+    headers = _sign(b"{}", now)
+
+    assert verify(SECRET, headers, b"{}")
+    assert not verify(SECRET, headers, b"[]")
+    assert not verify("other", headers, b"{}")
+    assert not verify(SECRET, {**headers, "webhook-id": "msg_other"}, b"{}")
+    assert not verify(SECRET, _sign(b"{}", now - 600), b"{}")
