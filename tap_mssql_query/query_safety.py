@@ -13,6 +13,7 @@ import itertools
 import unicodedata
 from typing import TYPE_CHECKING
 
+from tap_mssql_query.emptied_names import find_emptied
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.sql_words import Kind, Piece, split_words
@@ -46,6 +47,8 @@ def check_query(sql: str) -> list[Finding]:
     """All that is wrong or doubtful with a rendered query."""
     errors = find_errors(sql)
     warnings = [*_find_dirty_reads(_pieces_of(sql))]
+    if emptied := find_emptied(sql):
+        warnings.append(emptied)
     if not errors and not is_parsable(sql):
         warnings.append(
             "The query could not be parsed: only its words were checked. Look at it yourself."

@@ -15,6 +15,7 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from tap_mssql_query import bookmarks
 from tap_mssql_query.command_line import reason_of, run_program, say_unreadable
+from tap_mssql_query.emptied_names import find_emptied
 from tap_mssql_query.errors import (
     ConfigurationError,
     Interrupted,
@@ -99,7 +100,10 @@ class TapMSSQLQuery(Tap):
     # What the SDK asks of a tap
 
     def discover_streams(self) -> list[QueryStream]:
-        """One stream per sync."""
+        """One stream per sync; a warning for each query that looks emptied."""
+        for sync in self.settings.syncs:
+            if emptied := find_emptied(sync.query):
+                self.logger.warning("sync=%s: %s", sync.name, emptied)
         return [QueryStream(self, sync) for sync in self.settings.syncs]
 
     def setup_mapper(self) -> None:

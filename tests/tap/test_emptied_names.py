@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tap_mssql_query.emptied_names import REMEDY, find_emptied
+from tap_mssql_query.findings import Level
+from tap_mssql_query.query_safety import check_query
+from tests.tap.test_query_safety import INNOCENT
+
+QUERIES = [
+    "SELECT $IDENTITY AS userId FROM t",
+    "SELECT $IDENTITY, email FROM t",
+    "SELECT email, $IDENTITY FROM t",
+    "SELECT email, $ROWGUID AS id FROM t",
+    "SELECT t.$IDENTITY AS userId FROM t",
+    "SELECT t.$IDENTITY, email FROM t",
+    "SELECT email FROM t WHERE $IDENTITY > 5",
+    "SELECT email FROM t WHERE a = $IDENTITY AND b = 2",
+    "SELECT email FROM t WHERE a BETWEEN $IDENTITY AND 2",
+    "SELECT email FROM t WHERE (a = $IDENTITY)",
+    "SELECT email FROM t ORDER BY $IDENTITY",
+    "SELECT email FROM t ORDER BY $IDENTITY DESC",
+    "SELECT COALESCE($IDENTITY, 1) AS a FROM t",
+    "SELECT a FROM t JOIN u ON $IDENTITY = u.a",
+    "SELECT $PARTITION.pf(a) AS p FROM t",
+    "SELECT a, $PARTITION.pf(a) AS p FROM t",
+    "SELECT a FROM t WHERE b = 1 AND $PARTITION.pf(a) = 2",
+    "SELECT COUNT(*) AS n FROM t GROUP BY $PARTITION.pf(a)",
+    "SELECT MAX($PARTITION.pf(a)) AS n FROM t",
+    "SELECT shop.$PARTITION.pf(a) AS p FROM t",
+    "SELECT a, shop.$PARTITION.pf(a) AS p FROM t",
+    "SELECT $Identity AS userId FROM t",
+    "SELECT $Partition.pf(a) AS p FROM t",
+    "SELECT $RowGuid AS id FROM t",
+]
+LOOK_ALIKE = [
+    "SELECT .5 AS a, -.5 AS b FROM t",
+    "SELECT a FROM shop..t (NOLOCK) WHERE b <= 1 AND c <> 2 AND d >= 3 AND e != 4",
+    "SELECT a FROM shop..f(1) AS t",
+    "SELECT a FROM u CROSS APPLY shop..f(u.a) AS t",
+    "SELECT a, b FROM u, shop..t (NOLOCK)",
+    "SELECT t . a FROM t WHERE a IS NOT DISTINCT FROM b",
+    "SELECT t.*, GETDATE() AS now FROM dbo.t AS t",
+    "SELECT x.value('(/a)[1]', 'int') AS a FROM t CROSS APPLY c.nodes('/a') AS n(x)",
+    "SELECT CAST(a AS xml).value('.', 'int') AS a FROM t",
+    "SELECT JSON_VALUE(a, '$.B') AS a, $1.5 AS price, $ AS nothing FROM t",
+    "SELECT SUM(a) OVER (PARTITION BY b ORDER BY c) AS s FROM t GROUP BY GROUPING SETS ((a), ())",
+    "SELECT ', ,' AS [a, , b], 'SELECT FROM' AS b FROM t /* WHERE AND */ -- , ,",
+    "SELECT LEFT(a, 1) AS l FROM t WHERE RIGHT(a, 1) = LEFT(b, 1)",
+    "SELECT a FROM t FOR JSON PATH, INCLUDE_NULL_VALUES",
+]
+
+
+def _expand_as_meltano_does(query: str) -> str:
+    """Meltano 4.4, `meltano.core.utils.ENV_VAR_PATTERN`, with no variable set."""
+    return re.sub(r"(?<!\\)\$(?:{\w+}|[A-Z][A-Z0-9_]*)", "", query)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_emptied_query_is_noticed(query):
+    """Where Meltano has taken the name away, the remedy is named."""
+    said = find_emptied(_expand_as_meltano_does(query))
+
+    assert said is not None
+    assert "\\$IDENTITY" in said
+    assert "query_file" in said
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_that_kept_its_names_is_not(query):
+    """The same query from a file, or escaped, is as it should be."""
+    assert find_emptied(query) is None
+
+
+@pytest.mark.parametrize("query", [*LOOK_ALIKE, *INNOCENT])
+def test_innocent_query_is_not(query):
+    """No T-SQL that SQL Server understands is suspected."""
+    assert find_emptied(query) is None
+
+
+def test_message_holds_no_value():
+    """It shows words of the query, never what stands in quotes."""
+    said = find_emptied("SELECT 'secret', FROM t WHERE a = 'secret'")
+
+    assert said is not None
+    assert "`, FROM`" in said
+    assert "secret" not in said
+
+
+def test_check_warns():
+    """It is a finding of `--check`, which names the sync."""
+    findings = check_query("SELECT AS userId FROM t")
+
+    assert any(f.level is Level.WARNING and REMEDY in f.message for f in findings)
+
+
+def test_run_warns(run_tap, config):
+    """A run tells which sync has lost a name, before the server refuses it; the others go on."""
+    syncs = [
+        {"name": "lost", "type": "identify", "query": "SELECT AS userId FROM users"},
+        {"name": "kept", "type": "identify", "query": "SELECT id AS userId FROM users"},
+    ]
+
+    run = run_tap({**config, "syncs": syncs})
+
+    assert run.exit_code == 3
+    assert "sync=lost: Something is missing at `SELECT AS`" in run.log
+    assert "sync=lost failed" in run.log
+    assert "sync=kept:" not in run.log
+    assert len(run.records("kept")) == 2
