@@ -20,11 +20,12 @@ DESTINATION_SETTINGS = (
     Setting(
         "destination",
         _TEXT,
-        "`file`, `customerio`, `segment`, `rudderstack`, `hightouch`, or a plugin's.",
+        "`file`, `customerio`, `segment`, `rudderstack`, `hightouch`, `jitsu`, `webhook`, or a "
+        "plugin's.",
         "file",
     ),
     Setting("output_path", _PATH, "For `file`: one call per line is appended here.", "calls.jsonl"),
-    Setting("write_key", _TEXT, "The API's key.", secret=True),
+    Setting("write_key", _TEXT, "The API's key; what signs a `webhook`.", secret=True),
     Setting(
         "region",
         {"type": "string", "enum": ["us", "eu"]},
@@ -34,7 +35,8 @@ DESTINATION_SETTINGS = (
     Setting(
         "endpoint",
         {"type": "string", "pattern": "^https?://"},
-        "Base URL, instead of the destination's own, such as `http://127.0.0.1:8090/v1`.",
+        "Base URL, instead of the destination's own, such as `http://127.0.0.1:8090/v1`; the "
+        "host for `jitsu`; the whole URL for `webhook`.",
     ),
     Setting(
         "strict",
