@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from target_pipelines import HttpProfile
+from target_pipelines.testing import Receiver
 from tests.packaging.conftest import INSTALLERS, ROOT
 from tests.target.conftest import lines, record, schema
 
@@ -100,17 +103,24 @@ def test_tests_of_the_example_pass_where_it_is_installed(install, environment, r
     assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
 
 
-def _read_named_blocks() -> dict[str, str]:
-    """The files that plugins/README.md shows, word for word."""
-    return dict(NAMED_BLOCK.findall(README.read_text()))
+CALL_TYPE, DESTINATION = README.read_text().split("## Add a destination in ten lines")
+
+
+def _read_named_blocks(text: str) -> dict[str, str]:
+    """The files that a part of plugins/README.md shows, word for word."""
+    return dict(NAMED_BLOCK.findall(text))
+
+
+def _write(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
 
 
 def test_readme_of_plugins_works_word_for_word(install, dry_run, run, tmp_path):
     """Whoever copies the files from plugins/README.md has a call type that is listed and sent."""
-    folder = tmp_path / "acme"
-    folder.mkdir()
-    for name, text in _read_named_blocks().items():
-        (folder / name).write_text(text)
+    folder = _write(tmp_path / "acme", _read_named_blocks(CALL_TYPE))
 
     programs = install(folder)
 
@@ -123,6 +133,47 @@ def test_readme_of_plugins_works_word_for_word(install, dry_run, run, tmp_path):
     assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
 
 
+def _read_files_with_destination() -> dict[str, str]:
+    """The distribution of the README, with the destination and the changed end of its project."""
+    files = _read_named_blocks(CALL_TYPE) | _read_named_blocks(DESTINATION)
+    (end,) = re.findall(r"^```toml\n(.*?)^```$", DESTINATION, re.MULTILINE | re.DOTALL)
+    beginning, _, _ = files["pyproject.toml"].partition("[project.entry-points")
+    return files | {"pyproject.toml": beginning + end}
+
+
+def test_destination_of_the_readme_works_word_for_word(install, run, tmp_path):
+    """Its rows arrive, with the key where the profile says, and its own tests pass."""
+    programs = install(_write(tmp_path / "acme", _read_files_with_destination()))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(lines([schema("gone", "delete_person"), record("gone", userId=7)]))
+    config = tmp_path / "target.json"
+
+    with Receiver() as receiver:
+        given = {"destination": "acme_events", "endpoint": receiver.url, "write_key": "k"}
+        config.write_text(json.dumps(given))
+        run(programs / "target-pipelines", "--config", config, "--input", rows)
+
+    (request,) = receiver.received()
+    (call,) = json.loads(request.body)["batch"]
+    assert (request.path, call["event"]) == ("/v1/batch", "User Deleted")
+    tests = tmp_path / "acme" / "test_acme_destination.py"
+    passed = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
+    assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
+
+
 def test_readme_shows_the_files_of_a_distribution():
-    """The module, its tests and pyproject.toml are all that there is to write."""
-    assert sorted(_read_named_blocks()) == ["acme_calls.py", "pyproject.toml", "test_acme_calls.py"]
+    """The modules, their tests and pyproject.toml are all that there is to write."""
+    calls = ["acme_calls.py", "pyproject.toml", "test_acme_calls.py"]
+
+    assert sorted(_read_named_blocks(CALL_TYPE)) == calls
+    assert sorted(_read_named_blocks(DESTINATION)) == [
+        "acme_destination.py",
+        "test_acme_destination.py",
+    ]
+
+
+def test_readme_explains_every_attribute_of_a_profile():
+    """Whatever an HTTP API may need is in the table."""
+    table = "".join(line for line in DESTINATION.splitlines() if line.startswith("| `"))
+
+    assert [entry.name for entry in fields(HttpProfile) if f"`{entry.name}`" not in table] == []
