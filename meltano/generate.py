@@ -77,7 +77,6 @@ PLUGINS = (
         settings=TAP_SETTINGS,
         groups=[["host", "syncs"], ["databases", "syncs"]],
         commands={
-            "about": ("--about", "Show name, version and settings."),
             "check": ("--config=ENV --check", "Check databases and syncs; read no row."),
         },
     ),

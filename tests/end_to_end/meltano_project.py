@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.end_to_end.meltano_environment import FOLDER, ROOT
 from tests.package_index import uv_environment
+from tests.packaging.test_plugins import NAMED_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +68,14 @@ class MeltanoProject:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, *arguments: str | Path) -> Done:
         """Run Meltano to its end."""
         with self.start(*arguments) as process:
-            return wait_for(process)
+            output, _ = process.communicate(timeout=_TIMEOUT_SECONDS)
+            return Done(process.returncode, output)
 
     def run_well(self, *arguments: str | Path) -> str:
         """Run Meltano, which must succeed; its output."""
@@ -93,10 +98,10 @@ def _clean_environment() -> dict[str, str]:
     return {**inherited, "UV_CONSTRAINT": str(ROOT / "constraints.txt")}
 
 
-def wait_for(process: subprocess.Popen[str]) -> Done:
-    """How a started command ended."""
-    output, _ = process.communicate(timeout=_TIMEOUT_SECONDS)
-    return Done(process.returncode, output)
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """End a started command and the programs that it runs, at once."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=_TIMEOUT_SECONDS)
 
 
 def copy_repository(folder: Path) -> MeltanoProject:
@@ -113,6 +118,22 @@ def copy_repository(folder: Path) -> MeltanoProject:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     return MeltanoProject(folder)
+
+
+def build_wheel(source: Path, folder: Path) -> str:
+    """Build the distribution; where uv is to look for packages from now on."""
+    command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--no-build-isolation"]
+    subprocess.run(
+        [*command, "--out-dir", str(folder), str(source)],
+        env={**_clean_environment(), "VIRTUAL_ENV": sys.prefix},
+        check=True,
+    )
+    return ",".join(filter(None, [_clean_environment().get("UV_FIND_LINKS"), str(folder)]))
+
+
+def read_named_blocks() -> dict[str, str]:
+    """The files that plugins/README.md shows, word for word."""
+    return dict(NAMED_BLOCK.findall((ROOT / "plugins" / "README.md").read_text()))
 
 
 def require_meltano() -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Behaviour
-from sandbox.shop import DATABASE, PASSWORD, change_shop, create_shop
+from sandbox.shop import DATABASE, PASSWORD, READER, change_shop, create_shop
 from sandbox.sql_server.engine import DuckDBEngine
+from tests.end_to_end.meltano_environment import ROOT
 from tests.end_to_end.meltano_project import (
     MeltanoProject,
+    build_wheel,
     copy_repository,
+    kill_all,
+    read_named_blocks,
     require_meltano,
-    wait_for,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RUN = ("run", "tap-mssql-query", "target-pipelines")
+READER_SETTINGS = {
+    "TAP_MSSQL_QUERY_HOST": "127.0.0.1",
+    "TAP_MSSQL_QUERY_DATABASE": DATABASE,
+    "TAP_MSSQL_QUERY_USERNAME": READER,
+    "TAP_MSSQL_QUERY_PASSWORD": PASSWORD,
+    "TAP_MSSQL_QUERY_TRUST_SERVER_CERTIFICATE": "true",
+}
 TYPES = {"users": "identify", "events": "track"}
 """The syncs of meltano.yml."""
 
@@ -89,7 +99,7 @@ def _calls_by_type(collector) -> Counter[str]:
 
 
 def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, collector, tmp_path):
-    """`meltano run` as in meltano.yml: all rows, then what changed; the state is in its database."""
+    """`meltano run` sends all rows, then what changed; the state is in Meltano's database."""
     project.run_well(*RUN)
     assert _calls_by_type(collector).keys() == set(TYPES.values())
     assert len(collector.calls) > 3000
@@ -109,3 +119,125 @@ def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, colle
     assert {
         name: bookmark["last_sync_time"] for name, bookmark in bookmarks.items()
     } == dict.fromkeys(TYPES, int(clock.now.timestamp()))
+
+
+def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_path):
+    """With `state_backend.uri` a schedule goes on where the job ended, and `frequency` holds."""
+    states = tmp_path / "states"
+    project = project.with_settings(MELTANO_STATE_BACKEND_URI=f"file://{states}")
+    project.run_well("run", "shop-to-pipelines")
+    assert _calls_by_type(collector).keys() == set(TYPES.values())
+    (file,) = states.glob("*/state.json")
+    assert set(json.loads(file.read_text())["completed"]["singer_state"]["bookmarks"]) == set(TYPES)
+
+    clock.now += timedelta(minutes=1)
+    collector.forget()
+    log = project.run_well("schedule", "run", "every-minute")
+
+    assert "sync=users skipped: not due yet" in log
+    assert "sync=events type=track rows=0" in log
+    assert collector.calls == []
+
+
+def test_second_run_of_the_same_state_is_refused(project, collector):
+    """While one run is not over, Meltano refuses to start another."""
+    collector.script([Behaviour(delay_seconds=60.0, contains="batch")])
+    with project.start(*RUN) as first:
+        collector.wait_for_calls(1, timeout_seconds=60)
+        second = project.run(*RUN)
+        assert first.poll() is None
+        kill_all(first)
+
+    assert second.exit_code == 1
+    assert "is already running" in second.output
+
+
+BOTH_SYNCS = r"shop is reachable(.|\n)*sync users *ok(.|\n)*sync events *ok"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["tap-mssql-query", "--check"], BOTH_SYNCS, id="check"),
+        pytest.param(["tap-mssql-query:check"], BOTH_SYNCS, id="check-command"),
+        pytest.param(["tap-mssql-query", "--about"], "TAP_MSSQL_QUERY_SYNCS", id="about"),
+        pytest.param(["target-pipelines:call-types"], "two identities are one", id="call-types"),
+    ],
+)
+def test_programs_answer_through_meltano(arguments, told, project):
+    """`meltano invoke` runs options and commands, with the settings of the project."""
+    assert re.search(told, project.run_well("invoke", *arguments))
+
+
+def test_emptied_name_is_told_and_an_escaped_one_kept(project):
+    r"""Meltano empties `$IDENTITY`: `--check` names sync and remedy; `\$IDENTITY` stays."""
+    project.replace_text("SELECT id AS userId, email", "SELECT $IDENTITY AS userId, email")
+    project.replace_text("SELECT id AS userId, event", r"SELECT \$IDENTITY AS userId, event")
+
+    output = project.run("invoke", "tap-mssql-query", "--check").output
+
+    assert re.search(r"sync users +warning +Something is missing at `SELECT AS`", output)
+    assert r"\$IDENTITY in meltano.yml" in output
+    assert "sync events" in output
+    assert output.count("Something is missing") == 1
+
+
+def test_new_column_arrives_without_ado(project, engine, collector):
+    """A table has gained a column: `SELECT *` sends it, as no catalog is kept (meltano.yml)."""
+    sync = {"name": "people", "type": "identify", "query": "SELECT * FROM people"}
+    project = project.with_settings(TAP_MSSQL_QUERY_SYNCS=json.dumps([sync]))
+    engine.run(
+        DATABASE, "CREATE TABLE people (userId int, a int); INSERT INTO people VALUES (1, 2)"
+    )
+    project.run_well(*RUN)
+    engine.run(DATABASE, "DROP TABLE people; CREATE TABLE people (userId int, a int, b int)")
+    engine.run(DATABASE, "INSERT INTO people VALUES (1, 2, 3)")
+    project.run_well(*RUN)
+
+    assert [call.body["traits"] for call in collector.calls] == [{"a": 2}, {"a": 2, "b": 3}]
+
+
+def test_call_type_of_a_plugin_works_in_meltano(sandbox_settings, collector, tmp_path):
+    """The files of plugins/README.md in a folder that `pip_url` names: a sync may use the type."""
+    require_meltano()
+    project = copy_repository(tmp_path / "project")
+    for name, text in read_named_blocks().items():
+        (project.folder / "acme").mkdir(exist_ok=True)
+        (project.folder / "acme" / name).write_text(text)
+    project.replace_text("pip_url: -e .", "pip_url: -e . -e ./acme")
+    sync = {
+        "name": "gone",
+        "type": "delete_person",
+        "query": "SELECT TOP 1 id AS userId FROM users",
+    }
+    settings = {**sandbox_settings, "TAP_MSSQL_QUERY_SYNCS": json.dumps([sync])}
+    project = project.with_settings(**settings)
+
+    project.run_well("install")
+    project.run_well(*RUN)
+
+    (call,) = collector.calls
+    assert (call.type, call.body["event"]) == ("track", "User Deleted")
+
+
+def test_definitions_for_the_hub_make_a_project(sandbox_settings, collector, tmp_path):
+    """In an empty project: `meltano add --from-ref` for both, some settings, `meltano run`."""
+    require_meltano()
+    project = MeltanoProject(tmp_path / "project")
+    project.folder.mkdir()
+    project.file.write_text("default_environment: dev\nenvironments: [{name: dev}]\n")
+    wheels = build_wheel(copy_repository(tmp_path / "source").folder, tmp_path / "wheels")
+    sync = {"name": "users", "type": "identify", "query": "SELECT TOP 7 id AS userId FROM users"}
+    project = project.with_settings(
+        **sandbox_settings,
+        **READER_SETTINGS,
+        TAP_MSSQL_QUERY_SYNCS=json.dumps([sync]),
+        UV_FIND_LINKS=wheels,
+    )
+
+    for name in ("tap-mssql-query", "target-pipelines"):
+        definition = ROOT / "meltano" / "hub" / f"{name}.yml"
+        project.run_well("add", "--from-ref", definition, name)
+    project.run_well(*RUN)
+
+    assert len(collector.calls) == 7
