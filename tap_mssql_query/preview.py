@@ -14,7 +14,7 @@ from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.query import render_query
 from tap_mssql_query.query_safety import refuse_writing
-from tap_mssql_query.records import RowEncoder, dump_message
+from tap_mssql_query.records import Changes, dump_message, records_of
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def _preview_of(
     columns = columns_of_arrow_schema(next(blocks).schema, sync.json_columns)
     if problems := find_name_problems(column.name for column in columns):
         raise QueryFailed(" ".join(problems))
-    encoder = RowEncoder(sync.name, columns, sync.timezone)
     rows: list[list[str | None]] = []
     for block in blocks:
-        records = encoder.records(block.slice(0, limit - len(rows)))
+        wanted = block.slice(0, limit - len(rows))
+        records = records_of(wanted, columns, sync.timezone, Changes())
         rows += (_texts_of(record) for record in records)
     shown_types = types or [column.kind.name.lower() for column in columns]
     names = [column.name for column in columns]

@@ -1,8 +1,8 @@
-"""Blocks of rows → Singer RECORD lines. Pure.
+"""Rows → values of Singer RECORDs, record by record; messages → lines. Pure.
 
 A block is an Arrow record batch, from either reader. Values follow the contract: exact decimals
 with their own digits, instants in UTC with Z, base64 for binary, parsed JSON for JSON columns,
-null for NULL, NaN and infinities.
+null for NULL, NaN and infinities. `block_encoder.py` writes the same bytes a block at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _MAX_INTEGER_BITS = 63
 _WIDE_INTEGER = re.compile(r"\d{19}")
 _INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
-_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+VALUE_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+"""How orjson writes a value of any kind."""
 
 
 def _digits(value: Any) -> orjson.Fragment:
@@ -58,7 +59,12 @@ def _with_wide_integers(value: Any) -> Any:
 
 def dump_message(message: Mapping[str, Any]) -> bytes:
     """One Singer message as one line."""
-    return orjson.dumps(message, default=_digits, option=_OPTIONS)
+    return orjson.dumps(message, default=_digits, option=VALUE_OPTIONS | orjson.OPT_APPEND_NEWLINE)
+
+
+def dump_value(value: Any) -> bytes:
+    """One value as JSON."""
+    return orjson.dumps(value, default=_digits, option=VALUE_OPTIONS)
 
 
 def dump_record(stream: str, record: Mapping[str, Any]) -> bytes:
@@ -66,14 +72,74 @@ def dump_record(stream: str, record: Mapping[str, Any]) -> bytes:
     return dump_message({"type": "RECORD", "stream": stream, "record": record})
 
 
-def _to_instants(array: pa.Array, timezone: str) -> list[Any]:
-    """Naive datetimes in UTC. Local times that occur twice are read as the first of the two."""
+@dataclass(slots=True)
+class Changes:
+    """How many values of a result set could not be kept as they were.
+
+    Attributes:
+        not_json: values of JSON columns that are no JSON, and are sent as text.
+        replaced: texts that hold U+FFFD, by which the drivers replace what is no character, such
+            as half an emoji.
+    """
+
+    not_json: int = 0
+    replaced: int = 0
+
+    def count_replaced(self, texts: pa.Array) -> None:
+        """Count the texts that hold U+FFFD."""
+        self.replaced += pc.sum(pc.match_substring(texts, "\ufffd")).as_py() or 0
+
+    def json_or_text(self, text: str | None) -> Any:
+        """The value of a JSON column's text; None if it is blank, the text if it is no JSON."""
+        if text is None or not text.strip():
+            return None
+        try:
+            return _parse_json(text)
+        except _INVALID_JSON:
+            self.not_json += 1
+            return text
+
+
+def to_utc(array: pa.Array, timezone: str) -> pa.Array:
+    """Date-times in UTC, without a zone; those without an offset are local times of `timezone`.
+
+    Of local times that occur twice, the first is meant; of those that do not exist, the next.
+    """
     if array.type.tz is None and timezone != "UTC":
         array = pc.assume_timezone(
             array, timezone=timezone, ambiguous="earliest", nonexistent="latest"
         )
-    utc = array.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
-    return list(utc.to_pylist())
+    return array.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+
+
+def records_of(
+    block: pa.RecordBatch, columns: Sequence[Column], timezone: str, changes: Changes
+) -> Iterator[dict[str, Any]]:
+    """Each row as column name → value that `dump_record` can write.
+
+    `timezone` is the IANA name for date-times that carry no offset; `changes` grows.
+    """
+    names = [column.name for column in columns]
+    lists = [
+        _values(array, column.kind, timezone, changes)
+        for column, array in zip(columns, block.columns, strict=True)
+    ]
+    return (dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True))
+
+
+def _values(array: pa.Array, kind: Kind, timezone: str, changes: Changes) -> list[Any]:
+    match kind:
+        case Kind.INSTANT:
+            array = to_utc(array, timezone)
+        case Kind.TIME:
+            return _to_times(array)
+        case Kind.BINARY:
+            return _to_base64(array)
+        case Kind.TEXT:
+            changes.count_replaced(array)
+        case Kind.JSON:
+            return [changes.json_or_text(value) for value in array.to_pylist()]
+    return list(array.to_pylist())
 
 
 def _to_base64(array: pa.Array) -> list[str | None]:
@@ -86,58 +152,3 @@ def _to_times(array: pa.Array) -> list[str | None]:
     """As text: orjson (3.13) writes 10 ms, `00:00:00.010000`, as a tenth of a second."""
     times = array.cast(pa.time64("us"), safe=False).to_pylist()
     return [value if value is None else value.isoformat() for value in times]
-
-
-@dataclass(slots=True)
-class RowEncoder:
-    """Encodes the blocks of one result set.
-
-    `timezone` is the IANA name for date-times that carry no offset. `invalid_json_count` grows
-    with each value of a JSON column that is no JSON; such a value is sent as text.
-    `replaced_count` grows with each text that holds U+FFFD, by which the drivers replace what is no
-    character, such as half an emoji.
-    """
-
-    stream: str
-    columns: Sequence[Column]
-    timezone: str = "UTC"
-    invalid_json_count: int = 0
-    replaced_count: int = 0
-
-    def encode(self, block: pa.RecordBatch) -> bytes:
-        """RECORD lines of all rows of the block."""
-        return b"".join(dump_record(self.stream, record) for record in self.records(block))
-
-    def records(self, block: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-        """Each row as column name → value that `dump_message` can write."""
-        names = [column.name for column in self.columns]
-        lists = [
-            self._values(column, array)
-            for column, array in zip(self.columns, block.columns, strict=True)
-        ]
-        return (dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True))
-
-    def _values(self, column: Column, array: pa.Array) -> list[Any]:
-        match column.kind:
-            case Kind.INSTANT:
-                return _to_instants(array, self.timezone)
-            case Kind.TIME:
-                return _to_times(array)
-            case Kind.BINARY:
-                return _to_base64(array)
-            case Kind.TEXT:
-                self.replaced_count += pc.sum(pc.match_substring(array, "\ufffd")).as_py() or 0
-                return list(array.to_pylist())
-            case Kind.JSON:
-                return [self._json_or_text(value) for value in array.to_pylist()]
-            case _:
-                return list(array.to_pylist())
-
-    def _json_or_text(self, text: str | None) -> Any:
-        if text is None or not text.strip():
-            return None
-        try:
-            return _parse_json(text)
-        except _INVALID_JSON:
-            self.invalid_json_count += 1
-            return text

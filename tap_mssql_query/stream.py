@@ -35,14 +35,14 @@ from tap_mssql_query.progress import Progress
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
-from tap_mssql_query.records import RowEncoder, dump_message
+from tap_mssql_query.records import Changes, dump_message
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
 from tap_mssql_query.stream_maps import block_encoder
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from singer_sdk.mapper import StreamMap
@@ -173,10 +173,12 @@ class QueryStream(Stream):
         started = time.monotonic()
         sql = render_query(self.sync_settings.query, times)
         refuse_writing(sql)
+        changes = Changes()
         with contextlib.closing(read_ahead(session.read(sql))) as blocks:
-            encoder = self._start_writing(next(blocks), times)
-            rows, is_complete = self._write_blocks(blocks, encoder)
-        self._say_what_was_changed(encoder)
+            columns = self._start_writing(next(blocks), times)
+            encode = block_encoder(self, columns, changes)
+            rows, is_complete = self._write_blocks(blocks, encode)
+        self._say_what_was_changed(changes)
         self.logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             self.name,
@@ -188,18 +190,15 @@ class QueryStream(Stream):
         )
         return is_complete
 
-    def _say_what_was_changed(self, encoder: RowEncoder) -> None:
+    def _say_what_was_changed(self, changes: Changes) -> None:
         for count, what in (
-            (
-                encoder.invalid_json_count,
-                "values of json_columns are no JSON and were sent as text",
-            ),
-            (encoder.replaced_count, "texts hold U+FFFD in place of what is no character"),
+            (changes.not_json, "values of json_columns are no JSON and were sent as text"),
+            (changes.replaced, "texts hold U+FFFD in place of what is no character"),
         ):
             if count:
                 self.logger.warning("sync=%s: %d %s", self.name, count, what)
 
-    def _start_writing(self, empty_block: pa.RecordBatch, times: SyncTimes) -> RowEncoder:
+    def _start_writing(self, empty_block: pa.RecordBatch, times: SyncTimes) -> list[Column]:
         columns = columns_of_arrow_schema(empty_block.schema, self.sync_settings.json_columns)
         self._use_columns(columns)
         for message in self._generate_schema_messages():
@@ -210,20 +209,22 @@ class QueryStream(Stream):
                 "x-last-sync-time": times.last_sync_time,
             }
             self._tap.write_lines(dump_message(fields))
-        return RowEncoder(self.name, columns, self.sync_settings.timezone)
+        return columns
 
     def _write_blocks(
-        self, blocks: Iterator[pa.RecordBatch], encoder: RowEncoder
+        self,
+        blocks: Iterator[pa.RecordBatch],
+        encode: Callable[[pa.RecordBatch], Iterable[bytes | pa.Buffer]],
     ) -> tuple[int, bool]:
         """Rows written, and whether those are all."""
-        encode = block_encoder(self, encoder)
         limit = self.ABORT_AT_RECORD_COUNT
         rows = 0
         progress = Progress(self.name, self.logger)
         for block in blocks:
             wanted = block if limit is None else block.slice(0, limit - rows)
             self._has_written_rows = True
-            self._tap.write_lines(encode(wanted))
+            for lines in encode(wanted):
+                self._tap.write_lines(lines)
             rows += wanted.num_rows
             progress.show(rows)
             if wanted.num_rows < block.num_rows:

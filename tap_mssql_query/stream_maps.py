@@ -10,23 +10,32 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_mssql_query.records import dump_record
+from tap_mssql_query.block_encoder import BlockEncoder, slices_of
+from tap_mssql_query.records import Changes, dump_record, records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from tap_mssql_query.records import RowEncoder
+    from tap_mssql_query.column_types import Column
     from tap_mssql_query.stream import QueryStream
 
 
-def block_encoder(stream: QueryStream, encoder: RowEncoder) -> Callable[[pa.RecordBatch], bytes]:
+def block_encoder(
+    stream: QueryStream, columns: Sequence[Column], changes: Changes
+) -> Callable[[pa.RecordBatch], Iterable[bytes | pa.Buffer]]:
     """What makes RECORD lines of a stream's blocks: both ways give the same bytes."""
+    timezone = stream.sync_settings.timezone
     if _is_plain(stream):
-        return encoder.encode
-    return lambda block: b"".join(
-        line for record in encoder.records(block) for line in _lines_of(stream, record)
+        return BlockEncoder(stream.name, columns, timezone, changes).encode
+    return lambda block: (
+        b"".join(
+            line
+            for record in records_of(piece, columns, timezone, changes)
+            for line in _lines_of(stream, record)
+        )
+        for piece in slices_of(block, 0)
     )
 
 

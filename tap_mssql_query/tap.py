@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
+    import pyarrow as pa
     from singer_sdk.singerlib import Message
 
 
@@ -52,7 +53,7 @@ class LineWriter(SimpleSingerWriter):
         """Write one message of the SDK's."""
         self.write_lines(dump_message(message.to_dict()))
 
-    def write_lines(self, lines: bytes) -> None:
+    def write_lines(self, lines: bytes | pa.Buffer) -> None:
         """Write encoded messages. Raises OutputClosed, or Interrupted after a signal."""
         self._is_writing = True
         try:
@@ -132,7 +133,7 @@ class TapMSSQLQuery(Tap):
 
     # One run
 
-    def write_lines(self, lines: bytes) -> None:
+    def write_lines(self, lines: bytes | pa.Buffer) -> None:
         """Write encoded Singer messages to stdout."""
         self.message_writer.write_lines(lines)
 

@@ -1,4 +1,4 @@
-"""Blocks of rows become RECORD lines."""
+"""Values of rows become values of RECORDs, record by record and block by block."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tap_mssql_query.block_encoder import BlockEncoder
 from tap_mssql_query.column_types import columns_of_arrow_schema
-from tap_mssql_query.records import RowEncoder
+from tap_mssql_query.records import Changes, dump_record, dump_value, records_of
 
 
 def _encode(
@@ -21,14 +22,14 @@ def _encode(
     json_columns: tuple[str, ...] = (),
     timezone: str = "UTC",
 ) -> list[str]:
-    """The JSON text of each value of a block of one column, `v`."""
+    """The JSON text of each value of a block of one column, `v`; both ways give the same."""
     schema = pa.schema([("v", arrow_type)])
     block = pa.RecordBatch.from_arrays([pa.array(values, arrow_type)], schema=schema)
-    encoder = RowEncoder("s", columns_of_arrow_schema(schema, json_columns), timezone)
-    prefix, suffix = '{"type":"RECORD","stream":"s","record":{"v":', "}}"
-    lines = encoder.encode(block).decode().splitlines()
-    assert all(line.startswith(prefix) and line.endswith(suffix) for line in lines)
-    return [line.removeprefix(prefix).removesuffix(suffix) for line in lines]
+    columns = columns_of_arrow_schema(schema, json_columns)
+    records = list(records_of(block, columns, timezone, Changes()))
+    encoded = b"".join(BlockEncoder("s", columns, timezone, Changes()).encode(block))
+    assert encoded == b"".join(dump_record("s", record) for record in records)
+    return [dump_value(record["v"]).decode() for record in records]
 
 
 MATRIX = [
@@ -121,9 +122,10 @@ def test_hostile_json_stays_text(text: str) -> None:
 def test_invalid_json_is_counted() -> None:
     """The run can say how many values of JSON columns were none."""
     schema = pa.schema([("v", pa.large_string())])
-    encoder = RowEncoder("s", columns_of_arrow_schema(schema, ["v"]))
-    encoder.encode(pa.RecordBatch.from_arrays([pa.array(["{", "{}"])], schema=schema))
-    assert encoder.invalid_json_count == 1
+    block = pa.RecordBatch.from_arrays([pa.array(["{", "{}"], pa.large_string())], schema=schema)
+    changes = Changes()
+    list(records_of(block, columns_of_arrow_schema(schema, ["v"]), "UTC", changes))
+    assert changes.not_json == 1
 
 
 @pytest.mark.parametrize(

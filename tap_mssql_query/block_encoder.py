@@ -1,0 +1,97 @@
+"""Blocks of rows → RECORD lines, column by column in native code. Pure.
+
+Each column becomes JSON texts (`json_texts.py`); then one pass over the block takes, line by line,
+a text of each column and the names that stand between them.
+"""
+
+from __future__ import annotations
+
+from array import array as machine_array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tap_mssql_query.json_texts import TEXT, JsonTexts, data_of, json_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_mssql_query.column_types import Column
+    from tap_mssql_query.records import Changes
+
+_SLICE_ROWS = 4096
+_SLICE_BYTES = 32 * 1024 * 1024
+
+
+def slices_of(block: pa.RecordBatch, names_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The block in pieces of bounded size, a value that is larger alone; none if it is empty.
+
+    `names_bytes` is how much each row's names take. Sizes are powers of two, so that the pieces
+    of most blocks are equally long.
+    """
+    row_bytes = block.nbytes // max(block.num_rows, 1) + names_bytes
+    fitting = max(_SLICE_BYTES // max(row_bytes, 1), 1)
+    rows = min(_SLICE_ROWS, 1 << (fitting.bit_length() - 1))
+    return (block.slice(first, rows) for first in range(0, block.num_rows, rows))
+
+
+@dataclass(slots=True)
+class BlockEncoder:
+    """Encodes the blocks of one result set; arguments as for `records_of`, and the same values."""
+
+    stream: str
+    columns: Sequence[Column]
+    timezone: str
+    changes: Changes
+    _literals_of: dict[tuple[tuple[str, str], ...], pa.LargeStringArray] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _order: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()), init=False)
+
+    def encode(self, block: pa.RecordBatch) -> Iterator[pa.Buffer]:
+        """RECORD lines of all rows of the block, in pieces of whole lines."""
+        names_bytes = sum(len(column.name) + len('"":"",') for column in self.columns)
+        return map(self._encode, slices_of(block, names_bytes))
+
+    def _encode(self, block: pa.RecordBatch) -> pa.Buffer:
+        columns = [
+            json_texts(array, column.kind, self.timezone, self.changes).with_nulls_written()
+            for column, array in zip(self.columns, block.columns, strict=True)
+        ]
+        literals = self._literals(columns)
+        pieces = pa.concat_arrays([literals, *(column.texts for column in columns)])
+        return data_of(pc.take(pieces, self._order_of(block.num_rows), boundscheck=False))
+
+    def _literals(self, columns: Sequence[JsonTexts]) -> pa.LargeStringArray:
+        """What stands before, between and after the columns' texts."""
+        quotes = tuple((column.opening, column.closing) for column in columns)
+        if quotes not in self._literals_of:
+            literals = []
+            before = f'{{"type":"RECORD","stream":{_dump(self.stream)},"record":{{'
+            for column, (opening, closing) in zip(self.columns, quotes, strict=True):
+                literals.append(f"{before}{_dump(column.name)}:{opening}")
+                before = f"{closing},"
+            literals.append(f"{before[:-1]}}}}}\n")
+            self._literals_of[quotes] = pa.array(literals, TEXT)
+        return self._literals_of[quotes]
+
+    def _order_of(self, rows: int) -> pa.Array:
+        """Where in `literals, column, column, …` the pieces of all lines stand, line by line."""
+        columns = len(self.columns)
+        line = 2 * columns + 1
+        if len(self._order) != rows * line:
+            order = machine_array("q", bytes(8 * rows * line))
+            for place in range(columns + 1):
+                order[2 * place :: line] = machine_array("q", [place]) * rows
+            for place in range(columns):
+                first = columns + 1 + place * rows
+                order[2 * place + 1 :: line] = machine_array("q", range(first, first + rows))
+            self._order = pa.Array.from_buffers(pa.int64(), len(order), [None, pa.py_buffer(order)])
+        return self._order
+
+
+def _dump(name: str) -> str:
+    return orjson.dumps(name).decode()
