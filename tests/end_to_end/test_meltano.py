@@ -182,21 +182,6 @@ def test_emptied_name_is_told_and_an_escaped_one_kept(project):
     assert output.count("Something is missing") == 1
 
 
-def test_new_column_arrives_without_ado(project, engine, collector):
-    """A table has gained a column: `SELECT *` sends it, as no catalog is kept (meltano.yml)."""
-    sync = {"name": "people", "type": "identify", "query": "SELECT * FROM people"}
-    project = project.with_settings(TAP_MSSQL_QUERY_SYNCS=json.dumps([sync]))
-    engine.run(
-        DATABASE, "CREATE TABLE people (userId int, a int); INSERT INTO people VALUES (1, 2)"
-    )
-    project.run_well(*RUN)
-    engine.run(DATABASE, "DROP TABLE people; CREATE TABLE people (userId int, a int, b int)")
-    engine.run(DATABASE, "INSERT INTO people VALUES (1, 2, 3)")
-    project.run_well(*RUN)
-
-    assert [call.body["traits"] for call in collector.calls] == [{"a": 2}, {"a": 2, "b": 3}]
-
-
 def test_call_type_of_a_plugin_works_in_meltano(sandbox_settings, collector, tmp_path):
     """The files of plugins/README.md in a folder that `pip_url` names: a sync may use the type."""
     require_meltano()
@@ -220,24 +205,37 @@ def test_call_type_of_a_plugin_works_in_meltano(sandbox_settings, collector, tmp
     assert (call.type, call.body["event"]) == ("track", "User Deleted")
 
 
-def test_definitions_for_the_hub_make_a_project(sandbox_settings, collector, tmp_path):
-    """In an empty project: `meltano add --from-ref` for both, some settings, `meltano run`."""
+@pytest.fixture
+def new_project(sandbox_settings, tmp_path) -> MeltanoProject:
+    """A user's own project, without plugins; uv finds the distribution, as built from here."""
     require_meltano()
     project = MeltanoProject(tmp_path / "project")
     project.folder.mkdir()
     project.file.write_text("default_environment: dev\nenvironments: [{name: dev}]\n")
     wheels = build_wheel(copy_repository(tmp_path / "source").folder, tmp_path / "wheels")
-    sync = {"name": "users", "type": "identify", "query": "SELECT TOP 7 id AS userId FROM users"}
-    project = project.with_settings(
+    sync = {"name": "people", "type": "identify", "query": "SELECT * FROM people"}
+    return project.with_settings(
         **sandbox_settings,
         **READER_SETTINGS,
         TAP_MSSQL_QUERY_SYNCS=json.dumps([sync]),
+        TAP_MSSQL_QUERY__SELECT=json.dumps(["*.*", "!people.hidden"]),
         UV_FIND_LINKS=wheels,
     )
 
+
+def test_definitions_for_the_hub_make_a_project(new_project, engine, collector):
+    """`meltano add --from-ref` for both, `meltano run`; new columns pass by a kept catalog."""
+    engine.run(DATABASE, "CREATE TABLE people (userId int, a int, hidden int)")
+    engine.run(DATABASE, "INSERT INTO people VALUES (1, 2, 0)")
     for name in ("tap-mssql-query", "target-pipelines"):
         definition = ROOT / "meltano" / "hub" / f"{name}.yml"
-        project.run_well("add", "--from-ref", definition, name)
-    project.run_well(*RUN)
+        new_project.run_well("add", "--from-ref", definition, name)
+    new_project.run_well(*RUN)
 
-    assert len(collector.calls) == 7
+    engine.run(DATABASE, "DROP TABLE people")
+    engine.run(DATABASE, "CREATE TABLE people (userId int, a int, hidden int, b int)")
+    engine.run(DATABASE, "INSERT INTO people VALUES (1, 2, 0, 3)")
+    log = new_project.run_well(*RUN)
+
+    assert "Running catalog discovery" not in log
+    assert [call.body["traits"] for call in collector.calls] == [{"a": 2}, {"a": 2, "b": 3}]
