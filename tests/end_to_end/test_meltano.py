@@ -170,7 +170,11 @@ def test_programs_answer_through_meltano(arguments, told, project):
 
 
 def test_emptied_name_is_told_and_an_escaped_one_kept(project):
-    r"""Meltano empties `$IDENTITY`: `--check` names sync and remedy; `\$IDENTITY` stays."""
+    r"""Meltano empties `$IDENTITY`: `--check` names the sync; `\$IDENTITY` and files stay."""
+    syncs = "      syncs:\n"
+    from_file = "      - {name: filed, type: identify, query_file: filed.sql}\n"
+    project.replace_text(syncs, syncs + from_file)
+    (project.folder / "filed.sql").write_text("SELECT $IDENTITY AS userId FROM users")
     project.replace_text("SELECT id AS userId, email", "SELECT $IDENTITY AS userId, email")
     project.replace_text("SELECT id AS userId, event", r"SELECT \$IDENTITY AS userId, event")
 
@@ -179,6 +183,7 @@ def test_emptied_name_is_told_and_an_escaped_one_kept(project):
     assert re.search(r"sync users +warning +Something is missing at `SELECT AS`", output)
     assert r"\$IDENTITY in meltano.yml" in output
     assert "sync events" in output
+    assert "sync filed" in output
     assert output.count("Something is missing") == 1
 
 
