@@ -1,0 +1,94 @@
+"""Runs that end as when a machine goes down: all processes of the group at once."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+
+import pytest
+
+from tests.end_to_end.test_scheduling import BOTH, assert_nothing_missing, engine, job, shop
+
+__all__ = ["engine", "job", "shop"]  # fixtures
+
+SWEPT_KILLS = 12
+POINTS = {
+    "before the first query": ("tap-mssql-query", "kill -9 0", "old"),
+    "after the target's last state": (
+        "target-pipelines",
+        'PATH=${PATH#*:}; target-pipelines "$@"; kill -9 0',
+        "any",
+    ),
+    "with half a state out": (
+        "target-pipelines",
+        "head -n 1 >/dev/null; printf '{\"bookmarks\":{'; kill -9 0",
+        "old",
+    ),
+    "before the state is on the disk": ("sync", "kill -9 0", "old"),
+    "with a broken state beside the file": ("sync", 'echo broken >"$1"; kill -9 0', "old"),
+    "before the state is renamed": ("mv", "kill -9 0", "old"),
+    "after a new state is renamed": (
+        "mv",
+        'PATH=${PATH#*:}; mv "$@"; [ "$(cat "$3")" = "$(cat before.json)" ] || kill -9 0',
+        "new",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "script", "expected"), POINTS.values(), ids=list(POINTS))
+def test_killed_at_a_chosen_point(job, shop, collector, program, script, expected):
+    """The file is the old or a newer state, complete, and the next run sends what is missing."""
+    assert job.run().exit_code == 0
+    before = job.state_file.read_bytes()
+    (job.folder / "before.json").write_bytes(before)
+    shop.add(3)
+    collector.forget()
+    job.put_program(program, script)
+
+    assert job.run().exit_code == -9
+
+    assert set(job.last_sync_times) == BOTH
+    if expected != "any":
+        assert (job.state_file.read_bytes() == before) == (expected == "old")
+    job.remove_programs()
+    assert job.run().exit_code == 0
+    received = {call.body["userId"] for call in collector.calls}
+    assert received >= {"5", "6", "7"}
+    assert set(job.last_sync_times.values()) == {int(shop.now.timestamp())}
+
+
+def _run_and_kill(job, after_seconds: float) -> bool:
+    """Whether the run was still going on when it was killed."""
+    process = job.start()
+    try:
+        process.wait(timeout=after_seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        job.kill(process)
+    return False
+
+
+def test_killed_at_any_moment(job, shop, collector):
+    """Over many kills, with rows added between them, no state is lost and no row is missed."""
+    dice = random.Random(5)
+    began = time.monotonic()
+    assert job.run().exit_code == 0
+    usual_seconds = time.monotonic() - began
+    killed, newest = 0, job.last_sync_times
+
+    for turn in range(SWEPT_KILLS):
+        shop.add(20)
+        moment = usual_seconds * (0.3 + 0.8 * (turn + dice.random()) / SWEPT_KILLS)
+        killed += _run_and_kill(job, moment)
+        times = job.last_sync_times
+        assert set(times) == BOTH
+        assert all(times[sync] >= newest[sync] for sync in BOTH)
+        newest = times
+
+    assert killed >= SWEPT_KILLS // 2
+    last = job.run()
+    assert last.exit_code == 0, last.log
+    assert_nothing_missing(collector, shop)
+    assert set(job.last_sync_times.values()) == {int(shop.now.timestamp())}
