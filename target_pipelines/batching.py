@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections import deque
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedCall:
+class EncodedCall(msgspec.Struct, gc=False):
     """A call, ready to send.
 
     Attributes:

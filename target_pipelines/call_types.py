@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 """A JSON object. Numbers that are no integers are `decimal.Decimal`, so that no digit is lost."""
 
+_PERSON_FIELDS = ("userId", "anonymousId", "groupId")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallType:
@@ -58,3 +60,12 @@ def check_schema(call_type: CallType, plugin: str) -> None:
             f'Call type "{call_type.name}" of plugin "{plugin}" has a faulty JSON Schema: '
             f"{reason}. Correct it, or block the plugin with `blocked_plugins`."
         ) from error
+
+
+def person_of(call: Mapping[str, Any]) -> str:
+    """Whom a call is about; calls about the same keep their order."""
+    for field in _PERSON_FIELDS:
+        if (value := call.get(field)) is not None:
+            return str(value)
+    traits = call.get("traits")
+    return str(traits.get("email", "")) if isinstance(traits, dict) else ""

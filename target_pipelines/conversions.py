@@ -31,11 +31,13 @@ def to_text(value: Any) -> Any:
     """Text; numbers with their digits, whole ones without `.0`; no padding; empty is None."""
     if isinstance(value, str):
         return value.rstrip(" ") or None
+    if type(value) is int:  # a bool is one, too
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return str(int(value)) if value == value.to_integral_value() else format(value, "f")
-    return str(value) if isinstance(value, int) else value
+    return value
 
 
 def to_boolean(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,12 +14,14 @@ from jsonschema_rs import validator_for
 
 from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.batching import EncodedCall
-from target_pipelines.json_numbers import decode_json, encode_json
+from target_pipelines.block_plan import BlockPlan, Mapped, compile_block_plan
+from target_pipelines.call_types import person_of
+from target_pipelines.json_numbers import INVALID_JSON, decode_json, decode_object, encode_json
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
     from target_pipelines.settings import TargetSettings
     from target_pipelines.streams import Stream
 
-_PERSON_FIELDS = ("userId", "anonymousId", "groupId")
+_JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
+_ID_MAX_BYTES = 100
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +41,10 @@ class Rejection:
 
     reason: str
     call: Json | None = None
+
+
+Encoded = EncodedCall | Rejection | None
+"""A record's call; why it will never be one; or nothing, if it is filtered out."""
 
 
 class StreamEncoder:
@@ -66,8 +74,18 @@ class StreamEncoder:
             counts_repeats=call_type.is_event and not stream.keys,
         )
         self._said_unplaced: set[str] = set()
+        self._compile_block_plan = partial(
+            compile_block_plan,
+            call_type,
+            keys=stream.keys,
+            null_values=settings.null_values,
+            events=self._event_schemas,
+        )
+        self._columns = stream.columns
+        self._block_plan: BlockPlan | None = None
+        self._has_block_plan = True
 
-    def encode(self, record: Json, epoch: int, line: bytes) -> EncodedCall | Rejection | None:
+    def encode(self, record: Json, epoch: int, line: bytes) -> Encoded:
         """The call of a record, which came on a line in an epoch; None if it is filtered out."""
         try:
             call = self._map(record)
@@ -82,14 +100,51 @@ class StreamEncoder:
                 raise
             return Rejection(f"{self._blame} built a call that is no JSON: {type(error).__name__}.")
 
+    def encode_block(self, lines: Sequence[bytes], epoch: int) -> list[Encoded] | None:
+        """What `encode` makes of the records of these lines; None if they must go one by one."""
+        if not self._has_block_plan:
+            return None
+        try:
+            plan = self._block_plan or self._add_block_plan(lines[0])
+            if plan is None:
+                return None
+            mapped = plan.map(lines)
+        except (*INVALID_JSON, KeyError):
+            return None
+        return [
+            self._encode_mapped(call, epoch, line) for call, line in zip(mapped, lines, strict=True)
+        ]
+
+    def _encode_mapped(self, mapped: Mapped | None, epoch: int, line: bytes) -> Encoded:
+        if mapped is None or len(mapped[0]) > self._call_max_bytes - _ID_MAX_BYTES:
+            return self.encode(decode_object(line)["record"], epoch, line)
+        body, person = mapped
+        return EncodedCall(
+            self._ids.add_to(body), self._stream, self._call_type.name, person, epoch, line
+        )
+
+    def _add_block_plan(self, line: bytes) -> BlockPlan | None:
+        record = decode_object(line)["record"]
+        columns = self._columns
+        if list(record) != [name for name in columns if name in record]:
+            columns = {name: _JSON_TYPES.get(type(value), "") for name, value in record.items()}
+        self._block_plan = self._compile_block_plan(tuple(columns), column_types=columns)
+        self._has_block_plan = self._block_plan is not None
+        return self._block_plan
+
     def _encode_call(self, call: Json, epoch: int, line: bytes) -> EncodedCall | Rejection:
-        if not self._is_valid(call):
-            reason = find_reason(self._call_type.schema, call)
+        body = encode_json(call)
+        if self._call_type.build and not _has_text_keys(call):
+            raise ValueError("a key is no text")
+        plain = msgspec.json.decode(body)  # of types that the validators know
+        if not self._is_valid(plain):
+            reason = find_reason(self._call_type.schema, plain)
             return Rejection(reason or "The call breaks the schema of its type.", call)
         event_schema = self._event_schemas.get(str(call.get("event", "")))
-        if event_schema and (reason := find_reason(event_schema, call)):
+        if event_schema and (reason := find_reason(event_schema, plain)):
             return Rejection(f'As event "{call["event"]}": {reason}', call)
-        body = self._add_message_id(call)
+        if "messageId" not in call:
+            body = self._ids.add_to(body)
         if len(body) > self._call_max_bytes:
             return Rejection(
                 f"The call is {len(body)} bytes; {self._call_max_bytes} are allowed.", call
@@ -121,17 +176,14 @@ class StreamEncoder:
         )
         self._said_unplaced.update(new)
 
-    def _add_message_id(self, call: Json) -> bytes:
-        body = encode_json(call)
-        if "messageId" in call:
-            return body
-        return b'{"messageId":"%b",%b' % (self._ids.next_id(body).encode(), body[1:])
-
 
 def find_reason(schema: Mapping[str, Any], call: Json) -> str:
-    """What breaks the schema, in words without values; empty if nothing does."""
+    """What breaks the schema, in words without values; empty if nothing does.
+
+    The call has plain JSON types, as a decoder makes them.
+    """
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    error = max(validator.iter_errors(_with_floats(call)), key=relevance, default=None)
+    error = max(validator.iter_errors(call), key=relevance, default=None)
     return f"{_place_of(error)} {complaint_of(error)}." if error else ""
 
 
@@ -148,20 +200,13 @@ def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
     return decode_json(call.body), record
 
 
-def person_of(call: Mapping[str, Any]) -> str:
-    """Whom a call is about; calls about the same keep their order."""
-    for field in _PERSON_FIELDS:
-        if (value := call.get(field)) is not None:
-            return str(value)
-    traits = call.get("traits")
-    return str(traits.get("email", "")) if isinstance(traits, dict) else ""
-
-
 def _place_of(error: ValidationError) -> str:
     path = ".".join(map(str, error.absolute_path))
     return f"Field `{path}`" if path else "The call"
 
 
-def _with_floats(value: Any) -> Any:
-    """The call with plain JSON types, which jsonschema knows."""
-    return msgspec.json.decode(encode_json(value))
+def _has_text_keys(value: Any) -> bool:
+    """Whether all keys are texts; the encoder would write numbers as such."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _has_text_keys(inner) for key, inner in value.items())
+    return all(map(_has_text_keys, value)) if isinstance(value, list) else True

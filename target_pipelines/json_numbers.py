@@ -1,4 +1,4 @@
-"""JSON in which numbers keep their digits: `Decimal` for what is no integer, both ways."""
+"""JSON in which numbers keep their digits: what is no integer is read, and written, as its text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,27 @@ import msgspec
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What decoding raises."""
 
-encode_json = msgspec.json.Encoder(decimal_format="number").encode
-decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
-decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+
+class Number(Decimal):
+    """A number that is no integer, and the text that it was read from."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __new__(cls, text: str) -> Number:
+        """Read a number from JSON."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def _encode_other(value: object) -> msgspec.Raw:
+    if isinstance(value, Number):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+encode_json = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other).encode
+decode_json = msgspec.json.Decoder(float_hook=Number).decode
+decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode

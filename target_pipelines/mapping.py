@@ -74,11 +74,11 @@ class Plan:
             values: Json = {}
             group.fill(values, record)
             if values:
-                _descend(call, group).update(values)
+                descend(call, group).update(values)
         return call
 
 
-def _descend(call: Json, group: Group) -> Json:
+def descend(call: Json, group: Group) -> Json:
     """The object of a group, made where it is not there yet."""
     parent = call
     for name in group.parents:
@@ -103,8 +103,13 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: st
         if path:
             step = _make_step(column, path, call_type, null_values)
             steps.setdefault(path[:-1], []).append(step)
-    # Objects that a column fills whole come before those that reach inside of them.
-    nested = [Group(parents, steps[parents]) for parents in sorted(steps, key=len) if parents]
+    # Objects that a column fills whole come before those that reach inside of them; the traits or
+    # properties are last.
+    ordered = sorted(
+        (parents for parents in steps if parents),
+        key=lambda parents: (parents[0] == call_type.extra_columns, len(parents)),
+    )
+    nested = [Group(parents, steps[parents]) for parents in ordered]
     unplaced = [column for column, path in placed.items() if not path]
     return Plan(call_type.wire_name, Group((), steps[()]), nested, unplaced)
 

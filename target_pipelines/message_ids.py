@@ -7,6 +7,7 @@ equal event rows of one run are counted.
 
 from __future__ import annotations
 
+from binascii import hexlify
 from hashlib import blake2b
 
 _DIGEST_BYTES = 16
@@ -30,20 +31,20 @@ class MessageIds:
         last_sync_time: object,
         counts_repeats: bool,
     ) -> None:
-        self._seed = blake2b(digest_size=_DIGEST_BYTES)
-        for part in (salt, stream, call_type, repr(last_sync_time)):
-            self._seed.update(part.encode("utf-8", "surrogatepass") + b"\0")
+        about = (salt, stream, call_type, repr(last_sync_time))
+        text = b"".join(part.encode("utf-8", "surrogatepass") + b"\0" for part in about)
+        self._seed = blake2b(text, digest_size=_DIGEST_BYTES).digest()
         self._repeats = _Repeats() if counts_repeats else None
 
-    def next_id(self, call: bytes) -> str:
-        """The id of a call, given its JSON: 32 hexadecimal digits, and a number for repeats."""
-        digest = self._seed.copy()
-        digest.update(call)
-        if self._repeats is None:
-            return digest.hexdigest()
-        key = digest.digest()
-        earlier = self._repeats.count(key)
-        return f"{key.hex()}-{earlier}" if earlier else key.hex()
+    def add_to(self, call: bytes) -> bytes:
+        """The JSON of a call, with its id as its first member.
+
+        The id is 32 hexadecimal digits, and a number for repeats.
+        """
+        digest = blake2b(self._seed + call, digest_size=_DIGEST_BYTES).digest()
+        if self._repeats and (earlier := self._repeats.count(digest)):
+            return b'{"messageId":"%b-%d",%b' % (hexlify(digest), earlier, call[1:])
+        return b'{"messageId":"%b",%b' % (hexlify(digest), call[1:])
 
 
 class _Repeats:

@@ -6,6 +6,7 @@ wrote is what the destination gets.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,15 +15,37 @@ from target_pipelines.errors import InputError
 from target_pipelines.json_numbers import INVALID_JSON, decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _REQUIRED: Mapping[str, tuple[str, type]] = {
     "RECORD": ("record", dict),
     "SCHEMA": ("schema", dict),
     "STATE": ("value", dict),
 }
+_RECORD_HEAD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"(?P<stream>[\w.-]+)", ?"record": ?')
+"""How taps begin a RECORD. Others, and streams with unusual names, are parsed one by one."""
 IGNORED = ("ACTIVATE_VERSION",)
 """Messages without a meaning for calls."""
+
+
+def group_records(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The lines, in runs: RECORDs of one stream that have the same before their `record`."""
+    start = 0
+    while start < len(lines):
+        head = _RECORD_HEAD.match(lines[start])
+        end = start + 1
+        if head:
+            opening = head.group()
+            while end < len(lines) and lines[end].startswith(opening):
+                end += 1
+        yield lines[start:end]
+        start = end
+
+
+def stream_of_record(line: bytes) -> str | None:
+    """The stream of a RECORD that can stand in a run; None of any other line."""
+    head = _RECORD_HEAD.match(line)
+    return head and head["stream"].decode()
 
 
 def parse_message(line: bytes, number: int) -> dict[str, Any]:

@@ -15,16 +15,18 @@ from target_pipelines.errors import (
     RecordWithoutKey,
     RecordWithoutSchema,
 )
-from target_pipelines.json_numbers import encode_json
-from target_pipelines.messages import parse_message
+from target_pipelines.json_numbers import decode_object, encode_json
+from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_pipelines.acks import Acks
     from target_pipelines.plugin_host import Plugins
     from target_pipelines.route import Route
+
+_FEW_LINES = 16
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +62,11 @@ class Pipeline:
         for route in self._routes:
             route.start()
 
-    def process(self, lines: Iterable[bytes]) -> None:
+    def process(self, lines: Sequence[bytes]) -> None:
         """Take a block of lines. Raises PipelinesError."""
         try:
-            for line in lines:
-                self._line_number += 1
-                if not line.isspace():
-                    self._process_message(parse_message(line, self._line_number), line)
+            for group in group_records(lines):
+                self._process_group(group)
         finally:  # what was read before a bad line is good
             self._hand_over()
 
@@ -109,6 +109,32 @@ class Pipeline:
             route.stop()
         for route in self._routes:
             route.abandon()
+
+    def _process_group(self, lines: Sequence[bytes]) -> None:
+        """Take lines that begin alike: all together where that can be, else one by one."""
+        if self._take_records(lines):
+            self._line_number += len(lines)
+            self.message_counts["RECORD"] += len(lines)
+        elif len(lines) > _FEW_LINES:
+            middle = len(lines) // 2
+            self._process_group(lines[:middle])
+            self._process_group(lines[middle:])
+        else:
+            for line in lines:
+                self._line_number += 1
+                if not line.isspace():
+                    self._process_message(parse_message(line, self._line_number), line)
+
+    def _take_records(self, lines: Sequence[bytes]) -> bool:
+        """Take lines that are records of one stream, if nothing is wrong with any of them."""
+        stream = self._streams.get(stream_of_record(lines[0]) or "")
+        if stream is None or not self._routes[0].take_lines(stream, lines):
+            return False
+        for route in self._routes[1:]:
+            if not route.take_lines(stream, lines):
+                for line in lines:
+                    route.take_record(stream, decode_object(line)["record"], line)
+        return True
 
     def _process_message(self, message: dict[str, Any], line: bytes) -> None:
         self.message_counts[message["type"]] += 1

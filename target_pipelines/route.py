@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.batching import EncodedCall
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
 from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
+from target_pipelines.json_numbers import decode_object
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_pipelines.acks import Acks
-    from target_pipelines.batching import EncodedCall
     from target_pipelines.dead_letters import DeadLetters
     from target_pipelines.destinations import Destination
+    from target_pipelines.encoding import Encoded
     from target_pipelines.report import RunReport
     from target_pipelines.settings import TargetSettings
     from target_pipelines.streams import Stream
@@ -91,24 +93,42 @@ class Route:
 
     def take_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
         """Encode a record of a stream that was started."""
+        encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
         self._read[stream.name] += 1
-        result = self._encoders[stream.name].encode(record, self._acks.epoch, line)
-        if result is None:
+        if isinstance(encoded, EncodedCall):
+            self._calls.append(encoded)
+        else:
+            self._leave_out(encoded, stream, line)
+
+    def take_lines(self, stream: Stream, lines: Sequence[bytes]) -> bool:
+        """Encode the records of these lines, if they can be encoded together."""
+        encoded = self._encoders[stream.name].encode_block(lines, self._acks.epoch)
+        if encoded is None:
+            return False
+        self._read[stream.name] += len(lines)
+        calls = [item for item in encoded if type(item) is EncodedCall]
+        self._calls += calls
+        if len(calls) < len(encoded):
+            for item, line in zip(encoded, lines, strict=True):
+                self._leave_out(item, stream, line)
+        return True
+
+    def _leave_out(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
+        """Keep a record that became no call for what it becomes instead."""
+        if encoded is None:
             self._filtered.append(stream.name)
-        elif isinstance(result, Rejection):
+        elif isinstance(encoded, Rejection):
             self._letters.append(
                 DeadLetter(
                     stream=stream.name,
                     call_type=stream.call_type.name,
                     destination=self.name,
-                    reason=result.reason,
-                    call=result.call,
-                    record=record,
+                    reason=encoded.reason,
+                    call=encoded.call,
+                    record=decode_object(line)["record"],
                     last_sync_time=stream.last_sync_time,
                 )
             )
-        else:
-            self._calls.append(result)
 
     def take_refused(self, letter: dict[str, Any]) -> None:
         """Take a call that was refused once, as it was. Raises KeyError or TypeError."""

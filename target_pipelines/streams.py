@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.errors import ConfigurationError
@@ -24,6 +24,7 @@ class Stream:
         plugin: who offers that call type.
         keys: columns that each record must have.
         last_sync_time: the bookmark that its query was rendered with; part of messageIds.
+        columns: JSON type by name, null aside; empty where there are several.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Stream:
     plugin: str
     keys: frozenset[str] = frozenset()
     last_sync_time: Any = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_schema(
@@ -47,7 +49,17 @@ def parse_schema(
         plugin=plugins.call_types.plugin_of(call_type.name),
         keys=frozenset(message.get("key_properties") or ()),
         last_sync_time=keywords.get("x-last-sync-time"),
+        columns={
+            column: _type_of(schema)
+            for column, schema in message["schema"].get("properties", {}).items()
+        },
     )
+
+
+def _type_of(schema: Any) -> str:
+    types = schema.get("type") if isinstance(schema, dict) else None
+    plain = [types] if isinstance(types, str) else [t for t in types or () if t != "null"]
+    return plain[0] if len(plain) == 1 and isinstance(plain[0], str) else ""
 
 
 def _find_call_type(stream: str, name: object, plugins: Plugins) -> CallType:
