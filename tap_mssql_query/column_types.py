@@ -13,10 +13,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from tap_mssql_query.errors import QueryFailed
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -62,20 +58,6 @@ _KINDS_OF_SQL_TYPES = {
     **dict.fromkeys(("xml", "uniqueidentifier", "sysname", "json"), Kind.TEXT),
 }
 
-_KINDS_OF_ARROW_TYPES = (
-    (pa.types.is_boolean, Kind.BOOLEAN),
-    (pa.types.is_integer, Kind.INTEGER),
-    (pa.types.is_floating, Kind.FLOAT),
-    (pa.types.is_decimal, Kind.DECIMAL),
-    (pa.types.is_timestamp, Kind.INSTANT),
-    (pa.types.is_date, Kind.DATE),
-    (pa.types.is_time, Kind.TIME),
-    (pa.types.is_large_string, Kind.TEXT),
-    (pa.types.is_string, Kind.TEXT),
-    (pa.types.is_large_binary, Kind.BINARY),
-    (pa.types.is_binary, Kind.BINARY),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -92,20 +74,6 @@ def kind_of_sql_type(system_type_name: str) -> Kind:
     """
     name = re.match(r"\w*", system_type_name.lower())
     return _KINDS_OF_SQL_TYPES.get(name[0] if name else "", Kind.TEXT)
-
-
-def kind_of_arrow_type(arrow_type: pa.DataType) -> Kind:
-    """The kind of a result's column. Raises QueryFailed for a type that no reader yields."""
-    for is_type, kind in _KINDS_OF_ARROW_TYPES:
-        if is_type(arrow_type):
-            return kind
-    raise QueryFailed(f"The driver returned an unsupported column type, {arrow_type}.")
-
-
-def columns_of_arrow_schema(schema: pa.Schema, json_columns: Sequence[str]) -> list[Column]:
-    """Columns of a result; those named in `json_columns` hold JSON."""
-    kinds = ((field.name, kind_of_arrow_type(field.type)) for field in schema)
-    return [mark_json(Column(name, kind), json_columns) for name, kind in kinds]
 
 
 def mark_json(column: Column, json_columns: Sequence[str]) -> Column:

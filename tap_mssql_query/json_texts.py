@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.column_types import Kind
-from tap_mssql_query.records import VALUE_OPTIONS, Changes, dump_value, to_utc
+from tap_mssql_query.json_lines import VALUE_OPTIONS, dump_value
+from tap_mssql_query.records import Changes, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_mssql_query.column_types import columns_of_arrow_schema, find_name_problems
+from tap_mssql_query.column_types import find_name_problems
 from tap_mssql_query.database import connect, server_time
 from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
+from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.query import render_query
 from tap_mssql_query.query_safety import refuse_writing
-from tap_mssql_query.records import Changes, dump_message, records_of
+from tap_mssql_query.records import Changes, records_of
+from tap_mssql_query.result_columns import columns_of_arrow_schema
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Rows → values of Singer RECORDs, record by record; messages → lines. Pure.
+"""Rows → values of Singer RECORDs, record by record. Pure.
 
 A block is an Arrow record batch, from either reader. Values follow the contract: exact decimals
 with their own digits, instants in UTC with Z, base64 for binary, parsed JSON for JSON columns,
@@ -8,68 +8,17 @@ null for NULL, NaN and infinities. `block_encoder.py` writes the same bytes a bl
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.column_types import Column, Kind
+from tap_mssql_query.json_lines import INVALID_JSON, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-_MAX_PRECISION = 38
-_MAX_INTEGER_BITS = 63
-_WIDE_INTEGER = re.compile(r"\d{19}")
-_INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
-VALUE_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
-"""How orjson writes a value of any kind."""
-
-
-def _digits(value: Any) -> orjson.Fragment:
-    """A decimal as a JSON number with its own digits; an exponent only where JSON had one."""
-    if not isinstance(value, Decimal):
-        raise TypeError(type(value).__name__)
-    _, _, exponent = value.as_tuple()
-    is_plain = isinstance(exponent, int) and abs(exponent) <= _MAX_PRECISION
-    return orjson.Fragment(format(value, "f") if is_plain else str(value))
-
-
-def _parse_json(text: str) -> Any:
-    """JSON whose numbers keep their digits. Raises what `_INVALID_JSON` lists."""
-    value = _decode(text)
-    return _with_wide_integers(value) if _WIDE_INTEGER.search(text) else value
-
-
-def _with_wide_integers(value: Any) -> Any:
-    """Integers of more than 64 bits as decimals, which can be written whole."""
-    if isinstance(value, list):
-        return [_with_wide_integers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _with_wide_integers(item) for key, item in value.items()}
-    is_wide = isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS
-    return Decimal(value) if is_wide else value
-
-
-def dump_message(message: Mapping[str, Any]) -> bytes:
-    """One Singer message as one line."""
-    return orjson.dumps(message, default=_digits, option=VALUE_OPTIONS | orjson.OPT_APPEND_NEWLINE)
-
-
-def dump_value(value: Any) -> bytes:
-    """One value as JSON."""
-    return orjson.dumps(value, default=_digits, option=VALUE_OPTIONS)
-
-
-def dump_record(stream: str, record: Mapping[str, Any]) -> bytes:
-    """One RECORD message as one line."""
-    return dump_message({"type": "RECORD", "stream": stream, "record": record})
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(slots=True)
@@ -94,8 +43,8 @@ class Changes:
         if text is None or not text.strip():
             return None
         try:
-            return _parse_json(text)
-        except _INVALID_JSON:
+            return parse_json(text)
+        except INVALID_JSON:
             self.not_json += 1
             return text
 

@@ -16,7 +16,6 @@ from singer_sdk.streams import Stream
 from tap_mssql_query import bookmarks
 from tap_mssql_query.column_types import (
     Column,
-    columns_of_arrow_schema,
     find_name_problems,
     json_schema_of_records,
     kind_of_sql_type,
@@ -31,18 +30,16 @@ from tap_mssql_query.errors import (
     ServerError,
     StateError,
 )
-from tap_mssql_query.progress import Progress
+from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
-from tap_mssql_query.records import Changes, dump_message
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
-from tap_mssql_query.stream_maps import block_encoder
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from singer_sdk.mapper import StreamMap
@@ -61,7 +58,7 @@ class QueryStream(Stream):
         super().__init__(tap, name=sync.name)
         self.sync_settings = sync
         self.primary_keys = sync.key_columns
-        self._has_written_rows = False
+        self.has_written_rows = False
 
     # What the SDK asks of a stream
 
@@ -134,7 +131,7 @@ class QueryStream(Stream):
         """Run the sync; again after an error that passes, while no row has left the process."""
         run_again(
             self._run_once,
-            may_run_again=lambda: not self._has_written_rows,
+            may_run_again=lambda: not self.has_written_rows,
             say=lambda error, pause: self.logger.warning(
                 "sync=%s: %s Trying again in %.1f s.", self.name, error, pause
             ),
@@ -170,15 +167,18 @@ class QueryStream(Stream):
 
     def _copy_rows(self, session: Session, times: SyncTimes) -> bool:
         """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
+        # Only when there are rows to read: pyarrow takes longer to load than a sync that is not
+        # due takes to find that out.
+        from tap_mssql_query.result_columns import columns_of_arrow_schema  # noqa: PLC0415
+        from tap_mssql_query.row_writer import write_rows  # noqa: PLC0415
+
         started = time.monotonic()
         sql = render_query(self.sync_settings.query, times)
         refuse_writing(sql)
-        changes = Changes()
         with contextlib.closing(read_ahead(session.read(sql))) as blocks:
-            columns = self._start_writing(next(blocks), times)
-            encode = block_encoder(self, columns, changes)
-            rows, is_complete = self._write_blocks(blocks, encode)
-        self._say_what_was_changed(changes)
+            columns = columns_of_arrow_schema(next(blocks).schema, self.sync_settings.json_columns)
+            self._start_writing(columns, times)
+            rows, is_complete = write_rows(self, blocks, columns)
         self.logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             self.name,
@@ -190,16 +190,7 @@ class QueryStream(Stream):
         )
         return is_complete
 
-    def _say_what_was_changed(self, changes: Changes) -> None:
-        for count, what in (
-            (changes.not_json, "values of json_columns are no JSON and were sent as text"),
-            (changes.replaced, "texts hold U+FFFD in place of what is no character"),
-        ):
-            if count:
-                self.logger.warning("sync=%s: %d %s", self.name, count, what)
-
-    def _start_writing(self, empty_block: pa.RecordBatch, times: SyncTimes) -> list[Column]:
-        columns = columns_of_arrow_schema(empty_block.schema, self.sync_settings.json_columns)
+    def _start_writing(self, columns: Sequence[Column], times: SyncTimes) -> None:
         self._use_columns(columns)
         for message in self._generate_schema_messages():
             fields = message.to_dict()
@@ -208,28 +199,11 @@ class QueryStream(Stream):
                 "x-call-type": self.sync_settings.type,
                 "x-last-sync-time": times.last_sync_time,
             }
-            self._tap.write_lines(dump_message(fields))
-        return columns
+            self.write_lines(dump_message(fields))
 
-    def _write_blocks(
-        self,
-        blocks: Iterator[pa.RecordBatch],
-        encode: Callable[[pa.RecordBatch], Iterable[bytes | pa.Buffer]],
-    ) -> tuple[int, bool]:
-        """Rows written, and whether those are all."""
-        limit = self.ABORT_AT_RECORD_COUNT
-        rows = 0
-        progress = Progress(self.name, self.logger)
-        for block in blocks:
-            wanted = block if limit is None else block.slice(0, limit - rows)
-            self._has_written_rows = True
-            for lines in encode(wanted):
-                self._tap.write_lines(lines)
-            rows += wanted.num_rows
-            progress.show(rows)
-            if wanted.num_rows < block.num_rows:
-                return rows, False
-        return rows, True
+    def write_lines(self, lines: bytes | pa.Buffer) -> None:
+        """Write encoded Singer messages to stdout."""
+        self._tap.write_lines(lines)
 
     # Columns
 

@@ -11,7 +11,8 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_mssql_query.block_encoder import BlockEncoder, slices_of
-from tap_mssql_query.records import Changes, dump_record, records_of
+from tap_mssql_query.json_lines import dump_record
+from tap_mssql_query.records import Changes, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -24,12 +24,11 @@ from tap_mssql_query.errors import (
     StateError,
     TapError,
 )
+from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.options import OPTIONS
-from tap_mssql_query.records import dump_message
 from tap_mssql_query.run_options import RunOptions, find_problems
 from tap_mssql_query.settings import parse_settings
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
-from tap_mssql_query.stream import QueryStream
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     import click
     import pyarrow as pa
     from singer_sdk.singerlib import Message
+
+    from tap_mssql_query.stream import QueryStream
 
 
 class LineWriter(SimpleSingerWriter):
@@ -102,6 +103,8 @@ class TapMSSQLQuery(Tap):
 
     def discover_streams(self) -> list[QueryStream]:
         """One stream per sync; a warning for each query that looks emptied."""
+        from tap_mssql_query.stream import QueryStream  # noqa: PLC0415 - not for --about
+
         for sync in self.settings.syncs:
             if emptied := find_emptied(sync.query):
                 self.logger.warning("sync=%s: %s", sync.name, emptied)

@@ -7,7 +7,7 @@ import struct
 from datetime import datetime
 from decimal import Context, Decimal
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -15,8 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.column_types import Column, columns_of_arrow_schema
-from tap_mssql_query.records import Changes, dump_record, records_of
+from tap_mssql_query.json_lines import dump_record
+from tap_mssql_query.records import Changes, records_of
+from tap_mssql_query.result_columns import columns_of_arrow_schema
+
+if TYPE_CHECKING:
+    from tap_mssql_query.column_types import Column
 
 _STREAM = 'a "stream" of Zoë'
 _AWKWARD = (

@@ -8,13 +8,12 @@ import pytest
 from tap_mssql_query.column_types import (
     Column,
     Kind,
-    columns_of_arrow_schema,
     find_name_problems,
     json_schema_of,
-    kind_of_arrow_type,
     kind_of_sql_type,
 )
 from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.result_columns import columns_of_arrow_schema, kind_of_arrow_type
 
 
 @pytest.mark.parametrize(

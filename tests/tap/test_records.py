@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.column_types import columns_of_arrow_schema
-from tap_mssql_query.records import Changes, dump_record, dump_value, records_of
+from tap_mssql_query.json_lines import dump_record, dump_value
+from tap_mssql_query.records import Changes, records_of
+from tap_mssql_query.result_columns import columns_of_arrow_schema
 
 
 def _encode(
