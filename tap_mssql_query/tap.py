@@ -252,5 +252,5 @@ def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) 
 
 
 def main() -> None:
-    """The console script `tap-mssql-query`; exit codes are those of `errors`."""
+    """Run the command line; exit codes are those of `errors`."""
     run_program(TapMSSQLQuery.cli, TapMSSQLQuery.logger, TapError)

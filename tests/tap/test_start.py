@@ -1,0 +1,83 @@
+"""The program starts without what it does not need."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_mssql_query import command_line
+from tests.tap.conftest import TAP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HEAVY = {"pyarrow", "mssql_python", "pyodbc", "sqlglot", "rich"}
+_LIST = """
+import sys
+from tap_mssql_query.command_line import tap
+try:
+    tap()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def _loaded(*arguments: Any) -> set[str]:
+    """The heavy libraries that a run of the program loads."""
+    command = [sys.executable, "-c", _LIST, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return _HEAVY & set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("option", ["--about", "--version", "--help"])
+def test_what_reads_nothing_loads_no_driver(option: str) -> None:
+    """What the program says of itself takes neither a driver nor Arrow nor a SQL parser."""
+    assert _loaded(option) == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "loaded"),
+    [
+        pytest.param({"start_at": "2999-01-01T00:00:00Z"}, {"mssql_python"}, id="nothing due"),
+        pytest.param({}, {"mssql_python", "pyarrow"}, id="rows to read"),
+    ],
+)
+def test_run_loads_arrow_only_for_rows(
+    connection: dict[str, Any], tmp_path: Path, settings: dict[str, str], loaded: set[str]
+) -> None:
+    """A sync that is not due costs a connection and no more; one that is, no SQL parser."""
+    sync = {"name": "s", "type": "identify", "query": "SELECT id FROM users", **settings}
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps({**connection, "reader": "arrow", "syncs": [sync]}))
+    assert _loaded("--config", config) == loaded
+
+
+def _cpu_seconds(*arguments: str | Path) -> float:
+    process = subprocess.Popen([TAP, *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_start_takes_little_time() -> None:
+    """What a run costs before it does anything is less than 1.2 s of one core."""
+    assert min(_cpu_seconds("--about") for _ in range(2)) < 1.2
+
+
+def test_garbage_is_collected_once_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is loaded at the start is left out; a long run's garbage is not."""
+    program = ModuleType("program")
+    seen: list[bool] = []
+    program.main = lambda: seen.append(gc.isenabled())  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, program.__name__, program)
+    command_line._start(program.__name__)
+    gc.unfreeze()
+    assert seen == [True]
