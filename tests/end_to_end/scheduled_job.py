@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.conftest import PROGRAMS
@@ -34,6 +34,7 @@ class ScheduledJob:
     """Configurations, the state and its log in one folder."""
 
     folder: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def state_file(self) -> Path:
@@ -77,7 +78,7 @@ class ScheduledJob:
         """Start a command in this folder as a scheduler would."""
         path = os.pathsep.join((f"{self.folder}/bin", str(PROGRAMS), os.environ["PATH"]))
         with (self.folder / "log").open("w") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=self.folder,
                 env={**os.environ, "PATH": path},
@@ -87,6 +88,8 @@ class ScheduledJob:
                 text=True,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
 
     def run(self, *options: str, shell: str = "sh") -> Done:
         """Run the script to its end."""
@@ -103,11 +106,17 @@ class ScheduledJob:
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """End a run with all its programs at once, as a machine does that goes down."""
-        if has_processes(process):
-            os.killpg(process.pid, signal.SIGKILL)
+        if not has_processes(process):
+            return
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=TIMEOUT_SECONDS)
         lock = f"{self.state_file}.lock"
         subprocess.run(["flock", lock, "true"], check=True, timeout=TIMEOUT_SECONDS)
+
+    def kill_all(self) -> None:
+        """End whatever a failed test has left."""
+        for process in self.started:
+            self.kill(process)
 
 
 def has_processes(process: subprocess.Popen[str]) -> bool:

@@ -55,11 +55,12 @@ def engine(shop):
 
 
 @pytest.fixture
-def job(tmp_path, tap_config, target_config) -> ScheduledJob:
+def job(tmp_path, tap_config, target_config):
     """Two syncs, users and events, to the collector."""
     job = ScheduledJob(tmp_path)
     job.configure({**tap_config, "syncs": [IDENTIFY, TRACK]}, target_config)
-    return job
+    yield job
+    job.kill_all()
 
 
 def _received(collector) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from tests.end_to_end.test_scheduling import BOTH, assert_nothing_missing, engin
 
 __all__ = ["engine", "job", "shop"]  # fixtures
 
-SWEPT_KILLS = 12
+SWEPT_KILLS = 16
 POINTS = {
     "before the first query": ("tap-mssql-query", "kill -9 0", "old"),
     "after the target's last state": (
@@ -58,37 +58,56 @@ def test_killed_at_a_chosen_point(job, shop, collector, program, script, expecte
     assert set(job.last_sync_times.values()) == {int(shop.now.timestamp())}
 
 
-def _run_and_kill(job, after_seconds: float) -> bool:
-    """Whether the run was still going on when it was killed."""
+def _run_and_kill(job, after_seconds: float) -> float | None:
+    """None if the run was killed, otherwise the seconds that it took."""
+    began = time.monotonic()
     process = job.start()
     try:
         process.wait(timeout=after_seconds)
     except subprocess.TimeoutExpired:
-        return True
+        return None
     finally:
         job.kill(process)
-    return False
+    return time.monotonic() - began
 
 
 def test_killed_at_any_moment(job, shop, collector):
     """Over many kills, with rows added between them, no state is lost and no row is missed."""
     dice = random.Random(5)
-    began = time.monotonic()
-    assert job.run().exit_code == 0
-    usual_seconds = time.monotonic() - began
-    killed, newest = 0, job.last_sync_times
+    usual_seconds = _run_and_kill(job, 60)
+    assert usual_seconds
+    kills, newest = 0, job.last_sync_times
 
-    for turn in range(SWEPT_KILLS):
+    while kills < SWEPT_KILLS:
         shop.add(20)
-        moment = usual_seconds * (0.3 + 0.8 * (turn + dice.random()) / SWEPT_KILLS)
-        killed += _run_and_kill(job, moment)
+        moment = usual_seconds * (0.2 + 0.8 * (kills + dice.random()) / SWEPT_KILLS)
+        if took := _run_and_kill(job, moment):
+            usual_seconds = took  # the machine has become faster: try this moment again
+        else:
+            kills += 1
         times = job.last_sync_times
         assert set(times) == BOTH
         assert all(times[sync] >= newest[sync] for sync in BOTH)
         newest = times
 
-    assert killed >= SWEPT_KILLS // 2
     last = job.run()
     assert last.exit_code == 0, last.log
     assert_nothing_missing(collector, shop)
     assert set(job.last_sync_times.values()) == {int(shop.now.timestamp())}
+
+
+def test_programs_that_outlive_the_script_keep_the_lock(job, shop, collector):
+    """Should only the shell be killed, the run goes on, keeps its state, and none begins beside it."""
+    collector.script([{"status": 503, "times": None}])
+    run = job.start()
+    collector.wait_for_requests(1)
+    run.kill()
+    run.wait(timeout=60)
+
+    assert job.run().exit_code == 75
+    collector.script([])
+    lock = f"{job.state_file}.lock"
+    subprocess.run(["flock", lock, "true"], check=True, timeout=60)
+
+    assert set(job.last_sync_times) == BOTH
+    assert_nothing_missing(collector, shop)
