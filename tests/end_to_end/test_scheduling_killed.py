@@ -97,7 +97,7 @@ def test_killed_at_any_moment(job, shop, collector):
 
 
 def test_programs_that_outlive_the_script_keep_the_lock(job, shop, collector):
-    """Should only the shell be killed, the run goes on, keeps its state, and none begins beside it."""
+    """If only the shell is killed, the run goes on, keeps its state, and none begins beside it."""
     collector.script([{"status": 503, "times": None}])
     run = job.start()
     collector.wait_for_requests(1)
