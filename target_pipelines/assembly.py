@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,22 +29,31 @@ def build_pipeline(
     configuration: Configuration,
     *,
     reports: Mapping[str, RunReport],
-    write: Write,
-    dead_letters: DeadLetters | None,
-    is_dry_run: bool,
+    write_state: Callable[[State], None],
     check_interrupted: Callable[[], None],
+    dead_letters: DeadLetters | None = None,
+    write_calls: Write | None = None,
+    shows_progress: bool = True,
 ) -> Pipeline:
-    """A pipeline that prints its states; in a dry run its calls, and no states.
+    """A pipeline with a route to each destination.
 
-    `reports` has one for each destination, by its name. `dead_letters` are for all of them, where
-    their settings are not to say. Raises ConfigurationError if a destination cannot be opened.
+    Raises ConfigurationError if a destination cannot be opened.
+
+    Args:
+        configuration: what it is made of.
+        reports: one for each destination, by its name.
+        write_state: takes the safe states.
+        check_interrupted: raises Interrupted when the run is to end.
+        dead_letters: those of all destinations, where their settings are not to say.
+        write_calls: for a dry run: takes the calls, which are not sent.
+        shows_progress: on a terminal.
     """
-    acks = Acks((lambda _: None) if is_dry_run else partial(_print_state, write))
+    acks = Acks(write_state)
     routes = []
     for settings in configuration.routes:
         destination = configuration.plugins.destinations[settings.destination].open(settings)
-        if is_dry_run:
-            destination = _as_dry_run(destination, settings, write, len(configuration.routes))
+        if write_calls:
+            destination = _as_dry_run(destination, settings, write_calls, len(configuration.routes))
             letters: DeadLetters = CountedDeadLetters()
         else:
             letters = dead_letters or DeadLetters(Path(settings.dead_letter_path))
@@ -65,6 +73,7 @@ def build_pipeline(
         acks,
         plugins=configuration.plugins,
         call_types=configuration.settings.call_types,
+        shows_progress=shows_progress,
     )
 
 
@@ -78,7 +87,8 @@ def _as_dry_run(
     return DryRunDestination(destination, write, b'{"destination":"%b","call":%%b}\n' % name)
 
 
-def _print_state(write: Write, state: State) -> None:
+def print_state(write: Write, state: State) -> None:
+    """Print a state on stdout. Raises OutputClosed."""
     try:
         write(encode_json(state) + b"\n")
     except BrokenPipeError as error:

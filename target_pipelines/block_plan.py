@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _PYTHON_TYPES: Mapping[str, Any] = {"string": str, "integer": int, "boolean": bool}
 _LOOKED_AT = str | int | bool
-_UNUSUAL = re.compile(r'["\\\x00-\x1f]')
+UNUSUAL_IN_NAMES = re.compile(r'["\\\x00-\x1f]')
 """Characters that msgspec does not take in the name of a field."""
 _HARMLESS = {"type", "properties", "required", "anyOf", "allOf", "title", "description", "$schema"}
 """Keywords of an object's schema that a member which it does not mention cannot break."""
@@ -83,7 +83,7 @@ def compile_block_plan(
     container = call_type.extra_columns
     if call_type.build or not container or not _ignores_others(call_type.schema, container):
         return None
-    if any(_UNUSUAL.search(column) for column in columns):
+    if any(UNUSUAL_IN_NAMES.search(column) for column in columns):
         return None
     try:
         plan = compile_plan(columns, call_type, null_values=null_values)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 """A JSON object. Numbers that are no integers are `decimal.Decimal`, so that no digit is lost."""
 
-_PERSON_FIELDS = ("userId", "anonymousId", "groupId")
+PERSON_FIELDS = ("userId", "anonymousId", "groupId")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def check_schema(call_type: CallType, plugin: str) -> None:
 
 def person_of(call: Mapping[str, Any]) -> str:
     """Whom a call is about; calls about the same keep their order."""
-    for field in _PERSON_FIELDS:
+    for field in PERSON_FIELDS:
         if (value := call.get(field)) is not None:
             return str(value)
     traits = call.get("traits")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_mssql_query.progress import Progress
 from target_pipelines.errors import (
     ConfigurationError,
     InputError,
     PipelinesError,
-    RecordWithoutKey,
-    RecordWithoutSchema,
 )
 from target_pipelines.json_numbers import decode_object, encode_json
 from target_pipelines.messages import group_records, parse_message, stream_of_record
-from target_pipelines.streams import Stream, parse_schema
+from target_pipelines.streams import Stream, check_record, parse_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +27,27 @@ if TYPE_CHECKING:
 _FEW_LINES = 16
 
 logger = logging.getLogger(__name__)
+
+
+class Run(Protocol):
+    """What takes the lines of a run: a `Pipeline`, or several of them in processes of their own."""
+
+    message_counts: Counter[str]
+
+    def start(self) -> None:
+        """Open for lines."""
+
+    def process(self, lines: Sequence[bytes]) -> None:
+        """Take a block of lines. Raises PipelinesError."""
+
+    def drain(self) -> None:
+        """Wait until every record that was read is settled. Raises PipelinesError."""
+
+    def finish(self) -> None:
+        """The input is at its end: settle everything, and count. Raises PipelinesError."""
+
+    def abandon(self) -> None:
+        """The run ends early: what is in flight may end, nothing new begins."""
 
 
 class Pipeline:
@@ -47,6 +66,7 @@ class Pipeline:
         *,
         plugins: Plugins,
         call_types: Mapping[str, str],
+        shows_progress: bool = True,
     ) -> None:
         self._routes = routes
         self._acks = acks
@@ -54,7 +74,7 @@ class Pipeline:
         self._call_types = call_types
         self._streams: dict[str, Stream] = {}
         self.message_counts: Counter[str] = Counter()
-        self._progress = Progress("all", logger)
+        self._progress = Progress("all", logger) if shows_progress else None
         self._line_number = 0
 
     def start(self) -> None:
@@ -140,7 +160,10 @@ class Pipeline:
         self.message_counts[message["type"]] += 1
         match message["type"]:
             case "RECORD":
-                self._take_record(message["stream"], message["record"], line)
+                stream = self._streams.get(message["stream"])
+                stream = check_record(stream, message, self._line_number)
+                for route in self._routes:
+                    route.take_record(stream, message["record"], line)
             case "SCHEMA":
                 self._start_stream(parse_schema(message, self._plugins, self._call_types))
             case "STATE":
@@ -152,26 +175,11 @@ class Pipeline:
         for route in self._routes:
             route.start_stream(stream)
 
-    def _take_record(self, name: str, record: dict[str, Any], line: bytes) -> None:
-        stream = self._streams.get(name)
-        if stream is None:
-            raise RecordWithoutSchema(
-                f'Line {self._line_number} of the input is a RECORD of stream "{name}", which '
-                "has had no SCHEMA."
-            )
-        if stream.keys and not stream.keys <= record.keys():
-            missing = ", ".join(sorted(stream.keys - record.keys()))
-            raise RecordWithoutKey(
-                f'Line {self._line_number} of the input, a RECORD of stream "{name}", lacks '
-                f"its key: {missing}."
-            )
-        for route in self._routes:
-            route.take_record(stream, record, line)
-
     def _hand_over(self) -> None:
         for route in self._routes:
             route.hand_over()
-        self._progress.show(self._routes[0].report.read)
+        if self._progress:
+            self._progress.show(self._routes[0].report.read)
 
     # Replay
 
@@ -198,14 +206,14 @@ class Pipeline:
 
 
 @contextlib.contextmanager
-def running(pipeline: Pipeline) -> Iterator[Pipeline]:
-    """Start a pipeline; finish it at the end, abandon it when the block fails.
+def running(pipeline: Run) -> Iterator[None]:
+    """Start a run; finish it at the end, abandon it when the block fails.
 
     After bad input it is drained: the rows before are good, and their STATE may pass.
     """
     pipeline.start()
     try:
-        yield pipeline
+        yield
         pipeline.finish()
     except InputError:
         pipeline.drain()

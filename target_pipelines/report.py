@@ -93,6 +93,30 @@ class RunReport:
             if len(self._latencies) < _MAX_LATENCIES:
                 self._latencies.append(seconds)
 
+    def add(self, other: RunReport) -> None:
+        """Add the counts of another process's part of the run."""
+        with self._lock:
+            for name, entry in other._streams.items():
+                own = self._streams.setdefault(name, StreamReport(entry.call_type, entry.started))
+                own.started = min(own.started, entry.started)
+                own.read += entry.read
+                own.delivered += entry.delivered
+                own.filtered += entry.filtered
+                own.rejected += entry.rejected
+                own.reasons += entry.reasons
+                own.seconds = max(own.seconds, entry.seconds)
+            self.requests += other.requests
+            self.retries += other.retries
+            self.sent_bytes += other.sent_bytes
+            room = _MAX_LATENCIES - len(self._latencies)
+            self._latencies += other._latencies[:room]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     @property
     def rejected(self) -> int:
         """Dead letters so far."""

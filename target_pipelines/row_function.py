@@ -26,11 +26,11 @@ def compile_row_function(
     outer: Plan,
     *,
     placed: Sequence[str],
-    checked: Sequence[tuple[str, Step]],
-    raw: Sequence[str],
-    always_written: Collection[str],
-    container: str,
-    events: Collection[str],
+    checked: Sequence[tuple[str, Step]] = (),
+    raw: Sequence[str] = (),
+    always_written: Collection[str] = (),
+    container: str = "",
+    events: Collection[str] = (),
 ) -> Callable[[Any], Json | None]:
     """The function row → call, of what is looked at; the rest stays in the row.
 

@@ -47,6 +47,7 @@ class TargetSettings:
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
     message_id_salt: str = field(default="", repr=False)
+    processes: int = 1
     blocked_plugins: Sequence[str] = ()
     report_path: str | None = None
 

@@ -127,6 +127,13 @@ RUN_SETTINGS = (
         {},
     ),
     Setting(
+        "processes",
+        {"type": "integer", "minimum": 1, "maximum": 64},
+        "Processes that map and send; `concurrency` and `requests_per_second` are shared out among "
+        "them. One person's calls stay in one. For where a processor, not the API, is the limit.",
+        1,
+    ),
+    Setting(
         "message_id_salt",
         {"type": "string"},
         "Keeps message ids of two tenants apart.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.errors import ConfigurationError
+from target_pipelines.errors import ConfigurationError, RecordWithoutKey, RecordWithoutSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,23 @@ class Stream:
     keys: frozenset[str] = frozenset()
     last_sync_time: Any = None
     columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_record(stream: Stream | None, message: Mapping[str, Any], line_number: int) -> Stream:
+    """The stream of a RECORD. Raises RecordWithoutSchema or RecordWithoutKey."""
+    name, record = message["stream"], message["record"]
+    if stream is None:
+        raise RecordWithoutSchema(
+            f'Line {line_number} of the input is a RECORD of stream "{name}", which has had no '
+            "SCHEMA."
+        )
+    if stream.keys and not stream.keys <= record.keys():
+        missing = ", ".join(sorted(stream.keys - record.keys()))
+        raise RecordWithoutKey(
+            f'Line {line_number} of the input, a RECORD of stream "{name}", lacks its key: '
+            f"{missing}."
+        )
+    return stream
 
 
 def parse_schema(

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -17,25 +18,26 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from tap_mssql_query.command_line import run_program, say_unreadable
-from target_pipelines.assembly import build_pipeline
+from target_pipelines.assembly import build_pipeline, print_state
 from target_pipelines.call_type_table import print_call_types
 from target_pipelines.configuration import load_configuration
 from target_pipelines.errors import ConfigurationError, Interrupted, PipelinesError
 from target_pipelines.line_reader import read_blocks
-from target_pipelines.pipeline import Pipeline, running
+from target_pipelines.pipeline import running
 from target_pipelines.replay import Replay, as_replay
 from target_pipelines.report import RunReport, print_summaries, write_report
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.stdout import private_stdout
+from target_pipelines.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
+    from target_pipelines.acks import State
     from target_pipelines.configuration import Configuration
-    from target_pipelines.dead_letters import DeadLetters
-    from target_pipelines.stdout import Write
+    from target_pipelines.pipeline import Run
 
 
 class _Reader(GenericSingerReader[Any]):
@@ -113,46 +115,43 @@ class TargetPipelines(Target):
         """Deliver everything in `source`; the number of messages by type. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = load_configuration(self._config)
-            with self._open_pipeline(configuration, write) as pipeline:
+            reports = _new_reports(configuration)
+            options: dict[str, Any] = {
+                "reports": reports,
+                "check_interrupted": self._check_interrupted,
+                "write_state": partial(print_state, write),
+            }
+            run: Run
+            if self._is_dry_run:
+                options["write_state"] = _forget
+                run = build_pipeline(configuration, write_calls=write, **options)
+            elif configuration.settings.processes > 1:
+                run = WorkerPool(configuration, **options)
+            else:
+                run = build_pipeline(configuration, **options)
+            with _reporting(configuration, reports), running(run):
                 for lines in self._read_blocks(source):
-                    pipeline.process(lines)
-            return pipeline.message_counts
+                    run.process(lines)
+            return run.message_counts
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = as_replay(load_configuration(self._config))
             replay = Replay(path)
-            letters = replay.open_dead_letters()
-            with self._open_pipeline(configuration, write, letters) as pipeline:
+            reports = _new_reports(configuration)
+            pipeline = build_pipeline(
+                configuration,
+                reports=reports,
+                write_state=_forget,
+                check_interrupted=self._check_interrupted,
+                dead_letters=replay.open_dead_letters(),
+                write_calls=write if self._is_dry_run else None,
+            )
+            with _reporting(configuration, reports), running(pipeline):
                 replay.send(pipeline)
             if not self._is_dry_run:
                 replay.finish()
-
-    @contextlib.contextmanager
-    def _open_pipeline(
-        self,
-        configuration: Configuration,
-        write: Write,
-        dead_letters: DeadLetters | None = None,
-    ) -> Iterator[Pipeline]:
-        """A running pipeline; it is finished, and its summary shown, when the block ends."""
-        reports = {settings.destination_name: RunReport() for settings in configuration.routes}
-        pipeline = build_pipeline(
-            configuration,
-            reports=reports,
-            write=write,
-            dead_letters=dead_letters,
-            is_dry_run=self._is_dry_run,
-            check_interrupted=self._check_interrupted,
-        )
-        try:
-            with running(pipeline):
-                yield pipeline
-        finally:
-            print_summaries(reports)
-            if path := configuration.settings.report_path:
-                write_report(reports, Path(path))
 
     def _read_blocks(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Blocks of the input; a signal ends the wait for the next one."""
@@ -228,6 +227,25 @@ class TargetPipelines(Target):
             target.replay(replay)
             return
         target.listen(file_input)
+
+
+def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
+    return {settings.destination_name: RunReport() for settings in configuration.routes}
+
+
+@contextlib.contextmanager
+def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -> Iterator[None]:
+    """Show the summary when the block ends, however it does."""
+    try:
+        yield
+    finally:
+        print_summaries(reports)
+        if path := configuration.settings.report_path:
+            write_report(reports, Path(path))
+
+
+def _forget(_: State) -> None:
+    """States are not printed: nothing was read that a next run must not read again."""
 
 
 def main() -> None:

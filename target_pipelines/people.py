@@ -1,0 +1,100 @@
+"""Finds whom the records of a stream are about, without making calls of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import NODEFAULT, UNSET, Raw, UnsetType
+
+from target_pipelines.block_plan import UNUSUAL_IN_NAMES
+from target_pipelines.call_types import PERSON_FIELDS, person_of
+from target_pipelines.json_numbers import INVALID_JSON, decode_object
+from target_pipelines.mapping import Mapper, MappingProblem, Plan, compile_plan
+from target_pipelines.row_function import NULL, compile_row_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_pipelines.call_types import Json
+    from target_pipelines.streams import Stream
+
+_TELLING = str | int | bool | None | UnsetType
+
+
+class People:
+    """The people of one stream: the same that its calls will name.
+
+    The records of a call type with a `build`, which may name anybody, are all taken to be about
+    one: the stream.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._is_built = stream.call_type.build is not None
+        self._mapper = Mapper(stream.call_type, null_values="omit")
+        self._decode: Callable[[bytes], list[Any]] | None = None
+        self._place: Callable[[Any], Json | None]
+
+    def find(self, record: Json) -> str:
+        """The person of a record; empty if it will be no call."""
+        if self._is_built:
+            return self._stream.name
+        try:
+            return person_of(self._mapper.map(record) or {})
+        except MappingProblem:
+            return ""
+
+    def find_all(self, lines: Sequence[bytes]) -> list[str] | None:
+        """The people of RECORDs with the columns of the first; None if one is no such record."""
+        if self._is_built:
+            return None
+        block = b"".join(lines)
+        try:
+            if not block.isascii():
+                block.decode()
+            decode = self._decode or self._add_decoder(decode_object(lines[0])["record"])
+            rows = [message.record for message in decode(block)] if decode else None
+        except (*INVALID_JSON, KeyError, MappingProblem):
+            return None
+        return rows and [
+            self.find(decode_object(line)["record"]) if call is None else person_of(call)
+            for call, line in zip(map(self._place, rows), lines, strict=True)
+        ]
+
+    def _add_decoder(self, record: Json) -> Callable[[bytes], list[Any]] | None:
+        if any(UNUSUAL_IN_NAMES.search(column) for column in record):
+            return None
+        plan = _only_people(compile_plan(tuple(record), self._stream.call_type, null_values="omit"))
+        telling = [step.column for group in (plan.top, *plan.nested) for step in group.steps]
+        fields = {column: f"column_{number}" for number, column in enumerate(record)}
+        row = msgspec.defstruct(
+            "Row",
+            [
+                (fields[column], _TELLING, UNSET)
+                if column in telling
+                else (fields[column], Raw, NODEFAULT if column in self._stream.keys else NULL)
+                for column in record
+            ],
+            rename={field: column for column, field in fields.items()},
+            forbid_unknown_fields=True,
+            kw_only=True,
+            gc=False,
+        )
+        message = msgspec.defstruct("Message", [("record", row)], gc=False)
+        self._decode = msgspec.json.Decoder(message).decode_lines
+        self._place = compile_row_function(plan, placed=[fields[column] for column in telling])
+        return self._decode
+
+
+def _only_people(plan: Plan) -> Plan:
+    """The way of the columns that can tell the person."""
+    whole = (*PERSON_FIELDS, "traits")
+    top = replace(plan.top, steps=[step for step in plan.top.steps if step.name in whole])
+    nested = [
+        replace(group, steps=[step for step in group.steps if step.name == "email"])
+        for group in plan.nested
+        if group.parents == ("traits",)
+    ]
+    return replace(plan, top=top, nested=nested)

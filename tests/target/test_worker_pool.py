@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_pipelines.batching import EncodedCall
+from target_pipelines.json_numbers import decode_object
+from target_pipelines.people import People
+from tests.target.conftest import record, schema, state
+from tests.target.test_block_plan import (
+    NAMES_OF_CALLS,
+    PLUGINS,
+    _encoder,
+    _line,
+    _stream,
+    _tables,
+)
+
+
+@pytest.fixture
+def config(config) -> dict[str, Any]:
+    """Settings with three processes."""
+    return {**config, "processes": 3, "concurrency": 6}
+
+
+def _rows(count: int, persons: int = 20) -> list[dict[str, Any]]:
+    return [record("s", userId=n % persons, event="e", n=n) for n in range(count)]
+
+
+def _ids(collector) -> list[str]:
+    return sorted(call.message_id for call in collector.calls)
+
+
+def test_processes_deliver_what_one_delivers(collector, config, run_target):
+    """The calls are the same, messageIds included, and so are the states and the counts."""
+    messages = [schema("s", "track"), *_rows(2000), *_rows(10), state(1)]
+    alone = run_target({**config, "processes": 1}, messages)
+    expected = _ids(collector)
+    collector.forget()
+
+    run = run_target(config, messages)
+
+    assert run.exit_code == 0, run.log
+    assert _ids(collector) == expected
+    assert len(set(expected)) == 2010
+    assert run.states[-1] == alone.states[-1]
+    assert "2,010 API calls" in run.log
+
+
+def test_persons_keep_their_order(collector, config, run_target):
+    """Whatever fails on the way, a person's calls arrive in the order of their rows."""
+    collector.script([{"status": 503, "times": 10, "headers": {"Retry-After": "0"}}])
+
+    run = run_target({**config, "batch_max_calls": 50}, [schema("s", "track"), *_rows(1500)])
+
+    assert run.exit_code == 0, run.log
+    by_person = defaultdict(list)
+    for call in collector.calls:
+        by_person[call.body["userId"]].append(call.body["properties"]["n"])
+    assert len(by_person) == 20
+    assert all(numbers == sorted(numbers) for numbers in by_person.values())
+
+
+def test_state_waits_for_all_processes(collector, config, start_target):
+    """No state is printed while one process still has a call that it covers."""
+    collector.script([{"status": 503, "headers": {"Retry-After": "2"}}])
+    process = start_target(config)
+    messages = [schema("s", "track"), *_rows(60), state(1)]
+    process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+    process.stdin.flush()
+
+    first = process.stdout.readline()
+
+    assert json.loads(first) == state(1)["value"]
+    assert len(collector.calls) == 60
+    process.stdin.close()
+    assert process.wait(30) == 0
+
+
+def test_dead_letters_of_all_processes_are_in_one_file(collector, config, run_target, tmp_path):
+    """Each is there once, and counted in the report."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+    poison = [record("s", userId=n, event="poison", n=n) for n in range(9)]
+    messages = [schema("s", "track"), *_rows(200), *poison, state(1)]
+    config["report_path"] = str(tmp_path / "report.json")
+
+    run = run_target(config, messages)
+
+    assert run.exit_code == 0, run.log
+    assert sorted(letter["record"]["n"] for letter in run.dead_letters) == list(range(9))
+    entry = json.loads((tmp_path / "report.json").read_text())["streams"]["s"]
+    assert (entry["read"], entry["delivered"], entry["rejected"]) == (209, 200, 9)
+    assert run.states == [state(1)["value"]]
+
+
+def test_what_stops_one_process_stops_the_run(collector, config, run_target):
+    """A revoked key: exit 4, the reason once, no state."""
+    collector.script([{"status": 401, "times": None}])
+
+    run = run_target(config, [schema("s", "track"), *_rows(300), state(1)])
+
+    assert run.exit_code == 4
+    assert run.states == []
+    assert 'Destination "customerio" stopped this run' in run.log
+
+
+BAD = {
+    "no JSON": ("secret\n", 4, "Line 62 of the input is no Singer message"),
+    "no schema": (record("t", userId=1), 4, 'Line 62 of the input is a RECORD of stream "t"'),
+    "no call type": (schema("t", "nonsense"), 2, 'asks for the call type "nonsense"'),
+}
+
+
+@pytest.mark.parametrize(("bad", "exit_code", "message"), BAD.values(), ids=list(BAD))
+def test_bad_input_is_reported_with_its_line(
+    collector, config, run_target, bad, exit_code, message
+):
+    """The line has the number that it has in the input."""
+    run = run_target(config, [schema("s", "track"), *_rows(60), bad, *_rows(5), state(1)])
+
+    assert run.exit_code == exit_code
+    assert message in run.log
+    assert run.states == []
+    assert len(collector.calls) == (60 if exit_code == 4 else len(collector.calls))
+
+
+def _processes_of(process: Any) -> list[int]:
+    """Handles of the worker processes, which become readable when they end."""
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(pids) == 3
+    return [os.pidfd_open(int(pid)) for pid in pids]
+
+
+def _all_end(handles: list[int]) -> bool:
+    ended = [select.select([handle], [], [], 10)[0] == [handle] for handle in handles]
+    for handle in handles:
+        os.close(handle)
+    return all(ended)
+
+
+def _start(process: Any, collector: Any) -> list[int]:
+    """Let the processes be busy; their handles."""
+    collector.script([{"status": 503, "times": None}])
+    messages = [schema("s", "track"), *_rows(60), state(1)]
+    process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+    process.stdin.flush()
+    collector.wait_for_requests(1)
+    return _processes_of(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_all_processes(collector, config, start_target, number):
+    """The exit code says which signal; nothing stays behind."""
+    process = start_target(config)
+    workers = _start(process, collector)
+
+    process.send_signal(number)
+
+    assert process.wait(20) == 128 + number
+    assert process.stdout.read() == ""
+    assert _all_end(workers)
+
+
+def test_processes_do_not_outlive_a_kill(collector, config, start_target):
+    """What is killed sends nothing more: the next run must not meet calls of this one."""
+    process = start_target(config)
+    workers = _start(process, collector)
+
+    process.kill()
+
+    assert _all_end(workers)
+
+
+def test_killed_worker_fails_the_run(collector, config, start_target):
+    """Its records are not settled, so that no state may be printed."""
+    process = start_target(config)
+    workers = _start(process, collector)
+
+    signal.pidfd_send_signal(workers[1], signal.SIGKILL)
+    process.stdin.close()
+
+    assert process.wait(20) == 4
+    assert process.stdout.read() == ""
+    assert "worker-1 process died" in process.stderr.read()
+    assert _all_end(workers)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(NAMES_OF_CALLS), _tables())
+def test_people_are_those_of_the_calls(name, table):
+    """A record is given to the process of the person whom its call names."""
+    types, rows = table
+    stream = _stream(PLUGINS.call_types[name], types, frozenset())
+    lines = [_line(row) for row in rows]
+    encoder = _encoder(stream, "omit")
+    calls = [encoder.encode(decode_object(line)["record"], 0, line) for line in lines]
+
+    one_by_one = [People(stream).find(decode_object(line)["record"]) for line in lines]
+    together = People(stream).find_all(lines) or one_by_one
+
+    for call, *people in zip(calls, one_by_one, together, strict=True):
+        if isinstance(call, EncodedCall):
+            assert people == [call.person, call.person]
