@@ -48,14 +48,15 @@ class Limits:
 
 def take_batch(waiting: deque[EncodedCall], limits: Limits) -> list[EncodedCall]:
     """Take calls from the front: at least one, and no more than fit in one batch."""
-    batch = [waiting.popleft()]
-    size = limits.envelope_bytes + len(batch[0].body)
-    while waiting and len(batch) != limits.batch_max_calls:
-        size += limits.separator_bytes + len(waiting[0].body)
-        if size > limits.batch_max_bytes:
+    room = limits.batch_max_bytes - limits.envelope_bytes + limits.separator_bytes
+    separator_bytes = limits.separator_bytes
+    count = 0
+    for call in waiting:
+        room -= separator_bytes + len(call.body)
+        if room < 0 or count == limits.batch_max_calls:
             break
-        batch.append(waiting.popleft())
-    return batch
+        count += 1
+    return [waiting.popleft() for _ in range(max(count, 1))]
 
 
 def split_batch(batch: list[EncodedCall]) -> tuple[list[EncodedCall], list[EncodedCall]]:

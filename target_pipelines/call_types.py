@@ -52,14 +52,22 @@ class CallType:
 def check_schema(call_type: CallType, plugin: str) -> None:
     """Raise PluginError if the call type's schema is no JSON Schema."""
     try:
-        Draft202012Validator.check_schema(call_type.schema)
         validator_for(dict(call_type.schema))
-    except (SchemaError, ValueError) as error:
-        reason = (error.message if isinstance(error, SchemaError) else str(error)).splitlines()[0]
+    except ValueError as error:
+        reason = _find_fault(call_type.schema) or str(error).splitlines()[0]
         raise PluginError(
             f'Call type "{call_type.name}" of plugin "{plugin}" has a faulty JSON Schema: '
             f"{reason}. Correct it, or block the plugin with `blocked_plugins`."
         ) from error
+
+
+def _find_fault(schema: Mapping[str, Any]) -> str:
+    """What is wrong with a schema, in the words of jsonschema; empty if that finds nothing."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return error.message.splitlines()[0]
+    return ""
 
 
 def person_of(call: Mapping[str, Any]) -> str:
