@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tap_mssql_query.block_sizes import slices_of
 from tap_mssql_query.json_texts import TEXT, JsonTexts, data_of, json_texts
 
 if TYPE_CHECKING:
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.column_types import Column
     from tap_mssql_query.records import Changes
-
-_SLICE_ROWS = 4096
-_SLICE_BYTES = 32 * 1024 * 1024
-
-
-def slices_of(block: pa.RecordBatch, names_bytes: int) -> Iterator[pa.RecordBatch]:
-    """The block in pieces of bounded size, a value that is larger alone; none if it is empty.
-
-    `names_bytes` is how much each row's names take. Sizes are powers of two, so that the pieces
-    of most blocks are equally long.
-    """
-    row_bytes = block.nbytes // max(block.num_rows, 1) + names_bytes
-    fitting = max(_SLICE_BYTES // max(row_bytes, 1), 1)
-    rows = min(_SLICE_ROWS, 1 << (fitting.bit_length() - 1))
-    return (block.slice(first, rows) for first in range(0, block.num_rows, rows))
 
 
 @dataclass(slots=True)

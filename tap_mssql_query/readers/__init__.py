@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-BLOCK_ROWS = 8192
 APPLICATION_NAME = "tap-mssql-query"
 """How the server's list of sessions shows the tap."""
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import mssql_python
 
-from tap_mssql_query.readers import APPLICATION_NAME, BLOCK_ROWS, Driver
+from tap_mssql_query.block_sizes import FIRST_BLOCK_ROWS, next_block_rows
+from tap_mssql_query.readers import APPLICATION_NAME, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,9 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
     yield cursor.arrow_batch(0)
-    while (block := cursor.arrow_batch(BLOCK_ROWS)).num_rows:
+    rows = FIRST_BLOCK_ROWS
+    while (block := cursor.arrow_batch(rows)).num_rows:
+        rows = next_block_rows(block)
         yield block
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyodbc
 
+from tap_mssql_query.block_sizes import FIRST_BLOCK_ROWS, next_block_rows
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.readers import BLOCK_ROWS, Driver
+from tap_mssql_query.readers import Driver
 from tap_mssql_query.server_errors import UNREADABLE_TYPE
 
 if TYPE_CHECKING:
@@ -78,15 +79,15 @@ def _decode_offset_datetime(raw: bytes) -> datetime:
 
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
-    rows = cursor.fetchmany(BLOCK_ROWS)
+    rows = cursor.fetchmany(FIRST_BLOCK_ROWS)
     firsts = list(zip(*rows, strict=True)) or [() for _ in cursor.description]
     schema = pa.schema(
         _field_of(first, *column) for first, column in zip(firsts, cursor.description, strict=True)
     )
     yield _block_of([], schema)
     while rows:
-        yield _block_of(rows, schema)
-        rows = cursor.fetchmany(BLOCK_ROWS)
+        yield (block := _block_of(rows, schema))
+        rows = cursor.fetchmany(next_block_rows(block))
 
 
 def _field_of(

@@ -205,19 +205,19 @@ def _pieces_of(block: pa.RecordBatch) -> list[bytes]:
 
 def test_long_blocks_leave_in_pieces() -> None:
     """Each piece is whole lines; together they are all rows in order."""
-    block = _block(("n", pa.int64(), list(range(10_000))))
+    block = _block(("n", pa.int64(), list(range(20_000))))
     pieces = _pieces_of(block)
     lines = b"".join(pieces).splitlines()
     assert len(pieces) > 1
     assert all(piece.endswith(b"\n") for piece in pieces)
-    assert [json.loads(line)["record"]["n"] for line in lines] == list(range(10_000))
+    assert [json.loads(line)["record"]["n"] for line in lines] == list(range(20_000))
 
 
 def test_large_values_leave_in_pieces_of_bounded_size() -> None:
     """Rows of a megabyte go out a few at a time, not all in one: what waits is bounded."""
     block = _block(("big", pa.large_string(), ["x" * 2**20] * 100))
     pieces = _pieces_of(block)
-    assert max(map(len, pieces)) <= 33 * 2**20
+    assert max(map(len, pieces)) <= 17 * 2**20
     assert sum(piece.count(b"\n") for piece in pieces) == 100
 
 
@@ -225,4 +225,4 @@ def test_many_columns_with_long_names_count_too() -> None:
     """Names are most of the bytes of narrow values; they bound a piece as values do."""
     names = [f"{number:03d}" * 40 for number in range(300)]
     block = _block(*((name, pa.int64(), [1] * 4096) for name in names))
-    assert max(map(len, _pieces_of(block))) <= 33 * 2**20
+    assert max(map(len, _pieces_of(block))) <= 17 * 2**20
