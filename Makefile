@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MELTANO := .venv-meltano
 MELTANO_READY := $(MELTANO)/.ready
+OFFICIAL_SDK := .venv-official-sdk
+BENCH_READY := $(OFFICIAL_SDK)/.ready
 
 .PHONY: help setup demo test check bench clean
 
@@ -36,8 +38,14 @@ check: $(READY) ## ruff, its formatter and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Speed and memory, as ratios to a baseline in the same run
+bench: $(BENCH_READY) ## Speed and memory, as ratios to a baseline in the same run
 	$(BIN)/python -m benchmarks
 
+# For the benchmark alone: the plots, and the package that the target is compared with.
+$(BENCH_READY): benchmarks/constraints-official-sdk.txt $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	$(BIN)/python -m benchmarks.official_sdk_environment
+	@touch $@
+
 clean: ## Remove what make made
-	rm -rf $(VENV) $(MELTANO) demo-output .mypy_cache .pytest_cache .ruff_cache dist build
+	rm -rf $(VENV) $(MELTANO) $(OFFICIAL_SDK) demo-output .mypy_cache .pytest_cache .ruff_cache dist build

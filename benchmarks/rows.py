@@ -1,77 +1,52 @@
-"""The rows that are measured: 12 columns of the usual types, as TDS bytes and as Singer lines."""
+"""The rows that are measured, as SQL: 12 columns of the usual types, or 200 of the same types."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+NARROW, WIDE = 12, 200
 
-from sandbox.sql_server.canned import CannedResult
-from sandbox.sql_server.results import Column, SqlType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-COLUMNS = (
-    Column("userId", SqlType("int")),
-    Column("event", SqlType("nvarchar", 100)),
-    Column("fname", SqlType("nvarchar", 100)),
-    Column("lname", SqlType("nvarchar", 100)),
-    Column("phone", SqlType("varchar", 20)),
-    Column("city", SqlType("varchar", 100)),
-    Column("score", SqlType("float")),
-    Column("active", SqlType("bit")),
-    Column("total", SqlType("decimal", precision=12, scale=2)),
-    Column("updated", SqlType("datetime2", scale=3)),
-    Column("number", SqlType("bigint")),
-    Column("guid", SqlType("uniqueidentifier")),
-)
-_BLOCK_ROWS = 10_000
+_EXPRESSIONS = {
+    "userId": "CAST(n AS int)",
+    "event": "CAST(N'Order Completed' AS nvarchar(100))",
+    "fname": "CAST(CONCAT(N'Zoë', n % 97) AS nvarchar(100))",
+    "lname": "CAST(N'Müller' AS nvarchar(100))",
+    "phone": "CAST(CONCAT('+4930', 1000000 + n) AS varchar(20))",
+    "city": "CAST('Berlin' AS varchar(100))",
+    "score": "CAST(n AS float) / 7",
+    "active": "CAST(n % 2 AS bit)",
+    "total": "CAST(n / 100.0 AS decimal(12, 2))",
+    "updated": "DATEADD(second, n % 60, CAST('2026-01-02T03:04:00.123' AS datetime2(3)))",
+    "number": "CAST(n AS bigint) * 1000003",
+    "guid": "CAST(CAST(CAST(n AS bigint) AS binary(16)) AS uniqueidentifier)",
+}
+NAMES = tuple(_EXPRESSIONS)
 
 
-def _row(number: int) -> tuple[Any, ...]:
-    return (
-        *(number, "Order Completed", f"Zoë{number % 97}", "Müller"),
-        *(f"+4930{number:07d}", "Berlin", number / 7, number % 2 == 0),
-        Decimal(number) / 100,
-        datetime(2026, 1, 2, 3, 4, number % 60, 123_000),  # noqa: DTZ001 - datetime2
-        number * 1_000_003,
-        UUID(int=number),
+def table_name(columns: int) -> str:
+    """The table that holds rows of so many columns."""
+    return f"rows_of_the_benchmark_{columns}"
+
+
+def query_for(rows: int, columns: int = NARROW) -> str:
+    """The query whose result is measured."""
+    return f"SELECT TOP ({rows}) * FROM {table_name(columns)}"
+
+
+def column_name(index: int) -> str:
+    """A column's name: the twelve over and over, from the second time on with a number."""
+    return f"{NAMES[index % len(NAMES)]}{index // len(NAMES) or ''}"
+
+
+def fill_statement(rows: int, columns: int) -> str:
+    """The statement that makes the table on a real server, of numbers that count to `rows`."""
+    places = range(max(1, len(str(rows - 1))))
+    digits = "(VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))"
+    sources = ", ".join(f"{digits} AS d{place}(d)" for place in places)
+    number = " + ".join(f"d{place}.d * {10**place}" for place in places)
+    expressions = [_EXPRESSIONS[NAMES[index % len(NAMES)]] for index in range(columns)]
+    selected = ", ".join(
+        f"{expression} AS [{column_name(index)}]" for index, expression in enumerate(expressions)
     )
-
-
-def canned_rows(count: int) -> CannedResult:
-    """A result of so many rows, in whole blocks of 10,000."""
-    rows = (_row(number) for number in range(_BLOCK_ROWS))
-    return CannedResult.build(COLUMNS, rows, repeat=count // _BLOCK_ROWS)
-
-
-def write_singer_lines(path: Path, count: int) -> None:
-    """A file with a SCHEMA, so many RECORDs of a track stream, and a STATE."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in _singer_lines(count))
-
-
-def _singer_lines(count: int) -> Iterator[str]:
-    schema = {"type": "object", "properties": {}, "x-call-type": "track", "x-last-sync-time": 0}
-    yield _dump({"type": "SCHEMA", "stream": "s", "schema": schema, "key_properties": []})
-    names = [column.name for column in COLUMNS]
-    for number in range(count):
-        record = dict(zip(names, map(_plain, _row(number)), strict=True))
-        yield _dump({"type": "RECORD", "stream": "s", "record": record})
-    yield _dump({"type": "STATE", "value": {"bookmarks": {"s": {"last_sync_time": 1}}}})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value.isoformat(timespec='milliseconds')}Z"
-    if isinstance(value, UUID):
-        return str(value).upper()
-    return float(value) if isinstance(value, Decimal) else value
-
-
-def _dump(message: dict[str, Any]) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return (
+        f"SELECT {selected} INTO {table_name(columns)} "
+        f"FROM (SELECT {number} AS n FROM {sources}) AS numbers WHERE n < {rows}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,10 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 @contextmanager
-def running_sink() -> Iterator[str]:
-    """Serve in a process of its own; yields the base URL."""
+def running_sink(latency_seconds: float = 0) -> Iterator[str]:
+    """Serve in a process of its own, every answer so much later; yields the base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    process = multiprocessing.Process(target=_serve, args=(listener,), daemon=True)
+    process = multiprocessing.Process(target=_serve, args=(listener, latency_seconds), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -30,16 +31,18 @@ def running_sink() -> Iterator[str]:
         listener.close()
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, latency_seconds: float) -> None:
     while True:
         connected, _ = listener.accept()
-        threading.Thread(target=_answer_all, args=(connected,), daemon=True).start()
+        threading.Thread(target=_answer_all, args=(connected, latency_seconds), daemon=True).start()
 
 
-def _answer_all(connected: socket.socket) -> None:
+def _answer_all(connected: socket.socket, latency_seconds: float) -> None:
     buffer = bytearray(_BUFFER_BYTES)
     with connected:
         while _skip_request(connected, buffer):
+            if latency_seconds:
+                time.sleep(latency_seconds)
             connected.sendall(_ANSWER)
 
 

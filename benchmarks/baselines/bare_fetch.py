@@ -6,12 +6,15 @@ import sys
 
 import mssql_python
 
+from benchmarks.baselines.settings import connection_string, read_settings
+
 BATCH_ROWS = 8192
 
 
-def main(connection_string: str, query: str) -> None:
+def main(path: str) -> None:
     """Print how many rows came."""
-    connection = mssql_python.connect(connection_string, autocommit=True)
+    settings, query = read_settings(path)
+    connection = mssql_python.connect(connection_string(settings), autocommit=True)
     cursor = connection.cursor()
     cursor.execute(query)
     rows = 0

@@ -1,0 +1,18 @@
+"""A pyodbc connection as the tap would open it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyodbc
+
+from benchmarks.baselines.settings import connection_string
+from tap_mssql_query.odbc_drivers import find_odbc_driver
+
+
+def connect_odbc(settings: dict[str, Any]) -> pyodbc.Connection:
+    """A pyodbc connection with the driver that the tap would take."""
+    pyodbc.pooling = False
+    driver = find_odbc_driver(list(pyodbc.drivers()))
+    text = f"DRIVER={{{driver}}};{connection_string(settings)}"
+    return pyodbc.connect(text, autocommit=True)

@@ -1,0 +1,74 @@
+"""The sandbox's SQL Server as a program: the rows that are measured, made once as TDS bytes.
+
+A process of its own: what a program's parent occupies counts as the program's peak memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from math import gcd
+from typing import Any
+from uuid import UUID
+
+from benchmarks.rows import NARROW, column_name, query_for
+from sandbox.sql_server.canned import CannedResult
+from sandbox.sql_server.engine import DuckDBEngine
+from sandbox.sql_server.results import Column, SqlType
+from sandbox.sql_server.server import SqlServer
+
+_MOST_DISTINCT_ROWS = 100_000
+_TYPES = (
+    SqlType("int"),
+    *(SqlType("nvarchar", 100), SqlType("nvarchar", 100), SqlType("nvarchar", 100)),
+    *(SqlType("varchar", 20), SqlType("varchar", 100)),
+    *(SqlType("float"), SqlType("bit"), SqlType("decimal", precision=12, scale=2)),
+    *(SqlType("datetime2", scale=3), SqlType("bigint"), SqlType("uniqueidentifier")),
+)
+
+
+def canned_rows(count: int, columns: int = NARROW) -> CannedResult:
+    """A result of so many rows, of which at most 100,000 are distinct."""
+    distinct = gcd(count, _MOST_DISTINCT_ROWS)
+    return replace(_block(distinct, columns), repeat=count // distinct)
+
+
+@cache
+def _block(rows: int, columns: int) -> CannedResult:
+    described = [
+        Column(column_name(index), _TYPES[index % len(_TYPES)]) for index in range(columns)
+    ]
+    times = -(-columns // len(_TYPES))
+    return CannedResult.build(
+        described, ((_row(number) * times)[:columns] for number in range(rows))
+    )
+
+
+def _row(number: int) -> tuple[Any, ...]:
+    return (
+        *(number, "Order Completed", f"Zoë{number % 97}", "Müller"),
+        *(f"+4930{1_000_000 + number}", "Berlin", number / 7, number % 2 == 0),
+        Decimal(number) / 100,
+        datetime(2026, 1, 2, 3, 4, number % 60, 123_000),  # noqa: DTZ001 - datetime2
+        number * 1_000_003,
+        UUID(int=number),
+    )
+
+
+def main(*sizes: str) -> None:
+    """Serve results of these sizes, such as 1000x12, until stdin closes; prints the port."""
+    engine = DuckDBEngine()
+    engine.create_database("shop")
+    with SqlServer(engine) as server:
+        for size in sizes:
+            rows, columns = map(int, size.split("x"))
+            server.canned[query_for(rows, columns)] = canned_rows(rows, columns)
+        print(server.port, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
