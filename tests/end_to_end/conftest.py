@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from sandbox.sql_server.server import SqlServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PROGRAMS = Path(sys.executable).parent
 SYNCS_BY_TYPE = {sync["type"]: sync for sync in reversed(SYNCS)}
 
@@ -33,6 +35,23 @@ class PipeRun:
     states: list[dict[str, Any]]
     log: str
     dead_letters: list[dict[str, Any]]
+
+
+class Clock:
+    """A clock that tests set by hand: SQL Server's."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the servers that ask for it."""
+    return Clock()
 
 
 @pytest.fixture

@@ -2,27 +2,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from sandbox.shop import DATABASE, SYNCS, change_shop, create_shop
 from sandbox.sql_server.engine import DuckDBEngine
-
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-
-class _Clock:
-    now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> _Clock:
-    """The server's clock, set by hand."""
-    return _Clock()
+from tests.end_to_end.conftest import START
 
 
 @pytest.fixture

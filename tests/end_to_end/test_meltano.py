@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +27,6 @@ from tests.end_to_end.meltano_project import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RUN = ("run", "tap-mssql-query", "target-pipelines")
 READER_SETTINGS = {
     "TAP_MSSQL_QUERY_HOST": "127.0.0.1",
@@ -38,19 +37,6 @@ READER_SETTINGS = {
 }
 TYPES = {"users": "identify", "events": "track"}
 """The syncs of meltano.yml."""
-
-
-class _Clock:
-    now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> _Clock:
-    """The server's clock, set by hand."""
-    return _Clock()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import pytest
 from sandbox.shop import DATABASE
 from sandbox.shop.creation import create_empty_shop
 from sandbox.sql_server.engine import DuckDBEngine
-from tests.end_to_end.conftest import PROGRAMS
+from tests.end_to_end.conftest import PROGRAMS, START
 from tests.package_index import uv_environment
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TARGET_JSONL = ("target-jsonl==0.1.4", "singer-python==5.8.0", "simplejson==3.11.1")
 TAP_DBF = ("tap-dbf==0.1.25", "singer-sdk==0.53.7", "dbfread==2.0.7")
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def _install(folder: Path, *packages: str) -> Path:
@@ -111,19 +110,6 @@ ORDERS_SYNC = {
     "type": "identify",
     "query": f"SELECT {', '.join(FIRST)} FROM orders WHERE updated >= {{{{last_sync_time}}}}",
 }
-
-
-class _Clock:
-    now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> _Clock:
-    """The server's clock, set by hand."""
-    return _Clock()
 
 
 @pytest.fixture
