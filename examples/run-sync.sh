@@ -45,9 +45,8 @@ open_pipe() {
 
 pass_signal_on() {
   signal=$1
-  for child in $tap $target; do
-    kill -TERM "$child" 2>/dev/null
-  done
+  # shellcheck disable=SC2086 # what has ended is empty, and no word
+  kill -TERM $tap $target 2>/dev/null
 }
 
 # Waits for the end of a child, however many signals interrupt that, and returns its exit code.
@@ -78,29 +77,29 @@ flock -n 9 || {
   exit 75
 }
 
-signal='' tap='' target=''
 trap '' TERM INT HUP # whoever keeps the states goes on until the target has ended
 open_pipe
 exec 6<&4 7>&5
 keep_states &
 keeper=$!
+trap - TERM INT HUP # until both have begun: a fork of a shell with traps may lose a signal
 open_pipe
-trap 'pass_signal_on 143' TERM
-trap 'pass_signal_on 130' INT
-trap 'pass_signal_on 129' HUP
 { exec target-pipelines --config "$target_config" <&4 >&7 4<&- 5>&- 6<&- 7>&-; } &
 target=$!
 { exec tap-mssql-query --config "$tap_config" "$@" </dev/null >&5 4<&- 5>&- 6<&- 7>&-; } &
 tap=$!
+signal=0
+trap 'pass_signal_on 143' TERM
+trap 'pass_signal_on 130' INT
+trap 'pass_signal_on 129' HUP
 exec 4<&- 5>&- 6<&- 7>&-
-[ -z "$signal" ] || pass_signal_on "$signal"
 
 wait_for "$tap"
-tap_code=$?
+tap_code=$? tap=
 wait_for "$target"
-target_code=$?
+target_code=$? target=
 wait_for "$keeper"
 keeper_code=$?
-for code in "${signal:-0}" "$target_code" "$tap_code" "$keeper_code"; do
+for code in "$signal" "$target_code" "$tap_code" "$keeper_code"; do
   [ "$code" -eq 0 ] || exit "$code"
 done

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import stat
 from datetime import UTC, datetime, timedelta
@@ -184,6 +185,31 @@ def test_signal_ends_both_programs_and_keeps_what_was_done(
     assert (done.exit_code, set(job.last_sync_times)) == (exit_code, {TRACK["name"]}), done.log
 
 
+LAST_WORDS = """
+trap 'echo "{\\"bookmarks\\":{}}"; exit 143' TERM
+while :; do sleep 1; done"""
+SLOW_END = """
+trap 'sleep 0.5; exit 143' TERM
+sleep 0.3
+echo started >started
+while :; do sleep 1; done"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_state_that_comes_out_after_a_signal_to_all_is_kept(job, number):
+    """As when someone presses Ctrl-C: the script waits for both, and for the last state."""
+    job.put_program("tap-mssql-query", SLOW_END)
+    job.put_program("target-pipelines", LAST_WORDS)
+    os.mkfifo(job.folder / "started")
+    process = job.start()
+    assert (job.folder / "started").read_text() == "started\n"
+
+    os.killpg(process.pid, number)
+
+    assert job.finish(process).exit_code == SIGNALS[number]
+    assert job.state_file.read_text() == '{"bookmarks":{}}\n'
+
+
 def test_second_run_at_once_is_refused(job, shop, collector):
     """It says why, with a code of its own, does nothing, and leaves the first one alone."""
     collector.script([{"status": 503, "times": None}])
@@ -200,7 +226,8 @@ def test_second_run_at_once_is_refused(job, shop, collector):
     assert _received(collector)["track"] == sorted(shop.ids)
 
 
-WHOLE, HALF = r'{"bookmarks":{"users":{"last_sync_time":1}}}\n', '{"bookmarks":{"us'
+WHOLE = r'{"bookmarks":{"users":{"last_sync_time":1}}}\n'
+HALF = '{"bookmarks":{"events":{}'  # it ends as a whole one does
 PRINTED = {
     "nothing": ("", None),
     "half a state": (HALF, None),
