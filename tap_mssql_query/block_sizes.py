@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FIRST_BLOCK_ROWS = 1024
 """Read before anything is known of the rows' size."""
 _BLOCK_ROWS, _BLOCK_BYTES = 16384, 8 * 1024 * 1024
-_SLICE_ROWS, _SLICE_BYTES = 8192, 16 * 1024 * 1024
+_SLICE_ROWS, _SLICE_BYTES = 4096, 8 * 1024 * 1024
 
 
 def next_block_rows(block: pa.RecordBatch) -> int:

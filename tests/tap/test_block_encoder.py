@@ -217,7 +217,7 @@ def test_large_values_leave_in_pieces_of_bounded_size() -> None:
     """Rows of a megabyte go out a few at a time, not all in one: what waits is bounded."""
     block = _block(("big", pa.large_string(), ["x" * 2**20] * 100))
     pieces = _pieces_of(block)
-    assert max(map(len, pieces)) <= 17 * 2**20
+    assert max(map(len, pieces)) <= 9 * 2**20
     assert sum(piece.count(b"\n") for piece in pieces) == 100
 
 
@@ -225,4 +225,4 @@ def test_many_columns_with_long_names_count_too() -> None:
     """Names are most of the bytes of narrow values; they bound a piece as values do."""
     names = [f"{number:03d}" * 40 for number in range(300)]
     block = _block(*((name, pa.int64(), [1] * 4096) for name in names))
-    assert max(map(len, _pieces_of(block))) <= 17 * 2**20
+    assert max(map(len, _pieces_of(block))) <= 9 * 2**20
