@@ -66,16 +66,16 @@ if [ $# -lt 3 ]; then
 fi
 tap_config=$1 target_config=$2 state=$3 next=$3.next
 shift 3
-if [ -e "$state" ]; then
-  set -- --state "$state" "$@"
-fi
 
 # The programs inherit the lock: should only this shell be killed, no run begins before they end.
-exec 9>>"$state.lock" || exit 74
+command exec 9>>"$state.lock" || exit 74
 flock -n 9 || {
   say "another run with $state is not over; nothing was done"
   exit 75
 }
+if [ -e "$state" ]; then
+  set -- --state "$state" "$@"
+fi
 
 trap '' TERM INT HUP # whoever keeps the states goes on until the target has ended
 open_pipe

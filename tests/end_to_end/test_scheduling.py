@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -164,52 +162,6 @@ def test_failing_query_is_the_exit_code_and_the_others_are_kept(
     assert (done.exit_code, set(job.last_sync_times)) == (3, {IDENTIFY["name"]}), done.log
 
 
-SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
-
-
-@pytest.mark.parametrize(("number", "exit_code"), SIGNALS.items(), ids=[s.name for s in SIGNALS])
-def test_signal_ends_both_programs_and_keeps_what_was_done(
-    job, tap_config, target_config, collector, number, exit_code
-):
-    """A signal to the script alone is enough; what was settled before it is in the state."""
-    job.configure(
-        {**tap_config, "syncs": [IDENTIFY, TRACK]}, {**target_config, "batch_max_calls": 5}
-    )
-    collector.script([{"status": 503, "contains": "Ada", "times": None}])
-    process = job.start()
-    collector.wait_for_requests(3)
-
-    process.send_signal(number)
-
-    done = job.finish(process)
-    assert (done.exit_code, set(job.last_sync_times)) == (exit_code, {TRACK["name"]}), done.log
-
-
-LAST_WORDS = """
-trap 'echo "{\\"bookmarks\\":{}}"; exit 143' TERM
-while :; do sleep 1; done"""
-SLOW_END = """
-trap 'sleep 0.5; exit 143' TERM
-sleep 0.3
-echo started >started
-while :; do sleep 1; done"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_state_that_comes_out_after_a_signal_to_all_is_kept(job, number):
-    """As when someone presses Ctrl-C: the script waits for both, and for the last state."""
-    job.put_program("tap-mssql-query", SLOW_END)
-    job.put_program("target-pipelines", LAST_WORDS)
-    os.mkfifo(job.folder / "started")
-    process = job.start()
-    assert (job.folder / "started").read_text() == "started\n"
-
-    os.killpg(process.pid, number)
-
-    assert job.finish(process).exit_code == SIGNALS[number]
-    assert job.state_file.read_text() == '{"bookmarks":{}}\n'
-
-
 def test_second_run_at_once_is_refused(job, shop, collector):
     """It says why, with a code of its own, does nothing, and leaves the first one alone."""
     collector.script([{"status": 503, "times": None}])
@@ -277,6 +229,16 @@ def test_state_that_cannot_be_written_fails_the_run(job):
 
     assert (done.exit_code, job.state_file.exists()) == (74, False)
     assert "could not write state.json" in done.log
+
+
+def test_folder_that_cannot_be_written_fails_the_run_at_once(job):
+    """Without a place for the lock nothing is started."""
+    arguments = ("tap.json", "target.json", "missing/state.json")
+
+    done = job.finish(job.start_command(["sh", str(SCRIPT), *arguments]))
+
+    assert done.exit_code == 74
+    assert "tap-mssql-query" not in done.log
 
 
 def test_wrong_use_is_explained(job):

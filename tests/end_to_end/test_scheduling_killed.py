@@ -1,16 +1,72 @@
-"""Runs that end as when a machine goes down: all processes of the group at once."""
+"""Runs that are ended from outside: by a signal, or as when a machine goes down."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import time
 
 import pytest
 
-from tests.end_to_end.test_scheduling import BOTH, assert_nothing_missing, engine, job, shop
+from tests.end_to_end.test_scheduling import (
+    BOTH,
+    IDENTIFY,
+    TRACK,
+    assert_nothing_missing,
+    engine,
+    job,
+    shop,
+)
 
 __all__ = ["engine", "job", "shop"]  # fixtures
+
+SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
+
+
+@pytest.mark.parametrize(("number", "exit_code"), SIGNALS.items(), ids=[s.name for s in SIGNALS])
+def test_signal_ends_both_programs_and_keeps_what_was_done(
+    job, tap_config, target_config, collector, number, exit_code
+):
+    """A signal to the script alone is enough; what was settled before it is in the state."""
+    job.configure(
+        {**tap_config, "syncs": [IDENTIFY, TRACK]}, {**target_config, "batch_max_calls": 5}
+    )
+    collector.script([{"status": 503, "contains": "Ada", "times": None}])
+    process = job.start()
+    collector.wait_for_requests(3)
+
+    process.send_signal(number)
+
+    done = job.finish(process)
+    assert (done.exit_code, set(job.last_sync_times)) == (exit_code, {TRACK["name"]}), done.log
+
+
+LAST_WORDS = """
+trap 'echo "{\\"bookmarks\\":{}}"; exit 143' TERM
+while :; do sleep 1; done"""
+SLOW_END = """
+trap 'sleep 0.5; exit 143' TERM
+sleep 0.3
+echo started >started
+while :; do sleep 1; done"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_state_that_comes_out_after_a_signal_to_all_is_kept(job, number):
+    """As when someone presses Ctrl-C: the script waits for both, and for the last state."""
+    job.put_program("tap-mssql-query", SLOW_END)
+    job.put_program("target-pipelines", LAST_WORDS)
+    os.mkfifo(job.folder / "started")
+    process = job.start()
+    assert (job.folder / "started").read_text() == "started\n"
+
+    os.killpg(process.pid, number)
+
+    assert job.finish(process).exit_code == SIGNALS[number]
+    assert job.state_file.read_text() == '{"bookmarks":{}}\n'
+
 
 SWEPT_KILLS = 16
 POINTS = {
