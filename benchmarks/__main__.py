@@ -4,108 +4,116 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
+import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from rich.progress import Progress
 
-from benchmarks.rows import canned_rows, write_singer_lines
+from benchmarks.bench import Bench
+from benchmarks.figures import judge
+from benchmarks.measurements import LATENCY_SECONDS, MEASUREMENTS, Measurement, Scale
+from benchmarks.official_sdk_environment import PYTHON, ROOT
+from benchmarks.report import (
+    describe_figure,
+    describe_machine,
+    describe_runs,
+    table_of,
+    update_page,
+    write_results,
+)
+from benchmarks.server import running_server, server_name
 from benchmarks.sink import running_sink
-from benchmarks.timing import Command, Comparison, compare
-from sandbox.sql_server.engine import DuckDBEngine
-from sandbox.sql_server.server import SqlServer
+from benchmarks.timing import run_in_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-_PROGRAMS = Path(sys.executable).parent
-_QUERY = "SELECT * FROM rows_of_the_benchmark"
-_PASSWORD = "Sandbox-1"
-
-
-def measure_tap(rows: int, rounds: int, folder: Path) -> Comparison:
-    """The tap to /dev/null against a bare fetch of the same rows."""
-    engine = DuckDBEngine()
-    engine.create_database("shop")
-    with SqlServer(engine) as server:
-        server.canned[_QUERY] = canned_rows(rows)
-        config = {
-            "host": "127.0.0.1",
-            "port": server.port,
-            "database": "shop",
-            "encrypt": "no",
-            "username": "sa",
-            "password": _PASSWORD,
-            "reader": "arrow",
-            "syncs": [{"name": "s", "type": "track", "query": _QUERY}],
-        }
-        (folder / "tap.json").write_text(json.dumps(config))
-        connection = (
-            f"SERVER=127.0.0.1,{server.port};DATABASE=shop;UID=sa;PWD={_PASSWORD};Encrypt=no"
-        )
-        return compare(
-            "tap, against a bare fetch",
-            rows,
-            Command([str(_PROGRAMS / "tap-mssql-query"), "--config", str(folder / "tap.json")]),
-            _baseline("bare_fetch", connection, _QUERY),
-            rounds,
-        )
+_QUICK_ROWS = 20_000
+_WIDTH = 140  # where no terminal tells
+_RESULTS = ROOT / "benchmarks" / "results.json"
+_PAGE = ROOT / "docs" / "performance.md"
+_PLOTS = ROOT / "docs" / "performance"
 
 
-def measure_target(rows: int, rounds: int, folder: Path) -> Comparison:
-    """The target from a file against a loop written by hand."""
-    lines = folder / "lines.jsonl"
-    write_singer_lines(lines, rows)
-    with running_sink() as url:
-        config = {
-            "destination": "customerio",
-            "endpoint": url,
-            "write_key": "k",
-            "dead_letter_path": str(folder / "dead_letters.jsonl"),
-        }
-        (folder / "target.json").write_text(json.dumps(config))
-        target = [str(_PROGRAMS / "target-pipelines"), "--config", str(folder / "target.json")]
-        return compare(
-            "target, against a hand-written loop",
-            rows,
-            Command(target, stdin=lines),
-            _baseline("hand_written", str(lines), url),
-            rounds,
-        )
+def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | None) -> Any:
+    """Run measurements; gives the results as JSON. Raises CalledProcessError."""
+    started = time.monotonic()
+    figures: list[dict[str, Any]] = []
+    runs: dict[str, Any] = {}
+    console = Console(stderr=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(frozenset(scale.sizes)) as server,
+        running_sink() as sink,
+        running_sink(LATENCY_SECONDS) as slow_sink,
+        Progress(console=console, disable=not console.is_terminal) as progress,
+    ):
+        bench = Bench(Path(folder), server, sink, slow_sink)
+        for measurement in measurements:
+            commands = measurement.commands(bench, scale)
+            if not PYTHON.exists():
+                commands.pop("customerio-cdp-analytics", None)
+            turns = rounds or measurement.rounds
+            task = progress.add_task(measurement.title, total=turns * len(commands))
+            done = run_in_turns(commands, turns, partial(progress.advance, task))
+            judged = judge(measurement.name, measurement.goals, commands, done)
+            figures.extend(map(describe_figure, judged))
+            runs[measurement.name] = describe_runs(commands, done)
+    return {
+        "machine": describe_machine(),
+        "server": server_name(),
+        "scale": {**asdict(scale), "many_rows": scale.many_rows, "wide_rows": scale.wide_rows},
+        "seconds": round(time.monotonic() - started),
+        "figures": figures,
+        "runs": runs,
+    }
 
 
-def _baseline(name: str, *arguments: str) -> Command:
-    return Command([sys.executable, "-m", f"benchmarks.baselines.{name}", *arguments])
+def publish(results: dict[str, Any]) -> None:
+    """Put the results where the documentation shows them."""
+    # Not above: what this process occupies counts as the peak memory of all that it starts.
+    from benchmarks.plots import draw_plots  # noqa: PLC0415
+
+    draw_plots(results, _PLOTS)
+    update_page(_PAGE, results)
 
 
-MEASUREMENTS: Sequence[Callable[[int, int, Path], Comparison]] = (measure_tap, measure_target)
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = [measurement.name for measurement in MEASUREMENTS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--rows", type=int, help="of the tap; the others in proportion")
+    parser.add_argument("--rounds", type=int, help="instead of each measurement's own")
+    parser.add_argument("--quick", action="store_true", help="tiny: whether it works, not how fast")
+    parser.add_argument("--publish", action="store_true", help="only: docs from results.json")
+    parser.add_argument("--output", type=Path, help="where results.json is written")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Measure everything and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", type=int, default=300_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    table = Table("", title=f"{options.rows:,} rows of 12 columns, whole processes")
-    for heading in ("rows/s", "baseline rows/s", "ratio", "peak MB"):
-        table.add_column(heading, justify="right")
-    console = Console(stderr=True)
-    with tempfile.TemporaryDirectory() as folder:
-        for measure in track(MEASUREMENTS, console=console, disable=not console.is_terminal):
-            done = measure(options.rows, options.rounds, Path(folder))
-            table.add_row(
-                done.name,
-                f"{done.rows / done.seconds:,.0f}",
-                f"{done.rows / done.baseline_seconds:,.0f}",
-                f"{done.ratio:.2f}",
-                f"{done.peak_megabytes:.0f}",
-            )
-    Console().print(table)
+    """Measure, print the table and, after a complete run, write results, plots and docs."""
+    options = _parse_options()
+    if options.publish:
+        publish(json.loads(_RESULTS.read_text(encoding="utf-8")))
+        return
+    rows = _QUICK_ROWS if options.quick else options.rows
+    scale = Scale.of(rows) if rows else Scale()
+    chosen = [it for it in MEASUREMENTS if not options.only or it.name in options.only]
+    results = measure(chosen, scale, 1 if options.quick else options.rounds)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    console.print(table_of(results))
+    if options.output:
+        write_results(results, options.output)
+    elif scale == Scale() and not options.only:
+        write_results(results, _RESULTS)
+        publish(results)
 
 
 if __name__ == "__main__":

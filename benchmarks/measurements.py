@@ -21,9 +21,9 @@ class Scale:
     """How many rows each measurement has; quick runs have fewer, and their ratios mean little."""
 
     tap_rows: int = 1_000_000
-    sdk_rows: int = 100_000
+    sdk_rows: int = 200_000
     target_rows: int = 300_000
-    official_sdk_rows: int = 30_000
+    official_sdk_rows: int = 60_000
     few_rows: int = 500_000
     times: int = 10
     """How many times `few_rows` the many are."""
@@ -33,9 +33,9 @@ class Scale:
         """The same proportions for another number of rows of the tap. At least 10,000."""
         return cls(
             tap_rows=rows,
-            sdk_rows=rows // 10,
+            sdk_rows=rows // 5,
             target_rows=rows * 3 // 10,
-            official_sdk_rows=rows * 3 // 100,
+            official_sdk_rows=rows * 6 // 100,
             few_rows=rows // 2,
         )
 
@@ -124,10 +124,12 @@ def _start(bench: Bench, _: Scale) -> dict[str, Command]:
 
 
 def _latency(bench: Bench, scale: Scale) -> dict[str, Command]:
-    slow = {"endpoint": bench.slow_sink}
     return {
-        f"{processes} × {concurrency}": bench.target(
-            scale.target_rows, **slow, processes=processes, concurrency=concurrency
+        f"processes {processes}, concurrency {concurrency}": bench.target(
+            scale.target_rows,
+            endpoint=bench.slow_sink,
+            processes=processes,
+            concurrency=concurrency,
         )
         for processes, concurrency in ((1, 1), (1, 4), (2, 4))
     }
@@ -209,12 +211,11 @@ MEASUREMENTS = (
     ),
     Measurement(
         "latency",
-        "A receiver that answers after 50 ms: processes × requests in flight",
+        "A receiver that answers after 50 ms",
         _latency,
         (
-            _compare("1 × 1", None),
-            _compare("1 × 4", None, "1 × 1"),
-            _compare("2 × 4", None, "1 × 4"),
+            _compare("processes 1, concurrency 4", None, "processes 1, concurrency 1"),
+            _compare("processes 2, concurrency 4", None, "processes 1, concurrency 4"),
         ),
         rounds=2,
     ),

@@ -18,8 +18,16 @@ _CONSTRAINTS = Path(__file__).parent / "constraints-official-sdk.txt"
 def install() -> None:
     """Make the virtual environment anew. Raises CalledProcessError."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--constraint", _CONSTRAINTS]
-    subprocess.run([*pip, "customerio-cdp-analytics"], check=True)
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        _CONSTRAINTS,
+    ]
+    subprocess.run([*command, "customerio-cdp-analytics"], check=True)
 
 
 if __name__ == "__main__":

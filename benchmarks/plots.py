@@ -1,0 +1,71 @@
+"""Draws results.json: throughput by stage, memory over rows. SVG, the same for the same figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+# Text stays text; the same figures give the same file.
+mpl.rcParams.update({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 10})
+
+from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OURS, _OTHERS, _INK = "#1f6f8b", "#b8b8b8", "#333333"
+_BARS = (
+    ("tap", "bare fetch"),
+    ("tap", "tap"),
+    ("tap", "pyodbc loop"),
+    ("tap", "singer-sdk stream"),
+    ("target", "hand-written loop"),
+    ("target", "target"),
+    ("target", "target, 2 processes"),
+    ("target", "customerio-cdp-analytics"),
+    ("pipe", "tap | target"),
+)
+
+
+def draw_plots(results: dict[str, Any], folder: Path) -> None:
+    """Write throughput.svg and memory.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _draw_throughput(results["runs"], folder / "throughput.svg")
+    _draw_memory(results["runs"]["growth"], folder / "memory.svg")
+
+
+def _draw_throughput(runs: dict[str, Any], path: Path) -> None:
+    bars = [(name, runs[group][name]) for group, name in _BARS if name in runs[group]]
+    names = [name for name, _ in bars]
+    speeds = [run["rows"] / min(run["seconds"]) / 1000 for _, run in bars]
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    colors = [_OURS if name.startswith(("tap", "target")) else _OTHERS for name in names]
+    drawn = axes.barh(names, speeds, color=colors)
+    axes.bar_label(drawn, fmt="{:,.0f}", padding=3, color=_INK)
+    axes.invert_yaxis()
+    axes.set_xlabel("thousand rows of 12 columns per second, whole process")
+    _save(figure, axes, path)
+
+
+def _draw_memory(runs: dict[str, Any], path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+    for program, color, limit in (("tap", _OURS, 250), ("target", "#c8553d", 150)):
+        points = [runs[f"{program}, {size} rows"] for size in ("few", "many")]
+        rows = [point["rows"] / 1e6 for point in points]
+        megabytes = [max(point["peak_megabytes"]) for point in points]
+        axes.plot(rows, megabytes, marker="o", color=color, label=program)
+        axes.axhline(limit, color=color, linestyle=":", label=f"limit of the {program}")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("million rows")
+    axes.set_ylabel("peak memory, MB")
+    axes.legend(ncols=2, frameon=False)
+    _save(figure, axes, path)
+
+
+def _save(figure: Any, axes: Any, path: Path) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    plt.close(figure)
