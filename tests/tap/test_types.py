@@ -165,3 +165,16 @@ def test_value_of_a_hundred_megabytes_passes(run_tap, config, server, reader):
 
     (record,) = run.records("s")
     assert (len(record["big"]), record["n"]) == (50_000_000, 7)
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_rows_of_many_blocks_arrive_whole_and_in_order(run_tap, config, server, reader):
+    """Blocks of several lengths, encoded in slices: each row is there once, in its place."""
+    columns = [Column("n", SqlType("int")), Column("text", SqlType("nvarchar", 20))]
+    rows = [(number, f"Zoë {number}") for number in range(25_000)]
+    server.canned["SELECT many"] = CannedResult.build(columns, rows)
+
+    sync = {"name": "s", "type": "identify", "query": "SELECT many"}
+    run = run_tap({**config, "reader": reader, "syncs": [sync]})
+
+    assert [(record["n"], record["text"]) for record in run.records("s")] == rows
