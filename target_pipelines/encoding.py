@@ -14,7 +14,7 @@ from jsonschema_rs import validator_for
 
 from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.batching import EncodedCall
-from target_pipelines.block_plan import BlockPlan, Mapped, compile_block_plan
+from target_pipelines.block_plan import BlockPlan, compile_block_plan
 from target_pipelines.call_types import person_of
 from target_pipelines.json_numbers import INVALID_JSON, decode_json, decode_object, encode_json
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
@@ -111,17 +111,21 @@ class StreamEncoder:
             mapped = plan.map(lines)
         except (*INVALID_JSON, KeyError):
             return None
+        room = self._call_max_bytes - _ID_MAX_BYTES
+        fit = [call for call in mapped if call is not None and len(call[0]) <= room]
+        bodies = iter(self._ids.add_to_all([body for body, _ in fit]))
+        if len(fit) == len(lines):
+            stream, call_type = self._stream, self._call_type.name
+            return [
+                EncodedCall(body, stream, call_type, person, epoch, line)
+                for body, (_, person), line in zip(bodies, fit, lines, strict=True)
+            ]
         return [
-            self._encode_mapped(call, epoch, line) for call, line in zip(mapped, lines, strict=True)
+            self.encode(decode_object(line)["record"], epoch, line)
+            if call is None or len(call[0]) > room
+            else EncodedCall(next(bodies), self._stream, self._call_type.name, call[1], epoch, line)
+            for call, line in zip(mapped, lines, strict=True)
         ]
-
-    def _encode_mapped(self, mapped: Mapped | None, epoch: int, line: bytes) -> Encoded:
-        if mapped is None or len(mapped[0]) > self._call_max_bytes - _ID_MAX_BYTES:
-            return self.encode(decode_object(line)["record"], epoch, line)
-        body, person = mapped
-        return EncodedCall(
-            self._ids.add_to(body), self._stream, self._call_type.name, person, epoch, line
-        )
 
     def _add_block_plan(self, line: bytes) -> BlockPlan | None:
         record = decode_object(line)["record"]

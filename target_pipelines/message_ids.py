@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from binascii import hexlify
 from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _DIGEST_BYTES = 16
 _BUCKET_BYTES = 2
@@ -41,10 +45,21 @@ class MessageIds:
 
         The id is 32 hexadecimal digits, and a number for repeats.
         """
-        digest = blake2b(self._seed + call, digest_size=_DIGEST_BYTES).digest()
-        if self._repeats and (earlier := self._repeats.count(digest)):
-            return b'{"messageId":"%b-%d",%b' % (hexlify(digest), earlier, call[1:])
-        return b'{"messageId":"%b",%b' % (hexlify(digest), call[1:])
+        return self.add_to_all([call])[0]
+
+    def add_to_all(self, calls: Sequence[bytes]) -> list[bytes]:
+        """The same for several calls, in order."""
+        seed = self._seed
+        digests = [blake2b(seed + call, digest_size=_DIGEST_BYTES).digest() for call in calls]
+        with_ids = [
+            b'{"messageId":"%b",%b' % (hexlify(digest), call[1:])
+            for digest, call in zip(digests, calls, strict=True)
+        ]
+        if self._repeats:
+            for position, earlier in self._repeats.find(digests):
+                name = b"%b-%d" % (hexlify(digests[position]), earlier)
+                with_ids[position] = b'{"messageId":"%b",%b' % (name, calls[position][1:])
+        return with_ids
 
 
 class _Repeats:
@@ -58,19 +73,27 @@ class _Repeats:
         self._buckets: dict[bytes, bytearray] = {}
         self._repeated: dict[bytes, int] = {}
 
-    def count(self, digest: bytes) -> int:
-        """How often it came before; this time is remembered."""
-        rest = digest[_BUCKET_BYTES : _BUCKET_BYTES + _REST_BYTES]
-        bucket = self._buckets.get(digest[:_BUCKET_BYTES])
-        if bucket is None:
-            self._buckets[digest[:_BUCKET_BYTES]] = bytearray(rest)
-            return 0
-        position = bucket.find(rest)
-        while position % _REST_BYTES > 0:  # a match across two entries; -1 % 8 is 7
-            if position < 0:
+    def find(self, digests: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+        """Positions of those that came before, and how often; all of them are remembered."""
+        get_bucket = self._buckets.get
+        for position, digest in enumerate(digests):
+            rest = digest[_BUCKET_BYTES : _BUCKET_BYTES + _REST_BYTES]
+            bucket = get_bucket(digest[:_BUCKET_BYTES])
+            if bucket is None:
+                self._buckets[digest[:_BUCKET_BYTES]] = bytearray(rest)
+            elif rest not in bucket or not _stands_in(bucket, rest):
                 bucket += rest
-                return 0
-            position = bucket.find(rest, position + 1)
-        earlier = self._repeated.get(digest, 0) + 1
-        self._repeated[digest] = earlier
-        return earlier
+            else:
+                earlier = self._repeated.get(digest, 0) + 1
+                self._repeated[digest] = earlier
+                yield position, earlier
+
+
+def _stands_in(bucket: bytearray, rest: bytes) -> bool:
+    """Whether this is one of the bucket's entries, rather than parts of two of them."""
+    position = bucket.find(rest)
+    while position % _REST_BYTES > 0:  # -1 % 8 is 7
+        if position < 0:
+            return False
+        position = bucket.find(rest, position + 1)
+    return True

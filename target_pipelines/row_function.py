@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Raw
 
+from target_pipelines.conversions import to_text
 from target_pipelines.mapping import MappingProblem, descend
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ class _Source:
 
     def __init__(self) -> None:
         self._lines = ["def place(row):"]
-        self._constants: dict[str, Any] = {"UNSET": UNSET, "NULL": NULL, "put": _put}
+        self._constants: dict[str, Any] = {
+            "UNSET": UNSET,
+            "NULL": NULL,
+            "put": _put,
+            "to_text": to_text,
+        }
 
     def add(self, depth: int, line: str) -> None:
         self._lines.append(f"{'    ' * depth}{line}")
@@ -90,7 +96,9 @@ class _Source:
         self.add(1, "if value is UNSET: return None")
         self.add(1, f"row.{field} = UNSET")
         self.add(1, "if value is not None:")
-        if step.convert:
+        if step.convert is to_text:
+            self.add(2, "value = str(value) if type(value) is int else to_text(value)")
+        elif step.convert:
             self.add(2, f"value = {self.constant(step.convert)}(value)")
         self.add(2, f"if value is not None: {target}[{self.constant(step.name)}] = value")
 
