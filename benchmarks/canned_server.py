@@ -43,18 +43,19 @@ def _block(rows: int, columns: int) -> CannedResult:
     ]
     times = -(-columns // len(_TYPES))
     return CannedResult.build(
-        described, ((_row(number) * times)[:columns] for number in range(rows))
+        described, ((row_of(number) * times)[:columns] for number in range(rows))
     )
 
 
-def _row(number: int) -> tuple[Any, ...]:
+def row_of(number: int) -> tuple[Any, ...]:
+    """The values of a row, the same as the SQL of `rows` gives."""
     return (
         *(number, "Order Completed", f"Zoë{number % 97}", "Müller"),
-        *(f"+4930{1_000_000 + number}", "Berlin", number / 7, number % 2 == 0),
+        *(f"+4930{1_000_000 + number}", "Berlin", number / 7, number % 2 == 1),
         Decimal(number) / 100,
         datetime(2026, 1, 2, 3, 4, number % 60, 123_000),  # noqa: DTZ001 - datetime2
         number * 1_000_003,
-        UUID(int=number),
+        UUID(f"00000000-0000-0000-0000-{100_000_000_000 + number}"),
     )
 
 

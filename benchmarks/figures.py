@@ -63,12 +63,12 @@ def judge(
 ) -> list[Figure]:
     """The figures of a measurement: speed of the best run, memory and processor time of the worst.
 
-    A goal that names a command that was not run has no figure.
+    A goal that names a command which was not run has no figure.
     """
     return [
         Figure(measurement, goal, value_of(goal.command), _slowest(goal, value_of))
         for goal in goals
-        if goal.command in runs
+        if runs.keys() >= {goal.command, *goal.baselines}
         for value_of in [_Values(goal.unit, commands, runs)]
     ]
 

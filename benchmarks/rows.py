@@ -16,7 +16,7 @@ _EXPRESSIONS = {
     "total": "CAST(n / 100.0 AS decimal(12, 2))",
     "updated": "DATEADD(second, n % 60, CAST('2026-01-02T03:04:00.123' AS datetime2(3)))",
     "number": "CAST(n AS bigint) * 1000003",
-    "guid": "CAST(CAST(CAST(n AS bigint) AS binary(16)) AS uniqueidentifier)",
+    "guid": "CAST(CONCAT('00000000-0000-0000-0000-', 100000000000 + n) AS uniqueidentifier)",
 }
 NAMES = tuple(_EXPRESSIONS)
 
