@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MELTANO := .venv-meltano
 MELTANO_READY := $(MELTANO)/.ready
-OFFICIAL_SDK := .venv-official-sdk
-BENCH_READY := $(OFFICIAL_SDK)/.ready
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 
 .PHONY: help setup demo test check bench clean
 
@@ -41,11 +41,12 @@ check: $(READY) ## ruff, its formatter and mypy
 bench: $(BENCH_READY) ## Speed and memory, as ratios to a baseline in the same run
 	$(BIN)/python -m benchmarks
 
-# For the benchmark alone: the plots, and the package that the target is compared with.
-$(BENCH_READY): benchmarks/constraints-official-sdk.txt $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
-	$(BIN)/python -m benchmarks.official_sdk_environment
+# What draws the plots and what the target is compared with: apart from the programs measured.
+$(BENCH_READY): $(READY)
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(MELTANO) $(OFFICIAL_SDK) demo-output .mypy_cache .pytest_cache .ruff_cache dist build
+	rm -rf $(VENV) $(MELTANO) $(BENCH) demo-output .mypy_cache .pytest_cache .ruff_cache dist build

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import tempfile
 import time
 from dataclasses import asdict
@@ -14,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.bench import Bench
+from benchmarks.bench import OTHER_PYTHON, ROOT, Bench
 from benchmarks.figures import judge
 from benchmarks.measurements import LATENCY_SECONDS, MEASUREMENTS, Measurement, Scale
-from benchmarks.official_sdk_environment import PYTHON, ROOT
 from benchmarks.report import (
     describe_figure,
     describe_machine,
@@ -57,7 +57,7 @@ def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | Non
         bench = Bench(Path(folder), server, sink, slow_sink)
         for measurement in measurements:
             commands = measurement.commands(bench, scale)
-            if not PYTHON.exists() and _OFFICIAL_SDK in commands:
+            if not OTHER_PYTHON.exists() and _OFFICIAL_SDK in commands:
                 del commands[_OFFICIAL_SDK]
                 console.print(f"{_OFFICIAL_SDK} is not installed; `make bench` does it.")
             turns = rounds or measurement.rounds
@@ -76,13 +76,11 @@ def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | Non
     }
 
 
-def publish(results: dict[str, Any]) -> None:
-    """Put the results where the documentation shows them."""
-    # Not above: what this process occupies counts as the peak memory of all that it starts.
-    from benchmarks.plots import draw_plots  # noqa: PLC0415
-
-    draw_plots(results, _PLOTS)
-    update_page(_PAGE, results)
+def publish() -> None:
+    """Put results.json where the documentation shows it. Raises CalledProcessError."""
+    command = (str(OTHER_PYTHON), "-m", "benchmarks.plots", str(_RESULTS), str(_PLOTS))
+    subprocess.run(command, check=True, cwd=ROOT)
+    update_page(_PAGE, json.loads(_RESULTS.read_text(encoding="utf-8")))
 
 
 def _parse_options() -> argparse.Namespace:
@@ -101,7 +99,7 @@ def main() -> None:
     """Measure, print the table and, after a complete run, write results, plots and docs."""
     options = _parse_options()
     if options.publish:
-        publish(json.loads(_RESULTS.read_text(encoding="utf-8")))
+        publish()
         return
     rows = _QUICK_ROWS if options.quick else options.rows
     scale = Scale.of(rows) if rows else Scale()
@@ -115,7 +113,7 @@ def main() -> None:
         write_results(results, options.output)
     elif scale == Scale() and not options.only:
         write_results(results, _RESULTS)
-        publish(results)
+        publish()
 
 
 if __name__ == "__main__":

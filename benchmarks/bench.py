@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.official_sdk_environment import PYTHON, ROOT
 from benchmarks.rows import NARROW, query_for
 from benchmarks.timing import Command, Feed
 
+ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
+OTHER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+"""Has Customer.io's package and matplotlib, which stay away from the programs that are measured."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Bench:
         """Customer.io's own package, which sends some of these rows."""
         script = str(ROOT / "benchmarks" / "baselines" / "official_sdk.py")
         host = self.sink.removesuffix("/v1")
-        return Command((str(PYTHON), script, str(self.lines(of)), host, str(rows)), rows)
+        return Command((str(OTHER_PYTHON), script, str(self.lines(of)), host, str(rows)), rows)
 
     def target_words(self, **settings: Any) -> tuple[str, ...]:
         """The target's command line with these settings besides those that it needs."""

@@ -1,8 +1,14 @@
-"""Draws results.json: throughput by stage, memory over rows. SVG, the same for the same figures."""
+"""Draws results.json: throughput by stage, memory over rows. SVG, the same for the same figures.
+
+A program of its own, for the environment that has matplotlib.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import sys
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -11,9 +17,6 @@ mpl.use("svg")
 mpl.rcParams.update({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 10})
 
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _OURS, _OTHERS, _INK = "#1f6f8b", "#b8b8b8", "#333333"
 _BARS = (
@@ -69,3 +72,7 @@ def _save(figure: Any, axes: Any, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     plt.close(figure)
+
+
+if __name__ == "__main__":
+    draw_plots(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))
