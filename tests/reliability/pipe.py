@@ -1,0 +1,167 @@
+"""One run of `tap | target`: what passes between them is counted, and a fault strikes on time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tests.reliability.injection import Injection
+from tests.reliability.programs import Ends, Nursery, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_BLOCK_BYTES = 65_536
+_RUN_SECONDS = 60.0
+_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong in one run.
+
+    Attributes:
+        tap: inside of the tap.
+        target: inside of the target.
+        struck: who gets the signal that strikes from outside.
+        after_bytes: it strikes when so many bytes have passed; the tap's others never arrive.
+        after_requests: it strikes when so many requests are over, and one more has come.
+        signal_number: what strikes.
+        closes_states: whoever reads the target's states goes away, when the target stops itself
+            or, if it does not, at once.
+    """
+
+    tap: Injection = Injection()
+    target: Injection = Injection()
+    struck: Literal["tap", "target"] = "target"
+    after_bytes: int | None = None
+    after_requests: int | None = None
+    signal_number: int = signal.SIGKILL
+    closes_states: bool = False
+
+
+NO_FAULT = Fault()
+
+
+class Pipe:
+    """Both programs, started; `finish` waits for their ends."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        folder: Path,
+        fault: Fault,
+        *,
+        tap_arguments: list[str],
+        take_state: Callable[[bytes], None],
+    ) -> None:
+        self._fault = fault
+        self._take_state = take_state
+        self.passed = bytearray()
+        from_tap, tap_out = os.pipe()
+        target_in, to_target = os.pipe()
+        states, target_out = os.pipe()
+        with (folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
+            self.target = nursery.start(
+                "target",
+                ["--config", "target.json"],
+                folder=folder,
+                files=(target_in, target_out, log.fileno()),
+                injection=fault.target,
+            )
+            self.tap = nursery.start(
+                "tap",
+                ["--config", "tap.json", *tap_arguments],
+                folder=folder,
+                files=(nothing.fileno(), tap_out, log.fileno()),
+                injection=fault.tap,
+            )
+        for end in (tap_out, target_in, target_out):
+            os.close(end)
+        self._threads = [
+            threading.Thread(target=self._pump, args=(from_tap, to_target)),
+            threading.Thread(target=self._keep_states, args=(states,)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def struck(self) -> Program:
+        """The program that the fault strikes from outside."""
+        return self.tap if self._fault.struck == "tap" else self.target
+
+    def finish(self, seconds: float = _RUN_SECONDS) -> Ends:
+        """Wait for both ends. Raises TimeoutError if there is one that never comes."""
+        try:
+            codes = [self._await_end(program, seconds) for program in (self.target, self.tap)]
+        finally:
+            for program in (self.tap, self.target):
+                program.kill()
+            for thread in self._threads:
+                thread.join()
+        return Ends(tap=codes[1], target=codes[0])
+
+    def _await_end(self, program: Program, seconds: float) -> int:
+        for _ in range(int(seconds / _POLL_SECONDS)):
+            code = program.wait(_POLL_SECONDS)
+            if code is not None:
+                return code
+            for each in (self.tap, self.target):
+                if each.is_stopped and not self._fault.closes_states:
+                    each.signal(signal.SIGCONT)
+        raise TimeoutError("a program did not end")
+
+    def _pump(self, source: int, sink: int) -> None:
+        limit = self._fault.after_bytes
+        with contextlib.closing(_File(source)), contextlib.closing(_File(sink)):
+            while block := os.read(source, _BLOCK_BYTES):
+                if limit is not None:
+                    block, is_reached = block[:limit], len(block) >= limit
+                    limit -= len(block)
+                try:
+                    _write_all(sink, block)
+                except BrokenPipeError:
+                    return
+                self.passed += block
+                if limit == 0 and is_reached:
+                    self.struck.signal(self._fault.signal_number)
+                    if self._fault.signal_number == signal.SIGKILL:
+                        return
+                    limit = None
+
+    def _keep_states(self, source: int) -> None:
+        rest = b""
+        with contextlib.closing(_File(source)):
+            if self._fault.closes_states:
+                self._await_stop()
+            else:
+                while block := os.read(source, _BLOCK_BYTES):
+                    *lines, rest = (rest + block).split(b"\n")
+                    for line in lines:
+                        self._take_state(line)
+        self.target.signal(signal.SIGCONT)
+
+    def _await_stop(self) -> None:
+        """Until the target has stopped itself, if it is to do so; it goes on without a reader."""
+        if self._fault.target.signal_number == signal.SIGSTOP:
+            while not self.target.is_stopped and self.target.wait(_POLL_SECONDS) is None:
+                pass
+
+
+class _File:
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def close(self) -> None:
+        os.close(self._number)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

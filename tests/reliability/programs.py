@@ -1,0 +1,155 @@
+"""Starts programs from the nursery, and ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.packaging.conftest import ROOT
+from tests.reliability.injection import Injection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_START_SECONDS = 60
+NO_INJECTION = Injection()
+
+FILTERING_PLUGIN = """
+from target_pipelines import CallType, hookimpl
+
+def build(call):
+    return None if call["properties"]["is_hidden"] else call
+
+@hookimpl
+def register_call_types(register):
+    register(CallType(name="visit", sends_as="track", summary="A visit.", schema={}, build=build))
+"""
+
+
+class Program:
+    """A started program."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._answers = connection.makefile("rb")
+        self._connection = connection
+        self.number = int(self._answers.readline())
+        self._exit_code: int | None = None
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        self._exit_code = int(self._answers.readline() or -signal.SIGKILL)
+        self._answers.close()
+        self._connection.close()
+        self._ended.set()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.number, number)
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, or the negative number of the signal that killed it; None: it runs on."""
+        return self._exit_code if self._ended.wait(seconds) else None
+
+    def kill(self) -> None:
+        """End it with all processes that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.number, signal.SIGKILL)
+        self._watcher.join()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            status = Path(f"/proc/{self.number}/stat").read_text()
+            return status.rpartition(")")[2].split()[0] == "T"
+        return False
+
+
+class Nursery:
+    """The process that starts programs; a context manager."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
+        folder = Path(self._folder.name)
+        _install_plugin(folder, "filtering", FILTERING_PLUGIN)
+        self._path = str(folder / "socket")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.reliability.nursery", self._path],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
+            stdin=subprocess.PIPE,
+        )
+
+    def start(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        files: tuple[int, int, int],
+        injection: Injection = NO_INJECTION,
+    ) -> Program:
+        """Start `tap` or `target` with these standard files."""
+        request: dict[str, Any] = {
+            "program": program,
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "injection": injection.to_json(),
+        }
+        connection = self._connect()
+        socket.send_fds(connection, [json.dumps(request).encode()], files)
+        return Program(connection)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        for _ in range(_START_SECONDS * 50):
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                connection.connect(self._path)
+                return connection
+            assert self._process.poll() is None, "the nursery ended"
+            threading.Event().wait(0.02)
+        raise TimeoutError("the nursery does not listen")
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def _install_plugin(folder: Path, name: str, source: str) -> None:
+    (folder / f"{name}.py").write_text(source)
+    about = folder / f"{name}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[target_pipelines]\n{name} = {name}\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How both programs of a pipe ended: exit codes, or negative numbers of signals."""
+
+    tap: int
+    target: int
+
+    @property
+    def are_clean(self) -> bool:
+        """Whether both say that all is well."""
+        return (self.tap, self.target) == (0, 0)

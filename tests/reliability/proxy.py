@@ -1,0 +1,200 @@
+"""A TCP proxy on loopback whose connections go wrong in the ways that networks do."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+Direction = Literal["up", "down"]
+Kind = Literal[
+    "latency", "bandwidth", "reset", "close", "timeout", "slow close", "sliced", "limited data"
+]
+DIRECTIONS: tuple[Direction, ...] = ("up", "down")
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]  # the values of the Literal
+_CHUNK_BYTES = 16 * 1024
+_POLL_SECONDS = 0.02
+_RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Toxic:
+    """What goes wrong on a connection, in one direction.
+
+    Attributes:
+        kind: `latency` and `bandwidth` slow the bytes down; `reset` and `close` end the connection
+            both ways, with RST or FIN; `timeout` swallows all further bytes; `slow close` lets the
+            other end wait for the end of the stream; `sliced` sends few bytes at a time;
+            `limited data` ends this one direction.
+        direction: `up` from the client to the server, or `down`.
+        after_bytes: how many bytes of this direction pass unharmed before.
+        seconds: of `latency` and `slow close`.
+        bytes_per_second: of `bandwidth`.
+        slice_bytes: of `sliced`.
+    """
+
+    kind: Kind
+    direction: Direction
+    after_bytes: int = 0
+    seconds: float = 0.05
+    bytes_per_second: int = 200_000
+    slice_bytes: int = 7
+
+
+class Proxy:
+    """Listens on loopback and passes bytes on to `port`; a context manager.
+
+    Each toxic of the queue is for one connection, in the order in which they are made; those after
+    the last toxic are sound.
+    """
+
+    def __init__(self, port: int, *toxics: Toxic) -> None:
+        self._target = ("127.0.0.1", port)
+        self._toxics = list(toxics)
+        self._stopping = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._threads: list[threading.Thread] = []
+        self._connections: list[_Connection] = []
+        self.port: int = self._listener.getsockname()[1]
+
+    @property
+    def accepted(self) -> int:
+        """How many connections were made so far."""
+        return len(self._connections)
+
+    @property
+    def harmed(self) -> int:
+        """How many connections their toxic has touched."""
+        return sum(connection.is_harmed.is_set() for connection in self._connections)
+
+    def __enter__(self) -> Proxy:
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        with contextlib.suppress(OSError):  # wakes the thread that accepts
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections.copy():
+            connection.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name="proxy", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            toxic = self._toxics.pop(0) if self._toxics else None
+            connection = _Connection(client, server, toxic, self._stopping)
+            self._connections.append(connection)
+            self._start(lambda c=connection: c.pump("up"))  # type: ignore[misc]
+            self._start(lambda c=connection: c.pump("down"))  # type: ignore[misc]
+
+
+class _Connection:
+    """Both ways of one connection, and its toxic."""
+
+    def __init__(
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        toxic: Toxic | None,
+        stopping: threading.Event,
+    ) -> None:
+        self._ends = (client, server)
+        self._toxic = toxic
+        self._stopping = stopping
+        self._closing = threading.Lock()
+        self.is_harmed = threading.Event()
+        for end in self._ends:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def pump(self, direction: Direction) -> None:
+        """Pass the bytes of one direction on, until it ends."""
+        source, sink = self._ends if direction == "up" else reversed(self._ends)
+        toxic = self._toxic if self._toxic and self._toxic.direction == direction else None
+        sound = toxic.after_bytes if toxic else 0
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the other pump has closed it
+            while data := _receive(source):
+                if toxic is None:
+                    sink.sendall(data)
+                    continue
+                sink.sendall(data[:sound])
+                poisoned = data[sound:]
+                sound = max(sound - len(data), 0)
+                if poisoned:
+                    self._harm(toxic, poisoned, sink)
+            if toxic and toxic.kind == "slow close":
+                self.is_harmed.set()
+                self._stopping.wait(toxic.seconds)
+            sink.shutdown(socket.SHUT_WR)
+
+    def _harm(self, toxic: Toxic, data: bytes, sink: socket.socket) -> None:
+        """Treat bytes as the toxic does. Raises OSError where the direction ends."""
+        if toxic.kind == "slow close":
+            sink.sendall(data)
+            return
+        self.is_harmed.set()
+        if toxic.kind == "latency":
+            self._stopping.wait(toxic.seconds)
+            sink.sendall(data)
+        elif toxic.kind == "bandwidth":
+            self._send_slices(data, toxic.bytes_per_second // 50, 0.02, sink)
+        elif toxic.kind == "sliced":
+            self._send_slices(data, toxic.slice_bytes, 0.0005, sink)
+        elif toxic.kind == "limited data":
+            sink.shutdown(socket.SHUT_WR)
+            self._stopping.wait()
+        elif toxic.kind in ("reset", "close"):
+            self.close(with_reset=toxic.kind == "reset")
+            raise ConnectionAbortedError
+
+    def _send_slices(self, data: bytes, size: int, pause: float, sink: socket.socket) -> None:
+        for start in range(0, len(data), max(size, 1)):
+            sink.sendall(data[start : start + max(size, 1)])
+            if self._stopping.wait(pause):
+                return
+
+    def close(self, *, with_reset: bool = False) -> None:
+        """End the connection both ways; again does no harm."""
+        with self._closing:
+            for end in self._ends:
+                with contextlib.suppress(OSError):
+                    if with_reset:
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    else:
+                        end.shutdown(socket.SHUT_RDWR)
+                end.close()
+
+
+def _receive(source: socket.socket) -> bytes:
+    """The next bytes; not by a call that blocks, which would keep the socket from its reset."""
+    while not select.select([source], [], [], _POLL_SECONDS)[0]:
+        continue
+    return source.recv(_CHUNK_BYTES)
