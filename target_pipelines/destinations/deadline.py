@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from target_pipelines.destinations.answer_head import WholeHeadResponse
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,6 +41,8 @@ class Deadline:
         deadline = self
 
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            response_class = WholeHeadResponse
+
             def connect(self) -> None:
                 super().connect()
                 deadline._connection = self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ class HttpSender:
 
 
 def _open_session(profile: HttpProfile, settings: TargetSettings) -> requests.Session:
+    # Its messages quote answers and addresses, which may hold what nobody should see.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
     # Without it no proxy: the write key goes where the settings say.
     session.trust_env = settings.trust_environment

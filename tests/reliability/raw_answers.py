@@ -1,0 +1,74 @@
+"""An HTTP server that answers each request with given bytes, then closes the connection."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socketserver
+import threading
+from typing import TYPE_CHECKING
+
+from target_pipelines.destinations.customerio import PROFILE
+from target_pipelines.destinations.http_sender import HttpSender
+from target_pipelines.settings import TargetSettings
+from target_pipelines.testing.trials import CALLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_pipelines.destinations.http import HttpProfile
+    from target_pipelines.retry_policy import Outcome
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+class RawAnswers(socketserver.ThreadingTCPServer):
+    """Answers with `answer`, whatever the request is.
+
+    Attributes:
+        answer: the bytes, head and body.
+        url: where it listens.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer = b""
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def judge(self, answer: bytes, profile: HttpProfile = PROFILE) -> Outcome:
+        """What a sender makes of an answer, over a connection of its own."""
+        self.answer = answer
+        settings = TargetSettings(
+            destination=profile.name, endpoint=self.url, write_key="k", timeout_seconds=5
+        )
+        sender = HttpSender(profile, self.url, settings)
+        with contextlib.closing(sender):
+            return sender.send(CALLS[:1])
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: RawAnswers
+
+    def handle(self) -> None:
+        """Read one request, answer, and end the connection."""
+        head = b"".join(iter(self.rfile.readline, b"\r\n"))
+        found = _LENGTH.search(head)
+        self.rfile.read(int(found[1]) if found else 0)
+        with contextlib.suppress(OSError):
+            self.wfile.write(self.server.answer)
+
+
+@contextlib.contextmanager
+def raw_answers() -> Iterator[RawAnswers]:
+    """The server, listening."""
+    with RawAnswers() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
