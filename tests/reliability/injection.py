@@ -72,6 +72,9 @@ class Injection:
         return asdict(self)
 
 
+NO_INJECTION = Injection()
+
+
 def inject(program: str, injection: Injection) -> None:
     """Prepare this process, which is about to become a program."""
     if not injection.point:

@@ -36,7 +36,7 @@ def serve(path: str) -> dict[str, Any]:
         listener.bind(path)
         listener.listen()
         while True:
-            ready, _, _ = select.select([listener, 0], [], [])
+            ready, _, _ = select.select([listener.fileno(), 0], [], [])
             if 0 in ready:
                 os._exit(0)
             connection = listener.accept()[0]

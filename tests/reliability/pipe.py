@@ -7,14 +7,14 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.reliability.injection import Injection
+from tests.reliability.injection import NO_INJECTION, Injection
 from tests.reliability.programs import Ends, Nursery, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 _BLOCK_BYTES = 65_536
 _RUN_SECONDS = 60.0
@@ -36,8 +36,8 @@ class Fault:
             or, if it does not, at once.
     """
 
-    tap: Injection = Injection()
-    target: Injection = Injection()
+    tap: Injection = NO_INJECTION
+    target: Injection = NO_INJECTION
     struck: Literal["tap", "target"] = "target"
     after_bytes: int | None = None
     after_requests: int | None = None
@@ -66,7 +66,7 @@ class Pipe:
         from_tap, tap_out = os.pipe()
         target_in, to_target = os.pipe()
         states, target_out = os.pipe()
-        with (folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
+        with (folder / "log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
             self.target = nursery.start(
                 "target",
                 ["--config", "target.json"],

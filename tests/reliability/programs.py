@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.packaging.conftest import ROOT
-from tests.reliability.injection import Injection
+from tests.reliability.injection import NO_INJECTION, Injection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _START_SECONDS = 60
-NO_INJECTION = Injection()
 
 FILTERING_PLUGIN = """
 from target_pipelines import CallType, hookimpl
@@ -32,7 +31,17 @@ def build(call):
 
 @hookimpl
 def register_call_types(register):
-    register(CallType(name="visit", sends_as="track", summary="A visit.", schema={}, build=build))
+    texts = {"userId": {"type": "string"}, "event": {"type": "string"}}
+    register(
+        CallType(
+            name="visit",
+            summary="A visit.",
+            sends_as="track",
+            schema={"type": "object", "properties": texts},
+            extra_columns="properties",
+            build=build,
+        )
+    )
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,12 @@ class Scenario:
         destinations: int = 1,
         settings: dict[str, Any] | None = None,
         syncs: Sequence[dict[str, Any]] = SYNCS,
+        removed: tuple[str, ...] = (),
     ) -> None:
         self._nursery = nursery
         self._folder = folder
         self._syncs = syncs
+        self._removed = removed
         self._processes = processes
         self._settings = settings or {}
         self.ledger = Ledger(seed)
@@ -87,7 +89,7 @@ class Scenario:
     def script(self, *behaviours: Behaviour, destination: int = 0) -> None:
         """What one collector does, besides refusing what must be refused."""
         for number, collector in enumerate(self.collectors):
-            collector.script([*(behaviours if number == destination else ()), REFUSING])
+            collector.script([REFUSING, *(behaviours if number == destination else ())])
 
     def start(self, fault: Fault = NO_FAULT) -> Pipe:
         """Start a run from the newest state that came out."""
@@ -100,7 +102,11 @@ class Scenario:
         return Pipe(
             self._nursery,
             self._folder,
-            fault,
+            replace(
+                fault,
+                tap=replace(fault.tap, removed=self._removed),
+                target=replace(fault.target, removed=self._removed),
+            ),
             tap_arguments=arguments,
             take_state=self._take_state,
         )
@@ -230,11 +236,3 @@ class Scenario:
 def _seen_call(raw: bytes) -> SeenCall:
     body = json.loads(raw, parse_float=Decimal)
     return SeenCall(str(body.pop("messageId", "")), body)
-
-
-def count_calls(verdicts: Sequence[Verdict]) -> Counter[str]:
-    """All violations of several verdicts."""
-    total: Counter[str] = Counter()
-    for verdict in verdicts:
-        total.update(verdict.violations)
-    return total
