@@ -1,0 +1,149 @@
+"""SIGKILL at swept points: by bytes, by requests, and at each call around what must not be lost."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from sandbox.collector import Behaviour
+from tests.reliability.injection import POINTS, Injection
+from tests.reliability.pipe import Fault
+from tests.reliability.registry import Soak, SoakRow, Tally
+from tests.reliability.scenario import Scenario
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tests.reliability.oracle import Verdict
+    from tests.reliability.programs import Ends
+
+Kind = Literal["bytes", "requests", "target calls", "tap calls"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CHAIN = 5
+FULL_COUNT = 2_000
+_PASSED_BYTES = 9_000  # of a first run; the next ones read less
+_MOST_REQUESTS = 12
+_THREADS = 2
+_MOST_CALLS = {
+    "target": {"connect": 3, "drain": 1, "add state": 4, "print state": 4, "split": 5, "fsync": 5},
+    "tap": {"connect": 4, "fetch": 8, "write": 12},
+}
+_USUAL_CALLS = {"target": 12, "tap": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill, and what the collector does meanwhile."""
+
+    kind: Kind
+    fault: Fault
+    behaviours: tuple[Behaviour, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a chain of kills: how many struck, and the verdict after a clean run."""
+
+    cases: int
+    struck: int
+    verdict: Verdict
+
+
+SETUPS: tuple[dict[str, Any], ...] = (
+    {},
+    {"processes": 2},
+    {"destinations": 2},
+    {"settings": {"concurrency": 1, "batch_max_calls": 3}},
+)
+"""Options of scenarios; the kills go round them."""
+
+
+def choose_kill(kind: Kind, dice: random.Random) -> Kill:
+    """One kill of a kind."""
+    match kind:
+        case "bytes":
+            struck: Literal["tap", "target"] = dice.choice(["tap", "target"])
+            return Kill(kind, Fault(struck=struck, after_bytes=dice.randrange(_PASSED_BYTES)))
+        case "requests":
+            return _kill_at_request(dice)
+        case "target calls":
+            behaviours = dice.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
+            return Kill(kind, Fault(target=_choose_call("target", dice)), behaviours)
+        case "tap calls":
+            return Kill(kind, Fault(tap=_choose_call("tap", dice)))
+
+
+def _kill_at_request(dice: random.Random) -> Kill:
+    """The k-th request waits for its answer, its calls committed or not, when the target dies."""
+    number = dice.randint(1, _MOST_REQUESTS)
+    waiting = dice.choice(
+        [
+            Behaviour(delay_seconds=0.5, times=None),
+            Behaviour(status=503, delay_seconds=0.5, times=None),
+            Behaviour(drop="after", times=None),
+            Behaviour(drop="before", times=None),
+        ]
+    )
+    before = (Behaviour(times=number - 1), waiting)
+    return Kill("requests", Fault(after_requests=number), before)
+
+
+def _choose_call(program: str, dice: random.Random) -> Injection:
+    point = dice.choice(sorted(POINTS[program]))
+    places: list[Literal["before", "after", "halfway"]] = ["before", "after"]
+    if (program, point) == ("target", "write"):
+        places.append("halfway")
+    most = _MOST_CALLS[program].get(point, _USUAL_CALLS[program])
+    return Injection(point, dice.randint(1, most), dice.choice(places), signal.SIGKILL)
+
+
+def try_kills(scenario: Scenario, kills: Sequence[Kill]) -> Tried:
+    """Kill run after run, rows changing between them; then run clean, and judge."""
+    struck = 0
+    with scenario:
+        for kill in kills:
+            scenario.script(*kill.behaviours)
+            struck += _has_struck(scenario.run(kill.fault))
+            scenario.ledger.change(events=12)
+        scenario.finish()
+        scenario.ledger.flip_moods()
+        scenario.finish()
+        return Tried(len(kills), struck, scenario.judge())
+
+
+def _has_struck(ends: Ends) -> bool:
+    """Whether a program was killed; a worker's death is the target's failure."""
+    return -signal.SIGKILL in (ends.tap, ends.target) or (ends.tap, ends.target) == (0, 4)
+
+
+def chains(kind: Kind, count: int, dice: random.Random) -> Iterator[list[Kill]]:
+    """So many kills, a few at a time."""
+    kills = [choose_kill(kind, dice) for _ in range(count)]
+    return (kills[start : start + CHAIN] for start in range(0, count, CHAIN))
+
+
+def soak(soak: Soak) -> Iterable[SoakRow]:
+    """Kills of all kinds in all setups."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for kind in KINDS:
+            tally = Tally(f"kill -9: {kind}")
+            dice = soak.dice(kind)
+            plans = list(chains(kind, soak.count(FULL_COUNT // len(KINDS)), dice))
+            scenarios = [
+                Scenario(
+                    soak.nursery,
+                    soak.folder / f"{kind}-{number}",
+                    seed=dice.randrange(10**9),
+                    **SETUPS[number % len(SETUPS)],
+                )
+                for number in range(len(plans))
+            ]
+            for tried, plan in zip(threads.map(try_kills, scenarios, plans), plans, strict=True):
+                tally.add(cases=tried.cases, faults=tried.struck, verdict=tried.verdict)
+                soak.say(f"{tally.scenario}: {tally.cases}")
+                if tried.verdict.violations:
+                    soak.report(f"{tried.verdict.violations} after {plan}")
+            yield tally.row()

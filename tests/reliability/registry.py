@@ -1,0 +1,129 @@
+"""What a long run consists of: functions that try scenarios and return rows of one table."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.reliability.oracle import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.reliability.programs import Nursery
+
+FULL_MINUTES = 60
+SCENARIOS = (
+    "tests.reliability.kills:soak",
+    "tests.reliability.signals:soak",
+)
+"""Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What a scenario needs to know of the run that it is a part of.
+
+    Attributes:
+        nursery: starts the programs.
+        folder: for the scenario's files; empty at first.
+        seed: of all its dice.
+        minutes: how long the whole run may take; at `FULL_MINUTES` all counts are full.
+        say: shows how far it is.
+        report: tells of a case that broke a promise, so that it can be tried again.
+    """
+
+    nursery: Nursery
+    folder: Path
+    seed: int
+    minutes: float = FULL_MINUTES
+    say: Callable[[str], None] = lambda _text: None
+    report: Callable[[str], None] = lambda _text: None
+
+    def count(self, full: int) -> int:
+        """How many of so many cases this run tries; at least one."""
+        return max(round(full * min(self.minutes / FULL_MINUTES, 1)), 1)
+
+    def dice(self, name: str) -> random.Random:
+        """Dice that are the same for the same seed and name."""
+        return random.Random(f"{self.seed} {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class SoakRow:
+    """One line of the table.
+
+    Attributes:
+        scenario: what was done.
+        cases: how many faults were tried.
+        faults: how many of them struck, rather than come too late.
+        verdict: what the oracle says about all of them.
+        seconds: how long it took.
+    """
+
+    scenario: str
+    cases: int
+    faults: int
+    verdict: Verdict
+    seconds: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds up a row while its cases are tried."""
+
+    scenario: str
+    cases: int = 0
+    faults: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    _began: float = field(default_factory=time.monotonic)
+
+    def add(self, *, cases: int, faults: int, verdict: Verdict) -> None:
+        """What some of the cases gave."""
+        self.cases += cases
+        self.faults += faults
+        self.verdict += verdict
+
+    def row(self) -> SoakRow:
+        """The row, now that all is done."""
+        seconds = time.monotonic() - self._began
+        return SoakRow(self.scenario, self.cases, self.faults, self.verdict, seconds)
+
+
+def describe(rows: Iterable[SoakRow]) -> str:
+    """The rows as a table in Markdown."""
+    headings = (
+        "scenario",
+        "cases",
+        "faults injected",
+        "repeats seen",
+        "missing",
+        "corrupt",
+        "spurious",
+        "out of order",
+        "premature states",
+        "repeats with other ids",
+        "uncounted",
+        "seconds",
+    )
+    lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
+    for row in rows:
+        seen = row.verdict
+        numbers = (
+            row.cases,
+            row.faults,
+            seen.repeats,
+            seen.missing,
+            seen.corrupt,
+            seen.spurious,
+            seen.out_of_order,
+            seen.premature_states,
+            seen.repeats_with_other_ids,
+            seen.uncounted,
+            round(row.seconds),
+        )
+        lines.append(f"| {row.scenario} | {' | '.join(f'{number:,}' for number in numbers)} |")
+    return "\n".join(lines) + "\n"
