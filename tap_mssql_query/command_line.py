@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SIGNALLED = 128
+_MANY_OBJECTS = 50_000
+"""After so many new ones garbage is looked for: rows come and go by the block, without cycles."""
 OUTPUT_CLOSED_EXIT_CODE = 141
 """As a shell shows SIGPIPE: whoever read our stdout is gone."""
 
@@ -37,6 +39,7 @@ def _start(program: str) -> None:
     gc.disable()
     module = importlib.import_module(program)
     gc.freeze()
+    gc.set_threshold(_MANY_OBJECTS)
     gc.enable()
     module.main()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Sequence
 
 
 class EncodedCall(msgspec.Struct, gc=False):
@@ -31,6 +33,9 @@ class EncodedCall(msgspec.Struct, gc=False):
     line: bytes = b""
 
 
+_body_of = attrgetter("body")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a destination takes.
@@ -44,6 +49,11 @@ class Limits:
     envelope_bytes: int = 0
     separator_bytes: int = 1
     requests_per_second: float | None = None
+
+
+def bytes_of(calls: Sequence[EncodedCall]) -> int:
+    """Bytes of the calls' bodies."""
+    return sum(map(len, map(_body_of, calls)))
 
 
 def take_batch(waiting: deque[EncodedCall], limits: Limits) -> list[EncodedCall]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING
-from zlib import crc32
 
-from target_pipelines.batching import split_batch
+from target_pipelines.batching import bytes_of, split_batch
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.encoding import decode_call
 from target_pipelines.errors import DeliveryStopped, PipelinesError
@@ -80,9 +79,10 @@ class Delivery:
 
         Raises what made a lane fail, or Interrupted.
         """
+        count = len(self._lanes)
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
         for call in calls:
-            sorted_calls[crc32(call.person.encode()) % len(self._lanes)].append(call)
+            sorted_calls[hash(call.person) % count].append(call)
         for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
             lane.add(its_calls)
         for lane in self._lanes:
@@ -149,7 +149,7 @@ class Delivery:
         self, batch: Sequence[EncodedCall], sender: Sender
     ) -> tuple[Delivered | Refused, int]:
         """Try until the destination has taken or refused the batch. Raises DeliveryStopped."""
-        size = sum(len(call.body) for call in batch)
+        size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
         while True:

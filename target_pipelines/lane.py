@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from target_pipelines.batching import take_batch
+from target_pipelines.batching import bytes_of, take_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Lane:
             return
         with self._changed:
             self._waiting.extend(calls)
-            self._bytes += sum(len(call.body) for call in calls)
+            self._bytes += bytes_of(calls)
             self._changed.notify_all()
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
@@ -70,7 +70,7 @@ class Lane:
             if not self._waiting:
                 return []
             batch = take_batch(self._waiting, self._limits)
-            self._bytes -= sum(len(call.body) for call in batch)
+            self._bytes -= bytes_of(batch)
             self._changed.notify_all()
             return batch
 

@@ -7,6 +7,7 @@ wrote is what the destination gets.
 from __future__ import annotations
 
 import re
+from itertools import islice, repeat, takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,12 +33,10 @@ def group_records(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """The lines, in runs: RECORDs of one stream that have the same before their `record`."""
     start = 0
     while start < len(lines):
-        head = _RECORD_HEAD.match(lines[start])
         end = start + 1
-        if head:
-            opening = head.group()
-            while end < len(lines) and lines[end].startswith(opening):
-                end += 1
+        if head := _RECORD_HEAD.match(lines[start]):
+            alike = map(bytes.startswith, islice(lines, end, None), repeat(head.group()))
+            end += sum(takewhile(bool, alike))
         yield lines[start:end]
         start = end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from target_pipelines.errors import TooManyRejected
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from target_pipelines.dead_letters import DeadLetter, DeadLetters
     from target_pipelines.report import RunReport
 
+_stream_of = attrgetter("stream")
+_epoch_of = attrgetter("epoch")
 _MIN_REJECTED = 100
 """Up to so many dead letters no run is stopped: small samples say little."""
 
@@ -39,9 +42,9 @@ class Settlement:
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
         """The destination has these calls."""
-        for stream, count in Counter(call.stream for call in calls).items():
+        for stream, count in Counter(map(_stream_of, calls)).items():
             self._report.add_delivered(stream, count)
-        for epoch, count in Counter(call.epoch for call in calls).items():
+        for epoch, count in Counter(map(_epoch_of, calls)).items():
             self._acks.settle(epoch, count)
 
     def filter(self, stream: str, epoch: int) -> None:
