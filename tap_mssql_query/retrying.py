@@ -35,9 +35,7 @@ def is_worth_retrying(error: ServerError, attempts: int, seconds: float) -> bool
     """Whether to try again after so many attempts in so many seconds."""
     if error.number in _MAY_BE_PERMANENT:
         return attempts < 2
-    is_transient = error.number in _NUMBERS or (
-        error.number is None and error.sqlstate in _SQLSTATES
-    )
+    is_transient = error.number in _NUMBERS or error.sqlstate in _SQLSTATES
     return is_transient and attempts < MAX_ATTEMPTS and seconds < MAX_SECONDS
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 _NATIVE_NUMBER = re.compile(r"\((\d+)\)\s*(?:\(SQL\w+\)|;|$)")
+# The driver's own errors have numbers, too: 26, or the operating system's 104 for a reset.
+_OF_THE_DRIVER = re.compile(r"\s*\[Microsoft\]\[ODBC Driver[^\]]*\](?!\[SQL Server\])")
 _NOISE = re.compile(
     r"\[(?:Microsoft|unixODBC|FreeTDS|ODBC Driver[^\]]*|SQL Server|Driver Manager)\]"
 )
@@ -44,6 +46,7 @@ _NUMBERS_BY_WORDS = (
 # Microsoft's ODBC driver's own words.
 _SQLSTATES_BY_WORDS = (
     ("Communication link failure", "08S01"),
+    ("an error was encountered during handshakes before login", "08S01"),
     ("TCP Provider: Error code 0x2745", "08S01"),  # aborted
     ("TCP Provider: Error code 0x2746", "08S01"),  # reset
     ("TCP Provider: Error code 0x274C", "08S01"),  # timed out
@@ -84,6 +87,8 @@ _UNREADABLE_WORDS = ("is not yet supported", "Unsupported data type for Arrow")
 
 def number_of(text: str) -> int | None:
     """SQL Server's error number, None if the driver failed before the server spoke."""
+    if _OF_THE_DRIVER.match(text):
+        return None
     for match in _NATIVE_NUMBER.finditer(text):
         if match[1] != "0":
             return int(match[1])

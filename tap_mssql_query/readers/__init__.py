@@ -119,4 +119,4 @@ class Session:
     ) -> ConnectionFailed | QueryFailed:
         sqlstate, text = self._driver.explain(error)
         number = number_of(text)
-        return kind(message_of(text, number), number=number, sqlstate=sqlstate or sqlstate_of(text))
+        return kind(message_of(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate)

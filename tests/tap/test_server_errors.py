@@ -6,7 +6,8 @@ import pytest
 
 from tap_mssql_query.server_errors import message_of, number_of
 
-PYODBC = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
+OWN = " [Microsoft][ODBC Driver 18 for SQL Server]"
+PYODBC = f"{OWN}[SQL Server]"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,8 @@ PYODBC = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
         ("[Microsoft][SQL Server]Invalid object name 'x'.", 208),
         ("[Microsoft]Login timeout expired (0) (SQLDriverConnect)", None),
         ("[Microsoft]TCP Provider: Error code 0x2749", None),
+        (f"{OWN}TCP Provider: Error code 0x68 (104) (SQLExecDirectW)", None),
+        (f"{OWN}Client unable to establish connection (26) (SQLDriverConnect)", None),
     ],
 )
 def test_number_is_found(text: str, number: int | None) -> None:
