@@ -43,6 +43,7 @@ TAP_POINTS: Mapping[str, Place] = {
     "lock": ("tap_mssql_query.stream", "take_run_lock"),
     "query": ("tap_mssql_query.stream", "render_query"),
     "fetch": ("queue:Queue", "get"),
+    "retry": ("tap_mssql_query.retrying", "pause_seconds"),
     "write": ("tap_mssql_query.tap:LineWriter", "write_lines"),
     "move bookmark": ("tap_mssql_query.stream:QueryStream", "_move_bookmark"),
 }
@@ -58,6 +59,7 @@ class Injection:
         number: at which call of it.
         when: around that call.
         signal_number: what the program then sends itself.
+        by_worker: a worker process sends it to itself, rather than to the program.
         removed: names of guards that it runs without; see `guards`.
     """
 
@@ -65,6 +67,7 @@ class Injection:
     number: int = 1
     when: Literal["before", "after", "halfway"] = "before"
     signal_number: int = signal.SIGKILL
+    by_worker: bool = False
     removed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -93,20 +96,24 @@ def find_place(place: Place) -> tuple[Any, str]:
 
 def _armed(function: Callable[..., Any], injection: Injection) -> Callable[..., Any]:
     calls = itertools.count(1)
+    program = os.getpid()  # workers are forked later
+
+    def strike() -> None:
+        os.kill(os.getpid() if injection.by_worker else program, injection.signal_number)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if next(calls) != injection.number:
             return function(*args, **kwargs)
         if injection.when == "halfway":
             file, data = args
-            function(file, data[: len(data) // 2])
-        if injection.when != "after":
-            os.kill(os.getpid(), injection.signal_number)
-            if injection.when == "halfway":
-                return len(data) // 2
+            written = function(file, data[: len(data) // 2])
+            strike()
+            return written
+        if injection.when == "before":
+            strike()
         result = function(*args, **kwargs)
         if injection.when == "after":
-            os.kill(os.getpid(), injection.signal_number)
+            strike()
         return result
 
     return call

@@ -26,7 +26,7 @@ CHAIN = 5
 FULL_COUNT = 2_000
 _PASSED_BYTES = 9_000  # of a first run; the next ones read less
 _MOST_REQUESTS = 12
-_THREADS = 2
+THREADS = 2
 _MOST_CALLS = {
     "target": {"connect": 3, "drain": 1, "add state": 4, "print state": 4, "split": 5, "fsync": 5},
     "tap": {"connect": 4, "fetch": 8, "write": 12},
@@ -97,7 +97,8 @@ def _choose_call(program: str, dice: random.Random) -> Injection:
     if (program, point) == ("target", "write"):
         places.append("halfway")
     most = _MOST_CALLS[program].get(point, _USUAL_CALLS[program])
-    return Injection(point, dice.randint(1, most), dice.choice(places), signal.SIGKILL)
+    by_worker = dice.random() < 0.5
+    return Injection(point, dice.randint(1, most), dice.choice(places), by_worker=by_worker)
 
 
 def try_kills(scenario: Scenario, kills: Sequence[Kill]) -> Tried:
@@ -127,7 +128,7 @@ def chains(kind: Kind, count: int, dice: random.Random) -> Iterator[list[Kill]]:
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """Kills of all kinds in all setups."""
-    with ThreadPoolExecutor(_THREADS) as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         for kind in KINDS:
             tally = Tally(f"kill -9: {kind}")
             dice = soak.dice(kind)

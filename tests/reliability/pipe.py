@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BLOCK_BYTES = 65_536
-_RUN_SECONDS = 60.0
+RUN_SECONDS = 60.0
 _POLL_SECONDS = 0.01
+_STOPPED_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,9 @@ class Pipe:
             )
         for end in (tap_out, target_in, target_out):
             os.close(end)
-        self._threads = [
-            threading.Thread(target=self._pump, args=(from_tap, to_target)),
-            threading.Thread(target=self._keep_states, args=(states,)),
-        ]
+        self._keeper = threading.Thread(target=self._keep_states, args=(states,))
+        pump = threading.Thread(target=self._pump, args=(from_tap, to_target))
+        self._threads = [pump, self._keeper]
         for thread in self._threads:
             thread.start()
 
@@ -95,7 +95,7 @@ class Pipe:
         """The program that the fault strikes from outside."""
         return self.tap if self._fault.struck == "tap" else self.target
 
-    def finish(self, seconds: float = _RUN_SECONDS) -> Ends:
+    def finish(self, seconds: float = RUN_SECONDS) -> Ends:
         """Wait for both ends. Raises TimeoutError if there is one that never comes."""
         try:
             codes = [self._await_end(program, seconds) for program in (self.target, self.tap)]
@@ -111,8 +111,10 @@ class Pipe:
             code = program.wait(_POLL_SECONDS)
             if code is not None:
                 return code
+            is_closed = not self._keeper.is_alive()
             for each in (self.tap, self.target):
-                if each.is_stopped and not self._fault.closes_states:
+                if each.is_stopped and (is_closed or not self._fault.closes_states):
+                    each.wait(_STOPPED_SECONDS)
                     each.signal(signal.SIGCONT)
         raise TimeoutError("a program did not end")
 
@@ -144,7 +146,6 @@ class Pipe:
                     *lines, rest = (rest + block).split(b"\n")
                     for line in lines:
                         self._take_state(line)
-        self.target.signal(signal.SIGCONT)
 
     def _await_stop(self) -> None:
         """Until the target has stopped itself, if it is to do so; it goes on without a reader."""

@@ -19,7 +19,7 @@ from tests.reliability.oracle import (
     Verdict,
     judge,
 )
-from tests.reliability.pipe import NO_FAULT, Fault, Pipe
+from tests.reliability.pipe import NO_FAULT, RUN_SECONDS, Fault, Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +111,8 @@ class Scenario:
             take_state=self._take_state,
         )
 
-    def run(self, fault: Fault = NO_FAULT) -> Ends:
-        """One run to its end."""
+    def run(self, fault: Fault = NO_FAULT, seconds: float = RUN_SECONDS) -> Ends:
+        """One run to its end. Raises TimeoutError if it takes longer."""
         due = self._count_due()
         pipe = self.start(fault)
         if fault.after_requests is not None:
@@ -121,7 +121,7 @@ class Scenario:
                     len(self.collectors[0].requests) + fault.after_requests, 10
                 )
             pipe.struck.signal(fault.signal_number)
-        ends = pipe.finish()
+        ends = pipe.finish(seconds)
         self._note_end(ends, due)
         return ends
 

@@ -1,0 +1,110 @@
+"""`make soak`: every registered scenario with large counts, as one table in docs/reliability.md.
+
+Run as `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code is 1
+if a promise was broken; which case it was stands on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.packaging.conftest import ROOT
+from tests.reliability.programs import Nursery
+from tests.reliability.registry import FULL_MINUTES, SCENARIOS, Soak, SoakRow, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN = "<!-- figures: written by `make soak` -->\n"
+END = "<!-- end of figures -->\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    minutes: float
+    seed: int
+    page: Path
+
+
+def read_options(arguments: Sequence[str] | None = None) -> Options:
+    """The command line; without a seed a new one."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=FULL_MINUTES)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--page", type=Path, default=PAGE)
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def run_scenarios(soak: Soak, names: Iterable[str] = SCENARIOS) -> list[SoakRow]:
+    """The rows of all scenarios, in their order."""
+    return [row for name in names for row in _load(name)(soak)]
+
+
+def _load(name: str) -> Callable[[Soak], Iterable[SoakRow]]:
+    module, _, function = name.partition(":")
+    scenario: Callable[[Soak], Iterable[SoakRow]] = getattr(
+        importlib.import_module(module), function
+    )
+    return scenario
+
+
+def write_figures(page: Path, figures: str) -> None:
+    """Put the figures between the markers of a page, in place of the last ones."""
+    head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page.name} has no markers")
+    page.write_text(f"{head}{BEGIN}{figures}{END}{tail}", encoding="utf-8")
+
+
+def describe_run(options: Options, rows: Sequence[SoakRow], *, day: str, seconds: float) -> str:
+    """The table, and what kind of run it is from."""
+    share = min(options.minutes / FULL_MINUTES, 1)
+    size = "A full run" if share == 1 else f"A run of {share:.0%} of the full counts"
+    return (
+        f"\n{size} on {day}, seed {options.seed}: {seconds / 60:.1f} minutes.\n\n{describe(rows)}\n"
+    )
+
+
+def _show(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
+def _report(failures: list[str], text: str) -> None:
+    failures.append(text)
+    sys.stderr.write(f"\n{text}\n")
+
+
+def main() -> int:
+    """Run everything, write the page, and return the exit code."""
+    options, failures = read_options(), list[str]()
+    sys.stderr.write(f"seed: {options.seed}\n")
+    began = time.monotonic()
+    with Nursery() as nursery, tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        report = functools.partial(_report, failures)
+        soak = Soak(nursery, Path(folder), options.seed, options.minutes, _show, report)
+        rows = run_scenarios(soak)
+    seconds, day = time.monotonic() - began, datetime.now(UTC).date().isoformat()
+    figures = describe_run(options, rows, day=day, seconds=seconds)
+    write_figures(options.page, figures)
+    sys.stdout.write(figures)
+    return 1 if failures or any(row.verdict.violations for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.oracle import Verdict
+from tests.reliability.registry import SCENARIOS, Soak, SoakRow, describe
+from tests.reliability.soak import (
+    BEGIN,
+    END,
+    PAGE,
+    _load,
+    describe_run,
+    read_options,
+    run_scenarios,
+    write_figures,
+)
+
+ROW = SoakRow("kill -9", cases=2000, faults=1990, verdict=Verdict(repeats=12), seconds=61.4)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_registered_scenario_is_there(name):
+    """Each line of the registry names a function."""
+    assert callable(_load(name))
+
+
+def test_rows_of_all_scenarios_are_in_one_table(nursery, tmp_path, monkeypatch):
+    """A function that is registered gets the counts of the run, and its rows are in the table."""
+    import tests.reliability.kills as kills
+
+    def soak(soak: Soak) -> list[SoakRow]:
+        return [SoakRow("mine", soak.count(600), 3, Verdict(missing=1), 2.0)]
+
+    monkeypatch.setattr(kills, "soak", soak)
+    rows = run_scenarios(Soak(nursery, tmp_path, 1, minutes=6), ["tests.reliability.kills:soak"])
+
+    assert describe(rows).splitlines()[2].startswith("| mine | 60 | 3 | 0 | 1 | 0 |")
+
+
+def test_figures_take_the_place_of_the_last_ones(tmp_path):
+    """What stands around the markers stays, and the run's size and seed are said."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}old\n{END}after\n")
+    options = read_options(["--minutes", "6", "--seed", "5"])
+
+    write_figures(page, describe_run(options, [ROW], day="2026-03-02", seconds=372))
+
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "A run of 10% of the full counts on 2026-03-02, seed 5: 6.2 minutes." in text
+    assert "| kill -9 | 2,000 | 1,990 | 12 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 61 |" in text
+
+
+def test_page_without_markers_is_refused(tmp_path):
+    """Figures never go to a page that has no place for them."""
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+
+    with pytest.raises(ValueError, match="markers"):
+        write_figures(page, "figures")
+
+
+def test_page_of_this_repository_has_the_markers():
+    """`make soak` finds its place."""
+    text = PAGE.read_text()
+
+    assert text.index(BEGIN) < text.index(END)
