@@ -39,9 +39,11 @@ class Lane:
         if not calls:
             return
         with self._changed:
+            was_empty = not self._waiting
             self._waiting.extend(calls)
             self._bytes += bytes_of(calls)
-            self._changed.notify_all()
+            if was_empty or self._is_ready():  # else nobody waits for this
+                self._changed.notify_all()
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
         """Wait until there is room for more; False if there is none in time."""

@@ -37,7 +37,7 @@ class MessageIds:
     ) -> None:
         about = (salt, stream, call_type, repr(last_sync_time))
         text = b"".join(part.encode("utf-8", "surrogatepass") + b"\0" for part in about)
-        self._seed = blake2b(text, digest_size=_DIGEST_BYTES).digest()
+        self._seed = blake2b(text, digest_size=_DIGEST_BYTES)
         self._repeats = _Repeats() if counts_repeats else None
 
     def add_to(self, call: bytes) -> bytes:
@@ -49,8 +49,12 @@ class MessageIds:
 
     def add_to_all(self, calls: Sequence[bytes]) -> list[bytes]:
         """The same for several calls, in order."""
-        seed = self._seed
-        digests = [blake2b(seed + call, digest_size=_DIGEST_BYTES).digest() for call in calls]
+        copy_seed = self._seed.copy
+        digests = []
+        for call in calls:
+            digest = copy_seed()
+            digest.update(call)
+            digests.append(digest.digest())
         with_ids = [
             b'{"messageId":"%b",%b' % (hexlify(digest), call[1:])
             for digest, call in zip(digests, calls, strict=True)
