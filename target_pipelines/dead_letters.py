@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.errors import DeliveryStopped
-from target_pipelines.json_numbers import encode_json
+from target_pipelines.json_numbers import INVALID_JSON, decode_object, encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+_TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ class DeadLetters:
     def append(self, lines: bytes) -> None:
         """Append whole lines; when this returns, they are on the disk. Raises DeliveryStopped."""
         try:
-            with locked(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+            with locked(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+                _end_last_line(file)
                 view = memoryview(lines)
                 while view:
                     view = view[os.write(file, view) :]
@@ -68,6 +71,27 @@ class DeadLetters:
                 f"Dead letters cannot be written to {self._path}: {error.strerror}. Make room or "
                 "correct the setting `dead_letter_path`; the state stands at what was settled."
             ) from error
+
+
+def _end_last_line(file: int) -> None:
+    """Cut off the half line of a writer that died, or found the disk full: it was not settled.
+
+    Another letter behind it would be lost with it. A letter that only lacks its end gets one.
+    """
+    start = size = os.fstat(file).st_size
+    tail = b""
+    while start and b"\n" not in tail:
+        start = max(start - _TAIL_BYTES, 0)
+        tail = os.pread(file, size - start, start)
+        if tail.endswith(b"\n"):
+            return
+    last = tail.rpartition(b"\n")[2]
+    try:
+        if last:
+            decode_object(last)
+            os.write(file, b"\n")
+    except INVALID_JSON:
+        os.ftruncate(file, size - len(last))
 
 
 @contextlib.contextmanager

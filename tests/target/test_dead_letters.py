@@ -76,3 +76,24 @@ def test_full_disk_stops_the_run():
         pytest.skip("this system has no /dev/full")
     with pytest.raises(DeliveryStopped, match="No space left on device"):
         DeadLetters(full).add([_letter()])
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        (b'{"a":1}\n{"time":"2026', [{"a": 1}]),
+        (b'{"time":"2026', []),
+        (b'{"a":"' + b"x" * 200_000, []),
+        (b'{"a":1}\n{"b":2}', [{"a": 1}, {"b": 2}]),
+    ],
+    ids=["torn", "torn at the beginning", "torn and long", "only its end is missing"],
+)
+def test_letter_after_a_torn_one_is_whole(tmp_path, left, kept):
+    """A writer that died in mid line, as by a full disk or a kill, spoils no letter after it."""
+    path = tmp_path / "letters.jsonl"
+    path.write_bytes(left)
+
+    DeadLetters(path).add([_letter(1)])
+
+    *before, letter = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert (before, letter["reason"]) == (kept, "reason 1")
