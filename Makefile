@@ -48,5 +48,8 @@ $(BENCH_READY): $(READY)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
+soak: $(READY) ## Faults by the thousand: figures for docs/reliability.md (SOAK="--minutes 6")
+	$(BIN)/python -m tests.reliability.soak $(SOAK)
+
 clean: ## Remove what make made
 	rm -rf $(VENV) $(MELTANO) $(BENCH) demo-output .mypy_cache .pytest_cache .ruff_cache dist build
