@@ -65,11 +65,25 @@ def _sync(file: int) -> None:
             raise
 
 
+def _ends_in_mid_line(path: Path) -> bool:
+    """Whether a writer was killed, or found the disk full: the next call needs a line of its own.
+
+    The half call stays, as another run may be writing; it is no JSON.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as written:
+        written.seek(-1, os.SEEK_END)
+        return written.read() != b"\n"
+
+
 def open_file(settings: TargetSettings) -> FileDestination:
     """Open the file for appending. Raises ConfigurationError."""
     path = Path(settings.output_path)
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        if _ends_in_mid_line(path):
+            os.write(file, b"\n")
     except OSError as error:
         raise ConfigurationError(
             f"Setting `output_path`: {path} cannot be opened ({error.strerror})."
