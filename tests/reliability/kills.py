@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sandbox.collector import Behaviour
+from tests.reliability.guards import POWER
 from tests.reliability.injection import POINTS, Injection
 from tests.reliability.pipe import Fault
 from tests.reliability.registry import Soak, SoakRow, Tally
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.reliability.oracle import Verdict
     from tests.reliability.programs import Ends
 
-Kind = Literal["bytes", "requests", "target calls", "tap calls"]
+Kind = Literal["bytes", "requests", "settling", "target calls", "tap calls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CHAIN = 5
 FULL_COUNT = 2_000
@@ -57,8 +58,11 @@ SETUPS: tuple[dict[str, Any], ...] = (
     {"processes": 2},
     {"destinations": 2},
     {"settings": {"concurrency": 1, "batch_max_calls": 3}},
+    {"removed": (POWER,)},
 )
-"""Options of scenarios; the kills go round them."""
+"""Options of scenarios; the kills go round them. The last one takes each kill for a power cut."""
+SETTLING = ("write", "write", "fsync", "dead letter", "settle", "add state", "print state")
+"""Points around dead letter, acknowledgement and STATE."""
 
 
 def choose_kill(kind: Kind, dice: random.Random) -> Kill:
@@ -69,6 +73,9 @@ def choose_kill(kind: Kind, dice: random.Random) -> Kill:
             return Kill(kind, Fault(struck=struck, after_bytes=dice.randrange(_PASSED_BYTES)))
         case "requests":
             return _kill_at_request(dice)
+        case "settling":
+            failing = Behaviour(status=503, probability=0.2, times=4)
+            return Kill(kind, Fault(target=_choose_call("target", dice, SETTLING)), (failing,))
         case "target calls":
             behaviours = dice.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
             return Kill(kind, Fault(target=_choose_call("target", dice)), behaviours)
@@ -91,8 +98,10 @@ def _kill_at_request(dice: random.Random) -> Kill:
     return Kill("requests", Fault(after_requests=number), before)
 
 
-def _choose_call(program: str, dice: random.Random) -> Injection:
-    point = dice.choice(sorted(POINTS[program]))
+def _choose_call(
+    program: str, dice: random.Random, points: Sequence[str] | None = None
+) -> Injection:
+    point = dice.choice(points or sorted(POINTS[program]))
     places: list[Literal["before", "after", "halfway"]] = ["before", "after"]
     if (program, point) == ("target", "write"):
         places.append("halfway")

@@ -36,6 +36,7 @@ class Scenario:
     """A context manager: the sandbox's SQL Server and the collectors run meanwhile.
 
     Attributes:
+        folder: configurations, state, dead letters, report and log.
         ledger: the rows.
         server: for faults of its own.
         collectors: one for each destination.
@@ -56,7 +57,7 @@ class Scenario:
         removed: tuple[str, ...] = (),
     ) -> None:
         self._nursery = nursery
-        self._folder = folder
+        self.folder = folder
         self._syncs = syncs
         self._removed = removed
         self._processes = processes
@@ -72,7 +73,7 @@ class Scenario:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Scenario:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._stack.enter_context(self.server)
         for collector in self.collectors:
             self._stack.enter_context(collector)
@@ -98,10 +99,10 @@ class Scenario:
         if self._state is not None:
             self._write("state", self._state)
             arguments = ["--state", "state.json"]
-        (self._folder / "report.json").unlink(missing_ok=True)
+        (self.folder / "report.json").unlink(missing_ok=True)
         return Pipe(
             self._nursery,
-            self._folder,
+            self.folder,
             replace(
                 fault,
                 tap=replace(fault.tap, removed=self._removed),
@@ -132,7 +133,7 @@ class Scenario:
         for _ in range(MAX_RUNS):
             if self.run().are_clean:
                 return
-        raise AssertionError(f"no run ended clean: {(self._folder / 'log').read_text()[-4000:]}")
+        raise AssertionError(f"no run ended clean: {(self.folder / 'log').read_text()[-4000:]}")
 
     def judge(self) -> Verdict:
         """The verdict, after a run that ended clean."""
@@ -163,7 +164,7 @@ class Scenario:
         )
 
     def _note_end(self, ends: Ends, due: int) -> None:
-        path = self._folder / "report.json"
+        path = self.folder / "report.json"
         if path.exists():
             report = json.loads(path.read_text())
             parts = report["destinations"].values() if "destinations" in report else [report]
@@ -180,7 +181,7 @@ class Scenario:
         return [self._keys_in(name) for name in self._letter_names()]
 
     def _keys_in(self, name: str) -> list[str]:
-        path = self._folder / name
+        path = self.folder / name
         if not path.exists():
             return []
         keys = []
@@ -230,7 +231,7 @@ class Scenario:
         }
 
     def _write(self, name: str, content: Any) -> None:
-        (self._folder / f"{name}.json").write_text(json.dumps(content))
+        (self.folder / f"{name}.json").write_text(json.dumps(content))
 
 
 def _seen_call(raw: bytes) -> SeenCall:

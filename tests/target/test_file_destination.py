@@ -12,7 +12,7 @@ from tests.target.conftest import record, schema, state
 )
 @pytest.mark.parametrize("processes", [1, 2])
 def test_call_after_half_a_line_is_whole(run_target, tmp_path, left, processes):
-    """What a writer left that was killed, or found the disk full, spoils no call of the next run."""
+    """What a killed writer left, or one that found the disk full, spoils no call after it."""
     path = tmp_path / "calls.jsonl"
     path.write_bytes(left)
     config = {"destination": "file", "output_path": str(path), "processes": processes}
