@@ -148,11 +148,10 @@ class Ledger:
 
     def add_events(self, count: int) -> None:
         """Events; some cannot be calls, and some the collector refuses if it is told to."""
-        values = []
-        for _ in range(count):
-            kind = self._dice.choices(["good", "nameless", "refused"], [90, 5, 5])[0]
-            values.append(self._new_event(kind))
-        self.engine.load(DATABASE, "events", values)
+        kinds = self._dice.choices(["good", "nameless", "refused"], [90, 5, 5], k=count)
+        nameless, refused = self._dice.sample(range(count), 2)
+        kinds[nameless], kinds[refused] = "nameless", "refused"
+        self.engine.load(DATABASE, "events", [self._new_event(kind) for kind in kinds])
 
     def _new_event(self, kind: str) -> tuple[Any, ...]:
         place, person = next(self._places), self._dice.randint(1, PEOPLE_OF_EVENTS)

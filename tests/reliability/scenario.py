@@ -114,13 +114,11 @@ class Scenario:
 
     def run(self, fault: Fault = NO_FAULT, seconds: float = RUN_SECONDS) -> Ends:
         """One run to its end. Raises TimeoutError if it takes longer."""
-        due = self._count_due()
+        due, earlier = self._count_due(), len(self.collectors[0].requests)
         pipe = self.start(fault)
         if fault.after_requests is not None:
             with contextlib.suppress(TimeoutError):
-                self.collectors[0].wait_for_requests(
-                    len(self.collectors[0].requests) + fault.after_requests, 10
-                )
+                self.collectors[0].wait_for_requests(earlier + fault.after_requests)
             pipe.struck.signal(fault.signal_number)
         ends = pipe.finish(seconds)
         self._note_end(ends, due)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.reliability.scenario import Scenario
 
 KILLED_AFTER_STATE = Fault(target=Injection("print state", when="after"))
-FAILING = [Behaviour(status=503, probability=0.5, times=10, seed=3)]
+FAILING = [Behaviour(status=503, probability=0.5, times=12, seed=3)]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ STALLED = [Behaviour(status=503, contains='"userId":"3"', times=3)]
 CASES = {
     "states wait for their rows": Case(
         "premature_states",
-        Fault(after_requests=4),
+        Fault(after_requests=9),
         [Behaviour(times=2), Behaviour(status=503, times=None)],
     ),
     "dead letters before states": Case("premature_states", KILLED_AFTER_STATE),
