@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests.reliability.injection import Injection
-from tests.reliability.kills import KINDS, SETUPS, choose_kill, try_kills
+from tests.reliability.kills import KINDS, SETUPS, chains, choose_kill, try_kills
 from tests.reliability.pipe import Fault
 
 SEED = 20_260_302
@@ -52,3 +52,12 @@ def test_torn_dead_letter_spoils_no_other(scenario):
         assert nameless.key in letters.read_text()
         assert [json.loads(line)["reason"] for line in letters.read_bytes().splitlines()]
         assert not tried.judge().violations
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kills_come_again_with_their_seed(kind):
+    """A case that failed can be tried again; another seed has other ones."""
+    first, again, other = (list(chains(kind, 12, random.Random(seed))) for seed in (1, 1, 2))
+
+    assert first == again != other
+    assert [len(chain) for chain in first] == [5, 5, 2]
