@@ -64,7 +64,7 @@ def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: d
     """
     if 200 <= status <= 299:
         return _judge_success(status, body)
-    if status in _RETRY_STATUSES or status >= 500:
+    if status in _RETRY_STATUSES or not 200 <= status <= 499:  # below 200 it is not the end
         return Retry(f"HTTP {status}", parse_retry_after(headers.get("Retry-After"), now))
     if status in _STOP_STATUSES:
         return Stop(f"HTTP {status}: {_STOP_ADVICE.get(status, 'check endpoint and write_key')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from http import HTTPStatus
 from typing import Any
 
 
@@ -25,6 +26,16 @@ class WholeHeadResponse(http.client.HTTPResponse):
         if lines.last not in (b"\r\n", b"\n"):
             self.close()
             raise http.client.RemoteDisconnected("the answer's head breaks off")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line; every one below 200 but 101 counts as a 100, which is read over.
+
+        RFC 9110, 15.2. http.client would take a 103 for the answer, and the answer that follows
+        for that of the connection's next request.
+        """
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
+        is_interim = 100 <= status <= 199 and status != HTTPStatus.SWITCHING_PROTOCOLS
+        return version, HTTPStatus.CONTINUE if is_interim else status, reason
 
 
 class _Lines:

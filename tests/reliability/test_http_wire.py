@@ -42,8 +42,8 @@ def test_answer_counts_only_when_it_is_whole(server, answer):
 
 
 def test_answer_in_many_packets_is_read(server):
-    """A status after several 100s, long headers, empty lines before the body: still delivered."""
-    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 3
+    """A status after several that are none, and long headers: still delivered."""
+    interim = b"".join(b"HTTP/1.1 %d X\r\nLink: y\r\n\r\n" % status for status in (100, 102, 103))
     padding = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 500) for number in range(50))
     head = b"HTTP/1.1 200 OK\r\n%bContent-Length: 16\r\n\r\n" % padding
 
