@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import logging
@@ -54,11 +56,24 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
             for problem in getattr(error, "problems", (str(error),)):
                 logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
         if exit_code > _SIGNALLED:
-            # At once: at an ordinary exit a driver would wait for the statement that runs, and
-            # Python would try to write what nobody reads.
+            # Not as usual: Python would try to write what nobody reads.
             sys.stderr.flush()
             os._exit(exit_code)
-        sys.exit(exit_code)
+        _exit(exit_code)
+    except SystemExit as end:
+        if end.code:
+            raise
+    _exit(0)
+
+
+def _exit(exit_code: int) -> NoReturn:
+    """End; at once if a thread still waits: at an ordinary exit a driver would wait with it."""
+    if any(thread.daemon for thread in threading.enumerate()):
+        for file in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                file.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
 
 
 def say_unreadable(paths: Sequence[str], error: OSError | ValueError) -> str:

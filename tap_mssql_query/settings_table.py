@@ -65,7 +65,7 @@ CONNECTION_SETTINGS = (
     Setting(
         "query_timeout_seconds",
         {"type": "integer", "minimum": 0},
-        "For a query's first rows; 0 waits for ever.",
+        "For a query's first rows, and for more of them; 0 waits for ever.",
         0,
     ),
     Setting(

@@ -175,7 +175,8 @@ class QueryStream(Stream):
         started = time.monotonic()
         sql = render_query(self.sync_settings.query, times)
         refuse_writing(sql)
-        with contextlib.closing(read_ahead(session.read(sql))) as blocks:
+        reading = read_ahead(session.read(sql), seconds=session.rows_seconds)
+        with contextlib.closing(reading) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self.sync_settings.json_columns)
             self._start_writing(columns, times)
             rows, is_complete = write_rows(self, blocks, columns)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_mssql_query.errors import ConnectionFailed, QueryFailed
+from tap_mssql_query.readers.waiting import wait_for
 from tap_mssql_query.server_errors import message_of, number_of, sqlstate_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "tap-mssql-query"
 """How the server's list of sessions shows the tap."""
+
+_GRACE_SECONDS = 2.0
+"""After a time limit of the driver's: its own error says more, where it has one."""
+_SMALL_ANSWER_SECONDS = 60.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,10 @@ class Driver:
 class Session:
     """One connection. Nothing it does is ever committed.
 
+    Attributes:
+        rows_seconds: how long to wait for rows; None is for ever. The driver's own limit is only
+            for an answer that does not begin.
+
     Raises ConnectionFailed when it cannot be opened.
     """
 
@@ -53,24 +63,45 @@ class Session:
         query_timeout_seconds: int,
     ) -> None:
         self._driver = driver
+        self.rows_seconds = (
+            query_timeout_seconds + _GRACE_SECONDS if query_timeout_seconds else None
+        )
         self._is_reading = False
         try:
-            self._connection = driver.connect(
-                connection_string, login_timeout_seconds, query_timeout_seconds
+            self._connection = wait_for(
+                lambda: driver.connect(
+                    connection_string, login_timeout_seconds, query_timeout_seconds
+                ),
+                login_timeout_seconds + _GRACE_SECONDS,
             )
         except driver.errors as error:
             raise self._server_error(ConnectionFailed, error) from error
+        except TimeoutError as error:
+            message = "The server went silent during the login."
+            raise ConnectionFailed(message, sqlstate="HYT00") from error
 
     def fetch_all(self, sql: str) -> list[Sequence[Any]]:
         """All rows of a small result. Raises QueryFailed."""
-        with self._cursor() as cursor:
-            cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
+        return self._ask(sql, lambda cursor: [tuple(row) for row in cursor.fetchall()])
 
     def run(self, sql: str) -> None:
         """Run a statement that returns no rows. Raises QueryFailed."""
-        with self._cursor() as cursor:
-            cursor.execute(sql)
+        self._ask(sql, lambda _: None)
+
+    def _ask(self, sql: str, take: Callable[[Any], _T]) -> _T:
+        """Run a small statement, which is answered soon or not at all."""
+
+        def ask() -> _T:
+            with self._cursor() as cursor:
+                cursor.execute(sql)
+                return take(cursor)
+
+        try:
+            return wait_for(ask, _SMALL_ANSWER_SECONDS)
+        except TimeoutError as error:
+            self._is_reading = True  # it still does
+            message = f"The server did not answer within {_SMALL_ANSWER_SECONDS:g} s."
+            raise QueryFailed(message) from error
 
     def read(self, sql: str) -> Iterator[pa.RecordBatch]:
         """Run a query; the first block is empty and only shows the columns. Raises QueryFailed.
@@ -102,6 +133,10 @@ class Session:
         """
         if self._is_reading:
             return
+        with contextlib.suppress(TimeoutError):
+            wait_for(self._end, _GRACE_SECONDS)
+
+    def _end(self) -> None:
         for end in (self._connection.rollback, self._connection.close):
             with contextlib.suppress(*self._driver.errors):
                 end()

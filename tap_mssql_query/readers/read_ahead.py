@@ -11,6 +11,8 @@ import threading
 from time import monotonic as clock
 from typing import TYPE_CHECKING
 
+from tap_mssql_query.errors import QueryFailed
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -27,8 +29,12 @@ class _End:
         self.error = error
 
 
-def read_ahead(blocks: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+def read_ahead(
+    blocks: Iterator[pa.RecordBatch], *, seconds: float | None = None
+) -> Generator[pa.RecordBatch, None, None]:
     """The same blocks and the same error at the end.
+
+    Raises QueryFailed if one of them takes longer than so many seconds to come.
 
     Closing the iterator early lets the block that is being fetched be the last, and gives it a
     moment. A reader that hangs in its driver is left there: no driver's cancelling is safe to call
@@ -39,13 +45,23 @@ def read_ahead(blocks: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, No
     reader = threading.Thread(target=_fill, args=(ready, blocks, stopped), daemon=True)
     reader.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := _take(ready, seconds), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         stopped.set()
         _empty(ready, until=reader, deadline=clock() + _CLOSE_SECONDS)
+
+
+def _take(
+    ready: queue.Queue[pa.RecordBatch | _End], seconds: float | None
+) -> pa.RecordBatch | _End:
+    try:
+        return ready.get(timeout=seconds)
+    except queue.Empty:
+        message = "The server went silent: no rows within `query_timeout_seconds`."
+        raise QueryFailed(message) from None
 
 
 def _fill(

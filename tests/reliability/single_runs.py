@@ -1,18 +1,18 @@
-"""Single runs of one program, as a process, for tests that break what is around it."""
+"""Single runs of one program, for tests that break what is around it."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-BIN = Path(sys.executable).parent
+    from tests.reliability.programs import Nursery
+
 TIMEOUT_SECONDS = 100
 
 
@@ -29,37 +29,59 @@ class Done:
         """The lines of stdout, each as JSON: Singer messages or states."""
         return [json.loads(line) for line in self.output.splitlines()]
 
-
-def run_program(
-    name: str, folder: Path, config: Mapping[str, Any], *arguments: str, lines: str = ""
-) -> Done:
-    """Run one of the programs in a folder, to its end."""
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(config))
-    done = subprocess.run(
-        [BIN / name, "--config", path, *arguments],
-        cwd=folder,
-        input=lines,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    def of_type(self, message_type: str) -> list[dict[str, Any]]:
+        """The Singer messages of one type, in order."""
+        return [message for message in self.messages if message["type"] == message_type]
 
 
-def run_target(
-    folder: Path, config: Mapping[str, Any], messages: Sequence[Any], *arguments: str
-) -> Done:
-    """Run the target over messages; texts are lines as they are."""
-    lines = (m if isinstance(m, str) else json.dumps(m) for m in messages)
-    text = "".join(f"{line}\n" for line in lines)
-    return run_program("target-pipelines", folder, config, *arguments, lines=text)
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Both programs, started by the nursery in one folder."""
 
+    nursery: Nursery
+    folder: Path
 
-def run_tap(folder: Path, config: Mapping[str, Any], *arguments: str, state: object = None) -> Done:
-    """Run the tap, from a state if there is one."""
-    if state is not None:
-        (folder / "state.json").write_text(json.dumps(state))
-        arguments = (*arguments, "--state", "state.json")
-    return run_program("tap-mssql-query", folder, config, *arguments)
+    def run_target(
+        self, config: Mapping[str, Any], messages: Sequence[Any], *arguments: str
+    ) -> Done:
+        """Run the target over messages; texts are lines as they are."""
+        lines = (m if isinstance(m, str) else json.dumps(m) for m in messages)
+        text = "".join(f"{line}\n" for line in lines)
+        return self.run("target", config, *arguments, lines=text.encode())
+
+    def run_tap(self, config: Mapping[str, Any], *arguments: str, state: object = None) -> Done:
+        """Run the tap, from a state if there is one; a text is the state file as it is."""
+        if state is not None:
+            text = state if isinstance(state, str) else json.dumps(state)
+            (self.folder / "state.json").write_text(text)
+            arguments = (*arguments, "--state", "state.json")
+        return self.run("tap", config, *arguments)
+
+    def run(
+        self,
+        name: Literal["tap", "target"],
+        config: Mapping[str, Any] | str,
+        *arguments: str,
+        lines: bytes = b"",
+    ) -> Done:
+        """Run a program to its end; a text is the configuration file as it is."""
+        text = config if isinstance(config, str) else json.dumps(config)
+        (self.folder / f"{name}.json").write_text(text)
+        paths = [self.folder / f"{name}.{stream}" for stream in ("in", "out", "log")]
+        paths[0].write_bytes(lines)
+        modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        files = [os.open(path, modes[index > 0], 0o600) for index, path in enumerate(paths)]
+        try:
+            program = self.nursery.start(
+                name,
+                ["--config", f"{name}.json", *arguments],
+                folder=self.folder,
+                files=(files[0], files[1], files[2]),
+            )
+        finally:
+            for file in files:
+                os.close(file)
+        exit_code = program.wait(TIMEOUT_SECONDS)
+        program.kill()
+        assert exit_code is not None, f"{name} hangs: {paths[2].read_text()}"
+        return Done(exit_code, paths[1].read_text(), paths[2].read_text())

@@ -9,11 +9,10 @@ import pytest
 from sandbox.collector import DEFAULT_WRITE_KEY, Collector
 from tests.reliability.amounts import some_of
 from tests.reliability.proxy import DIRECTIONS, KINDS, Direction, Kind, Proxy, Toxic
-from tests.reliability.single_runs import Done, run_target
+from tests.reliability.single_runs import Done, Programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 ROWS = 60
 PERSONS = 7
@@ -32,6 +31,12 @@ PHASES = {
     "up": {"connecting": 0, "in the head": 60, "in the body": 1500, "in a later request": 4000},
     "down": {"before the answer": 0, "in its head": 20, "in its body": 65, "in a later one": 150},
 }
+
+
+@pytest.fixture
+def programs(nursery, tmp_path) -> Programs:
+    """Both programs."""
+    return Programs(nursery, tmp_path)
 
 
 def _cells(kinds: Sequence[Kind]) -> list[tuple[Kind, Direction, int]]:
@@ -64,7 +69,7 @@ def _numbers(collector: Collector) -> list[int]:
 
 
 def _run(
-    folder: Path, url: str, collector: Collector, after: int, **settings: Any
+    programs: Programs, url: str, collector: Collector, after: int, **settings: Any
 ) -> tuple[Done, int]:
     """One run from a state; the state that it leaves. It may not be ahead of what arrived."""
     config = {
@@ -76,7 +81,7 @@ def _run(
         "timeout_seconds": 1,
         **settings,
     }
-    done = run_target(folder, config, _messages(after))
+    done = programs.run_target(config, _messages(after))
     after = done.messages[-1]["after"] if done.output else after
     assert set(range(1, after + 1)) <= set(_numbers(collector)), "a STATE ran ahead"
     return done, after
@@ -99,13 +104,13 @@ def _assert_each_once_or_repeated(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize(("kind", "direction", "phase"), some_of(_cells(KINDS), 16), ids=str)
-def test_connection_that_goes_wrong_once_is_made_up_for(tmp_path, kind, direction, phase):
+def test_connection_that_goes_wrong_once_is_made_up_for(programs, kind, direction, phase):
     """Whatever happens to the first connections, the run succeeds and every row arrives."""
     toxic = _toxic(kind, direction, phase)
     with Collector() as collector, Proxy(collector.port, toxic, toxic) as proxy:
         url = collector.url.replace(str(collector.port), str(proxy.port))
 
-        done, after = _run(tmp_path, url, collector, 0)
+        done, after = _run(programs, url, collector, 0)
 
         assert (done.exit_code, after) == (0, ROWS), done.log
         _assert_each_once_or_repeated(collector)
@@ -118,14 +123,14 @@ def test_connection_that_goes_wrong_once_is_made_up_for(tmp_path, kind, directio
     some_of(_cells([kind for kind in KINDS if kind not in HARMLESS]), 8),
     ids=str,
 )
-def test_connections_that_all_go_wrong_end_the_run_in_time(tmp_path, kind, direction, phase):
+def test_connections_that_all_go_wrong_end_the_run_in_time(programs, kind, direction, phase):
     """The run gives up with exit code 4 after `max_retry_seconds`, and the next one delivers."""
     toxics = [_toxic(kind, direction, phase)] * 1000
     with Collector() as collector, Proxy(collector.port, *toxics) as proxy:
         url = collector.url.replace(str(collector.port), str(proxy.port))
 
-        broken, after = _run(tmp_path, url, collector, 0, max_retry_seconds=1, timeout_seconds=0.5)
-        done, after = _run(tmp_path, collector.url, collector, after)
+        broken, after = _run(programs, url, collector, 0, max_retry_seconds=1, timeout_seconds=0.5)
+        done, after = _run(programs, collector.url, collector, after)
 
         assert broken.exit_code == 4 or phase == LATER, broken.log
         assert (done.exit_code, after) == (0, ROWS), done.log
