@@ -35,6 +35,10 @@ _NUMBERS_BY_WORDS = (
     ("The service has encountered an error processing your request", 40197),
     ("The service is currently busy", 40501),
     ("is not currently available", 40613),
+    ("took a dependency on has aborted", 41301),
+    ("exceeded the maximum number of commit dependencies", 41839),
+    ("Ambiguous column name", 209),
+    ("is invalid in the select list", 8120),
     ("attempted to update a record that has been updated", 41302),
     ("repeatable read validation failure", 41305),
     ("serializable validation failure", 41325),
@@ -105,8 +109,10 @@ def message_of(text: str, number: int | None) -> str:
     if any(words in text for words in _UNREADABLE_WORDS):
         return UNREADABLE_TYPE
     words = " ".join(_NATIVE_NUMBER.sub("", _NOISE.sub("", text)).split())
-    if number is not None and number not in _NUMBERS_THAT_QUOTE_NAMES:
-        words = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", words)
+    is_server_s = number is not None or "[SQL Server]" in text
+    if is_server_s and number not in _NUMBERS_THAT_QUOTE_NAMES:
+        # From the first quote to the last: those within a value are not doubled.
+        words = re.sub(r"'.*'|\".*\"", "'…'", words)
     prefix = f"SQL Server error {number}: " if number is not None else ""
     hint = _HINTS.get(number, "") if number is not None else ""
     return f"{prefix}{words.rstrip('; ')} {hint}".rstrip()
