@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import json
@@ -69,9 +68,11 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
 def _exit(exit_code: int) -> NoReturn:
     """End; at once if a thread still waits: at an ordinary exit a driver would wait with it."""
     if any(thread.daemon for thread in threading.enumerate()):
-        for file in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
-                file.flush()
+        sys.stderr.flush()
+        try:
+            sys.stdout.flush()
+        except OSError:  # what was to be written is lost, and that is no success
+            exit_code = exit_code or 1
         os._exit(exit_code)
     sys.exit(exit_code)
 

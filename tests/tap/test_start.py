@@ -81,3 +81,24 @@ def test_garbage_is_collected_once_loaded(monkeypatch: pytest.MonkeyPatch) -> No
     command_line._start(program.__name__)
     gc.unfreeze()
     assert seen == [True]
+
+
+_UNWRITTEN = """
+import logging, sys, threading
+from tap_mssql_query.command_line import run_program
+def cli():
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    sys.stdout.write("x")
+run_program(cli, logging.getLogger(), ValueError)
+"""
+
+
+@pytest.mark.parametrize(("path", "exit_code"), [("/dev/null", 0), ("/dev/full", 1)])
+def test_output_that_is_not_written_is_no_success(path: str, exit_code: int) -> None:
+    """Also where a thread is left in a driver, and the program ends without waiting for it."""
+    environment = {key: os.environ[key] for key in os.environ if key != "PYTHONUNBUFFERED"}
+    with open(path, "w") as output:  # noqa: PTH123 - a device
+        command = [sys.executable, "-c", _UNWRITTEN]
+        done = subprocess.run(command, stdout=output, env=environment, check=False)
+
+    assert done.returncode == exit_code
