@@ -74,8 +74,14 @@ def _check(message: Mapping[str, Any], kind: str, number: int) -> None:
         raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")
     if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
         raise InputError(f"Line {number} of the input, a SCHEMA, has no object `properties`.")
+    if kind == "SCHEMA" and not _are_texts(message.get("key_properties") or []):
+        raise InputError(f"Line {number} of the input: `key_properties` is no list of texts.")
     if kind != "STATE" and not isinstance(message.get("stream"), str):
         raise InputError(f"Line {number} of the input, a {kind}, has no text `stream`.")
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _unknown_type(kind: str, number: int) -> str:

@@ -75,7 +75,8 @@ def parse_schema(
 
 def _type_of(schema: Any) -> str:
     types = schema.get("type") if isinstance(schema, dict) else None
-    plain = [types] if isinstance(types, str) else [t for t in types or () if t != "null"]
+    several = types if isinstance(types, list) else [types]
+    plain = [each for each in several if each != "null"]
     return plain[0] if len(plain) == 1 and isinstance(plain[0], str) else ""
 
 

@@ -33,6 +33,14 @@ BAD = {
         b'{"type":"SCHEMA","stream":"s","schema":{"type":"object"}}\n',
         "no object `properties`",
     ),
+    "keys that are none": (
+        b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":true}\n',
+        "no list of texts",
+    ),
+    "keys that are no texts": (
+        b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[[]]}\n',
+        "no list of texts",
+    ),
     "state without value": (b'{"type":"STATE","value":null}\n', "no object `value`"),
     "lone surrogate": (b'{"type":"STATE","value":{"a":"\\ud83d"}}\n', "invalid JSON"),
     "no UTF-8": (b'{"type":"STATE","value":{"a":"\xff"}}\n', "invalid JSON"),
