@@ -77,6 +77,8 @@ def log() -> Iterator[io.StringIO]:
 # Lines of the target's stdin
 
 NAMES = st.sampled_from(["userId", "anonymousId", "event", "groupId", "timestamp", "context", "x"])
+NO_VALUES = st.one_of(st.none(), NUMBERS, KEYS, st.lists(st.one_of(NUMBERS, KEYS), max_size=2))
+TYPES = st.one_of(VALUES, VALUES.map(lambda value: {"type": value}))
 RECORDS = st.fixed_dictionaries(
     {"type": st.just("RECORD"), "stream": st.sampled_from(["a", "b"])},
     optional={"record": st.dictionaries(st.one_of(NAMES, KEYS), VALUES, max_size=6)},
@@ -84,14 +86,14 @@ RECORDS = st.fixed_dictionaries(
 SCHEMAS = st.fixed_dictionaries(
     {"type": st.just("SCHEMA"), "stream": st.sampled_from(["a", "b"])},
     optional={
-        "key_properties": st.one_of(st.just([]), VALUES),
+        "key_properties": st.one_of(st.just([]), NO_VALUES),
         "schema": st.one_of(
             VALUES,
             st.fixed_dictionaries(
-                {"properties": st.one_of(st.just({}), st.dictionaries(NAMES, VALUES, max_size=2))},
+                {"properties": st.one_of(st.just({}), st.dictionaries(NAMES, TYPES, max_size=2))},
                 optional={
                     "x-call-type": st.one_of(
-                        st.sampled_from(["identify", "track", "group", "page", "alias"]), VALUES
+                        st.sampled_from(["identify", "track", "group", "page", "alias"]), NO_VALUES
                     ),
                     "x-last-sync-time": st.one_of(st.just(0), VALUES),
                 },
