@@ -1,7 +1,7 @@
-"""A server in a process of its own: what Arrow reads of large objects need.
+"""A server in a process of its own: what reading (max) values with mssql-python needs.
 
-mssql-python holds Python's lock while it waits for the network inside of a (max) value that it
-reads as Arrow; a server in the same process could never send the rest.
+mssql-python holds Python's lock while it waits for the network inside of a (max) value, as Arrow
+and in rows alike; a server in the same process could never send the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.server import SqlServer
-from tests.sandbox.fake_engine import FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +30,9 @@ class SeparateServer:
 
 
 @contextmanager
-def separate_server(answers: str) -> Iterator[SeparateServer]:
-    """Serve what `module:function` returns, until the block ends."""
-    command = [sys.executable, "-m", __name__, answers]
+def separate_server(engine: str) -> Iterator[SeparateServer]:
+    """Serve the engine that `module:function` returns, until the block ends."""
+    command = [sys.executable, "-m", __name__, engine]
     with subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -43,10 +42,9 @@ def separate_server(answers: str) -> Iterator[SeparateServer]:
             yield SeparateServer(int(process.stdout.readline()))
 
 
-def _serve(answers: str) -> None:
-    module, function = answers.split(":")
-    engine = FakeEngine(getattr(import_module(module), function)())
-    with SqlServer(engine) as server:
+def _serve(engine: str) -> None:
+    module, function = engine.split(":")
+    with SqlServer(getattr(import_module(module), function)()) as server:
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         sys.stdin.read()

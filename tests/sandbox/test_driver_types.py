@@ -86,7 +86,7 @@ _READERS = {
 @pytest.fixture(scope="module")
 def server() -> Iterator[SeparateServer]:
     """A server that knows all cases."""
-    with separate_server("tests.sandbox.type_cases:answers") as running:
+    with separate_server("tests.sandbox.type_cases:engine") as running:
         yield running
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox.shop import SYNCS, create_shop
 from sandbox.sql_server.engine import DuckDBEngine
-from sandbox.sql_server.server import SqlServer
 from tests.sandbox.drivers import DRIVERS, odbc18
+from tests.sandbox.separate_server import SeparateServer, separate_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +21,18 @@ _LOCK = (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SqlServer]:
-    """The sample shop, served."""
+def shop() -> DuckDBEngine:
+    """The sample shop."""
     engine = DuckDBEngine()
     create_shop(engine)
-    with SqlServer(engine) as server:
-        yield server
+    return engine
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SeparateServer]:
+    """The sample shop, served."""
+    with separate_server("tests.sandbox.test_engine_drivers:shop") as running:
+        yield running
 
 
 def _fetch(connection: Any, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -39,7 +44,7 @@ def _fetch(connection: Any, sql: str, *parameters: object) -> list[tuple[Any, ..
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_driver_reads_the_shop(server: SqlServer, driver: str) -> None:
+def test_driver_reads_the_shop(server: SeparateServer, driver: str) -> None:
     """Each driver reads every sync of the sample shop, a bound parameter, and the clock."""
     connection = DRIVERS[driver](server, UID="reader")
     for sync in SYNCS:
@@ -54,7 +59,7 @@ def test_driver_reads_the_shop(server: SqlServer, driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_driver_takes_the_lock(server: SqlServer, driver: str) -> None:
+def test_driver_takes_the_lock(server: SeparateServer, driver: str) -> None:
     """An application lock keeps other connections out until its own is closed."""
     holder, other = (DRIVERS[driver](server, UID="reader") for _ in range(2))
     assert _fetch(holder, _LOCK) == [(0,)]
@@ -63,7 +68,7 @@ def test_driver_takes_the_lock(server: SqlServer, driver: str) -> None:
     other.close()
 
 
-def test_driver_commits_and_rolls_back(server: SqlServer) -> None:
+def test_driver_commits_and_rolls_back(server: SeparateServer) -> None:
     """With autocommit off, rollback takes changes back and commit keeps them."""
     connection = odbc18(server, autocommit=False)
     count = "SELECT COUNT(*) FROM user_resolution"
@@ -75,7 +80,7 @@ def test_driver_commits_and_rolls_back(server: SqlServer) -> None:
     connection.close()
 
 
-def test_description_has_its_columns(server: SqlServer) -> None:
+def test_description_has_its_columns(server: SeparateServer) -> None:
     """sp_describe_first_result_set tells names and types of a query that it does not run."""
     connection = odbc18(server, UID="reader")
     query = "SELECT plan_name AS p, monthly_price FROM subscriptions"

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sandbox.sql_server.results import Column, SqlType
 from sandbox.sql_server.time_types import STEPS_PER_DAY, STEPS_PER_SECOND, steps_of_instant
-from tests.sandbox.fake_engine import Answers, table
+from tests.sandbox.fake_engine import FakeEngine, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,14 +177,14 @@ def _all_types(*, nullable: bool) -> list[Column]:
     return [Column(case.name, case.type, nullable) for case in _TYPES]
 
 
-def answers() -> Answers:
-    """A query for each case, by its name, and two for tables with a column of every type."""
+def engine() -> FakeEngine:
+    """It answers a query for each case, by its name, and two for tables with every type."""
     single = {
         case.name: table([Column("v", case.type)], [[case.value], [None]])
         for case in (*CASES, *VARIANTS)
     }
-    return {
-        **single,
+    mixed = {
         "nullable": table(_all_types(nullable=True), mixed_rows(lambda case: case.value)),
         "not null": table(_all_types(nullable=False), [_full_row(lambda case: case.value)] * 2),
     }
+    return FakeEngine({**single, **mixed})
