@@ -17,7 +17,7 @@ from jsonschema_rs import validator_for
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
 from target_pipelines.call_types import person_of
-from target_pipelines.json_numbers import encode_json
+from target_pipelines.json_numbers import encode_json_lines
 from target_pipelines.mapping import MappingProblem, Plan, compile_plan
 from target_pipelines.row_function import NULL, compile_row_function
 
@@ -35,8 +35,8 @@ _HARMLESS = {"type", "properties", "required", "anyOf", "allOf", "title", "descr
 """Keywords of an object's schema that a member which it does not mention cannot break."""
 
 
-Mapped = tuple[bytes, str]
-"""The JSON of a call without its messageId, and whom it is about."""
+_NO_CALL = (b"null", b":{}}")
+"""How JSON ends that is no call: of a row that was left out, or with an empty container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def compile_block_plan(
         return None  # the struct has one level, and the names of the columns
     if any(step.name in (container, "messageId") for step in plan.top.steps):
         return None
-    mentioned = set(_names_in(call_type.schema))
+    mentioned = set(_names_inside(call_type.schema, container))
     passed = [
         _pass_column(step, column_types.get(step.name, ""), keys, is_checked=step.name in mentioned)
         for step in steps
@@ -160,10 +160,11 @@ class BlockPlan:
             {"type": "array", "items": dict(call_type.schema)}, validate_formats=True
         ).is_valid
 
-    def map(self, lines: Sequence[bytes]) -> list[Mapped | None]:
-        """The calls of RECORDs; None for one that must go the other way.
+    def map(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
+        """The calls of RECORDs as JSON without messageIds, and whom each is about.
 
-        Raises one of `INVALID_JSON` if a line is no record with these columns.
+        The JSON is empty for a record that must go the other way. Raises one of `INVALID_JSON` if
+        a line is no record with these columns.
         """
         block = b"".join(lines)
         if not block.isascii():
@@ -173,17 +174,13 @@ class BlockPlan:
         calls = list(map(self._place, rows))
         if not self._are_valid(calls):
             calls = [call if self._is_valid(call) else None for call in calls]
+        people = [person_of(call) if call else "" for call in calls]
         container = self._container
-        mapped: list[Mapped | None] = []
         for call, row in zip(calls, rows, strict=True):
-            if call is None:
-                mapped.append(None)
-                continue
-            person = person_of(call)
-            call[container] = row
-            body = encode_json(call)
-            mapped.append(None if body.endswith(b":{}}") else (body, person))
-        return mapped
+            if call:
+                call[container] = row
+        bodies = encode_json_lines(calls).split(b"\n")[:-1]
+        return [b"" if body.endswith(_NO_CALL) else body for body in bodies], people
 
 
 def _ignores_others(schema: Mapping[str, Any], container: str | None) -> bool:
@@ -195,6 +192,13 @@ def _ignores_others(schema: Mapping[str, Any], container: str | None) -> bool:
         and (container is None or _ignores_others(inner, None))
         and all(_ignores_others(branch, container) for branch in branches)
     )
+
+
+def _names_inside(schema: Mapping[str, Any], container: str) -> Iterator[str]:
+    """All names of the container's members that a schema mentions, at any depth."""
+    yield from _names_in(schema.get("properties", {}).get(container))
+    for branch in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from _names_inside(branch, container)
 
 
 def _names_in(schema: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -108,23 +109,25 @@ class StreamEncoder:
             plan = self._block_plan or self._add_block_plan(lines[0])
             if plan is None:
                 return None
-            mapped = plan.map(lines)
+            bodies, people = plan.map(lines)
         except (*INVALID_JSON, KeyError):
             return None
         room = self._call_max_bytes - _ID_MAX_BYTES
-        fit = [call for call in mapped if call is not None and len(call[0]) <= room]
-        bodies = iter(self._ids.add_to_all([body for body, _ in fit]))
-        if len(fit) == len(lines):
-            stream, call_type = self._stream, self._call_type.name
+        stream, call_type = self._stream, self._call_type.name
+        if all(bodies) and max(map(len, bodies)) <= room:
             return [
                 EncodedCall(body, stream, call_type, person, epoch, line)
-                for body, (_, person), line in zip(bodies, fit, lines, strict=True)
+                for body, person, line in zip(
+                    self._ids.add_to_all(bodies), people, lines, strict=True
+                )
             ]
+        fit = [0 < len(body) <= room for body in bodies]
+        with_ids = iter(self._ids.add_to_all(list(compress(bodies, fit))))
         return [
-            self.encode(decode_object(line)["record"], epoch, line)
-            if call is None or len(call[0]) > room
-            else EncodedCall(next(bodies), self._stream, self._call_type.name, call[1], epoch, line)
-            for call, line in zip(mapped, lines, strict=True)
+            EncodedCall(next(with_ids), stream, call_type, person, epoch, line)
+            if fits
+            else self.encode(decode_object(line)["record"], epoch, line)
+            for fits, person, line in zip(fit, people, lines, strict=True)
         ]
 
     def _add_block_plan(self, line: bytes) -> BlockPlan | None:

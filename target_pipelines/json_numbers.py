@@ -31,6 +31,8 @@ def _encode_other(value: object) -> msgspec.Raw:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-encode_json = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other).encode
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
+encode_json = _encoder.encode
+encode_json_lines = _encoder.encode_lines
 decode_json = msgspec.json.Decoder(float_hook=Number).decode
 decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode

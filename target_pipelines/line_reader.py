@@ -28,12 +28,11 @@ def read_blocks(source: IO[Any]) -> Iterator[list[bytes]]:
     rest: list[bytes] = []
     rest_bytes = 0
     while block := read(_BLOCK_BYTES):
-        head, newline, tail = block.rpartition(b"\n")
-        if newline:
-            yield (b"".join(rest) + head + newline).splitlines(keepends=True)
+        if end := block.rfind(b"\n") + 1:
+            yield b"".join([*rest, memoryview(block)[:end]]).splitlines(keepends=True)
             rest, rest_bytes = [], 0
-        rest.append(tail)
-        rest_bytes += len(tail)
+        rest.append(block[end:])
+        rest_bytes += len(block) - end
         if rest_bytes > MAX_LINE_BYTES:
             raise InputError(
                 f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Leave the column "
