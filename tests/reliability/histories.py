@@ -1,0 +1,168 @@
+"""Histories of writes and polls in time: a model database, read by the tap's own pure code. Pure.
+
+A row is stamped at one moment and committed at a later one; a poll sees what is committed and
+satisfies its query. Moments are seconds by the server's clock.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from tap_mssql_query.query import render_query
+from tap_mssql_query.run_options import RunOptions
+from tap_mssql_query.settings import SyncSettings, parse_settings
+from tap_mssql_query.window import find_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+KINDS: Mapping[str, Callable[[float], float]] = {
+    "datetime": lambda moment: round(moment * 300) / 300,
+    "datetime2": lambda moment: round(moment, 6),
+    "datetime2(0)": round,
+    "unix seconds": int,
+}
+"""What each type of column makes of the moment at which a row is stamped."""
+CHANGES = {
+    "Europe/Berlin": ((2026, 3, 29, 1), (2026, 10, 25, 1)),
+    "America/New_York": ((2026, 3, 8, 7), (2026, 11, 1, 6)),
+    "Australia/Lord_Howe": ((2026, 4, 4, 15), (2026, 10, 3, 15)),
+}
+"""Three zones and the hours, in UTC, at which their clocks change."""
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a history keeps to; the defaults are the promise.
+
+    Attributes:
+        late_seconds: how much longer than `lookback_seconds` a commit may take.
+        includes_equal: the query compares with `>=`, not with `>`.
+        clock_error: how far off the clock is that sets the bookmark: the server's is not.
+        covers_overlap: the lookback of a local-time column has the hour that comes twice in it.
+    """
+
+    late_seconds: int = 0
+    includes_equal: bool = True
+    clock_error: int = 0
+    covers_overlap: bool = True
+
+
+PROMISED = Rules()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What so many histories gave."""
+
+    histories: int = 0
+    rows: int = 0
+    polls: int = 0
+    seen_twice: int = 0
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    stamp: float
+    commit: float
+
+
+def run_histories(count: int, seed: int | str, rules: Rules = PROMISED) -> Counts:
+    """Generate and judge so many histories; the same ones for the same seed."""
+    counts = Counts()
+    for number in range(count):
+        _run_history(random.Random(f"{seed} {number}"), rules, counts)
+    return counts
+
+
+def _run_history(dice: random.Random, rules: Rules, counts: Counts) -> None:
+    zone = dice.choice((None, *CHANGES))
+    start = _begin(dice, zone)
+    lookback = dice.choice((0, 2, 30, 600))
+    overlap = HOUR if zone and rules.covers_overlap else 0
+    rows = [_write(dice, start, lookback + rules.late_seconds) for _ in range(30)]
+    kind = dice.choice(list(KINDS))
+    stamps = [_stored(KINDS[kind](row.stamp), zone) for row in rows]
+    seen = _poll(dice, rows, stamps, _sync(lookback + overlap, dice), rules, start, counts)
+    counts.histories += 1
+    counts.rows += len(rows)
+    counts.missed += seen.count(0)
+    counts.seen_twice += sum(times > 1 for times in seen)
+
+
+def _begin(dice: random.Random, zone: str | None) -> float:
+    """Some hours around a change of the clocks."""
+    change = dice.choice(CHANGES[zone or "Europe/Berlin"])
+    return datetime(*change, tzinfo=UTC).timestamp() - 1.5 * HOUR
+
+
+def _write(dice: random.Random, start: float, longest: int) -> _Row:
+    """A row; every other one is stamped close to a whole second, at the edge of windows."""
+    stamp = start + dice.uniform(0, 3 * HOUR)
+    if dice.random() < 0.5:
+        stamp = int(stamp) + dice.choice((0, 0.001, 0.0017, 0.003, 0.007, 0.997, 0.999))
+    return _Row(stamp, stamp + dice.choice((0, dice.uniform(0, longest), longest)))
+
+
+def _stored(stamp: float, zone: str | None) -> float:
+    """A stamp as a query sees it: of an hour that comes twice, the server takes the first."""
+    if zone is None:
+        return stamp
+    local = datetime.fromtimestamp(stamp, ZoneInfo(zone)).replace(fold=0)
+    return local.timestamp()
+
+
+def _sync(lookback: int, dice: random.Random) -> SyncSettings:
+    sync: dict[str, Any] = {
+        "name": "users",
+        "type": "identify",
+        "query": f"SELECT {dice.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
+        "lookback_seconds": lookback,
+        **dice.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
+    }
+    login = {"host": "h", "database": "d", "username": "u", "password": "p"}
+    return parse_settings({**login, "syncs": [sync]}).syncs[0]
+
+
+def _poll(
+    dice: random.Random,
+    rows: list[_Row],
+    stamps: list[float],
+    sync: SyncSettings,
+    rules: Rules,
+    start: float,
+    counts: Counts,
+) -> list[int]:
+    """How often each row is seen by polls at random moments, some of them failing."""
+    seen, state = [0] * len(rows), dict[str, Any]()
+    edges = [row.stamp + dice.uniform(-1, 1) for row in dice.sample(rows, 10)]
+    moments = sorted([start + dice.uniform(0, 4 * HOUR) for _ in range(10)] + edges)
+    for moment in [*moments, start + 6 * HOUR]:
+        now = int(moment) + rules.clock_error
+        times = find_window(sync, RunOptions(), state, now=now)
+        if times is None:
+            continue
+        counts.polls += 1
+        since = _since(render_query(sync.query, times))
+        snapshot = moment + dice.uniform(0, 0.5)
+        if dice.random() < 0.1 and moment != start + 6 * HOUR:
+            continue  # it failed: its rows may be out, its bookmark stays
+        for index, row in enumerate(rows):
+            is_after = stamps[index] > since or (rules.includes_equal and stamps[index] == since)
+            seen[index] += row.commit <= snapshot and is_after
+        state = {"bookmarks": {"users": {"last_sync_time": times.sync_time}}}
+    return seen
+
+
+def _since(sql: str) -> float:
+    """The moment in the query that the tap made."""
+    if literal := re.search(r"CAST\('([^']+)' AS datetime2", sql):
+        return datetime.fromisoformat(literal[1]).replace(tzinfo=UTC).timestamp()
+    return float(sql.split()[1])
