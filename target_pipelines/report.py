@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from target_pipelines.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -196,7 +198,17 @@ def print_summaries(reports: Mapping[str, RunReport]) -> None:
 
 
 def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
-    """Write the summary as JSON: a destination's, or with several, `destinations` by name."""
+    """Write the summary as JSON: a destination's, or with several, `destinations` by name.
+
+    Raises ConfigurationError, unless another error ends the run: that one is more important.
+    """
+    ending = sys.exception()
     entries = {name: report.to_json() for name, report in reports.items()}
     summary = {"destinations": entries} if len(entries) > 1 else next(iter(entries.values()))
-    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        problem = f"Setting `report_path`: {path} cannot be written ({error.strerror})."
+        if ending is None:
+            raise ConfigurationError(problem) from error
+        sys.stderr.write(f"{problem}\n")
