@@ -9,6 +9,7 @@ its owner only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from dataclasses import asdict, dataclass
@@ -66,6 +67,8 @@ class DeadLetters:
                 while view:
                     view = view[os.write(file, view) :]
                 os.fsync(file)
+                if not _is_at(file, self._path):
+                    raise FileNotFoundError(errno.ENOENT, "it was deleted in the meantime")
         except OSError as error:
             raise DeliveryStopped(
                 f"Dead letters cannot be written to {self._path}: {error.strerror}. Make room or "
@@ -94,15 +97,22 @@ def _end_last_line(file: int) -> None:
         os.ftruncate(file, size - len(last))
 
 
+def _is_at(file: int, path: Path) -> bool:
+    """Whether the path still leads to the open file."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False
+
+
 @contextlib.contextmanager
 def locked(path: Path, flags: int) -> Iterator[int]:
     """The open file at a path, locked against other targets and replays. Raises OSError."""
     while True:
         file = os.open(path, flags, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
-        if os.path.samestat(os.fstat(file), path.stat()):
+        if _is_at(file, path):
             break
-        os.close(file)  # a replay has put another file in its place
+        os.close(file)  # it was deleted, or a replay has put another file in its place
     try:
         yield file
     finally:

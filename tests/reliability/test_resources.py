@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from target_pipelines.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.errors import DeliveryStopped
 
 TARGET = Path(sys.executable).with_name("target-pipelines")
 SECRET = "zoë-canary"
@@ -92,3 +96,60 @@ def test_next_run_with_room_loses_nothing(tmp_path, rows, name):
     assert SECRET not in full.stderr
     assert (again.returncode, json.loads(again.stdout)) == (0, STATE["value"]), again.stderr
     assert len(_lines(tmp_path / name)) >= len(rows)
+
+
+@pytest.mark.parametrize(
+    ("setting", "exit_code"), [("output_path", 2), ("dead_letter_path", 4), ("report_path", 2)]
+)
+def test_folder_that_takes_no_file_is_said(tmp_path, setting, exit_code):
+    """Where no file can be made, by root neither, the run fails and names the path."""
+    run = _run(tmp_path, [*ROWS, *BAD], **{setting: "/proc/none.jsonl"})
+
+    assert run.returncode == exit_code, run.stderr
+    assert "/proc/none.jsonl" in run.stderr
+    assert SECRET not in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_full_stdout_fails_the_run(tmp_path):
+    """A STATE that cannot be printed is no success, and no row is shown."""
+    with Path("/dev/full").open("w") as full:
+        run = _run(tmp_path, ROWS, stdout=full)
+
+    assert run.returncode != 0
+    assert SECRET not in run.stderr
+
+
+@pytest.mark.parametrize("limits", ["ulimit -n 12", "ulimit -v 600000"])
+def test_small_limits_suffice(tmp_path, limits):
+    """Few open files and little memory are enough: nothing is lost."""
+    run = _run(tmp_path, [*ROWS, *BAD], limits=limits)
+
+    assert run.returncode == 0, run.stderr
+    assert len(_lines(tmp_path / "calls.jsonl")) == len(ROWS)
+    assert len(_lines(tmp_path / "dead_letters.jsonl")) == len(BAD)
+
+
+def _letter(reason: str) -> DeadLetter:
+    return DeadLetter(stream="s", call_type="track", destination="file", reason=reason)
+
+
+def test_letters_after_a_deletion_are_in_a_new_file(tmp_path):
+    """A file that is deleted in mid run is made again by the next letter."""
+    path = tmp_path / "letters.jsonl"
+    letters = DeadLetters(path)
+    letters.add([_letter("first")])
+    path.unlink()
+
+    letters.add([_letter("second")])
+
+    assert [line["reason"] for line in _lines(path)] == ["second"]
+
+
+def test_letter_that_is_deleted_while_it_is_written_stops_the_run(tmp_path, monkeypatch):
+    """No STATE may cover a letter whose file is gone before it is settled."""
+    path = tmp_path / "letters.jsonl"
+    monkeypatch.setattr(os, "fsync", lambda _file: path.unlink())
+
+    with pytest.raises(DeliveryStopped, match="deleted in the meantime"):
+        DeadLetters(path).add([_letter("lost")])
