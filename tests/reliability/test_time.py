@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from sandbox.sql_server.engine import DuckDBEngine
+from sandbox.sql_server.server import SqlServer
 from tests.reliability.histories import Rules, run_histories
+from tests.reliability.single_runs import Programs
 
 SEED = 20_260_306
 
@@ -38,3 +43,24 @@ def test_clock_that_is_behind_only_repeats():
 def test_histories_come_again_with_their_seed():
     """A history that failed can be tried again."""
     assert run_histories(20, 1) == run_histories(20, 1) != run_histories(20, 2)
+
+
+@pytest.mark.parametrize(("delay", "is_read"), [(30, True), (31, False)])
+def test_late_commit_is_read_over_the_wire(nursery, tmp_path, delay, is_read):
+    """A row that came half a minute late is read with a lookback of that length, no later one."""
+    now = 1_790_000_000
+    engine = DuckDBEngine(clock=lambda: datetime.fromtimestamp(now, UTC))
+    engine.create_database("shop")
+    engine.add_login("reader", "Sandbox-1", role="reader")
+    engine.run("shop", "CREATE TABLE late (id int, at int)")
+    query = "SELECT id FROM late WHERE at >= {{last_sync_time}}"
+    sync = {"name": "late", "type": "identify", "query": query, "lookback_seconds": 30}
+    login = {"username": "reader", "password": "Sandbox-1", "database": "shop", "encrypt": "no"}
+    with SqlServer(engine) as server:
+        config = {**login, "host": "127.0.0.1", "port": server.port, "syncs": [sync]}
+        tap = Programs(nursery, tmp_path)
+        first = tap.run_tap(config).of_type("STATE")[-1]["value"]
+        engine.run("shop", f"INSERT INTO late VALUES (1, {now - delay})")
+        second = tap.run_tap(config, state=first)
+
+    assert bool(second.of_type("RECORD")) == is_read, second.log
