@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_pipelines.acks import Acks
 from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
-from target_pipelines.errors import OutputClosed
+from target_pipelines.errors import DeliveryError, OutputClosed
 from target_pipelines.json_numbers import encode_json
 from target_pipelines.pipeline import Pipeline
 from target_pipelines.route import Route
@@ -88,8 +88,13 @@ def _as_dry_run(
 
 
 def print_state(write: Write, state: State) -> None:
-    """Print a state on stdout. Raises OutputClosed."""
+    """Print a state on stdout. Raises OutputClosed or DeliveryError."""
     try:
         write(encode_json(state) + b"\n")
     except BrokenPipeError as error:
         raise OutputClosed("stdout was closed; no further state can be kept") from error
+    except OSError as error:
+        raise DeliveryError(
+            f"A state cannot be written to stdout ({error.strerror}). Make room and run it again: "
+            "what no state covers comes once more, with the same messageIds."
+        ) from error

@@ -112,15 +112,17 @@ def test_folder_that_takes_no_file_is_said(tmp_path, setting, exit_code):
 
 
 def test_full_stdout_fails_the_run(tmp_path):
-    """A STATE that cannot be printed is no success, and no row is shown."""
+    """A STATE that cannot be printed is no success; the message says why, and shows no row."""
     with Path("/dev/full").open("w") as full:
         run = _run(tmp_path, ROWS, stdout=full)
 
-    assert run.returncode != 0
+    assert run.returncode == 4, run.stderr
+    assert "stdout (No space left on device)" in run.stderr
     assert SECRET not in run.stderr
+    assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("limits", ["ulimit -n 12", "ulimit -v 600000"])
+@pytest.mark.parametrize("limits", ["ulimit -n 12", "ulimit -v 1500000"])
 def test_small_limits_suffice(tmp_path, limits):
     """Few open files and little memory are enough: nothing is lost."""
     run = _run(tmp_path, [*ROWS, *BAD], limits=limits)
