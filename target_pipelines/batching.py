@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Sequence
 
 
@@ -33,9 +33,6 @@ class EncodedCall(msgspec.Struct, gc=False):
     line: bytes = b""
 
 
-_body_of = attrgetter("body")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a destination takes.
@@ -53,20 +50,59 @@ class Limits:
 
 def bytes_of(calls: Sequence[EncodedCall]) -> int:
     """Bytes of the calls' bodies."""
-    return sum(map(len, map(_body_of, calls)))
+    return sum([len(call.body) for call in calls])
 
 
-def take_batch(waiting: deque[EncodedCall], limits: Limits) -> list[EncodedCall]:
-    """Take calls from the front: at least one, and no more than fit in one batch."""
-    room = limits.batch_max_bytes - limits.envelope_bytes + limits.separator_bytes
-    separator_bytes = limits.separator_bytes
-    count = 0
-    for call in waiting:
-        room -= separator_bytes + len(call.body)
-        if room < 0 or count == limits.batch_max_calls:
-            break
-        count += 1
-    return [waiting.popleft() for _ in range(max(count, 1))]
+class CallQueue:
+    """Calls that wait for their turn in a batch; not safe for several threads.
+
+    Attributes:
+        bytes: of the bodies that wait, with a separator after each.
+    """
+
+    def __init__(self, limits: Limits, calls: Sequence[EncodedCall] = ()) -> None:
+        self._limits = limits
+        self._room_bytes = limits.batch_max_bytes - limits.envelope_bytes + limits.separator_bytes
+        self._calls: list[EncodedCall] = []
+        self._ends: list[int] = []  # where each call ends, in the bytes of all that ever came
+        self._start = 0
+        self.add(calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that wait."""
+        return self._ends[-1] - self._start if self._ends else 0
+
+    @property
+    def has_full_batch(self) -> bool:
+        """Whether waiting longer would not make the next batch any larger."""
+        most_calls = self._limits.batch_max_calls
+        return self.bytes >= self._room_bytes or (most_calls is not None and len(self) >= most_calls)
+
+    def add(self, calls: Sequence[EncodedCall]) -> None:
+        """Put calls at the end."""
+        separator_bytes = self._limits.separator_bytes
+        sizes = [len(call.body) + separator_bytes for call in calls]
+        self._calls += calls
+        self._ends += islice(accumulate(sizes, initial=self._start + self.bytes), 1, None)
+
+    def take_batch(self) -> list[EncodedCall]:
+        """Take calls from the front: at least one if there is any, and no more than one batch."""
+        count = max(bisect_right(self._ends, self._start + self._room_bytes), 1)
+        if self._limits.batch_max_calls is not None:
+            count = min(count, self._limits.batch_max_calls)
+        batch = self._calls[:count]
+        if batch:
+            self._start = self._ends[len(batch) - 1]
+        del self._calls[:count], self._ends[:count]
+        return batch
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._calls, self._ends = [], []
 
 
 def split_batch(batch: list[EncodedCall]) -> tuple[list[EncodedCall], list[EncodedCall]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import TYPE_CHECKING
 
-from target_pipelines.batching import bytes_of, take_batch
+from target_pipelines.batching import CallQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +25,9 @@ class Lane:
     """
 
     def __init__(self, limits: Limits, max_age_seconds: float = MAX_BATCH_AGE_SECONDS) -> None:
-        self._limits = limits
         self._max_age_seconds = max_age_seconds
         self._room_bytes = min(4 * limits.batch_max_bytes, 4 * _MIN_ROOM_BYTES)
-        self._waiting: deque[EncodedCall] = deque()
-        self._bytes = 0
+        self._waiting = CallQueue(limits)
         self._is_ended = False
         self._changed = threading.Condition()
 
@@ -40,15 +37,14 @@ class Lane:
             return
         with self._changed:
             was_empty = not self._waiting
-            self._waiting.extend(calls)
-            self._bytes += bytes_of(calls)
+            self._waiting.add(calls)
             if was_empty or self._is_ready():  # else nobody waits for this
                 self._changed.notify_all()
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
         """Wait until there is room for more; False if there is none in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._bytes <= self._room_bytes, timeout_seconds)
+            return self._changed.wait_for(self._has_room, timeout_seconds)
 
     def end(self) -> None:
         """No more calls will come."""
@@ -60,7 +56,6 @@ class Lane:
         """Drop what waits, and let nobody wait any longer: the run stops."""
         with self._changed:
             self._waiting.clear()
-            self._bytes = 0
             self._is_ended = True
             self._changed.notify_all()
 
@@ -69,16 +64,12 @@ class Lane:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_ended)
             self._changed.wait_for(self._is_ready, self._max_age_seconds)
-            if not self._waiting:
-                return []
-            batch = take_batch(self._waiting, self._limits)
-            self._bytes -= bytes_of(batch)
+            batch = self._waiting.take_batch()
             self._changed.notify_all()
             return batch
 
+    def _has_room(self) -> bool:
+        return self._waiting.bytes <= self._room_bytes
+
     def _is_ready(self) -> bool:
-        is_full = self._bytes >= self._limits.batch_max_bytes or (
-            self._limits.batch_max_calls is not None
-            and len(self._waiting) >= self._limits.batch_max_calls
-        )
-        return self._is_ended or is_full
+        return self._is_ended or self._waiting.has_full_batch

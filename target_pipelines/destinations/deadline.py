@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
 class Deadline:
     """Ends the requests of one session that take too long, whatever they are waiting for.
 
+    One thread watches them all: a timer for each request would cost more than the request.
+
     Attributes:
         is_over: whether the last `limit` came to its end.
     """
 
-    def __init__(self, session: requests.Session) -> None:
+    def __init__(self, session: requests.Session, seconds: float) -> None:
         self.is_over = False
+        self._seconds = seconds
+        self._end = math.inf
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._connection: Any = None
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1)
         adapter.poolmanager.pool_classes_by_scheme = {
@@ -50,16 +59,33 @@ class Deadline:
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 
     @contextlib.contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
+    def limit(self) -> Iterator[None]:
         """Let the block take so long; then its connection is cut, which raises in the block."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="deadline", daemon=True)
+            self._watcher.start()
         self.is_over = False
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
+        self._end = time.monotonic() + self._seconds
         try:
             yield
         finally:
-            timer.cancel()
+            with self._lock:  # whatever is cut is this block's
+                self._end = math.inf
+
+    def close(self) -> None:
+        """No block will follow; again does no harm."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        """Wait as long as a block may take, at most: so none that begins meanwhile is missed."""
+        wait_seconds = self._seconds
+        while not self._closed.wait(wait_seconds):
+            with self._lock:
+                left_seconds = self._end - time.monotonic()
+                if left_seconds <= 0:
+                    self._cut()
+                    self._end = math.inf
+            wait_seconds = min(left_seconds, self._seconds) if left_seconds > 0 else self._seconds
 
     def _cut(self) -> None:
         self.is_over = True

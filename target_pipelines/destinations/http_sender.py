@@ -33,7 +33,7 @@ class HttpSender:
         self._timeout_seconds = settings.timeout_seconds
         self._is_packed = settings.gzip
         self._session = _open_session(profile, settings)
-        self._deadline = Deadline(self._session)
+        self._deadline = Deadline(self._session, settings.timeout_seconds)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """POST the calls as one request. The same calls make the same bytes each time."""
@@ -42,7 +42,7 @@ class HttpSender:
         if self._is_packed:
             body = gzip.compress(body, mtime=0)
         try:
-            with self._deadline.limit(self._timeout_seconds):
+            with self._deadline.limit():
                 return self._post(url, body)
         except (requests.RequestException, HTTPError) as error:
             kind = "timeout" if self._deadline.is_over else _kind_of(error)
@@ -59,6 +59,7 @@ class HttpSender:
 
     def close(self) -> None:
         """Close the connection; again does no harm."""
+        self._deadline.close()
         self._session.close()
 
 

@@ -6,12 +6,11 @@ Those on limits, delivery and closing hold for any destination, the others for t
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_pipelines.batching import take_batch
+from target_pipelines.batching import CallQueue
 from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop
 from target_pipelines.testing.call_types import MARK
 from target_pipelines.testing.servers import Receiver
@@ -97,7 +96,7 @@ def check_repeat(trial: Trial) -> None:
     before = len(trial.server.received())
     trial.server.script([{"status": 503}])
     with trial.open() as (opened, sender):
-        batch = take_batch(deque(CALLS), opened.limits)
+        batch = CallQueue(opened.limits, CALLS).take_batch()
         outcomes = [sender.send(batch), sender.send(batch)]
     first, second = trial.server.received()[before:]
     trial.require(isinstance(outcomes[1], Delivered), f"did not repeat a batch: {outcomes[1]}")
@@ -194,10 +193,10 @@ def check_close(trial: Trial) -> None:
 
 def _check_arrival(trial: Trial, calls: Sequence[EncodedCall]) -> None:
     before = len(trial.server.received())
-    waiting = deque(calls)
     with trial.open() as (opened, sender):
-        while waiting:
-            outcome = sender.send(take_batch(waiting, opened.limits))
+        waiting = CallQueue(opened.limits, calls)
+        while batch := waiting.take_batch():
+            outcome = sender.send(batch)
             trial.require(isinstance(outcome, Delivered), f"did not deliver a batch: {outcome}")
     content = b"\n".join(request.content for request in trial.server.received()[before:])
     position = 0

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
 
-from target_pipelines.batching import EncodedCall, Limits, split_batch, take_batch
+from target_pipelines.batching import CallQueue, EncodedCall, Limits, split_batch
 
 
-def _calls(*sizes: int) -> deque[EncodedCall]:
-    return deque(EncodedCall(b"x" * size, "s", "track", str(size), 0) for size in sizes)
+def _calls(*sizes: int) -> list[EncodedCall]:
+    return [EncodedCall(b"x" * size, "s", "track", str(size), 0) for size in sizes]
 
 
 def _limits(batch_max_bytes: int, batch_max_calls: int | None = None) -> Limits:
@@ -25,21 +23,45 @@ def _limits(batch_max_bytes: int, batch_max_calls: int | None = None) -> Limits:
 )
 def test_batch_is_as_full_as_the_limit_allows(batch_max_bytes, taken):
     """Envelope and commas count: a batch has exactly the calls whose bytes fit."""
-    assert len(take_batch(_calls(10, 10, 10), _limits(batch_max_bytes))) == taken
+    waiting = CallQueue(_limits(batch_max_bytes), _calls(10, 10, 10))
+
+    assert len(waiting.take_batch()) == taken
+    assert waiting.bytes == 11 * (3 - taken)
 
 
 def test_batch_has_no_more_calls_than_allowed():
     """The number of calls is a limit of its own."""
-    assert len(take_batch(_calls(1, 1, 1), _limits(1000, batch_max_calls=2))) == 2
+    waiting = CallQueue(_limits(1000, batch_max_calls=2), _calls(1, 1, 1))
+
+    assert len(waiting.take_batch()) == 2
 
 
 def test_calls_leave_from_the_front():
-    """What is not taken stays, in order."""
-    waiting = _calls(1, 2, 3)
+    """What is not taken stays, in order, and more may come."""
+    waiting = CallQueue(_limits(1000, batch_max_calls=2), _calls(1, 2, 3))
 
-    batch = take_batch(waiting, _limits(1000, batch_max_calls=2))
+    batches = [waiting.take_batch()]
+    waiting.add(_calls(4))
+    batches += [waiting.take_batch(), waiting.take_batch()]
 
-    assert [call.person for call in (*batch, *waiting)] == ["1", "2", "3"]
+    assert [[call.person for call in batch] for batch in batches] == [["1", "2"], ["3", "4"], []]
+
+
+def test_call_that_is_too_large_leaves_alone():
+    """Nothing waits for ever: the destination says what it thinks of it."""
+    waiting = CallQueue(_limits(12 + 5), _calls(10, 10))
+
+    assert len(waiting.take_batch()) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_full"), [((), False), ((20,), False), ((10, 9), False), ((10, 10), True)]
+)
+def test_batch_is_full_when_waiting_adds_nothing(sizes, is_full):
+    """Exactly full is full; a call more would have to wait."""
+    waiting = CallQueue(_limits(12 + 21), _calls(*sizes))
+
+    assert waiting.has_full_batch == is_full
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
