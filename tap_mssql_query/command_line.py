@@ -28,7 +28,7 @@ def tap() -> None:
 
 def target() -> None:
     """The console script `target-pipelines`."""
-    _start("target_pipelines.target")
+    _start("target_pipelines.command_line")
 
 
 def _start(program: str) -> None:
@@ -77,12 +77,12 @@ def _exit(exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def say_unreadable(paths: Sequence[str], error: OSError | ValueError) -> str:
+def say_unreadable(paths: Sequence[str], error: OSError | ValueError | TypeError) -> str:
     """The message for configuration files that cannot be read."""
     return f"The configuration {', '.join(paths)} cannot be read: {reason_of(error)}."
 
 
-def reason_of(error: OSError | ValueError) -> str:
+def reason_of(error: OSError | ValueError | TypeError) -> str:
     """Why, without a piece of the file: it may hold a password."""
     if isinstance(error, json.JSONDecodeError):
         return f"no JSON at line {error.lineno}, column {error.colno}"

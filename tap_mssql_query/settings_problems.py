@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from jsonschema import Draft202012Validator
-
 from tap_mssql_query.query import VARIABLES, find_unknown_variables
-from tap_mssql_query.settings_schema import complaint_of
+from tap_mssql_query.settings_schema import complaint_of, find_errors
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
@@ -22,10 +20,7 @@ if TYPE_CHECKING:
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
     """All problems of shape, and the problems of meaning of whatever has the right shape."""
-    validator = Draft202012Validator(CONFIG_JSONSCHEMA)
-    errors = sorted(
-        validator.iter_errors(dict(config)), key=lambda error: list(map(str, error.path))
-    )
+    errors = find_errors(CONFIG_JSONSCHEMA, config)
     shape = [f"{_place_of(error, config)} {complaint_of(error)}." for error in errors]
     places = {tuple(error.absolute_path)[:2] for error in errors}
     if ("syncs",) in places or "syncs" not in config:

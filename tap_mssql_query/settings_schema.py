@@ -43,6 +43,16 @@ def _property_of(setting: Setting) -> dict[str, Any]:
     return {**schema, "secret": True, "writeOnly": True} if setting.secret else schema
 
 
+def find_errors(schema: Mapping[str, Any], config: Mapping[str, Any]) -> list[ValidationError]:
+    """What breaks a schema, in the order of the places."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow
+
+    return sorted(
+        Draft202012Validator(schema).iter_errors(dict(config)),
+        key=lambda error: list(map(str, error.path)),
+    )
+
+
 def complaint_of(error: ValidationError) -> str:
     """What is wrong, in words that never hold the value: it may be a password."""
     expected: Any = error.validator_value

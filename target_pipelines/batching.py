@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -79,8 +80,8 @@ class CallQueue:
     @property
     def has_full_batch(self) -> bool:
         """Whether waiting longer would not make the next batch any larger."""
-        most_calls = self._limits.batch_max_calls
-        return self.bytes >= self._room_bytes or (most_calls is not None and len(self) >= most_calls)
+        most_calls = self._limits.batch_max_calls or math.inf
+        return self.bytes >= self._room_bytes or len(self) >= most_calls
 
     def add(self, calls: Sequence[EncodedCall]) -> None:
         """Put calls at the end."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from jsonschema import Draft202012Validator, SchemaError
 from jsonschema_rs import validator_for
 
 from target_pipelines.errors import PluginError
@@ -63,6 +62,8 @@ def check_schema(call_type: CallType, plugin: str) -> None:
 
 def _find_fault(schema: Mapping[str, Any]) -> str:
     """What is wrong with a schema, in the words of jsonschema; empty if that finds nothing."""
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - slow
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:

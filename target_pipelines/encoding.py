@@ -9,8 +9,6 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import relevance
 from jsonschema_rs import validator_for
 
 from tap_mssql_query.settings_schema import complaint_of
@@ -189,6 +187,9 @@ def find_reason(schema: Mapping[str, Any], call: Json) -> str:
 
     The call has plain JSON types, as a decoder makes them.
     """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow
+    from jsonschema.exceptions import relevance  # noqa: PLC0415 - with it
+
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     error = max(validator.iter_errors(call), key=relevance, default=None)
     return f"{_place_of(error)} {complaint_of(error)}." if error else ""

@@ -18,8 +18,6 @@ nothing. Messages never hold values of rows, write keys or answers of a server.
 
 from __future__ import annotations
 
-from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
-
 
 class PipelinesError(Exception):
     """Base of all errors that the target raises on purpose."""
@@ -51,13 +49,11 @@ class InputError(DeliveryError):
     """A line of the input is no Singer message."""
 
 
-class RecordWithoutSchema(  # noqa: N818 - reads as what happened; the SDK's name for it, too
-    InputError, RecordsWithoutSchemaException
-):
+class RecordWithoutSchema(InputError):  # noqa: N818 - reads as what happened
     """A RECORD came before the SCHEMA of its stream."""
 
 
-class RecordWithoutKey(InputError, MissingKeyPropertiesError):  # noqa: N818 - as above
+class RecordWithoutKey(InputError):  # noqa: N818 - as above
     """A RECORD lacks a key property that its SCHEMA promised."""
 
 

@@ -13,7 +13,7 @@ from target_pipelines.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 128 * 1024
 _PIPE_BYTES = 1024 * 1024  # as much as Linux lets anybody have
 MAX_LINE_BYTES = 50 * 1024 * 1024
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import validator_for
 
-from tap_mssql_query.settings_schema import complaint_of
+from tap_mssql_query.settings_schema import complaint_of, find_errors
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ class ParsedSettings:
 
 def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     """Check a configuration against the table of settings."""
-    errors = sorted(
-        Draft202012Validator(CONFIG_JSONSCHEMA).iter_errors(dict(config)),
-        key=lambda error: list(map(str, error.path)),
-    )
+    is_valid = validator_for(CONFIG_JSONSCHEMA).is_valid(dict(config))
+    errors = [] if is_valid else find_errors(CONFIG_JSONSCHEMA, config)
     faulty = {tuple(error.path) for error in errors}
     run = TargetSettings(**_well_formed(config, faulty))
     entries = [] if ("destinations",) in faulty else config.get("destinations", [])

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_pipelines.errors import TooManyRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from target_pipelines.acks import Acks
     from target_pipelines.batching import EncodedCall
     from target_pipelines.dead_letters import DeadLetter, DeadLetters
     from target_pipelines.report import RunReport
 
-_stream_of = attrgetter("stream")
-_epoch_of = attrgetter("epoch")
+_T = TypeVar("_T", bound="Hashable")
 _MIN_REJECTED = 100
 """Up to so many dead letters no run is stopped: small samples say little."""
 
@@ -42,9 +40,9 @@ class Settlement:
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
         """The destination has these calls."""
-        for stream, count in Counter(map(_stream_of, calls)).items():
+        for stream, count in _count([call.stream for call in calls]).items():
             self._report.add_delivered(stream, count)
-        for epoch, count in Counter(map(_epoch_of, calls)).items():
+        for epoch, count in _count([call.epoch for call in calls]).items():
             self._acks.settle(epoch, count)
 
     def filter(self, stream: str, epoch: int) -> None:
@@ -78,3 +76,9 @@ class Settlement:
                 f"({self._max_rejected_ratio:g}) allows. The reasons are in the summary and with "
                 "the dead letters; the state stands."
             )
+
+
+def _count(values: Sequence[_T]) -> Mapping[_T, int]:
+    """How often each value comes; nearly always there is one alone, which is faster to see."""
+    different = set(values)
+    return {different.pop(): len(values)} if len(different) == 1 else Counter(values)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from target_pipelines.report import RunReport
 
 _POLL_SECONDS = 0.1
+_LANE_BITS = 16  # a worker chooses lanes by the low bits; chosen by the same, most would stay empty
 
 logger = logging.getLogger(__name__)
 
@@ -149,13 +150,13 @@ class WorkerPool:
             return False
         outboxes, count = self._outboxes, len(self._outboxes)
         for line, name in zip(lines, names, strict=True):
-            outboxes[crc32(name.encode()) % count].append(line)
+            outboxes[(crc32(name.encode()) >> _LANE_BITS) % count].append(line)
         self._line_number += len(lines)
         self.message_counts["RECORD"] += len(lines)
         return True
 
     def _outbox_of(self, person: str) -> list[bytes]:
-        return self._outboxes[crc32(person.encode()) % len(self._outboxes)]
+        return self._outboxes[(crc32(person.encode()) >> _LANE_BITS) % len(self._outboxes)]
 
     def _send_all(self, line: bytes) -> None:
         for outbox in self._outboxes:

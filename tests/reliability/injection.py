@@ -33,7 +33,7 @@ TARGET_POINTS: Mapping[str, Place] = {
     "dead letter": ("target_pipelines.dead_letters:DeadLetters", "add"),
     "settle": ("target_pipelines.acks:Acks", "settle"),
     "add state": ("target_pipelines.acks:Acks", "add_state"),
-    "print state": ("target_pipelines.target", "print_state"),
+    "print state": ("target_pipelines.runner", "print_state"),
     "drain": ("target_pipelines.route:Route", "drain"),
 }
 TAP_POINTS: Mapping[str, Place] = {

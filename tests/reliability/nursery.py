@@ -19,7 +19,7 @@ from typing import Any
 from tests.reliability.guards import remove
 from tests.reliability.injection import Injection, inject
 
-MODULES = {"tap": "tap_mssql_query.tap", "target": "target_pipelines.target"}
+MODULES = {"tap": "tap_mssql_query.tap", "target": "target_pipelines.command_line"}
 _ALSO_LOADED = (
     "jsonschema_rs",
     "mssql_python",

@@ -56,6 +56,16 @@ def test_processes_deliver_what_one_delivers(collector, config, run_target):
     assert "2,010 API calls" in run.log
 
 
+def test_persons_are_spread_over_all_lanes_of_all_processes(collector, config, run_target):
+    """Those of one process do not all meet in one of its lanes."""
+    rows = [record("s", userId=n, event="e") for n in range(200)]
+
+    run_target({**config, "processes": 2, "concurrency": 4}, [schema("s", "track"), *rows])
+
+    assert len(collector.requests) == 4
+    assert min(request.calls for request in collector.requests) > 25
+
+
 def test_persons_keep_their_order(collector, config, run_target):
     """Whatever fails on the way, a person's calls arrive in the order of their rows."""
     collector.script([{"status": 503, "times": 10, "headers": {"Retry-After": "0"}}])

@@ -1,0 +1,130 @@
+"""The command line of the target; its exit codes are those of `errors`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from tap_mssql_query.command_line import run_program, say_unreadable
+from target_pipelines.errors import ConfigurationError, PipelinesError
+from target_pipelines.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NAME = "target-pipelines"
+PACKAGE = "mssql-reverse-etl"
+_FROM_ENVIRONMENT = "ENV"
+_LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as singer-sdk's
+
+logger = logging.getLogger(NAME)
+
+
+@click.command(NAME)
+@click.option("--version", is_flag=True, help="Display the package version.")
+@click.option("--about", is_flag=True, help="Display package metadata and settings.")
+@click.option(
+    "--format",
+    "about_format",
+    type=click.Choice(["json", "markdown"], case_sensitive=False),
+    help="Specify output style for --about",
+)
+@click.option(
+    "--config",
+    "paths",
+    multiple=True,
+    help="Configuration file location or 'ENV' to use environment variables.",
+)
+@click.option(
+    "--input",
+    "source",
+    type=click.File("rb"),
+    help="A path to read messages from instead of from standard in.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print the calls instead of sending them; counts on stderr."
+)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Send the dead letters of this file again; those that fail again stay in it.",
+)
+@click.option("--list-call-types", is_flag=True, help="Show the call types and their plugins.")
+def command(
+    *,
+    version: bool,
+    about: bool,
+    about_format: str | None,
+    paths: Sequence[str],
+    source: IO[bytes] | None,
+    dry_run: bool,
+    replay: Path | None,
+    list_call_types: bool,
+) -> None:
+    """Deliver the rows of Singer messages as calls."""
+    if version or about:
+        _tell_about(about_format, is_version=version)
+        return
+    config = _read_config(paths)
+    if list_call_types:
+        _list_call_types(config)
+        return
+    runner = Runner(config, is_dry_run=dry_run)
+    runner.catch_signals()
+    if replay is not None:
+        runner.replay(replay)
+    else:
+        runner.deliver(source or sys.stdin.buffer)
+
+
+def _tell_about(about_format: str | None, *, is_version: bool) -> None:
+    from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+
+    if is_version:
+        TargetPipelines.print_version(click.echo)
+    else:
+        TargetPipelines.print_about(about_format)
+
+
+def _list_call_types(config: Mapping[str, Any]) -> None:
+    from target_pipelines.call_type_table import print_call_types  # noqa: PLC0415 - slow
+    from target_pipelines.configuration import load_configuration  # noqa: PLC0415 - with it
+
+    print_call_types(load_configuration(config).plugins.call_types)
+
+
+def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
+    """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
+    config: dict[str, Any] = {}
+    try:
+        for path in paths:
+            if path != _FROM_ENVIRONMENT:
+                config |= json.loads(Path(path).read_text(encoding="utf-8"))
+        if _FROM_ENVIRONMENT in paths:
+            from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+
+            return TargetPipelines(config=config, parse_env_config=True).config
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(say_unreadable(paths, error)) from error
+    return config
+
+
+def main() -> None:
+    """The console script `target-pipelines`."""
+    if "SINGER_SDK_LOG_CONFIG" in os.environ:  # Meltano's, for logs of JSON
+        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+
+        cli = TargetPipelines.cli  # sets the log up
+    else:
+        cli = command
+        level = os.environ.get("TARGET_PIPELINES_LOGLEVEL") or os.environ.get("LOGLEVEL") or "INFO"
+        logging.basicConfig(level=level.upper(), format=_LOG_FORMAT, style="{")
+    logging.captureWarnings(capture=True)
+    run_program(cli, logger, PipelinesError)

@@ -1,0 +1,129 @@
+"""One run of the target: settings and an input → calls, dead letters, states and a summary."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from target_pipelines.assembly import build_pipeline, print_state
+from target_pipelines.configuration import load_configuration
+from target_pipelines.errors import Interrupted
+from target_pipelines.line_reader import read_blocks
+from target_pipelines.pipeline import running
+from target_pipelines.replay import Replay, as_replay
+from target_pipelines.report import RunReport, print_summaries, write_report
+from target_pipelines.stdout import private_stdout
+from target_pipelines.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Mapping
+
+    from target_pipelines.acks import State
+    from target_pipelines.configuration import Configuration
+    from target_pipelines.pipeline import Run
+
+
+class Runner:
+    """Runs the target with these settings; signals end the run where nothing is left half done."""
+
+    def __init__(self, config: Mapping[str, Any], *, is_dry_run: bool = False) -> None:
+        self._config = config
+        self._is_dry_run = is_dry_run
+        self._signal: int | None = None
+        self._is_reading = False
+
+    def catch_signals(self) -> None:
+        """Let signals end the run, if this is the main thread: no other one has them."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._note_signal)
+
+    def deliver(self, source: IO[Any]) -> Counter[str]:
+        """Deliver everything in `source`; the number of messages by type. Raises PipelinesError."""
+        with private_stdout() as write:
+            configuration = load_configuration(self._config)
+            reports = _new_reports(configuration)
+            options: dict[str, Any] = {
+                "reports": reports,
+                "check_interrupted": self._check_interrupted,
+                "write_state": partial(print_state, write),
+            }
+            run: Run
+            if self._is_dry_run:
+                options["write_state"] = _forget
+                run = build_pipeline(configuration, write_calls=write, **options)
+            elif configuration.settings.processes > 1:
+                run = WorkerPool(configuration, **options)
+            else:
+                run = build_pipeline(configuration, **options)
+            with _reporting(configuration, reports), running(run):
+                for lines in self._read_blocks(source):
+                    run.process(lines)
+            return run.message_counts
+
+    def replay(self, path: Path) -> None:
+        """Send the dead letters of a file again. Raises PipelinesError."""
+        with private_stdout() as write:
+            configuration = as_replay(load_configuration(self._config))
+            replay = Replay(path)
+            reports = _new_reports(configuration)
+            pipeline = build_pipeline(
+                configuration,
+                reports=reports,
+                write_state=_forget,
+                check_interrupted=self._check_interrupted,
+                dead_letters=replay.open_dead_letters(),
+                write_calls=write if self._is_dry_run else None,
+            )
+            with _reporting(configuration, reports), running(pipeline):
+                replay.send(pipeline)
+            if not self._is_dry_run:
+                replay.finish()
+
+    def _read_blocks(self, source: IO[Any]) -> Iterator[list[bytes]]:
+        """Blocks of the input; a signal ends the wait for the next one."""
+        blocks = read_blocks(source)
+        while True:
+            self._is_reading = True
+            try:
+                self._check_interrupted()
+                lines = next(blocks, None)
+            finally:
+                self._is_reading = False
+            if lines is None:
+                return
+            yield lines
+
+    def _note_signal(self, number: int, _: object) -> None:
+        """Note a signal; only where nothing can be left half done it ends the run at once."""
+        self._signal = number
+        if self._is_reading:
+            self._check_interrupted()
+
+    def _check_interrupted(self) -> None:
+        if self._signal is not None:
+            raise Interrupted(self._signal)
+
+
+def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
+    return {settings.destination_name: RunReport() for settings in configuration.routes}
+
+
+@contextlib.contextmanager
+def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -> Iterator[None]:
+    """Show the summary when the block ends, however it does."""
+    try:
+        yield
+    finally:
+        print_summaries(reports)
+        if path := configuration.settings.report_path:
+            write_report(reports, Path(path))
+
+
+def _forget(_: State) -> None:
+    """States are not printed: nothing was read that a next run must not read again."""
