@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 KEY = "last_sync_time"
 FINGERPRINT_KEY = "query_fingerprint"
 
-_REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
+REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 
 
 def check_state(state: object) -> None:
     """Raise StateError unless `state` has the shape of a Singer state with readable bookmarks."""
     if not isinstance(state, dict):
-        raise StateError(f"The state is not a JSON object. {_REMEDY}")
+        raise StateError(f"The state is not a JSON object. {REMEDY}")
     bookmarks = state.get("bookmarks", {})
     if not isinstance(bookmarks, dict):
-        raise StateError(f"`bookmarks` in the state is not a JSON object. {_REMEDY}")
+        raise StateError(f"`bookmarks` in the state is not a JSON object. {REMEDY}")
     for sync, bookmark in bookmarks.items():
         if not isinstance(bookmark, dict):
-            raise StateError(f'The bookmark of "{sync}" is not a JSON object. {_REMEDY}')
+            raise StateError(f'The bookmark of "{sync}" is not a JSON object. {REMEDY}')
 
 
 def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
@@ -39,7 +39,7 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
     if type(value) is not int or not 0 <= value <= MAX_UNIX_SECONDS:
         raise StateError(
             f'`{KEY}` of "{sync}" in the state is not a whole number of seconds since 1970. '
-            f"{_REMEDY}"
+            f"{REMEDY}"
         )
     return value
 
@@ -50,6 +50,12 @@ def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bo
     return bool(bookmark.get(FINGERPRINT_KEY, fingerprint) != fingerprint)
 
 
+def bookmark_of(state: dict[str, Any], sync: str) -> dict[str, Any]:
+    """The bookmark of a sync, to be changed."""
+    bookmark: dict[str, Any] = state.setdefault("bookmarks", {}).setdefault(sync, {})
+    return bookmark
+
+
 def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
     """Raise StateError if the bookmark lies after the server's clock.
 
@@ -58,5 +64,5 @@ def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
     if last_sync_time > server_time:
         raise StateError(
             f'`{KEY}` of "{sync}" in the state lies {last_sync_time - server_time} s after the '
-            f"server's clock. {_REMEDY}"
+            f"server's clock. {REMEDY}"
         )

@@ -46,6 +46,50 @@ def find_compared(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]
                     yield other.sql(_DIALECT), _select_only(other, select, tree)
 
 
+def find_order(sql: str) -> list[tuple[str, bool]] | None:
+    """Columns of the result that a query's ORDER BY names, and whether each goes down.
+
+    None if a term is no column of the result, or may be none.
+    """
+    tree = parse_select(sql)
+    order = tree.args.get("order") if tree else None
+    if not tree or not order:
+        return None
+    found = []
+    for term in order.expressions:
+        name = _result_column(term.this, tree)
+        if not name:
+            return None
+        found.append((name, bool(term.args.get("desc"))))
+    return found
+
+
+def _result_column(term: exp.Expr, tree: exp.Query) -> str:
+    """The name of the column of the result that a term of ORDER BY stands for; empty if unknown."""
+    selects = tree.selects
+    has_star = any(select.is_star for select in selects)
+    if isinstance(term, exp.Literal):
+        position = int(term.name) if term.is_int else 0
+        is_known = not has_star and 0 < position <= len(selects)
+        return selects[position - 1].alias_or_name if is_known else ""
+    is_column = isinstance(term, exp.Column)
+    if isinstance(term, exp.Column) and not term.table:
+        for select in selects:
+            if select.alias_or_name.casefold() == term.name.casefold():
+                return select.alias_or_name
+    for select in selects:
+        if _are_same(select.unalias(), term):
+            return select.alias_or_name
+    return term.name if is_column and has_star else ""
+
+
+def _are_same(select: exp.Expr, term: exp.Expr) -> bool:
+    """Whether both are one value; a column without a table is one that no other table has."""
+    if isinstance(select, exp.Column) and isinstance(term, exp.Column) and not select.table:
+        return select.name.casefold() == term.name.casefold()
+    return select == term
+
+
 def _is_one_of(side: exp.Expr, markers: set[str]) -> bool:
     return isinstance(side, exp.Literal) and side.name in markers
 

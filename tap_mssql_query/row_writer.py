@@ -9,7 +9,7 @@ from tap_mssql_query.records import Changes
 from tap_mssql_query.stream_maps import block_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def write_rows(
-    stream: QueryStream, blocks: Iterator[pa.RecordBatch], columns: Sequence[Column]
+    stream: QueryStream,
+    blocks: Iterator[pa.RecordBatch],
+    columns: Sequence[Column],
+    note_block: Callable[[pa.RecordBatch], None],
 ) -> tuple[int, bool]:
     """Write RECORD lines; returns how many rows, and whether those are all.
 
-    Fewer than all are written only if the stream has a record limit of the SDK.
+    `note_block` is told of each block that has been written. Fewer than all are written only if the
+    stream has a record limit of the SDK.
     """
     changes = Changes()
     encode = block_encoder(stream, columns, changes)
@@ -36,6 +40,7 @@ def write_rows(
             stream.write_lines(lines)
         rows += wanted.num_rows
         progress.show(rows)
+        note_block(wanted)
         if wanted.num_rows < block.num_rows:
             is_complete = False
             break

@@ -55,6 +55,10 @@ class SyncSettings:
     json_columns: Sequence[str] = ()
     timezone: str = "UTC"
     lookback_seconds: int = 0
+    partition_column: str | None = None
+    partitions: int | None = None
+    partition_rows: int | None = None
+    order_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,10 @@ def _parse_sync(
     sync: Mapping[str, Any], databases: Mapping[str | None, DatabaseSettings]
 ) -> SyncSettings:
     frequency = sync.get("frequency")
-    plain = ("description", "enabled", "key_columns", "json_columns", "timezone")
+    plain = (
+        *("description", "enabled", "key_columns", "json_columns", "timezone"),
+        *("partition_column", "partitions", "partition_rows", "order_column"),
+    )
     return SyncSettings(
         name=sync["name"],
         type=sync["type"],

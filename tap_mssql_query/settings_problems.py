@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
+_PEOPLE = ("userid", "anonymousid")
+"""Columns whose rows of one person have one value."""
+
+
 def find_problems(config: Mapping[str, Any]) -> list[str]:
     """All problems of shape, and the problems of meaning of whatever has the right shape."""
     errors = find_errors(CONFIG_JSONSCHEMA, config)
@@ -71,6 +75,7 @@ def _sync_problems(sync: Mapping[str, Any], config: Mapping[str, Any]) -> Iterat
     yield from _database_problems(sync.get("database"), config)
     yield from _query_problems(sync)
     yield from _time_problems(sync)
+    yield from _part_problems(sync)
 
 
 def _database_problems(name: str | None, config: Mapping[str, Any]) -> Iterator[str]:
@@ -94,6 +99,27 @@ def _query_problems(sync: Mapping[str, Any]) -> Iterator[str]:
     for variable in find_unknown_variables(query):
         known = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
         yield f"unknown variable {{{{{variable}}}}} in its query; known are {known}"
+
+
+def _part_problems(sync: Mapping[str, Any]) -> Iterator[str]:
+    column = sync.get("partition_column")
+    sizes = [name for name in ("partitions", "partition_rows") if name in sync]
+    if column is None:
+        yield from (f"`{name}` needs a `partition_column`" for name in sizes)
+        return
+    if len(sizes) != 1:
+        yield "`partition_column` needs either `partitions` or `partition_rows`"
+    if "order_column" in sync:
+        yield "set either `partition_column` or `order_column`"
+    if (
+        sync["type"] == "track"
+        and column.casefold() not in _PEOPLE
+        and not sync.get("allow_reordering", False)
+    ):
+        yield (
+            f"`partition_column` {column} is not the person's id, so that events of one person may "
+            "change their order. Take `userId` or `anonymousId`, or set `allow_reordering`"
+        )
 
 
 def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,9 @@ from tap_mssql_query.settings_schema import Setting, json_schema_of
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT}
 
+MAX_PARTITIONS = 1000
+"""Each has an entry in every STATE."""
+
 CONNECTION_OPTIONS = (
     "ConnectRetryCount",
     "ConnectRetryInterval",
@@ -112,6 +115,34 @@ SYNC_SETTINGS = (
         {"type": "integer", "minimum": 0},
         "Take this much from `last_sync_time` in the query, for rows that were committed late.",
         0,
+    ),
+    Setting(
+        "partition_column",
+        _TEXT,
+        "An indexed column of the result (whole numbers, dates, date-times, uniqueidentifier) by "
+        "whose ranges it is read, part by part. A run that was cut short goes on where it was.",
+    ),
+    Setting(
+        "partitions",
+        {"type": "integer", "minimum": 2, "maximum": MAX_PARTITIONS},
+        "How many ranges.",
+    ),
+    Setting(
+        "partition_rows",
+        {"type": "integer", "minimum": 1},
+        "About how many rows a range is to have, instead of `partitions`; the rows are counted.",
+    ),
+    Setting(
+        "order_column",
+        _TEXT,
+        "An indexed column whose values only grow, of the same types: the rows are read in its "
+        "order, and a run that was cut short goes on after the last row that was settled.",
+    ),
+    Setting(
+        "allow_reordering",
+        {"type": "boolean"},
+        "Whether events of one person may lie in several partitions, and so change their order.",
+        default=False,
     ),
 )
 

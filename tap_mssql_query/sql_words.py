@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of SQL; `text` is in capitals, and empty for what is quoted."""
+    """One piece of SQL; `text` is in capitals, and empty for what is quoted.
+
+    `start` and `end` are its place in the text, which does not matter to equality.
+    """
 
     kind: Kind
     text: str
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 _PIECE = re.compile(
@@ -57,13 +62,13 @@ def split_words(sql: str) -> Iterator[Piece]:
             case "comment":
                 position = _end_of_comment(sql, position)
             case "quoted":
-                yield Piece(Kind.QUOTED, "")
+                yield Piece(Kind.QUOTED, "", *match.span())
             case "word":
-                yield Piece(Kind.WORD, _fold(match[0]))
+                yield Piece(Kind.WORD, _fold(match[0]), *match.span())
             case "number":
-                yield Piece(Kind.NUMBER, _fold(match[0]))
+                yield Piece(Kind.NUMBER, _fold(match[0]), *match.span())
             case "sign":
-                yield Piece(Kind.SIGN, match[0])
+                yield Piece(Kind.SIGN, match[0], *match.span())
 
 
 def _end_of_comment(sql: str, position: int) -> int:

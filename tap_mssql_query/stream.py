@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.streams import Stream
@@ -34,8 +34,14 @@ from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
+from tap_mssql_query.reading import is_same_reading, plan_reading
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.unfinished import (
+    forget_unfinished,
+    read_unfinished,
+    write_unfinished,
+)
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
@@ -45,8 +51,10 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from tap_mssql_query.readers import Session
+    from tap_mssql_query.reading import Reading
     from tap_mssql_query.settings import SyncSettings
     from tap_mssql_query.tap import TapMSSQLQuery
+    from tap_mssql_query.unfinished import Unfinished
 
 
 class QueryStream(Stream):
@@ -59,6 +67,7 @@ class QueryStream(Stream):
         self.sync_settings = sync
         self.primary_keys = sync.key_columns
         self.has_written_rows = False
+        self.has_begun = False
 
     # What the SDK asks of a stream
 
@@ -141,7 +150,12 @@ class QueryStream(Stream):
         sync, options = self.sync_settings, self._tap.run_options
         with contextlib.closing(connect(sync.database, self._tap.settings)) as session:
             now = server_time(session)
-            times = find_window(sync, options, self.tap_state, now=now)
+            unfinished = self._find_unfinished(now)
+            times = (
+                unfinished.times
+                if unfinished
+                else find_window(sync, options, self.tap_state, now=now)
+            )
             if times is None:
                 self.logger.info("sync=%s skipped: not due yet", self.name)
                 return
@@ -152,8 +166,44 @@ class QueryStream(Stream):
                 )
                 return
             self._say_if_query_changed()
-            if self._copy_rows(session, times) and not options.is_backfill:
-                self._move_bookmark(now)
+            reading = plan_reading(session, sync, times, unfinished, self._keep)
+            for sql in reading.queries():
+                if not self._copy_rows(session, sql, times, reading):
+                    return
+                self.has_written_rows = False
+            if not options.is_backfill:
+                self._move_bookmark(times.sync_time)
+
+    def _find_unfinished(self, now: int) -> Unfinished | None:
+        """The run that was cut short, if this one is to go on with it. Raises StateError."""
+        options = self._tap.run_options
+        if options.is_backfill or (self.name in options.resync and not self.has_begun):
+            return None
+        unfinished = read_unfinished(self.tap_state, self.name)
+        if unfinished is None:
+            return None
+        bookmarks.refuse_future(unfinished.times.sync_time, sync=self.name, server_time=now)
+        if not is_same_reading(unfinished, self.sync_settings):
+            self.logger.warning(
+                "sync=%s: its last run was cut short, and its query or the column by which it is "
+                "read has changed: it starts over.",
+                self.name,
+            )
+            return None
+        self.logger.info("sync=%s goes on with a run that was cut short", self.name)
+        return unfinished
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        """The tap's state, to be changed."""
+        return cast("dict[str, Any]", self.tap_state)
+
+    def _keep(self, unfinished: Unfinished) -> None:
+        """Tell in a STATE how far this run came."""
+        if not self._tap.run_options.is_backfill:
+            self.has_begun = True
+            write_unfinished(self._state, self.name, unfinished)
+            self._tap.state_writer.write_state(self.tap_state)
 
     def _say_if_query_changed(self) -> None:
         fingerprint = fingerprint_of(self.sync_settings.query)
@@ -165,7 +215,7 @@ class QueryStream(Stream):
                 self.name,
             )
 
-    def _copy_rows(self, session: Session, times: SyncTimes) -> bool:
+    def _copy_rows(self, session: Session, sql: str, times: SyncTimes, reading: Reading) -> bool:
         """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
         # Only when there are rows to read: pyarrow takes longer to load than a sync that is not
         # due takes to find that out.
@@ -173,13 +223,12 @@ class QueryStream(Stream):
         from tap_mssql_query.row_writer import write_rows  # noqa: PLC0415
 
         started = time.monotonic()
-        sql = render_query(self.sync_settings.query, times)
         refuse_writing(sql)
-        reading = read_ahead(session.read(sql), seconds=session.rows_seconds)
-        with contextlib.closing(reading) as blocks:
+        rows_read = read_ahead(session.read(sql), seconds=session.rows_seconds)
+        with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self.sync_settings.json_columns)
             self._start_writing(columns, times)
-            rows, is_complete = write_rows(self, blocks, columns)
+            rows, is_complete = write_rows(self, blocks, columns, reading.note_block)
         self.logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             self.name,
@@ -235,4 +284,5 @@ class QueryStream(Stream):
         fingerprint = fingerprint_of(self.sync_settings.query)
         write_stream_state(self.tap_state, self.name, bookmarks.KEY, sync_time)
         write_stream_state(self.tap_state, self.name, bookmarks.FINGERPRINT_KEY, fingerprint)
+        forget_unfinished(self._state, self.name)
         self._tap.state_writer.write_state(self.tap_state)

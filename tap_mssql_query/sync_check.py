@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.column_types import Kind, find_name_problems, kind_of_sql_type
@@ -11,6 +12,7 @@ from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.query import SyncTimes, find_variables, render_query
 from tap_mssql_query.query_safety import check_query
 from tap_mssql_query.query_trees import find_compared
+from tap_mssql_query.reading import bound, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,13 +26,17 @@ _MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
 
 _LOWER_BOUNDS = {"last_sync_time", "last_sync_datetime"}
 _MOMENTS = (Kind.INSTANT, Kind.DATE, Kind.TIME)
+_SPLITTABLE = re.compile(
+    r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
+)
+"""Types that `key_ranges` knows."""
 _REFUSALS = frozenset({229, 230, 297, 300, 916})
 """Errors by which the server denies a permission."""
 
 
 def check_text(sync: SyncSettings) -> list[Finding]:
     """What is found of a sync's query without a server."""
-    findings = check_query(render_query(sync.query, _MARKERS))
+    findings = [*check_query(render_query(sync.query, _MARKERS)), *check_parts(sync)]
     if not _LOWER_BOUNDS & set(find_variables(sync.query)):
         findings.append(
             Finding(
@@ -40,6 +46,15 @@ def check_text(sync: SyncSettings) -> list[Finding]:
             )
         )
     return findings
+
+
+def check_parts(sync: SyncSettings) -> Iterator[Finding]:
+    """An error if the query cannot be read in parts although the sync asks for it."""
+    if column_of(sync) is not None:
+        try:
+            bound(sync, render_query(sync.query, _MARKERS))
+        except QueryFailed as error:
+            yield Finding(Level.ERROR, str(error))
 
 
 def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]:
@@ -83,9 +98,27 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
     for key in sync.key_columns:
         if key not in names:
             yield Finding(Level.ERROR, f"Key column {key} is not in the result.")
+    yield from _check_part_column(columns, sync)
     for name in sync.json_columns:
         if name not in names:
             yield Finding(Level.WARNING, f"JSON column {name} is not in the result.")
+
+
+def _check_part_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
+    """An error if the column by which a sync is read in parts is missing or has no such type."""
+    name = column_of(sync)
+    if name is None:
+        return
+    setting = "partition_column" if sync.partition_column else "order_column"
+    types = [column.sql_type for column in columns if column.name.casefold() == name.casefold()]
+    if not types:
+        yield Finding(Level.ERROR, f"`{setting}` {name} is not in the result.")
+    elif not _SPLITTABLE.match(types[0]):
+        yield Finding(
+            Level.ERROR,
+            f"`{setting}` {name} is {types[0]}; it must be a whole number, a date, a date-time "
+            "without an offset or a uniqueidentifier.",
+        )
 
 
 def _type_of(session: Session, select: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.operators import sort_key
 from sandbox.sql_server.engine.sql_types import (
     BIGINT,
     FLOAT,
@@ -88,8 +89,10 @@ def _average(call: Call) -> Term:
 
 def _extreme(call: Call) -> Term:
     term, _ = _argument(call)
-    sql = f"{call.name.lower()}({term.sql}){call.over}"
-    return Term(sql, term.type, in_steps=term.in_steps)
+    name = call.name.lower()
+    key = sort_key(term)
+    chosen = f"{name}({key})" if key == term.sql else f"arg_{name}({term.sql}, {key})"
+    return Term(f"{chosen}{call.over}", term.type, in_steps=term.in_steps)
 
 
 def _spread(call: Call) -> Term:

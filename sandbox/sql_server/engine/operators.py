@@ -27,6 +27,21 @@ _HUGE = 38
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 
 
+_GUID_PIECES = (
+    (25, 12),
+    (20, 4),
+    (17, 2),
+    (15, 2),
+    (12, 2),
+    (10, 2),
+    (7, 2),
+    (5, 2),
+    (3, 2),
+    (1, 2),
+)
+"""First character and number of characters, of the text, in the order of their weight."""
+
+
 def arithmetic(operator: str, left: Term, right: Term) -> Term:
     """`left operator right` for + - * / and %.
 
@@ -185,7 +200,19 @@ def compare(operator: str, left: Term, right: Term) -> str:
         SqlError: 206, the types cannot be compared.
     """
     left, right = comparable(left, right)
-    return f"({left.sql} {operator} {right.sql})"
+    return f"({sort_key(left)} {operator} {sort_key(right)})"
+
+
+def sort_key(term: Term) -> str:
+    """What has the order of a term's values.
+
+    Of a uniqueidentifier the last six bytes count most, then the others from back to front, each
+    as they are stored. Source: .NET's SqlGuid, which compares as SQL Server does.
+    """
+    if term.family != "guid" or term.is_untyped_null:
+        return term.sql
+    text = f"CAST({term.sql} AS VARCHAR)"
+    return "||".join(f"substr({text}, {start}, {count})" for start, count in _GUID_PIECES)
 
 
 def comparable(left: Term, right: Term) -> tuple[Term, Term]:

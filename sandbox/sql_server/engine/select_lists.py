@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
+from sandbox.sql_server.engine.operators import sort_key
 from sandbox.sql_server.engine.scopes import Field
 from sandbox.sql_server.engine.terms import Term
 from sandbox.sql_server.engine.windows import ordered
@@ -86,13 +87,13 @@ def order_text(translator: Translator, node: exp.Expr, scope: Scope, items: Sequ
     order = node.args.get("order")
     if order is None:
         return ""
-    names = [name.lower() for name, _ in items]
-    keys = [_sort_key(translator, part, scope, names) for part in order.expressions]
+    keys = [_sort_key(translator, part, scope, items) for part in order.expressions]
     return f" ORDER BY {', '.join(keys)}"
 
 
-def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, names: Sequence[str]) -> str:
+def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, items: Sequence[Item]) -> str:
     node = part.this
+    names = [name.lower() for name, _ in items]
     if isinstance(node, exp.Literal) and not node.args["is_string"]:
         position = int(node.name)
         if not 1 <= position <= len(names):
@@ -101,7 +102,14 @@ def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, names: Seque
                 "in the select list."
             )
             raise SqlError(108, message)
-        return ordered(str(position), part)
+        return ordered(_key_of_item(position, items), part)
     if isinstance(node, exp.Column) and not node.table and node.name.lower() in names:
-        return ordered(str(names.index(node.name.lower()) + 1), part)
-    return ordered(translator.term(node, scope).sql, part)
+        return ordered(_key_of_item(names.index(node.name.lower()) + 1, items), part)
+    return ordered(sort_key(translator.term(node, scope)), part)
+
+
+def _key_of_item(position: int, items: Sequence[Item]) -> str:
+    """The position, unless the item's values have another order than DuckDB's."""
+    term = items[position - 1][1]
+    key = sort_key(term)
+    return str(position) if key == term.sql else key

@@ -1,0 +1,154 @@
+"""How a run of a sync reads its rows: at once, by partitions, or in the order of a column.
+
+A reading in parts notes in the state what is done, so that a run that is cut short is gone on with:
+with its original times, so that rows that are read again become the same calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_mssql_query.bounded_query import take_apart
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.key_ranges import KeyRange, quote_name, split, value_of
+from tap_mssql_query.query import fingerprint_of, render_query
+from tap_mssql_query.settings_table import MAX_PARTITIONS
+from tap_mssql_query.unfinished import Partition, Unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from tap_mssql_query.bounded_query import BoundedQuery
+    from tap_mssql_query.query import SyncTimes
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.settings import SyncSettings
+
+    Save = Callable[[Unfinished], None]
+
+
+class Reading:
+    """All rows at once; a run that is cut short starts anew."""
+
+    def __init__(self, sync: SyncSettings, times: SyncTimes) -> None:
+        self.sync = sync
+        self.sql = render_query(sync.query, times)
+
+    def queries(self) -> Iterator[str]:
+        """The queries still to be read; who asks for the next has written all rows of the last."""
+        yield self.sql
+
+    def note_block(self, block: pa.RecordBatch) -> None:
+        """The rows of a block have been written."""
+
+
+class PartitionedReading(Reading):
+    """One range of a column after the other."""
+
+    def __init__(
+        self, sync: SyncSettings, unfinished: Unfinished, bounded: BoundedQuery, save: Save
+    ) -> None:
+        super().__init__(sync, unfinished.times)
+        self._unfinished = unfinished
+        self._bounded = bounded
+        self._save = save
+
+    def queries(self) -> Iterator[str]:
+        """One for each partition that is not done."""
+        self._save(self._unfinished)
+        for partition in self._unfinished.partitions:
+            if not partition.is_done:
+                yield self._bounded.where(partition.range.condition(self._unfinished.column))
+                partition.is_done = True
+                self._save(self._unfinished)
+
+
+class OrderedReading(Reading):
+    """In the order of a column, from the last value that was settled."""
+
+    def __init__(
+        self, sync: SyncSettings, unfinished: Unfinished, bounded: BoundedQuery, save: Save
+    ) -> None:
+        super().__init__(sync, unfinished.times)
+        self._unfinished = unfinished
+        self._bounded = bounded
+        self._save = save
+
+    def queries(self) -> Iterator[str]:
+        """One, for the values from the last one on: others may have the same."""
+        order = f"\nORDER BY {quote_name(self._unfinished.column)}"
+        rest = KeyRange(low=self._unfinished.order_value)
+        yield self._bounded.where(rest.condition(self._unfinished.column), order=order)
+
+    def note_block(self, block: pa.RecordBatch) -> None:
+        """Note the value of the last row. Raises QueryFailed if nothing can be noted of it."""
+        from tap_mssql_query.order_values import last_value  # noqa: PLC0415 - loads pyarrow
+
+        value = last_value(block, self._unfinished.column)
+        if value is not None:
+            self._unfinished.order_value = value
+            self._save(self._unfinished)
+
+
+def column_of(sync: SyncSettings) -> str | None:
+    """By which column a sync is read in parts; None if it is read at once."""
+    return sync.partition_column or sync.order_column
+
+
+def is_same_reading(unfinished: Unfinished, sync: SyncSettings) -> bool:
+    """Whether an unfinished run is one of the sync as it is now."""
+    return (
+        unfinished.fingerprint == fingerprint_of(sync.query)
+        and unfinished.column == column_of(sync)
+        and bool(unfinished.partitions) == bool(sync.partition_column)
+    )
+
+
+def bound(sync: SyncSettings, sql: str) -> BoundedQuery:
+    """A rendered query of the sync, ready to be read in parts. Raises QueryFailed."""
+    return take_apart(sql, keeps_order=bool(sync.partition_column))
+
+
+def plan_reading(
+    session: Session,
+    sync: SyncSettings,
+    times: SyncTimes,
+    unfinished: Unfinished | None,
+    save: Save,
+) -> Reading:
+    """How to read a sync. Raises QueryFailed if its query cannot be read in parts.
+
+    Args:
+        session: to ask for the extremes of the partition column.
+        sync: the sync.
+        times: of this run.
+        unfinished: the run that is gone on with; None for a new one.
+        save: keeps how far the run came.
+    """
+    column = column_of(sync)
+    if column is None:
+        return Reading(sync, times)
+    bounded = bound(sync, render_query(sync.query, times))
+    run = unfinished or Unfinished(times, fingerprint_of(sync.query), column)
+    if sync.order_column:
+        return OrderedReading(sync, run, bounded, save)
+    if not run.partitions:
+        run.partitions = find_partitions(session, sync, bounded)
+    return PartitionedReading(sync, run, bounded, save)
+
+
+def find_partitions(session: Session, sync: SyncSettings, bounded: BoundedQuery) -> list[Partition]:
+    """Ask the server for the extremes of the column, and split what lies between."""
+    column = str(sync.partition_column)
+    ((least, greatest, rows),) = session.fetch_all(
+        bounded.extent(column, counts=sync.partition_rows is not None)
+    )
+    count = sync.partitions or min(-(-rows // (sync.partition_rows or 1)), MAX_PARTITIONS)
+    if least is None:
+        return [Partition(KeyRange())]
+    try:
+        ranges = split(value_of(least), value_of(greatest), count)
+    except ValueError as error:
+        raise QueryFailed(f"`partition_column` {column} cannot be split: it is {error}.") from error
+    return [Partition(each) for each in ranges]

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from sandbox.sql_server.engine import DuckDBEngine
+from tap_mssql_query.bounded_query import take_apart
+from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.key_ranges import KeyRange
+
+READABLE = {
+    "plain": "SELECT id, name FROM t",
+    "semicolon and comment": "SELECT id, name FROM t; -- all of them",
+    "CTE": "WITH a AS (SELECT id, name FROM t) SELECT id, name FROM a",
+    "CTEs": "WITH a(id) AS (SELECT id FROM t), b AS (SELECT * FROM t)\n"
+    "SELECT b.id, b.name FROM a JOIN b ON b.id = a.id",
+    "union": "SELECT id, name FROM t WHERE id < 3 UNION ALL SELECT id, name FROM t WHERE id >= 3",
+    "subquery with TOP": "SELECT id, (SELECT TOP 1 name FROM t AS u WHERE u.id = t.id ORDER BY id) "
+    "AS name FROM t",
+    "window": "SELECT id, name, ROW_NUMBER() OVER (ORDER BY name) AS n FROM t",
+    "order by name": "SELECT id, name FROM t ORDER BY name DESC, id",
+    "order by column of the table": "SELECT id, name FROM t ORDER BY t.name DESC",
+    "order by position": "SELECT id, name FROM t ORDER BY 2 DESC",
+    "order by alias": "SELECT id, name AS label FROM t ORDER BY label DESC",
+    "order by what has an alias": "SELECT id, name AS label FROM t ORDER BY name DESC",
+    "order by expression": "SELECT id, name, id * -1 AS down FROM t ORDER BY id * -1",
+    "order by of a star": "SELECT * FROM t ORDER BY name DESC",
+    "union with order": "SELECT id, name FROM t UNION SELECT id, name FROM t ORDER BY name DESC",
+    "column called order": "SELECT id, name AS [order] FROM t",
+}
+UNREADABLE = {
+    "SELECT TOP 5 id FROM t": "TOP",
+    "SELECT id FROM t ORDER BY id OFFSET 5 ROWS": "OFFSET",
+    "SELECT id FROM t ORDER BY name": "ORDER BY",
+    "SELECT id FROM t ORDER BY id + 1": "ORDER BY",
+    "SELECT id FROM t FOR JSON PATH": "FOR JSON",
+    "SELECT id FROM t OPTION (MAXDOP 1)": "OPTION",
+    "WITH XMLNAMESPACES ('a' AS b) SELECT id FROM t": "WITH",
+}
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Runs a query over a small table."""
+    engine = DuckDBEngine()
+    engine.create_database("d")
+    engine.run("d", "CREATE TABLE t (id int, name varchar(10))")
+    engine.run("d", "INSERT INTO t VALUES (1, 'a'), (2, 'c'), (3, 'b'), (4, 'd'), (NULL, 'e')")
+    return lambda sql: engine.run("d", sql)
+
+
+@pytest.mark.parametrize("query", READABLE.values(), ids=list(READABLE))
+def test_parts_are_the_whole(run, query):
+    """The parts together have the rows of the query, each part in the query's order."""
+    whole = run(query)
+
+    low, high = (
+        take_apart(query).where(r.condition("id")) for r in (KeyRange(None, 3), KeyRange(3))
+    )
+
+    expected = [
+        [row for row in whole if (row[0] or 0) < 3],
+        [row for row in whole if (row[0] or 0) >= 3],
+    ]
+    parts = [run(low), run(high)]
+    if "ORDER BY" not in query.split("FROM t")[-1]:
+        parts, expected = (
+            [sorted(p, key=str) for p in parts],
+            [sorted(e, key=str) for e in expected],
+        )
+    assert parts == expected
+    assert all(expected)
+
+
+@pytest.mark.parametrize(("query", "word"), UNREADABLE.items())
+def test_what_would_change_is_refused(query, word):
+    """With the reason; rows that every part would take anew are no parts."""
+    with pytest.raises(QueryFailed, match=word):
+        take_apart(query)
+
+
+def test_order_column_takes_the_place_of_the_order():
+    """Two orders cannot both hold."""
+    with pytest.raises(QueryFailed, match="leave it out"):
+        take_apart("SELECT id FROM t ORDER BY id", keeps_order=False)
+
+
+def test_extent_counts_only_when_asked(run):
+    """Counting reads every row; the extremes of an index cost two seeks."""
+    bounded = take_apart(READABLE["CTE"])
+
+    assert run(bounded.extent("id", counts=True)) == [(1, 4, 5)]
+    assert run(bounded.extent("id", counts=False)) == [(1, 4, 0)]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.sql_server.engine import DuckDBEngine
+from tap_mssql_query.key_ranges import KeyRange, cover_all, literal_of, split, value_of
+
+VALUES = st.one_of(
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1),
+    st.lists(st.dates().map(value_of), min_size=1),
+    st.lists(st.datetimes().map(lambda moment: value_of(moment.replace(fold=0))), min_size=1),
+)
+
+
+def _holds(key_range: KeyRange, value: object) -> bool:
+    is_above = key_range.low is None or value >= key_range.low
+    return is_above and (key_range.high is None or value < key_range.high)
+
+
+@given(VALUES, st.integers(1, 50))
+def test_every_value_lies_in_one_range(values, count):
+    """Whatever the values are, no row is in two partitions or in none."""
+    ranges = split(min(values), max(values), count)
+
+    assert cover_all(ranges)
+    assert len(ranges) <= count
+    for value in values:
+        assert sum(_holds(each, value) for each in ranges) == 1
+
+
+def test_ranges_are_of_equal_width():
+    """Between the extremes; outside of them lie the rows that come meanwhile."""
+    assert split(1, 100, 4) == [
+        KeyRange(None, 26),
+        KeyRange(26, 51),
+        KeyRange(51, 76),
+        KeyRange(76, None),
+    ]
+
+
+def test_few_values_make_few_ranges():
+    """A range holds at least one value."""
+    assert split("2026-01-01", "2026-01-02", 10) == [
+        KeyRange(None, "2026-01-02"),
+        KeyRange("2026-01-02", None),
+    ]
+
+
+@given(st.lists(st.uuids(), min_size=1, max_size=40), st.integers(1, 20))
+def test_ranges_of_guids_are_in_the_order_of_the_server(guids, count):
+    """SQL Server compares the last six bytes first: the server finds each row in one range."""
+    session = _GUIDS.open(guids)
+    least, greatest = session.extremes()
+
+    ranges = split(value_of(least), value_of(greatest), count)
+
+    found = [guid for each in ranges for guid in session.within(each)]
+    assert sorted(found) == sorted(guids)
+
+
+class _Guids:
+    """A table of uniqueidentifier in the sandbox, which has the order of SQL Server."""
+
+    def __init__(self) -> None:
+        self._engine = DuckDBEngine()
+        self._engine.create_database("d")
+        self._engine.run("d", "CREATE TABLE g (k uniqueidentifier)")
+
+    def open(self, guids: list[UUID]) -> _Guids:
+        self._engine.run("d", "DELETE FROM g")
+        values = ", ".join(f"('{guid}')" for guid in guids)
+        self._engine.run("d", f"INSERT INTO g VALUES {values}")
+        return self
+
+    def extremes(self) -> tuple[UUID, UUID]:
+        ((least, greatest),) = self._engine.run("d", "SELECT MIN(k), MAX(k) FROM g")
+        return least, greatest
+
+    def within(self, key_range: KeyRange) -> list[UUID]:
+        rows = self._engine.run("d", f"SELECT k FROM g WHERE {key_range.condition('k')}")
+        return [guid for (guid,) in rows]
+
+
+_GUIDS = _Guids()
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (7, 7),
+        (Decimal(12), 12),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ("6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    ],
+)
+def test_values_are_kept_as_text_or_whole_number(read, value):
+    """As JSON can hold them."""
+    assert value_of(read) == value
+
+
+@pytest.mark.parametrize(
+    "read", [True, 1.5, Decimal("1.5"), "abc", b"x", None, datetime(2026, 1, 1, tzinfo=UTC)]
+)
+def test_other_types_are_refused(read):
+    """Nothing is guessed."""
+    with pytest.raises(ValueError, match="neither a whole number"):
+        value_of(read)
+
+
+@given(st.text() | st.floats() | st.booleans() | st.none() | st.lists(st.integers()))
+def test_nothing_else_becomes_sql(value):
+    """A state file is no way to put words into a query."""
+    with pytest.raises(ValueError, match="no integer, date"):
+        literal_of(value)
+
+
+def test_lowest_range_has_the_rows_without_a_value():
+    """NULL is below everything; elsewhere it would be in no range."""
+    assert KeyRange(None, 5).condition("a]b") == "([a]]b] < 5 OR [a]]b] IS NULL)"
+    assert KeyRange(5, None).condition("a") == "[a] >= 5"
+    assert KeyRange().condition("a") == "1 = 1"
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [[], [KeyRange(None, 1)], [KeyRange(1, None)], [KeyRange(None, 1), KeyRange(2, None)]],
+)
+def test_gap_is_seen(ranges):
+    """A state that was edited by hand must lose no row."""
+    assert not cover_all(ranges)

@@ -1,0 +1,354 @@
+"""Syncs that are read in parts, as their user runs them, against SQL Server over TDS."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.sql_server.faults import AnswerError, BatchFault
+from sandbox.sql_server.results import SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.sql_server.faults import Answer
+    from sandbox.sql_server.server import SqlServer
+    from tests.tap.conftest import TapRun
+
+    RunTap = Callable[..., TapRun]
+
+ROWS = 200
+COLUMNS = {
+    "number": "CAST(n AS bigint)",
+    "day": "DATEADD(day, n / 3, CAST('2026-01-01' AS date))",
+    "moment": "DATEADD(minute, n, CAST('2026-01-01T00:00:00' AS datetime2(3)))",
+    "old_moment": "DATEADD(minute, n, CAST('2026-01-01T00:00:00' AS datetime))",
+    "guid": "CAST(CONCAT(RIGHT(CONCAT('0000000', n), 8), '-0000-0000-0000-0000000000', "
+    "RIGHT(CONCAT('0', n % 100), 2)) AS uniqueidentifier)",
+}
+
+
+SECOND_RANGE = "[number] >= 50 "  # of four
+
+
+def _answer(number: int, text: str = "broken") -> AnswerError:
+    return AnswerError(matching=SECOND_RANGE, error=SqlError(number, text, severity=13))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def numbers(connection: dict[str, Any], run_sql: Callable[[str], object]) -> None:
+    """A table with a column of each type that can be split, and one row without values."""
+    run_sql("DROP TABLE IF EXISTS numbers")
+    run_sql(
+        "CREATE TABLE numbers (id int, number bigint, day date, moment datetime2(3), "
+        "old_moment datetime, guid uniqueidentifier, last_updated bigint)"
+    )
+    for n in range(ROWS):
+        values = ", ".join(COLUMNS.values()).replace("n ", f"{n} ").replace("n)", f"{n})")
+        values = values.replace("(n AS", f"({n} AS").replace(", n,", f", {n},")
+        run_sql(f"INSERT INTO numbers SELECT {n}, {values}, 10")
+    run_sql("INSERT INTO numbers VALUES (-1, NULL, NULL, NULL, NULL, NULL, 10)")
+
+
+def _sync(**settings: Any) -> dict[str, Any]:
+    query = "SELECT id AS userId, number, day, moment, old_moment, guid FROM numbers"
+    return {"name": "s", "type": "identify", "query": query, **settings}
+
+
+def _ids(run: TapRun) -> list[int]:
+    return [record["userId"] for record in run.records("s")]
+
+
+ALL = sorted([-1, *range(ROWS)])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_partitions_have_all_rows_once(
+    run_tap: RunTap, config: dict[str, Any], column: str, reader: str
+) -> None:
+    """Through both readers; also the row without a value."""
+    sync = _sync(partition_column=column, partitions=7)
+
+    run = run_tap({**config, "reader": reader, "syncs": [sync]})
+
+    assert run.exit_code == 0, run.log
+    assert sorted(_ids(run)) == ALL
+    assert run.state is not None
+    assert set(run.state["bookmarks"]["s"]) == {"last_sync_time", "query_fingerprint"}
+
+
+def test_state_has_an_entry_for_each_partition(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """In the SDK's shape, with the time at which the whole run began, before the first row."""
+    run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})
+
+    states = [m["value"]["bookmarks"]["s"] for m in run.of_type("STATE")]
+    done = [["last_sync_time" in entry for entry in s.get("partitions", ())] for s in states]
+    assert done == [
+        [False] * 4,
+        [True, False, False, False],
+        [True, True, False, False],
+        [True, True, True, False],
+        [True] * 4,
+        [],
+    ]
+    assert [entry["context"] for entry in states[0]["partitions"]] == [
+        {"column": "number", "to": 50},
+        {"column": "number", "from": 50, "to": 100},
+        {"column": "number", "from": 100, "to": 150},
+        {"column": "number", "from": 150},
+    ]
+    assert "last_sync_time" not in states[0]
+    assert states[0]["unfinished"]["sync_time"] == states[-1]["last_sync_time"]
+
+
+def test_partition_rows_decides_how_many(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """201 rows in ranges of about 60 are four; a few rows stay one query."""
+    many = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=60)]})
+    one = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=1000)]})
+
+    assert len(many.of_type("STATE")[0]["value"]["bookmarks"]["s"]["partitions"]) == 4
+    assert len(one.of_type("STATE")[0]["value"]["bookmarks"]["s"]["partitions"]) == 1
+    assert sorted(_ids(one)) == ALL
+
+
+def test_run_goes_on_with_what_is_not_done(
+    run_tap: RunTap, config: dict[str, Any], server: SqlServer
+) -> None:
+    """With its original times, so that repeats are the same calls; then the bookmark moves."""
+    config["syncs"] = [
+        _sync(
+            query="SELECT id AS userId, number, {{sync_time}} AS t FROM numbers",
+            partition_column="number",
+            partitions=4,
+        )
+    ]
+    before = {"bookmarks": {"s": {"last_sync_time": 5, "mine": 1}}}
+    server.faults.add(_answer(50_000))
+
+    first = run_tap(config, state=before)
+    server.faults.clear()
+    began = first.state["bookmarks"]["s"]["unfinished"]["sync_time"] - 100
+    state = json.dumps(first.state).replace(str(began + 100), str(began))
+    second = run_tap(config, state=state)
+
+    assert first.exit_code == 3
+    assert sorted(_ids(first) + _ids(second)) == ALL
+    assert not set(_ids(first)) & set(_ids(second))
+    assert {record["t"] for record in second.records("s")} == {began}
+    assert second.state is not None
+    bookmark = second.state["bookmarks"]["s"]
+    assert (bookmark["last_sync_time"], bookmark["mine"]) == (began, 1)
+    assert {m["schema"]["x-last-sync-time"] for m in second.of_type("SCHEMA")} == {5}
+    assert "goes on with a run that was cut short" in second.log
+
+
+def test_trouble_that_passes_is_retried_between_partitions(
+    run_tap: RunTap, config: dict[str, Any], server: SqlServer
+) -> None:
+    """Rows of earlier partitions have left the process; this one's have not."""
+    server.faults.add(_answer(1205, "deadlocked on lock resources"))
+
+    run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})
+
+    assert run.exit_code == 0, run.log
+    assert sorted(_ids(run)) == ALL
+    assert "Trying again" in run.log
+
+
+def test_row_that_moves_between_ranges_is_not_missed(
+    run_tap: RunTap,
+    config: dict[str, Any],
+    server: SqlServer,
+    run_sql: Callable[[str], object],
+) -> None:
+    """From a range still to be read into one that has been: the next run has it."""
+    query = "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}}"
+    config["syncs"] = [_sync(query=query, partition_column="number", partitions=2)]
+
+    class _Move(BatchFault):
+        """Moves a row while the second partition is asked for."""
+
+        def disturb(self, results: Iterator[Any], _: Answer, /) -> Iterator[Any]:
+            run_sql(
+                "UPDATE numbers SET number = 1, last_updated = DATEDIFF_BIG(second, '1970-01-01', "
+                "SYSUTCDATETIME()) WHERE id = 150"
+            )
+            yield from results
+
+    server.faults.add(_Move(matching="[number] >= 100"))
+    try:
+        first = run_tap(config)
+        server.faults.clear()
+        second = run_tap(config, state=first.state)
+    finally:
+        run_sql("UPDATE numbers SET number = id, last_updated = 10 WHERE id = 150")
+
+    assert 150 in set(_ids(first)) | set(_ids(second))
+    assert 150 in _ids(second)
+
+
+@pytest.mark.parametrize("change", ["query", "column", "resync"])
+def test_run_starts_over_when_it_is_another(
+    run_tap: RunTap, config: dict[str, Any], server: SqlServer, change: str
+) -> None:
+    """Ranges of another query, or of another column, say nothing; --resync means everything."""
+    server.faults.add(_answer(50_000))
+    first = run_tap(
+        {**config, "syncs": [_sync(partition_column="number", partitions=4)]},
+        state={"bookmarks": {"s": {"last_sync_time": 5}}},
+    )
+    server.faults.clear()
+    changed = {
+        "query": _sync(
+            query="SELECT id AS userId, number, 1 AS x FROM numbers",
+            partition_column="number",
+            partitions=4,
+        ),
+        "column": _sync(partition_column="day", partitions=4),
+        "resync": _sync(partition_column="number", partitions=4),
+    }[change]
+    arguments = ("--resync", "s") if change == "resync" else ()
+
+    run = run_tap({**config, "syncs": [changed]}, *arguments, state=first.state)
+
+    assert sorted(_ids(run)) == ALL
+    expected = 0 if change == "resync" else 5
+    assert {m["schema"]["x-last-sync-time"] for m in run.of_type("SCHEMA")} == {expected}
+
+
+def test_backfill_in_parts_moves_no_bookmark(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """Nor does it leave an unfinished run behind."""
+    query = (
+        "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}} "
+        "AND last_updated < {{sync_time}}"
+    )
+    sync = _sync(query=query, partition_column="number", partitions=4)
+    state = {"bookmarks": {"s": {"last_sync_time": 5}}}
+
+    run = run_tap({**config, "syncs": [sync]}, "--since", "0", "--until", "20", state=state)
+
+    assert sorted(_ids(run)) == ALL
+    assert run.state == state
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_ordered_reading_goes_on_after_the_last_row(
+    run_tap: RunTap, config: dict[str, Any], column: str
+) -> None:
+    """The STATE of any block is a place to go on from; nothing is missing, little is repeated."""
+    config["syncs"] = [_sync(order_column=column)]
+    whole = run_tap(config)
+    (first, *_) = whole.of_type("STATE")
+    unfinished = first["value"]["bookmarks"]["s"]["unfinished"]
+    middle = whole.records("s")[100]
+    value = middle[column]
+    if column in ("moment", "old_moment"):
+        value = value.removesuffix("Z").removesuffix("00:00")
+    state = {"bookmarks": {"s": {"unfinished": {**unfinished, "order_value": value}}}}
+
+    rest = run_tap(config, state=state)
+
+    assert sorted(_ids(whole)) == ALL
+    expected = [record["userId"] for record in whole.records("s") if record[column] is not None]
+    start = next(i for i, u in enumerate(expected) if u == middle["userId"])
+    assert set(expected[start:]) <= set(_ids(rest))
+    assert len(_ids(rest)) <= len(expected) - start + 3
+    assert rest.exit_code == 0
+    assert set(rest.state["bookmarks"]["s"]) == {"last_sync_time", "query_fingerprint"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"partition_column": "number"}, "needs either `partitions` or `partition_rows`"),
+        (
+            {"partition_column": "number", "partitions": 2, "partition_rows": 5},
+            "needs either `partitions` or `partition_rows`",
+        ),
+        ({"partitions": 2}, "`partitions` needs a `partition_column`"),
+        ({"partition_rows": 2}, "`partition_rows` needs a `partition_column`"),
+        (
+            {"partition_column": "number", "partitions": 2, "order_column": "number"},
+            "either `partition_column` or `order_column`",
+        ),
+        (
+            {"type": "track", "partition_column": "number", "partitions": 2},
+            "events of one person may change their order",
+        ),
+    ],
+)
+def test_settings_that_contradict_are_refused(
+    run_tap: RunTap, config: dict[str, Any], settings: dict[str, Any], words: str
+) -> None:
+    """Before anything is read."""
+    run = run_tap({**config, "syncs": [_sync(**settings)]})
+
+    assert run.exit_code == 2
+    assert words in run.log
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"partition_column": "userId", "partitions": 2},
+        {"partition_column": "number", "partitions": 2, "allow_reordering": True},
+    ],
+)
+def test_events_may_be_read_in_parts(
+    run_tap: RunTap, config: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """By the person, whose events stay together, or if their order does not matter."""
+    run = run_tap({**config, "syncs": [_sync(type="track", **settings)]})
+
+    assert (run.exit_code, len(_ids(run))) == (0, ROWS + 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"partitions": [{"context": {"column": "number", "to": 5}}]},
+        {"partitions": [{"context": {"column": "number", "to": "1; DROP TABLE numbers"}}]},
+        {"unfinished": 5},
+        {"unfinished": {"sync_time": "x"}},
+    ],
+)
+def test_unreadable_progress_is_refused(
+    run_tap: RunTap, config: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """A state that was damaged costs no row and runs no words."""
+    config["syncs"] = [_sync(partition_column="number", partitions=2)]
+    whole = run_tap(config)
+    bookmark = whole.of_type("STATE")[0]["value"]["bookmarks"]["s"]
+
+    run = run_tap(config, state={"bookmarks": {"s": {**bookmark, **changes}}})
+
+    assert run.exit_code == 2, run.log
+    assert "unfinished run" in run.log
+    assert _ids(run) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"query": "SELECT TOP 5 id AS userId FROM numbers", "order_column": "userId"}, "TOP"),
+        ({"partition_column": "nothing", "partitions": 2}, "nothing is not in the result"),
+        ({"query": "SELECT id AS userId, 'x' AS a FROM numbers", "order_column": "a"}, "varchar"),
+        (
+            {"query": "SELECT id AS userId FROM numbers ORDER BY id", "order_column": "userId"},
+            "ORDER",
+        ),
+        ({"partition_column": "number", "partitions": 2}, ""),
+    ],
+)
+def test_check_tells_what_cannot_be_read_in_parts(
+    start_tap: Callable[..., Any], config: dict[str, Any], settings: dict[str, Any], words: str
+) -> None:
+    """The reason, before a run; also that a column is missing or cannot be split."""
+    process = start_tap({**config, "syncs": [_sync(**settings)]}, "--check")
+    output, log = process.communicate(timeout=60)
+
+    assert process.returncode == (2 if words else 0), log
+    assert words in output
