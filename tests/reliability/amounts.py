@@ -14,7 +14,12 @@ IS_SOAK = os.environ.get("RELIABILITY_SOAK", "") == "1"
 
 def some_of(cases: Sequence[_T], count: int) -> list[_T]:
     """So many of the cases, evenly spread; all of them in a soak."""
-    if IS_SOAK or count >= len(cases):
+    return list(cases) if IS_SOAK else spread(cases, count)
+
+
+def spread(cases: Sequence[_T], count: int) -> list[_T]:
+    """So many of the cases, evenly spread."""
+    if count >= len(cases):
         return list(cases)
     return [cases[index * len(cases) // count] for index in range(count)]
 

@@ -17,9 +17,11 @@ from tap_mssql_query.query import render_query
 from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.settings import SyncSettings, parse_settings
 from tap_mssql_query.window import find_window
+from tests.reliability.oracle import Verdict
+from tests.reliability.registry import Soak, SoakRow, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 KINDS: Mapping[str, Callable[[float], float]] = {
     "datetime": lambda moment: round(moment * 300) / 300,
@@ -35,6 +37,8 @@ CHANGES = {
 }
 """Three zones and the hours, in UTC, at which their clocks change."""
 HOUR = 3600
+FULL_COUNT = 20_000
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +170,17 @@ def _since(sql: str) -> float:
     if literal := re.search(r"CAST\('([^']+)' AS datetime2", sql):
         return datetime.fromisoformat(literal[1]).replace(tzinfo=UTC).timestamp()
     return float(sql.split()[1])
+
+
+def soak(soak: Soak) -> Iterable[SoakRow]:
+    """Histories within the promise; each row that no poll sees is missing."""
+    tally, count = Tally("time histories"), soak.count(FULL_COUNT)
+    for start in range(0, count, _AT_ONCE):
+        seed = f"{soak.seed} {start}"
+        counts = run_histories(min(_AT_ONCE, count - start), seed)
+        verdict = Verdict(missing=counts.missed, repeats=counts.seen_twice)
+        tally.add(cases=counts.histories, faults=counts.histories, verdict=verdict)
+        soak.say(f"{tally.scenario}: {tally.cases}")
+        if counts.missed:
+            soak.report(f"{counts.missed} rows are missed by histories of the seed {seed!r}")
+    yield tally.row()

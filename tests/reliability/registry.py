@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from tests.reliability.amounts import spread
 from tests.reliability.oracle import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tests.reliability.programs import Nursery
 
+_T = TypeVar("_T")
 FULL_MINUTES = 60
 SCENARIOS = (
     "tests.reliability.kills:soak",
     "tests.reliability.signals:soak",
+    "tests.reliability.answers:soak",
+    "tests.reliability.histories:soak",
 )
 """Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 
@@ -51,6 +56,15 @@ class Soak:
         """Dice that are the same for the same seed and name."""
         return random.Random(f"{self.seed} {name}")
 
+    def make_folder(self, name: str) -> Path:
+        """An empty folder for a scenario."""
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        return folder
+
+
+NOTHING_WRONG = Verdict()
+
 
 @dataclass(frozen=True, slots=True)
 class SoakRow:
@@ -62,6 +76,8 @@ class SoakRow:
         faults: how many of them struck, rather than come too late.
         verdict: what the oracle says about all of them.
         seconds: how long it took.
+        failed: cases that broke a promise for which there is no other column: a crash, a hang, a
+            secret that was shown, an exit code or a judgement that is not the documented one.
     """
 
     scenario: str
@@ -69,6 +85,12 @@ class SoakRow:
     faults: int
     verdict: Verdict
     seconds: float
+    failed: int = 0
+
+    @property
+    def has_broken_a_promise(self) -> bool:
+        """Whether any case did."""
+        return bool(self.failed or self.verdict.violations)
 
 
 @dataclass(slots=True)
@@ -79,18 +101,61 @@ class Tally:
     cases: int = 0
     faults: int = 0
     verdict: Verdict = field(default_factory=Verdict)
+    failed: int = 0
     _began: float = field(default_factory=time.monotonic)
 
-    def add(self, *, cases: int, faults: int, verdict: Verdict) -> None:
+    def add(
+        self, *, cases: int, faults: int, verdict: Verdict = NOTHING_WRONG, failed: int = 0
+    ) -> None:
         """What some of the cases gave."""
         self.cases += cases
         self.faults += faults
         self.verdict += verdict
+        self.failed += failed
 
     def row(self) -> SoakRow:
         """The row, now that all is done."""
         seconds = time.monotonic() - self._began
-        return SoakRow(self.scenario, self.cases, self.faults, self.verdict, seconds)
+        return SoakRow(self.scenario, self.cases, self.faults, self.verdict, seconds, self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one case that broke no promise without a column.
+
+    Attributes:
+        struck: whether its fault came in time.
+        verdict: what can be told in columns.
+    """
+
+    struck: bool = True
+    verdict: Verdict = NOTHING_WRONG
+
+
+def run_cases(
+    soak: Soak,
+    scenario: str,
+    cases: Sequence[_T],
+    try_case: Callable[[_T], Outcome | None],
+    *,
+    threads: int = 1,
+) -> SoakRow:
+    """One row: so many of the cases, evenly spread; one that raises is a failed one."""
+    tally, chosen = Tally(scenario), spread(cases, soak.count(len(cases)))
+
+    def attempt(case: _T) -> tuple[Outcome, str]:
+        try:
+            return try_case(case) or Outcome(), ""
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others are tried
+            return Outcome(), f"{type(error).__name__}: {error}"
+
+    with ThreadPoolExecutor(threads) as pool:
+        for case, (outcome, problem) in zip(chosen, pool.map(attempt, chosen), strict=True):
+            tally.add(cases=1, faults=outcome.struck, verdict=outcome.verdict, failed=bool(problem))
+            soak.say(f"{scenario}: {tally.cases}")
+            if problem or outcome.verdict.violations:
+                soak.report(f"{scenario}: {case}: {problem or outcome.verdict.violations}")
+    return tally.row()
 
 
 def describe(rows: Iterable[SoakRow]) -> str:
@@ -107,6 +172,7 @@ def describe(rows: Iterable[SoakRow]) -> str:
         "premature states",
         "repeats with other ids",
         "uncounted",
+        "failed otherwise",
         "seconds",
     )
     lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
@@ -123,6 +189,7 @@ def describe(rows: Iterable[SoakRow]) -> str:
             seen.premature_states,
             seen.repeats_with_other_ids,
             seen.uncounted,
+            row.failed,
             round(row.seconds),
         )
         lines.append(f"| {row.scenario} | {' | '.join(f'{number:,}' for number in numbers)} |")

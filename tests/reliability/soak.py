@@ -103,7 +103,7 @@ def main() -> int:
     figures = describe_run(options, rows, day=day, seconds=seconds)
     write_figures(options.page, figures)
     sys.stdout.write(figures)
-    return 1 if failures or any(row.verdict.violations for row in rows) else 0
+    return 1 if failures or any(row.has_broken_a_promise for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from target_pipelines.pipeline import running
 from target_pipelines.report import RunReport
 from target_pipelines.retry_policy import Outcome, parse_retry_after
 from tests.reliability.amounts import amount
-from tests.reliability.test_http_answers import NOW, PROFILES
+from tests.reliability.answers import NOW, PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

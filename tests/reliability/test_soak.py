@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability.oracle import Verdict
-from tests.reliability.registry import SCENARIOS, Soak, SoakRow, describe
+from tests.reliability.registry import SCENARIOS, Outcome, Soak, SoakRow, describe, run_cases
 from tests.reliability.soak import (
     BEGIN,
     END,
@@ -37,6 +37,23 @@ def test_rows_of_all_scenarios_are_in_one_table(nursery, tmp_path, monkeypatch):
     assert describe(rows).splitlines()[2].startswith("| mine | 60 | 3 | 0 | 1 | 0 |")
 
 
+def test_case_that_raises_is_counted_and_reported(nursery, tmp_path):
+    """The others are tried all the same, and the row is one that broke a promise."""
+    reported = list[str]()
+
+    def try_case(number: int) -> Outcome:
+        assert number != 2, "it hangs"
+        return Outcome(struck=number > 0, verdict=Verdict(repeats=number))
+
+    soak = Soak(nursery, tmp_path, 1, report=reported.append)
+    row = run_cases(soak, "mine", range(4), try_case)
+
+    assert (row.cases, row.faults, row.failed, row.verdict.repeats) == (4, 3, 1, 4)
+    assert row.has_broken_a_promise
+    assert len(reported) == 1
+    assert "mine: 2: AssertionError: it hangs" in reported[0]
+
+
 def test_figures_take_the_place_of_the_last_ones(tmp_path):
     """What stands around the markers stays, and the run's size and seed are said."""
     page = tmp_path / "page.md"
@@ -50,7 +67,7 @@ def test_figures_take_the_place_of_the_last_ones(tmp_path):
     assert text.endswith("after\n")
     assert "old" not in text
     assert "A run of 10% of the full counts on 2026-03-02, seed 5: 6.2 minutes." in text
-    assert "| kill -9 | 2,000 | 1,990 | 12 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 61 |" in text
+    assert "| kill -9 | 2,000 | 1,990 | 12 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 61 |" in text
 
 
 def test_page_without_markers_is_refused(tmp_path):

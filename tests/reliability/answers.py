@@ -1,0 +1,160 @@
+"""Every status with every shape of body and every Retry-After: what each profile must make of it.
+
+The golden answers.tsv was written from docs/destinations.md and the APIs' documents, not from the
+code.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from target_pipelines.destinations import (
+    customerio,
+    hightouch,
+    jitsu,
+    rudderstack,
+    segment,
+    webhook,
+)
+from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop
+from tests.reliability.raw_answers import RawAnswers, raw_answers
+from tests.reliability.registry import Soak, SoakRow, run_cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_pipelines.destinations.http import HttpProfile
+
+Cell = tuple[str, int, str, str | None]
+"""Key of PROFILES, status, key of BODIES, Retry-After."""
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+CANARY = "canary-4711"
+OUTCOMES = {"delivered": Delivered, "retry": Retry, "refused": Refused, "stop": Stop}
+COMMON = (customerio.PROFILE, segment.PROFILE, rudderstack.PROFILE, hightouch.PROFILE)
+PROFILES: dict[str, tuple[HttpProfile, ...]] = {
+    "common": COMMON,
+    "jitsu": (jitsu.PROFILE,),
+    "webhook": (webhook.PROFILE,),
+}
+BODIES = {
+    "empty": b"",
+    "blank": b" \r\n",
+    "ok": b"OK\n",
+    "object": b"{}",
+    "success_true": b'{"success": true}',
+    "success_false": b'{"success": false, "x": "canary-4711"}',
+    "code": b'{"code": "invalid", "message": "canary-4711"}',
+    "errors": b'{"meta": {"errors": ["canary-4711"]}}',
+    "html": b"<html>canary-4711</html>",
+    "text": b"canary-4711 received",
+    "binary": b"\xff\xfe\x00\x81canary-4711",
+    "broken": b'{"success": tr',
+    "deep": b"[" * 20_000,
+    "number": b"1",
+    "null": b"null",
+    "array": b"[1, 2]",
+    "error": b'{"ok": true, "error": "canary-4711"}',
+}
+# As RFC 9110 defines it: seconds or a date; at most 300 s are waited; nonsense is ignored.
+RETRY_AFTER: dict[str | None, float | None] = {
+    None: None,
+    "0": 0,
+    "17": 17,
+    "300": 300,
+    "301": 300,
+    "99999999999999999999999": 300,
+    "-1": None,
+    "1.5": None,
+    "1e3": None,
+    "Infinity": None,
+    "canary-4711": None,
+    "": None,
+    "Tue, 24 Nov 2026 12:00:42 GMT": 42,
+    "Tue, 24 Nov 2026 11:00:00 GMT": 0,
+    "Tue, 24 Nov 2099 12:00:00 GMT": 300,
+    "Tue, 24 Nov 2026 13:00:42 +0100": 42,
+    "5, 7": None,
+}
+STATUSES = [
+    *(100, 101, 102, 103, 199, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 299),
+    *(300, 301, 302, 303, 304, 305, 306, 307, 308, 399),
+    *range(400, 432),
+    *(440, 444, 449, 450, 451, 460, 463, 494, 495, 496, 497, 498, 499),
+    *(500, 501, 502, 503, 504, 505, 506, 507, 508, 509, 510, 511, 520, 521, 522, 523, 524),
+    *(525, 526, 527, 529, 530, 561, 598, 599, 600, 999),
+]
+
+
+def _read_table() -> dict[tuple[str, int, str], str]:
+    """Profile, status and body → outcome."""
+    text = Path(__file__).with_name("answers.tsv").read_text()
+    table: dict[tuple[str, int, str], str] = {}
+    for row in csv.DictReader(text.splitlines(), delimiter="\t"):
+        first, _, last = row["status"].partition("-")
+        for status in range(int(first), int(last or first) + 1):
+            table |= {(row["profile"], status, body): row[body] for body in BODIES}
+    return table
+
+
+TABLE = _read_table()
+
+
+def _expected(profile: str, status: int, body: str, retry_after: str | None) -> tuple[type, object]:
+    outcome = OUTCOMES[TABLE[profile, status, body]]
+    return outcome, RETRY_AFTER[retry_after] if outcome is Retry else None
+
+
+CELLS: list[Cell] = list(itertools.product(PROFILES, STATUSES, BODIES, RETRY_AFTER))
+
+
+def judge_cell(cell: Cell) -> None:
+    """Each profile must come to the documented outcome and wait, and quote nothing."""
+    kind, status, body, retry_after = cell
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    for profile in PROFILES[kind]:
+        found = profile.judge(status, headers, BODIES[body], now=NOW)
+        waits = found.after_seconds if isinstance(found, Retry) else None
+        assert (type(found), waits) == _expected(kind, status, body, retry_after), profile.name
+        assert CANARY not in repr(found)
+
+
+# Over the wire
+
+
+def _has_no_body(status: int) -> bool:
+    """Whatever follows such a head is no part of the answer (RFC 9112, 6.3)."""
+    return status in (204, 304)
+
+
+WIRE_CELLS: list[Cell] = [
+    (kind, status, body, list(RETRY_AFTER)[number % len(RETRY_AFTER)])
+    for number, (kind, status, body) in enumerate(itertools.product(PROFILES, STATUSES, BODIES))
+    if status >= 200  # those below are not the end of an answer
+]
+
+
+def judge_over_wire(server: RawAnswers, cell: Cell) -> None:
+    """From bytes on a connection to the outcome, through the whole client: the same."""
+    kind, status, body, retry_after = cell
+    asks = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
+    head = f"HTTP/1.1 {status} X\r\n{asks}Content-Length: {len(BODIES[body])}\r\n\r\n"
+    found = server.judge(head.encode() + BODIES[body], PROFILES[kind][0])
+    shown = "empty" if _has_no_body(status) else body
+    expected, seconds = _expected(kind, status, shown, retry_after)
+    waits = found.after_seconds if isinstance(found, Retry) else None
+    is_date = ":" in (retry_after or "")  # counted from the real time, not from NOW
+    assert type(found) is expected, found
+    assert waits == seconds or is_date, found
+
+
+def soak(soak: Soak) -> Iterable[SoakRow]:
+    """All cells in the pure policy, and each status with each body over the wire."""
+    yield run_cases(soak, "HTTP answers: policy", CELLS, judge_cell)
+    with raw_answers() as server:
+        yield run_cases(
+            soak, "HTTP answers: wire", WIRE_CELLS, lambda cell: judge_over_wire(server, cell)
+        )
