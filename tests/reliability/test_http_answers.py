@@ -13,7 +13,10 @@ from tests.reliability.answers import CELLS, PROFILES, WIRE_CELLS, judge_cell, j
 from tests.reliability.raw_answers import RawAnswers, raw_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from target_pipelines.retry_policy import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +42,11 @@ def test_answers_over_the_wire_are_judged_the_same(server):
 
 def test_wrong_judgement_is_noticed(monkeypatch):
     """A policy that takes every answer for a passing failure does not get through."""
-    retrying = replace(
-        PROFILE, judge=lambda _status, *rest, **now: PROFILE.judge(503, *rest, **now)
-    )
+
+    def retry(_status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+        return PROFILE.judge(503, headers, body, now=now)
+
+    retrying = replace(PROFILE, judge=retry)
     monkeypatch.setitem(PROFILES, "common", (retrying,))
 
     judge_cell(("common", 503, "code", None))
