@@ -43,7 +43,7 @@ def test_answers_over_the_wire_are_judged_the_same(server):
 def test_wrong_judgement_is_noticed(monkeypatch):
     """A policy that takes every answer for a passing failure does not get through."""
 
-    def retry(_status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+    def retry(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
         return PROFILE.judge(503, headers, body, now=now)
 
     retrying = replace(PROFILE, judge=retry)
