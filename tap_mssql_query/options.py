@@ -39,6 +39,12 @@ OPTIONS = [
         help="Backfill: read up to this moment; queries need {{sync_time}} or {{sync_datetime}}.",
     ),
     click.Option(
+        ["--locked"],
+        multiple=True,
+        metavar="NAME",
+        help="Run this sync only, and leave its lock to who starts this program. Repeatable.",
+    ),
+    click.Option(
         ["--check"],
         is_flag=True,
         help="Check connections, permissions and queries; print a table; read no row.",

@@ -22,11 +22,13 @@ class RunOptions:
         resync: names of syncs that run as if for the first time.
         since: unix seconds at which a backfill begins; None: no backfill.
         until: unix seconds at which it ends; None: now.
+        locked: the only syncs to run, if any are named; their locks are held by someone else.
     """
 
     resync: Sequence[str] = ()
     since: int | None = None
     until: int | None = None
+    locked: Sequence[str] = ()
 
     @property
     def is_backfill(self) -> bool:
@@ -49,9 +51,10 @@ def parse_moment(text: str) -> int:
 def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
     """What keeps the options from doing what they say, a sentence each."""
     names = [sync.name for sync in syncs]
-    for name in options.resync:
-        if name not in names:
-            yield f'--resync: there is no sync "{name}". Known are {", ".join(names)}.'
+    for option, wanted in (("--resync", options.resync), ("--locked", options.locked)):
+        for name in wanted:
+            if name not in names:
+                yield f'{option}: there is no sync "{name}". Known are {", ".join(names)}.'
     if options.since is not None and options.until is not None and options.since > options.until:
         yield "--since lies after --until."
     for option, moment, variables in (

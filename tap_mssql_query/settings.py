@@ -68,6 +68,7 @@ class TapSettings:
     syncs: Sequence[SyncSettings]
     reader: str = "auto"
     odbc_driver: str | None = None
+    report_path: str | None = None
 
 
 def parse_settings(config: Mapping[str, Any]) -> TapSettings:
@@ -79,6 +80,7 @@ def parse_settings(config: Mapping[str, Any]) -> TapSettings:
         syncs=tuple(_parse_sync(sync, databases) for sync in config["syncs"]),
         reader=config.get("reader", "auto"),
         odbc_driver=config.get("odbc_driver"),
+        report_path=config.get("report_path"),
     )
 
 

@@ -165,6 +165,7 @@ TAP_SETTINGS = (
         "auto",
     ),
     Setting("odbc_driver", _TEXT, "ODBC driver for pyodbc, by name or path. Found by itself."),
+    Setting("report_path", _TEXT, "JSON file for what became of each sync in a run."),
     Setting(
         "syncs",
         {"type": "array", "items": json_schema_of(SYNC_SETTINGS, closed=True)},

@@ -35,6 +35,7 @@ from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
 from tap_mssql_query.reading import is_same_reading, plan_reading
+from tap_mssql_query.report import Outcome, SyncReport
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
 from tap_mssql_query.unfinished import (
@@ -68,6 +69,7 @@ class QueryStream(Stream):
         self.primary_keys = sync.key_columns
         self.has_written_rows = False
         self.has_begun = False
+        self.report = SyncReport()
 
     # What the SDK asks of a stream
 
@@ -96,7 +98,8 @@ class QueryStream(Stream):
     @property
     def selected(self) -> bool:
         """Whether the sync is enabled and the catalog, if there is one, selects it."""
-        if not self.sync_settings.enabled:
+        locked = self._tap.run_options.locked
+        if not self.sync_settings.enabled or (locked and self.name not in locked):
             return False
         return not self.has_catalog or bool(self.mask.get((), True))
 
@@ -121,13 +124,18 @@ class QueryStream(Stream):
 
         What ends the whole run is remembered too: raised here, the SDK would call it a bug.
         """
+        if self._tap.is_ending:
+            return
+        self.report = self._tap.report.start(self.name)
         try:
-            if not self._tap.is_ending:
-                self._run()
+            self._run()
         except (ServerError, StateError) as error:
+            self.report.outcome = Outcome.FAILED
             self._tap.add_failure(self.name, error)
         except (Interrupted, OutputClosed) as end:
             self._tap.end(end)
+        finally:
+            self.report.end()
         yield from ()
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002
@@ -157,14 +165,18 @@ class QueryStream(Stream):
                 else find_window(sync, options, self.tap_state, now=now)
             )
             if times is None:
+                self.report.outcome = Outcome.NOT_DUE
                 self.logger.info("sync=%s skipped: not due yet", self.name)
                 return
-            if not take_run_lock(session, self.name):
+            if self.name not in options.locked and not take_run_lock(session, self.name):
+                self.report.outcome = Outcome.LOCKED
                 self.logger.warning(
                     "sync=%s skipped: another run of it is not over; the next one catches up",
                     self.name,
                 )
                 return
+            self.report.last_sync_time = times.last_sync_time
+            self.report.sync_time = times.sync_time
             self._say_if_query_changed()
             reading = plan_reading(session, sync, times, unfinished, self._keep)
             for sql in reading.queries():
@@ -173,6 +185,7 @@ class QueryStream(Stream):
                 self.has_written_rows = False
             if not options.is_backfill:
                 self._move_bookmark(times.sync_time)
+            self.report.outcome = Outcome.READ
 
     def _find_unfinished(self, now: int) -> Unfinished | None:
         """The run that was cut short, if this one is to go on with it. Raises StateError."""
@@ -229,6 +242,7 @@ class QueryStream(Stream):
             columns = columns_of_arrow_schema(next(blocks).schema, self.sync_settings.json_columns)
             self._start_writing(columns, times)
             rows, is_complete = write_rows(self, blocks, columns, reading.note_block)
+        self.report.rows += rows
         self.logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             self.name,

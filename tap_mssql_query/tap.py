@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -26,6 +27,7 @@ from tap_mssql_query.errors import (
 )
 from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.options import OPTIONS
+from tap_mssql_query.report import TapReport
 from tap_mssql_query.run_options import RunOptions, find_problems
 from tap_mssql_query.settings import parse_settings
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
@@ -97,6 +99,7 @@ class TapMSSQLQuery(Tap):
         self._failures: dict[str, TapError] = {}
         self._end: TapError | None = None
         self.run_options = run_options or RunOptions()
+        self.report = TapReport()
         super().__init__(**kwargs)
 
     # What the SDK asks of a tap
@@ -135,6 +138,15 @@ class TapMSSQLQuery(Tap):
         self.message_writer.interrupt(signum)
 
     # One run
+
+    def run(self) -> None:
+        """Run all syncs, and tell what became of each. Raises TapError."""
+        try:
+            self.sync_all()
+        finally:
+            if path := self.settings.report_path:
+                self.report.write(Path(path))
+        self.raise_failures()
 
     def write_lines(self, lines: bytes | pa.Buffer) -> None:
         """Write encoded Singer messages to stdout."""
@@ -215,6 +227,7 @@ class TapMSSQLQuery(Tap):
         resync: tuple[str, ...] = (),
         since: int | None = None,
         until: int | None = None,
+        locked: tuple[str, ...] = (),
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -228,15 +241,14 @@ class TapMSSQLQuery(Tap):
             parse_env_config=config.parse_env,
             state=_load_json(state, StateError, "state"),
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(resync=resync, since=since, until=until),
+            run_options=RunOptions(resync=resync, since=since, until=until, locked=locked),
         )
         if check:
             tap.check()
         elif preview is not None:
             tap.preview(preview, limit)
         else:
-            tap.sync_all()
-            tap.raise_failures()
+            tap.run()
 
 
 def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) -> Any:

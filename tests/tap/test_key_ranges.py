@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ VALUES = st.one_of(
 )
 
 
-def _holds(key_range: KeyRange, value: object) -> bool:
+def _holds(key_range: KeyRange, value: Any) -> bool:
     is_above = key_range.low is None or value >= key_range.low
     return is_above and (key_range.high is None or value < key_range.high)
 

@@ -130,6 +130,7 @@ def test_run_goes_on_with_what_is_not_done(
 
     first = run_tap(config, state=before)
     server.faults.clear()
+    assert first.state is not None
     began = first.state["bookmarks"]["s"]["unfinished"]["sync_time"] - 100
     state = json.dumps(first.state).replace(str(began + 100), str(began))
     second = run_tap(config, state=state)
@@ -257,6 +258,7 @@ def test_ordered_reading_goes_on_after_the_last_row(
     assert set(expected[start:]) <= set(_ids(rest))
     assert len(_ids(rest)) <= len(expected) - start + 3
     assert rest.exit_code == 0
+    assert rest.state is not None
     assert set(rest.state["bookmarks"]["s"]) == {"last_sync_time", "query_fingerprint"}
 
 

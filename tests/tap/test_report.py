@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_mssql_query.database import connect
+from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.settings import parse_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.tap.conftest import TapRun
+
+    RunTap = Callable[..., TapRun]
+
+USERS = "SELECT id AS userId, email FROM users"
+
+
+def _syncs(*names: str, **settings: Any) -> list[dict[str, Any]]:
+    return [{"name": n, "type": "identify", "query": USERS, **settings} for n in names]
+
+
+@pytest.fixture
+def read_report(run_tap: RunTap, config: dict[str, Any], tmp_path: Path):
+    """Runs the tap and reads what it wrote to `report_path`."""
+    path = tmp_path / "report.json"
+
+    def read(syncs: list[dict[str, Any]], *arguments: str, **options: Any) -> Any:
+        run_tap({**config, "report_path": str(path), "syncs": syncs}, *arguments, **options)
+        return json.loads(path.read_text())["syncs"]
+
+    return read
+
+
+@pytest.fixture
+def hold_lock(config: dict[str, Any]):
+    """Holds the lock of a sync, as another run of it would."""
+
+    @contextlib.contextmanager
+    def hold(sync: str):
+        settings = parse_settings({**config, "syncs": _syncs(sync)})
+        database = settings.syncs[0].database
+        with contextlib.closing(connect(database, settings)) as session:
+            assert take_run_lock(session, sync)
+            yield
+
+    return hold
+
+
+def test_report_tells_what_became_of_each_sync(read_report):
+    """Read, failed, not due; those that are not enabled are not in it."""
+    syncs = [
+        *_syncs("good"),
+        *_syncs("bad", query="SELECT nothing FROM users"),
+        *_syncs("early", frequency="1h"),
+        *_syncs("off", enabled=False),
+    ]
+    state = {"bookmarks": {"early": {"last_sync_time": int(time.time()) - 60}}}
+
+    report = read_report(syncs, state=state)
+
+    outcomes = {name: (entry["outcome"], entry["rows"]) for name, entry in report.items()}
+    assert outcomes == {"good": ("read", 2), "bad": ("failed", 0), "early": ("not due", 0)}
+    assert report["good"]["last_sync_time"] == 0
+    assert report["good"]["sync_time"] > 1_700_000_000
+    assert report["good"]["seconds"] > 0
+
+
+def test_sync_whose_lock_is_taken_is_told(read_report, hold_lock):
+    """Nothing was read of it."""
+    with hold_lock("a"):
+        report = read_report(_syncs("a", "b"))
+
+    assert {name: entry["outcome"] for name, entry in report.items()} == {
+        "a": "locked",
+        "b": "read",
+    }
+
+
+def test_locked_syncs_are_the_only_ones_to_run(read_report, hold_lock):
+    """Whoever starts the tap holds their locks, and the tap does not ask for them."""
+    with hold_lock("a"):
+        report = read_report(_syncs("a", "b"), "--locked", "a")
+
+    assert {name: entry["outcome"] for name, entry in report.items()} == {"a": "read"}
+
+
+def test_locked_names_a_sync_that_exists(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """A misspelled name would silently run nothing."""
+    run = run_tap({**config, "syncs": _syncs("a")}, "--locked", "b")
+
+    assert run.exit_code == 2
+    assert '--locked: there is no sync "b"' in run.log
+
+
+def test_report_that_cannot_be_written_is_said(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """The rows were read all the same."""
+    run = run_tap({**config, "report_path": "/nowhere/report.json", "syncs": _syncs("a")})
+
+    assert (run.exit_code, len(run.records("a"))) == (2, 2)
+    assert "`report_path`" in run.log
