@@ -24,6 +24,7 @@ SCENARIOS = (
     "tests.reliability.signals:soak",
     "tests.reliability.answers:soak",
     "tests.reliability.histories:soak",
+    "tests.reliability.fuzzing:soak",
 )
 """Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 
