@@ -236,10 +236,12 @@ class TapMSSQLQuery(Tap):
         if about:
             cls.print_about(about_format)
             return
+        loaded_state = _load_json(state, StateError, "state")
+        bookmarks.check_state(loaded_state)  # the SDK takes an empty list for none
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
-            state=_load_json(state, StateError, "state"),
+            state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
             run_options=RunOptions(resync=resync, since=since, until=until, locked=locked),
         )

@@ -1,0 +1,82 @@
+"""The locks of syncs in the database, held by the conductor until the target is done."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tap_mssql_query.database import connect
+from tap_mssql_query.errors import ServerError
+from tap_mssql_query.retrying import run_again
+from tap_mssql_query.run_lock import take_run_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_mssql_query.readers import Session
+    from tap_mssql_query.settings import SyncSettings, TapSettings
+
+logger = logging.getLogger(__name__)
+
+
+class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
+    """Takes the locks of all enabled syncs; they last until the end of the block.
+
+    Attributes:
+        held: the syncs whose locks were free.
+        failed: the syncs whose server could not be asked.
+    """
+
+    def __init__(self, settings: TapSettings) -> None:
+        self._settings = settings
+        self._sessions: dict[str | None, Session] = {}
+        self._open = contextlib.ExitStack()
+        self.held: list[str] = []
+        self.failed: list[str] = []
+
+    def __enter__(self) -> SyncLocks:
+        for sync in self._settings.syncs:
+            if sync.enabled:
+                self._take(sync)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._open.close()
+
+    def session_of(self, sync: SyncSettings) -> Session:
+        """The session that holds the lock of a sync; it may be asked small questions."""
+        return self._sessions[sync.database.name]
+
+    def _take(self, sync: SyncSettings) -> None:
+        try:
+            run_again(
+                lambda: self._connect(sync),
+                may_run_again=lambda: True,
+                say=lambda error, pause: logger.warning(
+                    "sync=%s: %s Trying again in %.1f s.", sync.name, error, pause
+                ),
+            )
+            is_free = take_run_lock(self.session_of(sync), sync.name)
+        except ServerError as error:
+            logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - for people
+            self.failed.append(sync.name)
+            return
+        if is_free:
+            self.held.append(sync.name)
+        else:
+            logger.warning(
+                "sync=%s skipped: another run of it is not over; the next one catches up", sync.name
+            )
+
+    def _connect(self, sync: SyncSettings) -> None:
+        name = sync.database.name
+        if name not in self._sessions:
+            session = connect(sync.database, self._settings)
+            self._sessions[name] = session
+            self._open.callback(session.close)
+
+
+def named(syncs: Sequence[str]) -> list[str]:
+    """Words of the tap's command line: only these syncs, whose locks are held."""
+    return [word for sync in syncs for word in ("--locked", sync)]

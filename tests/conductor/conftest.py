@@ -1,0 +1,127 @@
+"""The conductor as a program, a SQL Server to read from and a collector to deliver to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.collector import DEFAULT_WRITE_KEY, Collector
+from sandbox.sql_server.engine import DuckDBEngine
+from sandbox.sql_server.server import SqlServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONDUCTOR = Path(sys.executable).with_name("mssql-reverse-etl")
+ROWS = 1000
+PASSWORD = "Sandbox-1"
+
+
+@dataclass
+class Site:
+    """A folder with configurations; what the programs there read from and deliver to."""
+
+    folder: Path
+    server: SqlServer
+    collector: Collector
+    tap: dict[str, Any]
+    target: dict[str, Any]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def state_path(self) -> Path:
+        """Where the state is kept."""
+        return self.folder / "state.json"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the state file holds."""
+        return json.loads(self.state_path.read_text())
+
+    @property
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """The dead letters, in order."""
+        path = self.folder / "dead_letters.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def calls(self) -> list[tuple[str, bytes]]:
+        """What was delivered, with messageIds, sorted; repeats count."""
+        return sorted((call.message_id, call.raw) for call in self.collector.calls)
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `mssql-reverse-etl run` with the configurations as they are now."""
+        for name, config in (("tap", self.tap), ("target", self.target)):
+            (self.folder / f"{name}.json").write_text(json.dumps(config))
+        command = [
+            *(str(CONDUCTOR), "run", "--tap", "tap.json", "--target", "target.json"),
+            *("--state", "state.json", *words),
+        ]
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *words: str, **environment: str) -> tuple[int, str]:
+        """Run it to the end; exit code and log."""
+        process = self.start(*words, **environment)
+        output, log = process.communicate(timeout=120)
+        assert output == ""
+        return process.returncode, log
+
+
+def sync(name: str = "users", **settings: Any) -> dict[str, Any]:
+    """A sync of all users."""
+    query = "SELECT id AS userId, email AS [traits.email], plan_name FROM users"
+    return {"name": name, "type": "identify", "query": query, **settings}
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDBEngine:
+    """A database with `ROWS` users."""
+    engine = DuckDBEngine()
+    engine.create_database("shop")
+    engine.add_login("reader", PASSWORD, role="reader")
+    engine.run("shop", "CREATE TABLE users (id int, email nvarchar(50), plan_name varchar(10))")
+    rows = (f"({n}, N'user{n}@example.com', 'plan{n % 3}')" for n in range(ROWS))
+    engine.run("shop", f"INSERT INTO users VALUES {', '.join(rows)}")
+    return engine
+
+
+@pytest.fixture
+def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
+    """Everything there is; what was started ends with the test."""
+    with SqlServer(engine) as server, Collector() as collector:
+        tap = {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "database": "shop",
+            "username": "reader",
+            "password": PASSWORD,
+            "encrypt": "no",
+            "syncs": [sync()],
+        }
+        target = {
+            "destination": "customerio",
+            "endpoint": collector.url,
+            "write_key": DEFAULT_WRITE_KEY,
+            "batch_max_calls": 20,
+        }
+        site = Site(tmp_path, server, collector, tap, target)
+        yield site
+        for process in site.started:
+            process.kill()
+            process.communicate()

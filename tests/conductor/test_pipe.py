@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tap_mssql_query.database import connect
+from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.settings import parse_settings
+from tests.conductor.conftest import ROWS, sync
+from tests.tap.conftest import TAP
+from tests.target.conftest import TARGET
+
+
+def test_run_delivers_all_rows_and_keeps_the_state(site):
+    """What the two programs in a shell's pipe do, and the state file besides."""
+    code, log = site.run()
+
+    assert code == 0, log
+    assert len(site.calls) == ROWS
+    assert list(site.state["bookmarks"]["users"]) == ["last_sync_time", "query_fingerprint"]
+    assert stat.S_IMODE(site.state_path.stat().st_mode) == 0o600
+
+
+def test_calls_are_those_of_the_programs_in_a_pipe(site):
+    """Their messageIds included."""
+    site.run()
+    here = site.calls
+    site.collector.forget()
+
+    tap = subprocess.Popen(
+        [TAP, "--config", "tap.json"], cwd=site.folder, stdout=-1, stderr=subprocess.DEVNULL
+    )
+    command = [TARGET, "--config", "target.json"]
+    subprocess.run(command, cwd=site.folder, stdin=tap.stdout, capture_output=True, check=True)
+    tap.wait()
+    tap.stdout.close()
+
+    assert site.calls == here
+
+
+def test_summary_joins_both_programs(site):
+    """One table: what became of each sync, how many rows, what became of those."""
+    site.tap["syncs"] = [sync(), sync("bad", query="SELECT nothing FROM users")]
+    site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
+
+    code, log = site.run()
+
+    assert code == 3
+    rows = [
+        line.split() for line in log.splitlines() if line.strip().startswith(("users ", "bad "))
+    ]
+    assert ["users", "read", "1,000", "999", "0", "1"] in [row[:6] for row in rows]
+    assert ["bad", "failed", "0"] in [row[:3] for row in rows]
+
+
+def test_next_run_goes_on_from_the_state(site):
+    """Nothing is due twice."""
+    site.tap["syncs"] = [sync(frequency="1h")]
+    site.run()
+    site.collector.forget()
+
+    code, log = site.run()
+
+    assert (code, site.calls) == (0, [])
+    assert "not due yet" in log
+
+
+def test_reports_are_still_written_where_the_settings_say(site):
+    """The conductor reads them there."""
+    site.tap["report_path"] = "tap_report.json"
+    site.target["report_path"] = "target_report.json"
+
+    _, log = site.run()
+
+    tap = json.loads((site.folder / "tap_report.json").read_text())
+    target = json.loads((site.folder / "target_report.json").read_text())
+    assert tap["syncs"]["users"]["outcome"] == "read"
+    assert target["streams"]["users"]["delivered"] == ROWS
+    assert " read " in log
+
+
+def test_two_runs_of_one_state_exclude_each_other(site):
+    """The second says so and does nothing."""
+    site.collector.script([{"delay_seconds": 3.0, "times": None}])
+    first = site.start()
+    site.collector.wait_for_requests(1)
+
+    code, log = site.run()
+
+    assert code == 75
+    assert "is not over; nothing was done" in log
+    first.send_signal(signal.SIGTERM)
+
+
+def _lock(site, name: str):
+    settings = parse_settings(site.tap)
+    session = connect(settings.syncs[0].database, settings)
+    return contextlib.closing(session), take_run_lock(session, name)
+
+
+def test_lock_is_held_until_the_target_is_done(site):
+    """The tap has long ended while the target still sends: no other run may begin."""
+    site.collector.script([{"delay_seconds": 1.0, "times": None}])
+    process = site.start()
+    site.collector.wait_for_requests(5)
+
+    session, is_free = _lock(site, "users")
+    with session:
+        assert not is_free
+    process.wait(timeout=120)
+    session, is_free = _lock(site, "users")
+    with session:
+        assert is_free
+
+
+def test_sync_of_another_run_is_left_out(site):
+    """The others run."""
+    site.tap["syncs"] = [sync("a"), sync("b")]
+    session, _ = _lock(site, "a")
+
+    with session:
+        code, log = site.run()
+
+    assert code == 0
+    assert len(site.calls) == ROWS
+    assert "sync=a skipped: another run of it is not over" in log
+    assert list(site.state["bookmarks"]) == ["b"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_ends_both_programs(site, number):
+    """The exit code tells which; what was settled is in the state, if any STATE was safe."""
+    site.collector.script([{"delay_seconds": 1.0, "times": None}])
+    process = site.start()
+    site.collector.wait_for_requests(2)
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=30) == 128 + number
+    log = process.stderr.read()
+    assert "Traceback" not in log
+    assert not site.state_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "settings", "code"),
+    [
+        ("target", {"write_key": "wrong"}, 4),
+        ("target", {"destination": "nothing"}, 2),
+        ("tap", {"password": "wrong"}, 3),
+        ("tap", {"port": 1}, 3),
+        ("tap", {"syncs": "x"}, 2),
+    ],
+)
+def test_exit_code_is_that_of_the_program_that_failed(site, program, settings, code):
+    """Also of one that the conductor itself asks first."""
+    getattr(site, program).update(settings)
+
+    exit_code, log = site.run()
+
+    assert exit_code == code, log
+    assert "Traceback" not in log
+    assert "wrong" not in log
+
+
+def test_state_that_cannot_be_written_ends_the_run(site):
+    """With a code of its own; what was sent comes again, as the same calls."""
+    (site.folder / "state.json.next").mkdir()
+
+    code, log = site.run()
+
+    assert code == 74
+    assert "cannot be written" in log
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_damaged_state_is_refused(site, content):
+    """Neither is it overwritten."""
+    site.state_path.write_text(content)
+
+    code, _ = site.run()
+
+    assert code == 2
+    assert site.state_path.read_text() == content
+    assert site.calls == []
+
+
+def test_killed_tap_loses_nothing(site):
+    """What it wrote is delivered; the state stays where it was, and the next run has the rest."""
+    site.tap["syncs"] = [sync(partition_column="userId", partitions=10)]
+    site.collector.script([{"delay_seconds": 0.05, "times": None}])
+    process = site.start()
+    site.collector.wait_for_requests(3)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    for child in children.split():
+        if "tap_mssql_query" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+    process.wait(timeout=60)
+    site.collector.script([])
+
+    code, _ = site.run()
+
+    assert code == 0
+    assert len({call for call, _ in site.calls}) == ROWS
