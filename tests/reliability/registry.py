@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.reliability.amounts import spread
 from tests.reliability.oracle import Verdict
+from tests.reliability.single_runs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from tests.reliability.programs import Nursery
 
@@ -22,6 +24,9 @@ FULL_MINUTES = 60
 SCENARIOS = (
     "tests.reliability.kills:soak",
     "tests.reliability.signals:soak",
+    "tests.reliability.network:soak",
+    "tests.reliability.network_sql:soak",
+    "tests.reliability.sql_errors:soak",
     "tests.reliability.answers:soak",
     "tests.reliability.histories:soak",
     "tests.reliability.fuzzing:soak",
@@ -57,11 +62,9 @@ class Soak:
         """Dice that are the same for the same seed and name."""
         return random.Random(f"{self.seed} {name}")
 
-    def make_folder(self, name: str) -> Path:
-        """An empty folder for a scenario."""
-        folder = self.folder / name
-        folder.mkdir(parents=True)
-        return folder
+    def make_programs(self) -> Programs:
+        """Both programs, in a new folder."""
+        return Programs(self.nursery, Path(tempfile.mkdtemp(dir=self.folder)))
 
 
 NOTHING_WRONG = Verdict()

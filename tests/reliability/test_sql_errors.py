@@ -2,99 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.sql_server.engine import DuckDBEngine
-from sandbox.sql_server.faults import AnswerError, Fault, RefuseLogin
-from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.server import SqlServer
+from tests.reliability import sql_errors
 from tests.reliability.amounts import some_of
-from tests.reliability.single_runs import Done, Programs
+from tests.reliability.shop_servers import shop_server
+from tests.reliability.single_runs import Programs
+from tests.reliability.sql_errors import (
+    CELLS,
+    LOGINS,
+    PERHAPS,
+    READERS,
+    ROWS,
+    fail_login,
+    fail_logins,
+    fail_query,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS = 3000
-# The words of sys.messages, shortened; {0} is a name or a value of a row.
-TRANSIENT = {
-    64: "A connection was established with the server, but then an error occurred.",
-    121: "The semaphore timeout period has expired.",
-    233: "The client was unable to establish a connection.",
-    1204: "The SQL Server Database Engine cannot obtain a LOCK resource at this time.",
-    1205: "Transaction (Process ID 52) was deadlocked on lock resources with another process.",
-    1222: "Lock request time out period exceeded.",
-    4221: "Login to read-secondary failed due to long wait on 'HADR_DATABASE_WAIT'.",
-    10053: "A transport-level error has occurred when receiving results from the server.",
-    10054: "A transport-level error has occurred when sending the request to the server.",
-    10060: "A network-related or instance-specific error occurred.",
-    10928: "Resource ID: 1. The request limit for the database is 90 and has been reached.",
-    10929: "Resource ID: 1. The request minimum guarantee is 0, maximum limit is 90.",
-    40197: "The service has encountered an error processing your request. Please try again.",
-    40501: "The service is currently busy. Retry the request after 10 seconds.",
-    40613: "Database 'shop' on server 'db' is not currently available.",
-    41301: "A previous transaction that the current transaction took a dependency on has aborted.",
-    41302: "The current transaction attempted to update a record that has been updated since.",
-    41305: "The current transaction failed to commit due to a repeatable read validation failure.",
-    41325: "The current transaction failed to commit due to a serializable validation failure.",
-    41839: "Transaction exceeded the maximum number of commit dependencies.",
-    49918: "Cannot process request. Not enough resources to process request.",
-    49919: "Cannot process create or update request. Too many create or update operations.",
-    49920: "Cannot process request. Too many operations in progress for subscription.",
-}
-PERHAPS = {
-    4060: "Cannot open database 'shop' requested by the login. The login failed.",
-    18456: "Login failed for user 'reader'.",
-}
-PERMANENT = {
-    102: "Incorrect syntax near 'x'.",
-    207: "Invalid column name 'canary-4711'.",
-    208: "Invalid object name 'x'.",
-    229: "The SELECT permission was denied on the object 'x', database 'shop', schema 'dbo'.",
-    245: "Conversion failed when converting the nvarchar value 'canary-4711' to data type int.",
-    547: "The statement conflicted with the constraint 'x'.",
-    701: "There is insufficient system memory in resource pool 'default' to run this query.",
-    823: "The operating system returned error 23 to SQL Server during a read.",
-    8115: "Arithmetic overflow error converting expression to data type int.",
-    8134: "Divide by zero error encountered.",
-    916: "The server principal 'x' is not able to access the database under this context.",
-    50000: "Raised by a trigger for 'canary-4711'.",
-}
-PHASES = {"before rows": 0, "in mid rows": 1500, "after rows": ROWS}
+    from sandbox.sql_server.server import SqlServer
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SqlServer]:
-    """A SQL Server with a table of 3,000 rows."""
-    engine = DuckDBEngine()
-    engine.create_database("shop")
-    engine.add_login("reader", "Sandbox-1", role="reader")
-    engine.run("shop", "CREATE TABLE users (id int)")
-    engine.load("shop", "users", [(number,) for number in range(ROWS)])
-    with SqlServer(engine) as server:
+    """A SQL Server with a table."""
+    with shop_server(ROWS) as server:
         yield server
-
-
-def _run(programs: Programs, server: SqlServer, reader: str, *faults: Fault) -> Done:
-    server.faults.clear()
-    server.faults.add(*faults)
-    config = {
-        "host": "127.0.0.1",
-        "port": server.port,
-        "database": "shop",
-        "username": "reader",
-        "password": "Sandbox-1",
-        "trust_server_certificate": True,
-        "reader": reader,
-        "syncs": [
-            {"name": "a_users", "type": "identify", "query": "SELECT id FROM users"},
-            {"name": "b_others", "type": "identify", "query": "SELECT 7 AS id"},
-        ],
-    }
-    done = programs.run_tap(config)
-    assert _ids(done, "b_others") == [7], done.log
-    return done
 
 
 @pytest.fixture
@@ -103,88 +40,32 @@ def programs(nursery, tmp_path) -> Programs:
     return Programs(nursery, tmp_path)
 
 
-def _ids(run: Done, stream: str) -> list[int]:
-    return [m["record"]["id"] for m in run.of_type("RECORD") if m["stream"] == stream]
-
-
-def _bookmarks(run: Done) -> set[str]:
-    states: list[Any] = [message["value"]["bookmarks"] for message in run.of_type("STATE")]
-    return {name for state in states for name, mark in state.items() if "last_sync_time" in mark}
-
-
-def _assert_read(run: Done) -> None:
-    """All rows came out once, after another try, and the bookmark moved."""
-    assert run.exit_code == 0, run.log
-    assert run.log.count("Trying again") == 1
-    assert _ids(run, "a_users") == list(range(ROWS))
-    assert _bookmarks(run) == {"a_users", "b_others"}
-
-
-def _assert_failed(run: Done, tries: int) -> None:
-    """The sync failed after so many tries and kept its bookmark; nothing of a row was logged."""
-    assert run.exit_code == 3, run.log
-    assert run.log.count("Trying again") == tries - 1
-    assert _bookmarks(run) == {"b_others"}
-    assert "4711" not in run.log or "Invalid column name" in run.log
-
-
-# Numbers of the client's network, in words of a driver; mssql-python gives its words alone, and
-# test_network_sql.py has those.
-OF_THE_NETWORK = {64, 121, 233, 10053, 10054, 10060}
-READERS = ("arrow", "odbc")
-ALL = {**TRANSIENT, **PERHAPS, **PERMANENT}
-CELLS = [
-    (number, phase, reader)
-    for turn, reader in enumerate(READERS)
-    for place, number in enumerate(ALL)
-    for phase in [list(PHASES)[(place + turn + turns) % 3] for turns in range(3)]
-    if reader == "odbc" or number not in OF_THE_NETWORK
-]
-"""In an order in which evenly spread ones are of all codes, phases and readers."""
-
-
 @pytest.mark.parametrize(("number", "phase", "reader"), some_of(CELLS, 37), ids=str)
 def test_error_of_a_query_is_tried_again_only_while_no_row_is_out(
     programs, server, number, phase, reader
 ):
     """A transient code before the rows is made up for; all else fails the sync, and only that."""
-    error = SqlError(number, ALL[number], severity=16)
-    fault = AnswerError(error=error, matching="FROM users", after_rows=PHASES[phase])
-
-    run = _run(programs, server, reader, fault)
-
-    if phase == "before rows" and number not in PERMANENT:
-        _assert_read(run)
-    else:
-        _assert_failed(run, tries=1)
-
-
-LOGINS = [
-    (number, reader)
-    for number in ALL
-    for reader in READERS
-    if reader == "odbc" or number not in OF_THE_NETWORK
-]
+    assert not fail_query(programs, server, number, phase, reader).verdict.violations
 
 
 @pytest.mark.parametrize(("number", "reader"), some_of(LOGINS, 13), ids=str)
 def test_error_of_a_login_is_tried_again_if_it_may_pass(programs, server, number, reader):
     """A server that is failing over refuses logins for a moment."""
-    run = _run(programs, server, reader, RefuseLogin(error=SqlError(number, ALL[number])))
-
-    if number in PERMANENT:
-        _assert_failed(run, tries=1)
-    else:
-        _assert_read(run)
+    assert not fail_login(programs, server, number, reader).verdict.violations
 
 
 @pytest.mark.parametrize("number", PERHAPS)
 @pytest.mark.parametrize("reader", READERS)
 def test_error_that_may_be_permanent_ends_after_two_logins(programs, server, number, reader):
     """A misspelt database or password locks no account."""
-    fault = RefuseLogin(error=SqlError(number, ALL[number]), times=2)
+    assert not fail_logins(programs, server, number, reader).verdict.violations
 
-    run = _run(programs, server, reader, fault)
 
-    _assert_failed(run, tries=2)
-    assert len(server.faults.fired) == 2
+def test_code_that_is_taken_for_another_is_noticed(programs, server, monkeypatch):
+    """A deadlock that were for good, and a syntax error that passed, do not get through."""
+    monkeypatch.setattr(sql_errors, "PERMANENT", {1205: ""})
+
+    with pytest.raises(AssertionError):
+        fail_query(programs, server, 1205, "before rows", "odbc")
+    with pytest.raises(AssertionError):
+        fail_query(programs, server, 102, "before rows", "odbc")
