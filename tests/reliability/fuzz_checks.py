@@ -9,6 +9,7 @@ import functools
 import io
 import json
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
@@ -29,6 +30,8 @@ from tap_mssql_query.window import find_window
 from target_pipelines import configuration as configurations
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.configuration import load_configuration
+from target_pipelines.destinations import file as file_destinations
+from target_pipelines.destinations.file import FileDestination
 from target_pipelines.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.line_reader import read_blocks
@@ -102,6 +105,20 @@ class TargetInput:
     def _run(self, data: bytes) -> None:
         for path in self._files:
             path.unlink(missing_ok=True)
+        opened: list[int] = []
+
+        def open_file(file: int, name: str) -> FileDestination:
+            opened.append(file)
+            return FileDestination(file, name)
+
+        try:
+            with mock.patch.object(file_destinations, "FileDestination", open_file):
+                self._process(data)
+        finally:
+            for file in opened:
+                os.close(file)  # the program leaves that to the end of its process
+
+    def _process(self, data: bytes) -> None:
         pipeline = build_pipeline(
             self.configuration,
             reports={route.destination_name: RunReport() for route in self.configuration.routes},
