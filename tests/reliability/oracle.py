@@ -108,7 +108,7 @@ def judge(
     """The verdict over everything that was seen, after a run that ended clean."""
     found = [_Attribution(rows, seen) for seen in destinations]
     premature = sum(_runs_ahead(state, rows, found) for state in states)
-    verdict = Verdict(premature_states=premature, uncounted=sum(map(_count_uncounted, runs)))
+    verdict = Verdict(premature_states=premature, uncounted=sum(map(count_uncounted, runs)))
     for attribution in found:
         verdict += attribution.verdict()
     return verdict
@@ -211,7 +211,7 @@ def _runs_ahead(state: SeenState, rows: Sequence[Row], found: Sequence[_Attribut
     )
 
 
-def _count_uncounted(run: SeenRun) -> int:
+def count_uncounted(run: SeenRun) -> int:
     """Rows that are in no count; after a clean run also rows that were due and not read."""
     uncounted = 0
     for report in run.reports:

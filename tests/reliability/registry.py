@@ -30,6 +30,7 @@ SCENARIOS = (
     "tests.reliability.answers:soak",
     "tests.reliability.histories:soak",
     "tests.reliability.fuzzing:soak",
+    "tests.reliability.long_run:soak",
 )
 """Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 

@@ -1,0 +1,209 @@
+"""One run over millions of rows, of whose answers one in twenty fails: complete, in flat memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.packaging.conftest import ROOT
+from tests.reliability.numbered_rows import PASSWORD, query_of
+from tests.reliability.oracle import SeenRun, Verdict, count_uncounted
+from tests.reliability.registry import Soak, SoakRow, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.reliability.programs import Program
+    from tests.reliability.single_runs import Programs
+
+SYNCS = 10
+FULL_ROWS = 5_000_000
+GROWTH = 1.1
+"""How much more memory the whole run may need than its first tenth."""
+TELLING_ROWS = 100_000
+"""Rows of one sync from which on memory is judged: before, queues are not full."""
+RUN_SECONDS = 1200
+_SAMPLE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LongRun:
+    """What came of it.
+
+    Attributes:
+        verdict: over all rows, as the API and the report have it.
+        failures: answers that were failures.
+        megabytes: peaks of the tap's and the target's memory: after the first sync, at the end.
+        ends: the exit codes of tap and target.
+    """
+
+    verdict: Verdict
+    failures: int
+    megabytes: dict[str, tuple[float, float]]
+    ends: tuple[int | None, int | None]
+
+    def find_problems(self, rows: int) -> list[str]:
+        """What is wrong and has no column."""
+        problems = [] if self.ends == (0, 0) else [f"exit codes {self.ends}"]
+        if rows // SYNCS >= TELLING_ROWS:
+            problems += [
+                f"the {name} grew from {first:.0f} to {last:.0f} MB"
+                for name, (first, last) in self.megabytes.items()
+                if last > first * GROWTH
+            ]
+        return problems
+
+
+class _Peaks:
+    """Peaks of memory of running programs, looked at again and again; a context manager."""
+
+    def __init__(self, programs: dict[str, Program]) -> None:
+        self._programs = programs
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.now = dict.fromkeys(programs, 0.0)
+
+    def __enter__(self) -> _Peaks:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            for name, program in self._programs.items():
+                with contextlib.suppress(OSError, StopIteration):  # it has ended
+                    self.now[name] = _peak_megabytes(program.number)
+
+
+def _peak_megabytes(number: int) -> float:
+    lines = Path(f"/proc/{number}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
+
+
+@contextlib.contextmanager
+def _serving(module: str, *arguments: int) -> Iterator[int]:
+    """A server of this folder, in a process of its own; its port."""
+    command = [sys.executable, "-m", f"tests.reliability.{module}", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        yield int(process.stdout.readline())
+        # Leaving closes stdin, at which it ends.
+
+
+def run_long(programs: Programs, rows: int, seed: int) -> LongRun:
+    """Read so many rows in ten syncs, and deliver them; rows is a multiple of ten."""
+    with (
+        _serving("numbered_rows", SYNCS, rows // SYNCS) as server_port,
+        _serving("counting_api", rows, seed) as api_port,
+    ):
+        _write_settings(programs.folder, server_port, api_port)
+        return _run(programs, rows, api_port)
+
+
+def _run(programs: Programs, rows: int, api_port: int) -> LongRun:
+    target_in, tap_out = os.pipe()
+    states, target_out = os.pipe()
+    folder = programs.folder
+    started: dict[str, Program] = {}
+    with (folder / "log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
+        for name, source, sink in (
+            ("target", target_in, target_out),
+            ("tap", nothing.fileno(), tap_out),
+        ):
+            files = (source, sink, log.fileno())
+            arguments = ["--config", f"{name}.json"]
+            started[name] = programs.nursery.start(name, arguments, folder=folder, files=files)
+    for end in (target_in, tap_out, target_out):
+        os.close(end)
+    timer = threading.Timer(RUN_SECONDS, started["target"].kill)
+    timer.start()
+    try:
+        with _Peaks(started) as peaks:
+            premature, first = _follow_states(states, rows // SYNCS, api_port, peaks)
+            ends = (started["tap"].wait(RUN_SECONDS), started["target"].wait(RUN_SECONDS))
+    finally:
+        timer.cancel()
+        for program in started.values():
+            program.kill()
+    told = _ask(api_port, 0, rows)
+    verdict = Verdict(**told["verdict"]) + Verdict(
+        premature_states=premature, uncounted=_count_uncounted(folder, rows)
+    )
+    megabytes = {name: (first.get(name, 0.0), peaks.now[name]) for name in started}
+    return LongRun(verdict, told["failures"], megabytes, ends)
+
+
+def _follow_states(
+    states: int, rows: int, api_port: int, peaks: _Peaks
+) -> tuple[int, dict[str, float]]:
+    """How many STATEs covered a row that had not come, and the peaks after the first sync."""
+    premature, first = 0, dict[str, float]()
+    with os.fdopen(states) as lines:
+        for line in lines:
+            for name, mark in json.loads(line).get("bookmarks", {}).items():
+                if "last_sync_time" in mark:
+                    start = int(name.removeprefix("numbered_")) * rows
+                    premature += _ask(api_port, start, start + rows)["missing"] > 0
+                    first = first or dict(peaks.now)
+    return premature, first
+
+
+def _ask(port: int, first: int, end: int) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{port}/?first={first}&end={end}"
+    with urllib.request.urlopen(url) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def _count_uncounted(folder: Path, rows: int) -> int:
+    path = folder / "report.json"
+    if not path.exists():
+        return rows
+    return count_uncounted(SeenRun(0, [json.loads(path.read_text())["streams"]], rows))
+
+
+def _write_settings(folder: Path, server_port: int, api_port: int) -> None:
+    syncs = [
+        {"name": f"numbered_{sync}", "type": "identify", "query": query_of(sync)}
+        for sync in range(SYNCS)
+    ]
+    tap = {"host": "127.0.0.1", "port": server_port, "database": "shop", "encrypt": "no"}
+    tap |= {"username": "sa", "password": PASSWORD, "syncs": syncs}
+    target = {
+        "destination": "customerio",
+        "endpoint": f"http://127.0.0.1:{api_port}/v1",
+        "write_key": "k",
+        "batch_max_calls": 250,
+        "concurrency": 8,
+        "requests_per_second": 5000,
+        "report_path": "report.json",
+    }
+    (folder / "tap.json").write_text(json.dumps(tap))
+    (folder / "target.json").write_text(json.dumps(target))
+
+
+def soak(soak: Soak) -> Iterable[SoakRow]:
+    """The rows are the cases; failed answers are the faults."""
+    rows = max(soak.count(FULL_ROWS) // SYNCS, 1) * SYNCS
+    tally, seed = Tally(f"{rows:,} rows in one run"), soak.dice("long run").randrange(10**9)
+    soak.say(tally.scenario)
+    done = run_long(soak.make_programs(), rows, seed)
+    problems = done.find_problems(rows)
+    peaks = (f"{name} {first:.0f} → {last:.0f}" for name, (first, last) in done.megabytes.items())
+    tally.scenario += f" (peaks in MB: {', '.join(peaks)})"
+    tally.add(cases=rows, faults=done.failures, verdict=done.verdict, failed=len(problems))
+    for problem in [*problems, *map(str, done.verdict.violations.items())]:
+        soak.report(f"long run, seed {seed}: {problem}")
+    yield tally.row()
