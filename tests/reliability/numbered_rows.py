@@ -19,7 +19,7 @@ from sandbox.sql_server.server import SqlServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PEOPLE = 100_000
+PEOPLE = 1_000
 PASSWORD = "Sandbox-1"
 _ROWS_AT_ONCE = 1_000
 _COLUMNS = (
