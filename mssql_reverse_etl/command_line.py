@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as the programs'
 _LOCAL = "local"
+_ENV = "ENV"
 
 logger = logging.getLogger("mssql-reverse-etl")
 
@@ -67,37 +68,51 @@ def run(
     workers: int | None,
 ) -> None:
     """Run all syncs that are due, once."""
-    settings = read_tap_settings(taps)
+    tap_config, settings = _read_tap_config(taps)
     file = StateFile(state)
     with file.locked():
         file.read()  # refuses a damaged one before anything is asked of the database
         if dask is None:
             code = _run_here(settings, taps, targets, file, resync)
         else:
-            from mssql_reverse_etl.driver import run_on_cluster  # noqa: PLC0415 - needs the extra
+            from mssql_reverse_etl.driver import run_on_cluster  # noqa: PLC0415 - seldom needed
 
-            address = None if dask == _LOCAL else dask
             code = run_on_cluster(
-                taps, targets, file, resync=resync, address=address, workers=workers
+                tap_config,
+                settings,
+                _read_target_config(targets),
+                file,
+                resync=resync,
+                address=None if dask == _LOCAL else dask,
+                workers=workers,
             )
     sys.exit(code)
 
 
-def read_tap_settings(paths: Sequence[str]) -> TapSettings:
-    """The tap's settings, as the tap itself reads them. Raises ConfigurationError."""
+def _read_tap_config(paths: Sequence[str]) -> tuple[dict[str, Any], TapSettings]:
+    """The tap's configuration and settings, as the tap itself reads them."""
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
 
-    config = read_config(paths)
-    settings: TapSettings = TapMSSQLQuery(config=config, parse_env_config="ENV" in paths).settings
-    return settings
+    tap = TapMSSQLQuery(config=_read_config(paths), parse_env_config=_ENV in paths)
+    return dict(tap.config), tap.settings
 
 
-def read_config(paths: Sequence[str]) -> dict[str, Any]:
+def _read_target_config(paths: Sequence[str]) -> dict[str, Any]:
+    """The target's configuration, as the target itself reads it."""
+    config = _read_config(paths)
+    if _ENV in paths:
+        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+
+        return dict(TargetPipelines(config=config, parse_env_config=True).config)
+    return config
+
+
+def _read_config(paths: Sequence[str]) -> dict[str, Any]:
     """All files as one, the later ones over the earlier. Raises UsageError."""
     config: dict[str, Any] = {}
     try:
         for path in paths:
-            if path != "ENV":
+            if path != _ENV:
                 config |= json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(say_unreadable(paths, error)) from error

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tap_mssql_query.command_line import PARENT_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -28,12 +30,14 @@ class PipeOptions:
         target_configs: the same for the target.
         state: the path of the state; None for none.
         tap_options: further words of the tap's command line.
+        log: where what both write to stderr goes; None: to this process's.
     """
 
     tap_configs: Sequence[str]
     target_configs: Sequence[str]
     state: Path | None = None
     tap_options: Sequence[str] = ()
+    log: Path | None = None
 
 
 @dataclass(slots=True)
@@ -102,27 +106,33 @@ class Pipe:
         state = ("--state", str(options.state)) if options.state else ()
         tap_words = [*_configs(options.tap_configs, reports["tap"][0]), *state]
         target_words = _configs(options.target_configs, reports["target"][0])
+        log = options.log.open("ab") if options.log else None
         lines, lines_in = os.pipe()
         states, states_in = os.pipe()
         started = []
         try:
             with _closing(lines, lines_in, states_in):  # here; the programs have them
-                started.append(self._start(_TARGET, target_words, lines, states_in))
+                started.append(self._start(_TARGET, target_words, lines, states_in, log))
                 tap_words += options.tap_options
-                started.append(self._start(_TAP, tap_words, subprocess.DEVNULL, lines_in))
+                started.append(self._start(_TAP, tap_words, subprocess.DEVNULL, lines_in, log))
             target, tap = started
             with os.fdopen(states, "rb", closefd=False) as stream:
                 yield tap, target, stream
         finally:
             os.close(states)
+            if log:
+                log.close()
             for process in reversed(started):
                 _end(process)
 
     def _start(
-        self, program: str, words: Sequence[str], source: int, output: int
+        self, program: str, words: Sequence[str], source: int, output: int, log: IO[bytes] | None
     ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", program, *words]
-        process = subprocess.Popen(command, stdin=source, stdout=output)  # noqa: S603 - our own
+        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+        process = subprocess.Popen(  # noqa: S603 - our own
+            command, stdin=source, stdout=output, stderr=log, env=environment
+        )
         self._processes.append(process)
         if self._is_stopping:
             process.terminate()

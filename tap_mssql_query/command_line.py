@@ -6,6 +6,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SIGNALLED = 128
+_PR_SET_PDEATHSIG = 1  # Source: prctl(2)
+PARENT_VARIABLE = "MSSQL_REVERSE_ETL_PARENT"
+"""Environment variable: the number of a process without which this one is not to go on."""
 _MANY_OBJECTS = 50_000
 """After so many new ones garbage is looked for: rows come and go by the block, without cycles."""
 OUTPUT_CLOSED_EXIT_CODE = 141
@@ -38,11 +42,22 @@ def _start(program: str) -> None:
     quarter of the start.
     """
     gc.disable()
+    if parent := os.environ.get(PARENT_VARIABLE):
+        _end_with(int(parent))
     module = importlib.import_module(program)
     gc.freeze()
     gc.set_threshold(_MANY_OBJECTS)
     gc.enable()
     module.main()
+
+
+def _end_with(parent: int) -> None:
+    """Get SIGTERM when the process that started this one ends, however it does. Linux only."""
+    import ctypes  # noqa: PLC0415 - seldom needed
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(_SIGNALLED + signal.SIGTERM)
 
 
 def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exception]) -> None:

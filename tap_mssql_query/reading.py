@@ -6,17 +6,18 @@ with its original times, so that rows that are read again become the same calls.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tap_mssql_query.bookmarks import refuse_future
 from tap_mssql_query.bounded_query import take_apart
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.key_ranges import KeyRange, quote_name, split, value_of
 from tap_mssql_query.query import fingerprint_of, render_query
 from tap_mssql_query.settings_table import MAX_PARTITIONS
-from tap_mssql_query.unfinished import Partition, Unfinished
+from tap_mssql_query.unfinished import Partition, Unfinished, read_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -96,13 +97,31 @@ def column_of(sync: SyncSettings) -> str | None:
     return sync.partition_column or sync.order_column
 
 
-def is_same_reading(unfinished: Unfinished, sync: SyncSettings) -> bool:
-    """Whether an unfinished run is one of the sync as it is now."""
-    return (
+def find_unfinished(
+    sync: SyncSettings, state: Mapping[str, Any], *, now: int, say: Callable[..., None]
+) -> Unfinished | None:
+    """The run of a sync that was cut short, if it can be gone on with. Raises StateError.
+
+    `say` is told which of both it is, as a logger is; `now` is unix seconds by the server's clock.
+    """
+    unfinished = read_unfinished(state, sync.name)
+    if unfinished is None:
+        return None
+    refuse_future(unfinished.times.sync_time, sync=sync.name, server_time=now)
+    is_same = (
         unfinished.fingerprint == fingerprint_of(sync.query)
         and unfinished.column == column_of(sync)
         and bool(unfinished.partitions) == bool(sync.partition_column)
     )
+    if is_same:
+        say("sync=%s goes on with a run that was cut short", sync.name)
+        return unfinished
+    say(
+        "sync=%s: its last run was cut short, and its query or the column by which it is read has "
+        "changed: it starts over.",
+        sync.name,
+    )
+    return None
 
 
 def bound(sync: SyncSettings, sql: str) -> BoundedQuery:

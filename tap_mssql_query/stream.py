@@ -10,7 +10,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.streams import Stream
 
 from tap_mssql_query import bookmarks
@@ -34,15 +33,11 @@ from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
-from tap_mssql_query.reading import is_same_reading, plan_reading
+from tap_mssql_query.reading import find_unfinished, plan_reading
 from tap_mssql_query.report import Outcome, SyncReport
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
-from tap_mssql_query.unfinished import (
-    forget_unfinished,
-    read_unfinished,
-    write_unfinished,
-)
+from tap_mssql_query.unfinished import finish, write_unfinished
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:
@@ -192,19 +187,7 @@ class QueryStream(Stream):
         options = self._tap.run_options
         if options.is_backfill or (self.name in options.resync and not self.has_begun):
             return None
-        unfinished = read_unfinished(self.tap_state, self.name)
-        if unfinished is None:
-            return None
-        bookmarks.refuse_future(unfinished.times.sync_time, sync=self.name, server_time=now)
-        if not is_same_reading(unfinished, self.sync_settings):
-            self.logger.warning(
-                "sync=%s: its last run was cut short, and its query or the column by which it is "
-                "read has changed: it starts over.",
-                self.name,
-            )
-            return None
-        self.logger.info("sync=%s goes on with a run that was cut short", self.name)
-        return unfinished
+        return find_unfinished(self.sync_settings, self.tap_state, now=now, say=self.logger.warning)
 
     @property
     def _state(self) -> dict[str, Any]:
@@ -296,7 +279,5 @@ class QueryStream(Stream):
 
     def _move_bookmark(self, sync_time: int) -> None:
         fingerprint = fingerprint_of(self.sync_settings.query)
-        write_stream_state(self.tap_state, self.name, bookmarks.KEY, sync_time)
-        write_stream_state(self.tap_state, self.name, bookmarks.FINGERPRINT_KEY, fingerprint)
-        forget_unfinished(self._state, self.name)
+        finish(self._state, self.name, sync_time=sync_time, fingerprint=fingerprint)
         self._tap.state_writer.write_state(self.tap_state)

@@ -88,9 +88,10 @@ def write_unfinished(state: dict[str, Any], sync: str, unfinished: Unfinished) -
         ]
 
 
-def forget_unfinished(state: dict[str, Any], sync: str) -> None:
-    """Everything has been read."""
+def finish(state: dict[str, Any], sync: str, *, sync_time: int, fingerprint: str) -> None:
+    """Everything has been read: the bookmark moves to the time at which that began."""
     bookmark = bookmark_of(state, sync)
+    bookmark |= {KEY: sync_time, FINGERPRINT_KEY: fingerprint}
     bookmark.pop(_UNFINISHED_KEY, None)
     bookmark.pop(_PARTITIONS_KEY, None)
 

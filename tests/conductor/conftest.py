@@ -43,7 +43,8 @@ class Site:
     @property
     def state(self) -> dict[str, Any]:
         """What the state file holds."""
-        return json.loads(self.state_path.read_text())
+        state: dict[str, Any] = json.loads(self.state_path.read_text())
+        return state
 
     @property
     def dead_letters(self) -> list[dict[str, Any]]:

@@ -35,11 +35,12 @@ def test_calls_are_those_of_the_programs_in_a_pipe(site):
     site.collector.forget()
 
     tap = subprocess.Popen(
-        [TAP, "--config", "tap.json"], cwd=site.folder, stdout=-1, stderr=subprocess.DEVNULL
+        [str(TAP), "--config", "tap.json"], cwd=site.folder, stdout=-1, stderr=subprocess.DEVNULL
     )
-    command = [TARGET, "--config", "target.json"]
+    command = [str(TARGET), "--config", "target.json"]
     subprocess.run(command, cwd=site.folder, stdin=tap.stdout, capture_output=True, check=True)
     tap.wait()
+    assert tap.stdout is not None
     tap.stdout.close()
 
     assert site.calls == here

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import mssql_reverse_etl.errors
 import tap_mssql_query.errors
 import target_pipelines
 import target_pipelines.errors
@@ -21,7 +22,7 @@ PAGES = [
 
 
 def _errors() -> list[type[Exception]]:
-    modules = (tap_mssql_query.errors, target_pipelines.errors)
+    modules = (tap_mssql_query.errors, target_pipelines.errors, mssql_reverse_etl.errors)
     return [
         value
         for module in modules
@@ -66,11 +67,11 @@ def test_links_between_pages_lead_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("package", ["tap_mssql_query", "target_pipelines"])
+@pytest.mark.parametrize("package", ["mssql_reverse_etl", "tap_mssql_query", "target_pipelines"])
 def test_architecture_page_names_every_module(package):
     """A newcomer finds each module in the map."""
     page = (ROOT / "docs" / "architecture.md").read_text()
-    names = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
+    names = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py", "__main__.py"}
 
     assert {name for name in names if name not in page and "settings" not in name} == set()
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.packaging.conftest import INSTALLERS
 
-PACKAGES = {"tap_mssql_query", "target_pipelines", "target_pipelines_calls"}
+PACKAGES = {"mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls"}
 CALL_TYPES = ("alias", "group", "identify", "page", "screen", "track")
 
 _REPORT_PACKAGES = """
 import importlib.util as util
-print(*(name for name in ("tap_mssql_query", "target_pipelines", "target_pipelines_calls",
+print(*(name for name in ("mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls",
                           "sandbox", "tests", "plugins", "benchmarks") if util.find_spec(name)))
 """
 
@@ -29,8 +29,8 @@ def wheel_names(source, tmp_path_factory) -> set[str]:
         return set(opened.namelist())
 
 
-def test_wheel_holds_the_three_packages_and_nothing_else(wheel_names):
-    """The wheel brings tap, target and call types: no sandbox, no tests, nothing called plugins."""
+def test_wheel_holds_the_packages_and_nothing_else(wheel_names):
+    """The wheel brings conductor, tap, target and call types: no sandbox, no tests, nothing called plugins."""
     tops = {name.split("/")[0] for name in wheel_names}
 
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
@@ -51,18 +51,19 @@ def test_wheel_carries_the_license(wheel_names):
 def test_installed_programs_run_outside_the_repository(
     installer, environment, source, run, request
 ):
-    """However it was installed, both programs start and the six call types are found."""
+    """However it was installed, the programs start and the six call types are found."""
     run(*INSTALLERS[installer](environment, source))
 
     programs = environment / "bin"
     assert "tap-mssql-query" in run(programs / "tap-mssql-query", "--version")
     assert "target-pipelines" in run(programs / "target-pipelines", "--version")
+    assert "mssql-reverse-etl" in run(programs / "mssql-reverse-etl", "--version")
     listed = run(programs / "target-pipelines", "--list-call-types")
     assert all(name in listed for name in CALL_TYPES)
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_installation_brings_the_three_packages_only(installer, environment, source, run):
+def test_installation_brings_the_packages_only(installer, environment, source, run):
     """Nothing called sandbox, tests, plugins or benchmarks becomes importable."""
     run(*INSTALLERS[installer](environment, source))
 
