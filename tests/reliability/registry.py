@@ -29,6 +29,7 @@ SCENARIOS = (
     "tests.reliability.sql_errors:soak",
     "tests.reliability.answers:soak",
     "tests.reliability.histories:soak",
+    "tests.reliability.resources:soak",
     "tests.reliability.fuzzing:soak",
     "tests.reliability.long_run:soak",
 )
