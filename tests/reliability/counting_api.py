@@ -1,6 +1,7 @@
 """An API that fails now and then, and keeps of each row only whether and as what it came.
 
-Run as a program it serves until stdin closes, and prints its port: `ROWS SEED`.
+Run as a program it serves until stdin closes, and prints its port: `ROWS SEED`, and `0` if all
+answers are to be good.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     arrivals: ClassVar[Arrivals]
     dice: ClassVar[random.Random]
+    failing: ClassVar[float]
     lock: ClassVar[threading.Lock] = threading.Lock()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
@@ -89,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Calls: most are taken and acknowledged; of the others some are taken all the same."""
         calls = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.lock:
-            fails = self.dice.random() < FAILING
+            fails = self.dice.random() < self.failing
             self.arrivals.failures += fails
             if not fails or self.dice.random() < 0.5:
                 for call in calls.get("batch", [calls]):
@@ -115,10 +117,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def main(rows: int, seed: int) -> None:
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of connections that were cut: their programs were killed."""
+
+
+def main(rows: int, seed: int, fails: int = 1) -> None:
     """Serve until stdin closes; prints the port."""
     _Handler.arrivals, _Handler.dice = Arrivals(rows), random.Random(seed)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    _Handler.failing = FAILING if fails else 0.0
+    with _Server(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()

@@ -92,7 +92,7 @@ def _peak_megabytes(number: int) -> float:
 
 
 @contextlib.contextmanager
-def _serving(module: str, *arguments: int) -> Iterator[int]:
+def serving(module: str, *arguments: int) -> Iterator[int]:
     """A server of this folder, in a process of its own; its port."""
     command = [sys.executable, "-m", f"tests.reliability.{module}", *map(str, arguments)]
     pipe = subprocess.PIPE
@@ -105,8 +105,8 @@ def _serving(module: str, *arguments: int) -> Iterator[int]:
 def run_long(programs: Programs, rows: int, seed: int) -> LongRun:
     """Read so many rows in ten syncs, and deliver them; rows is a multiple of ten."""
     with (
-        _serving("numbered_rows", SYNCS, rows // SYNCS) as server_port,
-        _serving("counting_api", rows, seed) as api_port,
+        serving("numbered_rows", SYNCS, rows // SYNCS) as server_port,
+        serving("counting_api", rows, seed) as api_port,
     ):
         _write_settings(programs.folder, server_port, api_port)
         return _run(programs, rows, api_port)
@@ -137,7 +137,7 @@ def _run(programs: Programs, rows: int, api_port: int) -> LongRun:
         timer.cancel()
         for program in started.values():
             program.kill()
-    told = _ask(api_port, 0, rows)
+    told = ask_api(api_port, 0, rows)
     verdict = Verdict(**told["verdict"]) + Verdict(
         premature_states=premature, uncounted=_count_uncounted(folder, rows)
     )
@@ -155,12 +155,13 @@ def _follow_states(
             for name, mark in json.loads(line).get("bookmarks", {}).items():
                 if "last_sync_time" in mark:
                     start = int(name.removeprefix("numbered_")) * rows
-                    premature += _ask(api_port, start, start + rows)["missing"] > 0
+                    premature += ask_api(api_port, start, start + rows)["missing"] > 0
                     first = first or dict(peaks.now)
     return premature, first
 
 
-def _ask(port: int, first: int, end: int) -> dict[str, Any]:
+def ask_api(port: int, first: int, end: int) -> dict[str, Any]:
+    """What the counting API says: its verdict, and how many of these rows are missing."""
     url = f"http://127.0.0.1:{port}/?first={first}&end={end}"
     with urllib.request.urlopen(url) as answer:
         told: dict[str, Any] = json.load(answer)

@@ -45,7 +45,8 @@ def traits_of(number: int) -> dict[str, Any]:
     return {"number": number, "text": f"Zoë {number * 7919}", "amount": number / 100}
 
 
-def _row_of(number: int) -> tuple[Any, ...]:
+def row_of(number: int) -> tuple[Any, ...]:
+    """The row itself."""
     return (number % PEOPLE, number, f"Zoë {number * 7919}", Decimal(number) / 100)
 
 
@@ -61,7 +62,7 @@ class _Numbered(CannedResult):
         numbers = range(self.first, self.first + self.row_count)
         for start in range(0, len(numbers), _ROWS_AT_ONCE):
             some = numbers[start : start + _ROWS_AT_ONCE]
-            yield b"".join([encode(_row_of(number)) for number in some])
+            yield b"".join([encode(row_of(number)) for number in some])
 
 
 def main(syncs: int, rows_of_each: int) -> None:

@@ -32,6 +32,7 @@ SCENARIOS = (
     "tests.reliability.resources:soak",
     "tests.reliability.fuzzing:soak",
     "tests.reliability.long_run:soak",
+    "tests.reliability.resuming:soak",
 )
 """Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 

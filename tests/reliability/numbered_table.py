@@ -1,0 +1,33 @@
+"""The rows of `numbered_rows` in a table, so that any part of them can be asked for.
+
+Run as a program it serves until stdin closes, and prints its port: `ROWS`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sandbox.sql_server.engine import DuckDBEngine
+from sandbox.sql_server.server import SqlServer
+from tests.reliability.numbered_rows import row_of
+
+QUERY = "SELECT userId, number, text, amount FROM numbered"
+
+
+def main(rows: int) -> None:
+    """Serve until stdin closes; prints the port."""
+    engine = DuckDBEngine()
+    engine.create_database("shop")
+    engine.run(
+        "shop",
+        "CREATE TABLE numbered (userId int, number int, text nvarchar(40), amount decimal(12,2))",
+    )
+    engine.load("shop", "numbered", map(row_of, range(rows)))
+    with SqlServer(engine) as server:
+        sys.stdout.write(f"{server.port}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,208 @@
+"""A first sync of many rows that is killed again and again, and goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.reliability.long_run import ask_api, serving
+from tests.reliability.numbered_rows import PASSWORD
+from tests.reliability.numbered_table import QUERY
+from tests.reliability.oracle import Verdict
+from tests.reliability.registry import Soak, SoakRow, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+CONDUCTOR = Path(sys.executable).with_name("mssql-reverse-etl")
+FULL_ROWS = 1_000_000
+KILLS_OF_A_SYNC = 5
+FULL_SYNCS = 10
+MOST_REPEATED = 0.05
+"""The share of all rows that one kill may cause to be sent again."""
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "partitions": {"partition_column": "number", "partitions": 50},
+    "order": {"order_column": "number"},
+}
+VICTIMS = ("all", "tap", "target", "conductor")
+_RUN_SECONDS = 300
+_POLL_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class Resumed:
+    """What came of a sync that was killed.
+
+    Attributes:
+        verdict: over all rows.
+        rows: how many there are.
+        repeats: of each run, how many rows it sent again.
+        other_problems: what else is wrong.
+    """
+
+    verdict: Verdict
+    rows: int
+    repeats: list[int] = field(default_factory=list)
+    other_problems: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong and has no column."""
+        most = max(self.repeats)
+        again = (
+            [f"{most:,} rows were sent again by one run"]
+            if most > MOST_REPEATED * self.rows
+            else []
+        )
+        return [*self.other_problems, *again]
+
+
+class _Site:
+    """A folder with configurations; the programs run there, as one command."""
+
+    def __init__(self, folder: Path, server_port: int, api_port: int, way: str) -> None:
+        self.folder = folder
+        self.api_port = api_port
+        tap = {"host": "127.0.0.1", "port": server_port, "database": "shop", "encrypt": "no"}
+        sync = {"name": "numbered", "type": "identify", "query": QUERY, **WAYS[way]}
+        tap |= {"username": "sa", "password": PASSWORD, "syncs": [sync]}
+        target = {
+            "destination": "customerio",
+            "endpoint": f"http://127.0.0.1:{api_port}/v1",
+            "write_key": "k",
+            "batch_max_calls": 250,
+        }
+        for name, config in (("tap", tap), ("target", target)):
+            (folder / f"{name}.json").write_text(json.dumps(config))
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a run, as the leader of a group of processes."""
+        command = [str(CONDUCTOR), "run", "--tap", "tap.json", "--target", "target.json"]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--state", "state.json"],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def count_arrived(self, rows: int) -> int:
+        """How many of the rows have come."""
+        missing: int = ask_api(self.api_port, 0, rows)["missing"]
+        return rows - missing
+
+    def verdict(self, rows: int) -> Verdict:
+        """Over everything that came."""
+        return Verdict(**ask_api(self.api_port, 0, rows)["verdict"])
+
+
+def run_resumed(folder: Path, *, way: str, rows: int, kills: int, seed: int) -> Resumed:
+    """Kill a first sync so often, at random points, and let it go on to its end."""
+    dice = random.Random(seed)
+    points = sorted(dice.randrange(rows) for _ in range(kills))
+    with (
+        serving("numbered_table", rows) as server_port,
+        serving("counting_api", rows, seed, 0) as api_port,
+    ):
+        site = _Site(folder, server_port, api_port, way)
+        resumed = Resumed(Verdict(), rows)
+        repeats = 0
+        for point in [*points, None]:
+            code = _run(site, rows, point, dice.choice(VICTIMS))
+            if point is None and code != 0:
+                resumed.other_problems.append(f"exit code {code}")
+            verdict = site.verdict(rows)
+            resumed.repeats.append(verdict.repeats - repeats)
+            repeats = verdict.repeats
+        resumed.verdict = site.verdict(rows)
+    bookmark = json.loads((folder / "state.json").read_text())["bookmarks"]["numbered"]
+    if "unfinished" in bookmark:
+        resumed.other_problems.append("the last run says that it is not finished")
+    return resumed
+
+
+def _run(site: _Site, rows: int, point: int | None, victim: str) -> int:
+    """One run; killed when so many rows have come. Its exit code."""
+    process = site.start()
+    timer = threading.Timer(_RUN_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
+    try:
+        while point is not None and process.poll() is None:
+            if site.count_arrived(rows) >= point:
+                _kill(process, victim)
+                break
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL_SECONDS)
+        code = process.wait()
+        _wait_for_group(process.pid)
+    finally:
+        timer.cancel()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return code
+
+
+def _kill(process: subprocess.Popen[bytes], victim: str) -> None:
+    """Kill one of the three processes, or all: what is left of a run ends by itself."""
+    if victim == "all":
+        os.killpg(process.pid, signal.SIGKILL)
+        return
+    words = {"tap": "tap_mssql_query", "target": "target_pipelines", "conductor": "reverse-etl"}
+    for number in _group(process.pid):
+        with suppress(OSError):
+            if words[victim] in Path(f"/proc/{number}/cmdline").read_text():
+                os.kill(number, signal.SIGKILL)
+                return
+
+
+def _group(leader: int) -> Iterator[int]:
+    """The processes of a group."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ProcessLookupError):
+            if os.getpgid(int(folder.name)) == leader:
+                yield int(folder.name)
+
+
+def _wait_for_group(leader: int) -> None:
+    """Wait until no process of a group is left: a state that is written later would be lost."""
+    never = threading.Event()
+    while any(True for _ in _group(leader)):
+        never.wait(_POLL_SECONDS)
+
+
+def soak(soak: Soak) -> Iterable[SoakRow]:
+    """Syncs of a million rows, each killed several times; repeats of a run that go too far fail."""
+    dice = soak.dice("resuming")
+    rows = soak.count(FULL_ROWS)
+    for way in WAYS:
+        tally = Tally(f"first sync of {rows:,} rows, killed and gone on with ({way})")
+        most: deque[int] = deque([0], maxlen=1)
+        for _ in range(soak.count(FULL_SYNCS) // len(WAYS) or 1):
+            seed = dice.randrange(10**9)
+            folder = soak.make_programs().folder
+            done = run_resumed(folder, way=way, rows=rows, kills=KILLS_OF_A_SYNC, seed=seed)
+            is_telling = rows == FULL_ROWS  # of fewer rows a block is a larger share
+            problems = done.problems if is_telling else done.other_problems
+            tally.add(
+                cases=KILLS_OF_A_SYNC,
+                faults=KILLS_OF_A_SYNC,
+                verdict=done.verdict,
+                failed=len(problems),
+            )
+            most.append(max(most[0], *done.repeats))
+            soak.say(f"{tally.scenario}: {tally.cases}")
+            for problem in problems:
+                soak.report(f"{tally.scenario}, seed {seed}: {problem}")
+        tally.scenario += f"; at most {most[0]:,} rows again by one kill"
+        yield tally.row()
