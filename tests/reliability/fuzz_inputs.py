@@ -68,8 +68,19 @@ LINES = st.one_of(
     st.binary(max_size=40),
     st.sampled_from([b"[" * 5000, b'{"a":' * 2000, b'{"type":"RECORD"}', b"NaN"]),
 )
+SOUND_RECORDS = st.builds(
+    lambda known, record: {"type": "RECORD", "stream": "a", "record": {**record, **known}},
+    st.sampled_from([{}, {"userId": "u1"}]),
+    st.dictionaries(st.one_of(NAMES, KEYS), VALUES, max_size=6),
+)
+SOUND_STATES = st.builds(
+    lambda value: {"type": "STATE", "value": value}, st.dictionaries(KEYS, VALUES, max_size=3)
+)
+SOUND_LINES = st.one_of(SOUND_RECORDS, SOUND_RECORDS, SOUND_STATES).map(_dumped)
 INPUTS = st.builds(
-    lambda first, lines: b"\n".join([_dumped(first), *lines]), PLAIN, st.lists(LINES, max_size=6)
+    lambda first, lines: b"\n".join([_dumped(first), *lines]),
+    PLAIN,
+    st.one_of(st.lists(SOUND_LINES, max_size=6), st.lists(LINES, max_size=6)),
 )
 
 
@@ -166,4 +177,8 @@ WORDS = st.sampled_from(
         "1",
     ]
 )
-QUERIES = st.one_of(st.lists(WORDS, max_size=12).map(" ".join), st.text(string.printable))
+QUERIES = st.one_of(
+    st.lists(WORDS, max_size=12).map(" ".join),
+    st.lists(WORDS, max_size=4).map(lambda words: " ".join(["SELECT 1 FROM users", *words])),
+    st.text(string.printable),
+)

@@ -51,14 +51,14 @@ def examples_of(strategy: SearchStrategy[Any], count: int, seed: int) -> list[An
 def inputs_of(strategy: SearchStrategy[Any], count: int, seed: int) -> Iterator[Any]:
     """Examples, then variations of them and of each other, until there are so many."""
     dice = random.Random(seed)
-    pool = examples_of(strategy, min(EXAMPLES, count), seed)
+    pool = examples_of(strategy, min(EXAMPLES, max(count // 4, 1)), seed)
     yield from pool[:count]
     for _ in range(count - len(pool)):
         varied = dice.choice(pool)
         for _ in range(dice.randint(1, 3)):
             varied = vary(varied, dice.choice(pool), dice)
         yield varied
-        if dice.random() < 0.1:
+        if dice.random() < 0.02:
             pool[dice.randrange(len(pool))] = varied
 
 

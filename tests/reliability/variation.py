@@ -42,7 +42,7 @@ def vary(value: Any, donor: Any, dice: random.Random) -> Any:
             )
         case bytes():
             own = donor if isinstance(donor, bytes) else b""
-            return _vary_lines(value, own, dice) if dice.random() < 0.5 else _cut(value, own, dice)
+            return _vary_lines(value, own, dice) if dice.random() < 0.9 else _cut(value, own, dice)
         case str():
             own = donor.encode("utf-8", "replace") if isinstance(donor, str) else b""
             return _cut(value.encode("utf-8", "replace"), own, dice).decode("utf-8", "replace")
@@ -71,6 +71,10 @@ def _vary_list(value: list[Any], donor: list[Any], dice: random.Random) -> list[
 
 
 def _vary_object(value: dict[str, Any], donor: dict[str, Any], dice: random.Random) -> Any:
+    inner = [name for name, entry in value.items() if isinstance(entry, dict | list) and entry]
+    if inner and dice.random() < 0.7:
+        name = dice.choice(inner)
+        return {**value, name: vary(value[name], donor.get(name), dice)}
     names = [*value, *donor] or [""]
     name = dice.choice(names)
     if name not in value or dice.random() < 0.15:
@@ -93,7 +97,8 @@ def _vary_lines(value: bytes, donor: bytes, dice: random.Random) -> bytes:
 def _vary_json(line: bytes, donor: bytes, dice: random.Random) -> bytes:
     try:
         value, other = json.loads(line), json.loads(donor)
-        return json.dumps(_vary_any(value, other, dice)).encode()
+        varied = vary(value, other, dice) if dice.random() < 0.9 else _vary_any(value, other, dice)
+        return json.dumps(varied).encode()
     except (ValueError, RecursionError):
         return _cut(line, donor, dice)
 
