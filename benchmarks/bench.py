@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import NARROW, query_for
+from benchmarks.rows import NARROW, PARTITIONS, query_for, query_in_parts
 from benchmarks.timing import Command, Feed
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +61,18 @@ class Bench:
     def pipe(self, rows: int) -> Command:
         """The tap and the target, in a pipe."""
         return Command(self.tap(rows).words, rows, pipe_to=self.target_words())
+
+    def run_in_parts(self, rows: int, *words: str, **settings: Any) -> Command:
+        """The conductor, over a sync in partitions; `words` end its command line."""
+        sync: dict[str, Any] = {"name": "s", "type": "track", "query": query_in_parts(rows)}
+        sync |= {"partition_column": "userId", "partitions": PARTITIONS}
+        tap = self._write("tap-parts.json", {**self.server, "reader": "arrow", "syncs": [sync]})
+        target = self.target_words(**settings)[-1]
+        program = str(PROGRAMS / "mssql-reverse-etl")
+        state = str(self.folder / "parts-state.json")
+        return Command(
+            (program, "run", "--tap", tap, "--target", target, "--state", state, *words), rows
+        )
 
     def hand_written(self, rows: int) -> Command:
         """The loop that somebody writes by hand."""

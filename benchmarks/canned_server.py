@@ -14,11 +14,13 @@ from math import gcd
 from typing import Any
 from uuid import UUID
 
-from benchmarks.rows import NARROW, column_name, query_for
+from benchmarks.rows import NARROW, PARTITIONS, column_name, query_for, query_in_parts
 from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.results import Column, SqlType
 from sandbox.sql_server.server import SqlServer
+from tap_mssql_query.bounded_query import take_apart
+from tap_mssql_query.key_ranges import split
 
 _MOST_DISTINCT_ROWS = 100_000
 _TYPES = (
@@ -59,6 +61,22 @@ def row_of(number: int) -> tuple[Any, ...]:
     )
 
 
+def _canned_partitions(rows: int) -> dict[str, CannedResult]:
+    """What the tap asks for when it reads so many rows in parts; nothing if they are too few."""
+    if rows % PARTITIONS:
+        return {}
+    bounded = take_apart(query_in_parts(rows))
+    extent = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
+    part = canned_rows(rows // PARTITIONS)
+    return {
+        bounded.extent("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
+        **{
+            bounded.where(key_range.condition("userId")): part
+            for key_range in split(0, rows - 1, PARTITIONS)
+        },
+    }
+
+
 def main(*sizes: str) -> None:
     """Serve results of these sizes, such as 1000x12, until stdin closes; prints the port."""
     engine = DuckDBEngine()
@@ -67,6 +85,8 @@ def main(*sizes: str) -> None:
         for size in sizes:
             rows, columns = map(int, size.split("x"))
             server.canned[query_for(rows, columns)] = canned_rows(rows, columns)
+        for rows in {int(size.split("x")[0]) for size in sizes if size.endswith(f"x{NARROW}")}:
+            server.canned.update(_canned_partitions(rows))
         print(server.port, flush=True)
         sys.stdin.read()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import PROGRAMS, Bench
 from benchmarks.figures import Goal
@@ -135,6 +135,27 @@ def _latency(bench: Bench, scale: Scale) -> dict[str, Command]:
     }
 
 
+_WORKERS = (1, 2, 4, 8)
+_SMALL_BATCHES = {"batch_max_calls": 100, "concurrency": 4, "requests_per_second": 10_000}
+"""So that four lanes wait for the receiver rather than compute, or for their share of a rate."""
+
+
+def _scaling(bench: Bench, scale: Scale) -> dict[str, Command]:
+    rows = scale.target_rows
+
+    def on_workers(count: int, **settings: Any) -> Command:
+        return bench.run_in_parts(rows, "--dask", "--workers", str(count), **settings)
+
+    return {
+        "one pipe": bench.run_in_parts(rows),
+        **{f"workers {count}": on_workers(count) for count in (1, 2)},
+        **{
+            f"50 ms, workers {count}": on_workers(count, endpoint=bench.slow_sink, **_SMALL_BATCHES)
+            for count in _WORKERS
+        },
+    }
+
+
 def _compare(command: str, limit: float | None, *baselines: str) -> Goal:
     return Goal(command, command, "rows/s", baselines, limit)
 
@@ -218,5 +239,19 @@ MEASUREMENTS = (
             _compare("processes 2, concurrency 4", None, "processes 1, concurrency 4"),
         ),
         rounds=2,
+    ),
+    Measurement(
+        "scaling",
+        "Eight partitions on a Dask cluster, its start included",
+        _scaling,
+        (
+            _compare("workers 1", None, "one pipe"),
+            _compare("workers 2", None, "workers 1"),
+            *(
+                _compare(f"50 ms, workers {count}", None, "50 ms, workers 1")
+                for count in _WORKERS[1:]
+            ),
+        ),
+        rounds=1,
     ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 NARROW, WIDE = 12, 200
+PARTITIONS = 8
+"""Of a sync that is read in parts."""
 
 _EXPRESSIONS = {
     "userId": "CAST(n AS int)",
@@ -29,6 +31,11 @@ def table_name(columns: int) -> str:
 def query_for(rows: int, columns: int = NARROW) -> str:
     """The query whose result is measured."""
     return f"SELECT TOP ({rows}) * FROM {table_name(columns)}"
+
+
+def query_in_parts(rows: int) -> str:
+    """The same rows, as a query that can be read by partitions of `userId`, from 0 to `rows`."""
+    return f"SELECT * FROM ({query_for(rows)}) AS some"
 
 
 def column_name(index: int) -> str:
