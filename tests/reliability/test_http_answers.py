@@ -9,7 +9,7 @@ import pytest
 
 from target_pipelines.destinations.customerio import PROFILE
 from tests.reliability.amounts import some_of
-from tests.reliability.answers import CELLS, PROFILES, WIRE_CELLS, judge_cell, judge_over_wire
+from tests.reliability.answers import CELLS, NOW, PROFILES, WIRE_CELLS, judge_cell, judge_over_wire
 from tests.reliability.raw_answers import RawAnswers, raw_answers
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_wrong_judgement_is_noticed(monkeypatch):
     """A policy that takes every answer for a passing failure does not get through."""
 
     def retry(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
-        return PROFILE.judge(503, headers, body, now=now)
+        return PROFILE.judge(503, headers, body, now=NOW)
 
     retrying = replace(PROFILE, judge=retry)
     monkeypatch.setitem(PROFILES, "common", (retrying,))
