@@ -77,7 +77,7 @@ def try_inputs(name: str, count: int, seed: int) -> list[str]:
             try:
                 kind.check(value)
             except Exception as error:  # noqa: BLE001  # any is a crash
-                problems.append(f"{type(error).__name__}: {error}: {value!r}"[:2000])
+                problems.append(f"{type(error).__name__}: {error}: {value!r}"[:800])
             finally:
                 signal.alarm(0)
     return problems
