@@ -253,9 +253,8 @@ def run_on_cluster(
             driver.run()
         finally:
             for plan in plans:
-                is_open = plan.waiting or plan.running or plan.has_failed
-                outcome = "failed" if plan.has_failed else "cut short" if is_open else "read"
-                driver.summary.set_outcome(plan.sync.name, outcome)
+                if outcome := plan.outcome:
+                    driver.summary.set_outcome(plan.sync.name, outcome)
             driver.summary.show()
     if driver.stopped:
         return _SIGNALLED + driver.stopped[0]

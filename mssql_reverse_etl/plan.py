@@ -12,6 +12,7 @@ from tap_mssql_query.bookmarks import bookmark_of
 from tap_mssql_query.database import server_time
 from tap_mssql_query.query import fingerprint_of, render_query
 from tap_mssql_query.reading import bound, find_partitions, find_unfinished
+from tap_mssql_query.report import Outcome
 from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.unfinished import Unfinished, finish, read_unfinished, write_unfinished
 from tap_mssql_query.window import find_window
@@ -51,6 +52,16 @@ class SyncPlan:
     def total(self) -> int:
         """How many parts the sync has, done or not."""
         return len(self.unfinished.partitions) if self.unfinished else 1
+
+    @property
+    def outcome(self) -> str:
+        """What became of the sync, in the tap's words; empty if its only part's tap has said it."""
+        if self.has_failed:
+            return Outcome.FAILED
+        if self.unfinished is None:
+            return ""
+        is_done = all(partition.is_done for partition in self.unfinished.partitions)
+        return Outcome.READ if is_done else Outcome.CUT_SHORT
 
     def state_of(self, number: int | None, state: State) -> State:
         """What the tap of a part is given: all other partitions are done."""

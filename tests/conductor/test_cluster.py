@@ -275,6 +275,57 @@ def test_worker_without_secrets_says_so(site: Site, cluster: Cluster) -> None:
     assert site.calls == []
 
 
+def test_failed_part_is_tried_on_another_worker(site: Site, cluster: Cluster) -> None:
+    """One whose worker has a wrong key, which the destination refuses."""
+    site.tap["syncs"] = [PARTITIONED]
+    wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
+    cluster.add_workers(1, **wrong)
+    cluster.add_workers(1, **_secrets(site))
+
+    code, log = site.run("--dask", cluster.address, "--workers", "2")
+
+    assert code == 0, log
+    assert "Trying again on another worker" in log
+    assert len({call for call, _ in site.calls}) == ROWS
+
+
+def test_part_that_fails_everywhere_fails_its_sync_alone(site: Site) -> None:
+    """After three attempts; the bookmark stays, the other syncs' move."""
+    site.collector.script([{"status": 403, "contains": '"traits":{"email"', "times": None}])
+    site.tap["syncs"] = [
+        PARTITIONED,
+        sync(
+            "others",
+            query="SELECT id AS userId FROM users",
+            partition_column="userId",
+            partitions=2,
+        ),
+    ]
+
+    code, log = site.run("--dask", "--workers", "2")
+
+    assert code == 4, log
+    assert log.count("Trying again on another worker") >= 2
+    assert "unfinished" in site.state["bookmarks"]["users"]
+    assert set(site.state["bookmarks"]["others"]) == {"last_sync_time", "query_fingerprint"}
+    assert " failed " in next(line for line in log.splitlines() if line.startswith(" users "))
+
+
+def test_rate_holds_for_the_whole_cluster(site: Site) -> None:
+    """Not for each task: 50 requests, 20 of them in a second, take more than two."""
+    site.tap["syncs"] = [PARTITIONED]
+    site.target["requests_per_second"] = 20
+
+    code, log = site.run("--dask", "--workers", "4")
+
+    assert code == 0, log
+    moments = sorted(request.arrived_at for request in site.collector.requests)
+    slots = 4  # each may send its first at once
+    busiest = max(sum(start <= moment < start + 1 for moment in moments) for start in moments)
+    assert len(moments) >= 50
+    assert busiest <= 20 + slots
+
+
 def test_killed_scheduler_loses_no_row(site: Site, cluster: Cluster) -> None:
     """The driver says that the cluster went away; the next run has the rest."""
     site.tap["syncs"] = [PARTITIONED]

@@ -193,6 +193,26 @@ def test_damaged_state_is_refused(site, content):
     assert site.calls == []
 
 
+def test_run_that_a_limit_ended_goes_on(site):
+    """A destination that takes no more for long ends the run; the next one has the rest alone."""
+    site.tap["syncs"] = [sync(partition_column="userId", partitions=10)]
+    site.target |= {"max_retry_seconds": 1, "concurrency": 1}
+    site.collector.script(
+        [{"status": 200, "commit": True, "times": 25}, {"status": 429, "times": None}]
+    )
+    code, _ = site.run()
+    done = [entry for entry in site.state["bookmarks"]["users"]["partitions"] if len(entry) == 2]
+    site.collector.script([])
+
+    again, log = site.run()
+
+    assert (code, again) == (4, 0)
+    assert 0 < len(done) < 10
+    assert "goes on with a run that was cut short" in log
+    assert len({call for call, _ in site.calls}) == ROWS
+    assert len(site.calls) < ROWS + ROWS / 5
+
+
 def test_killed_tap_loses_nothing(site):
     """What it wrote is delivered; the state stays where it was, and the next run has the rest."""
     site.tap["syncs"] = [sync(partition_column="userId", partitions=10)]
