@@ -120,9 +120,9 @@ def _states_after_failed_syncs() -> None:
     module = _load("tap_mssql_query.stream")
     copy = module.QueryStream._copy_rows
 
-    def copy_some(self: Any, session: Any, times: Any) -> bool:
+    def copy_some(self: Any, *arguments: Any) -> bool:
         with contextlib.suppress(module.ServerError):
-            return bool(copy(self, session, times))
+            return bool(copy(self, *arguments))
         return True
 
     module.QueryStream._copy_rows = copy_some
