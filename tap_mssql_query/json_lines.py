@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _MAX_PRECISION = 38
 _MAX_INTEGER_BITS = 63
 _WIDE_INTEGER = re.compile(r"\d{19}")
-INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What `parse_json` raises."""
+INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError, ArithmeticError)
+"""What `parse_json` raises; the last, of a number that no decimal can hold."""
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 VALUE_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 """How orjson writes a value of any kind."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from target_pipelines.line_reader import lines_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,8 @@ class EncodedCall(msgspec.Struct, gc=False):
         call_type: the name of its type.
         person: whom it is about; calls about the same keep their order.
         epoch: the stretch of input between two STATEs that its record came in; see `acks`.
-        line: the Singer line of its record, kept for the dead letter that it may become.
+        block: Singer lines, of which one is its record's: for the dead letter that it may become.
+        number: which of them, without the blank ones.
     """
 
     body: bytes
@@ -31,7 +34,13 @@ class EncodedCall(msgspec.Struct, gc=False):
     call_type: str
     person: str
     epoch: int
-    line: bytes = b""
+    block: bytes = b""
+    number: int = 0
+
+    @property
+    def line(self) -> bytes:
+        """The Singer line of its record; empty if there is none."""
+        return lines_of(self.block)[self.number] if self.block else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

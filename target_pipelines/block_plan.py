@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from jsonschema_rs import validator_for
@@ -65,6 +65,7 @@ def compile_block_plan(
     call_type: CallType,
     columns: Sequence[str],
     *,
+    stream: str,
     column_types: Mapping[str, str],
     keys: Collection[str],
     null_values: str,
@@ -75,6 +76,7 @@ def compile_block_plan(
     Args:
         call_type: what they become.
         columns: their names, in order.
+        stream: its name.
         column_types: JSON types, of those columns that have one.
         keys: columns that no record may lack.
         null_values: `omit` or `send`.
@@ -101,7 +103,7 @@ def compile_block_plan(
         for step in steps
     ]
     outer = replace(plan, nested=[group for group in plan.nested if group not in inner])
-    return BlockPlan(call_type, outer, passed, events)
+    return BlockPlan(call_type, stream, outer, passed, events)
 
 
 def _pass_column(
@@ -124,6 +126,7 @@ class BlockPlan:
     def __init__(
         self,
         call_type: CallType,
+        stream: str,
         outer: Plan,
         passed: Sequence[PassedColumn],
         events: Collection[str],
@@ -144,7 +147,11 @@ class BlockPlan:
             kw_only=True,
             gc=False,
         )
-        message = msgspec.defstruct("Message", [("record", row)], gc=False)
+        message = msgspec.defstruct(
+            "Message",
+            [("type", Literal["RECORD"]), ("stream", Literal[stream]), ("record", row)],
+            gc=False,
+        )
         self._decode = msgspec.json.Decoder(message).decode_lines
         self._place = compile_row_function(
             outer,
@@ -160,13 +167,12 @@ class BlockPlan:
             {"type": "array", "items": dict(call_type.schema)}, validate_formats=True
         ).is_valid
 
-    def map(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
-        """The calls of RECORDs as JSON without messageIds, and whom each is about.
+    def map(self, block: bytes) -> tuple[list[bytes], list[str]]:
+        """The calls of a block of RECORDs as JSON without messageIds, and whom each is about.
 
         The JSON is empty for a record that must go the other way. Raises one of `INVALID_JSON` if
-        a line is no record with these columns.
+        a line is no record of this stream with these columns.
         """
-        block = b"".join(lines)
         if not block.isascii():
             block.decode()  # the text of raw values is not looked at
         messages: list[Any] = self._decode(block)

@@ -8,19 +8,25 @@ from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from jsonschema_rs import validator_for
 
 from tap_mssql_query.settings_schema import complaint_of
 from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import BlockPlan, compile_block_plan
 from target_pipelines.call_types import person_of
-from target_pipelines.json_numbers import INVALID_JSON, decode_json, decode_object, encode_json
+from target_pipelines.json_numbers import (
+    INVALID_JSON,
+    decode_json,
+    decode_object,
+    decode_plain,
+    encode_json,
+)
+from target_pipelines.line_reader import lines_of
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from jsonschema import ValidationError
 
@@ -76,6 +82,7 @@ class StreamEncoder:
         self._compile_block_plan = partial(
             compile_block_plan,
             call_type,
+            stream=stream.name,
             keys=stream.keys,
             null_values=settings.null_values,
             events=self._event_schemas,
@@ -99,24 +106,24 @@ class StreamEncoder:
                 raise
             return Rejection(f"{self._blame} built a call that is no JSON: {type(error).__name__}.")
 
-    def encode_block(self, lines: Sequence[bytes], epoch: int) -> list[Encoded] | None:
+    def encode_block(self, block: bytes, epoch: int) -> list[Encoded] | None:
         """What `encode` makes of the records of these lines; None if they must go one by one."""
         if not self._has_block_plan:
             return None
         try:
-            plan = self._block_plan or self._add_block_plan(lines[0])
+            plan = self._block_plan or self._add_block_plan(block)
             if plan is None:
                 return None
-            bodies, people = plan.map(lines)
+            bodies, people = plan.map(block)
         except (*INVALID_JSON, KeyError):
             return None
         room = self._call_max_bytes - _ID_MAX_BYTES
         stream, call_type = self._stream, self._call_type.name
         if all(bodies) and max(map(len, bodies)) <= room:
             return [
-                EncodedCall(body, stream, call_type, person, epoch, line)
-                for body, person, line in zip(
-                    self._ids.add_to_all(bodies), people, lines, strict=True
+                EncodedCall(body, stream, call_type, person, epoch, block, number)
+                for body, person, number in zip(
+                    self._ids.add_to_all(bodies), people, range(len(bodies)), strict=True
                 )
             ]
         fit = [0 < len(body) <= room for body in bodies]
@@ -125,11 +132,13 @@ class StreamEncoder:
             EncodedCall(next(with_ids), stream, call_type, person, epoch, line)
             if fits
             else self.encode(decode_object(line)["record"], epoch, line)
-            for fits, person, line in zip(fit, people, lines, strict=True)
+            for fits, person, line in zip(fit, people, lines_of(block), strict=True)
         ]
 
-    def _add_block_plan(self, line: bytes) -> BlockPlan | None:
-        record = decode_object(line)["record"]
+    def _add_block_plan(self, block: bytes) -> BlockPlan | None:
+        record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
+        if not isinstance(record, dict):
+            return None
         columns = self._columns
         if list(record) != [name for name in columns if name in record]:
             columns = {name: _JSON_TYPES.get(type(value), "") for name, value in record.items()}
@@ -141,7 +150,7 @@ class StreamEncoder:
         body = encode_json(call)
         if self._call_type.build and not _has_text_keys(call):
             raise ValueError("a key is no text")
-        plain = msgspec.json.decode(body)  # of types that the validators know
+        plain = decode_plain(body)  # of types that the validators know
         if not self._is_valid(plain):
             reason = find_reason(self._call_type.schema, plain)
             return Rejection(reason or "The call breaks the schema of its type.", call)

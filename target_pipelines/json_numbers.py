@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,10 @@ INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Number(Decimal):
-    """A number that is no integer, and the text that it was read from."""
+    """A number that is no integer, and the text that it was read from.
+
+    One that no Decimal can hold is infinity or zero, and its text.
+    """
 
     __slots__ = ("text",)
 
@@ -20,7 +24,12 @@ class Number(Decimal):
 
     def __new__(cls, text: str) -> Number:
         """Read a number from JSON."""
-        number = super().__new__(cls, text)
+        try:
+            number = super().__new__(cls, text)
+        except ArithmeticError:
+            sign = "-" if text.startswith("-") else ""
+            is_tiny = "e-" in text.lower()
+            number = super().__new__(cls, f"{sign}{0 if is_tiny else 'Infinity'}")
         number.text = text
         return number
 
@@ -36,3 +45,18 @@ encode_json = _encoder.encode
 encode_json_lines = _encoder.encode_lines
 decode_json = msgspec.json.Decoder(float_hook=Number).decode
 decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode
+
+
+def decode_plain(text: bytes) -> Any:
+    """JSON as plain types: numbers are integers or floats, the nearest where none is equal."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.ValidationError:  # out of range
+        return _decode_nearest(text)
+
+
+def _nearest(text: str) -> float:
+    return max(min(float(text), sys.float_info.max), -sys.float_info.max)
+
+
+_decode_nearest = msgspec.json.Decoder(float_hook=_nearest).decode

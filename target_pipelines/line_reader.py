@@ -18,7 +18,7 @@ _PIPE_BYTES = 1024 * 1024  # as much as Linux lets anybody have
 MAX_LINE_BYTES = 50 * 1024 * 1024
 
 
-def read_blocks(source: IO[Any]) -> Iterator[list[bytes]]:
+def read_blocks(source: IO[Any]) -> Iterator[bytes]:
     """Blocks of whole lines, each as soon as it is there; the last line may lack its end.
 
     Raises:
@@ -29,7 +29,7 @@ def read_blocks(source: IO[Any]) -> Iterator[list[bytes]]:
     rest_bytes = 0
     while block := read(_BLOCK_BYTES):
         if end := block.rfind(b"\n") + 1:
-            yield b"".join([*rest, memoryview(block)[:end]]).splitlines(keepends=True)
+            yield b"".join([*rest, memoryview(block)[:end]])
             rest, rest_bytes = [], 0
         rest.append(block[end:])
         rest_bytes += len(block) - end
@@ -39,7 +39,12 @@ def read_blocks(source: IO[Any]) -> Iterator[list[bytes]]:
                 "that is so long out of the query."
             )
     if last := b"".join(rest):
-        yield [last]
+        yield last
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """The lines of a block that are not blank."""
+    return [line for line in block.splitlines(keepends=True) if not line.isspace()]
 
 
 def widen_pipe(file: int) -> None:

@@ -14,6 +14,7 @@ from target_pipelines.errors import (
     PipelinesError,
 )
 from target_pipelines.json_numbers import decode_object, encode_json
+from target_pipelines.line_reader import lines_of
 from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.streams import Stream, check_record, parse_schema
 
@@ -37,7 +38,7 @@ class Run(Protocol):
     def start(self) -> None:
         """Open for lines."""
 
-    def process(self, lines: Sequence[bytes]) -> None:
+    def process(self, block: bytes) -> None:
         """Take a block of lines. Raises PipelinesError."""
 
     def drain(self) -> None:
@@ -82,11 +83,12 @@ class Pipeline:
         for route in self._routes:
             route.start()
 
-    def process(self, lines: Sequence[bytes]) -> None:
+    def process(self, block: bytes) -> None:
         """Take a block of lines. Raises PipelinesError."""
         try:
-            for group in group_records(lines):
-                self._process_group(group)
+            if not self._take_records(block):
+                for group in group_records(block.splitlines(keepends=True)):
+                    self._process_group(group)
         finally:  # what was read before a bad line is good
             self._hand_over()
 
@@ -132,10 +134,9 @@ class Pipeline:
 
     def _process_group(self, lines: Sequence[bytes]) -> None:
         """Take lines that begin alike: all together where that can be, else one by one."""
-        if self._take_records(lines):
-            self._line_number += len(lines)
-            self.message_counts["RECORD"] += len(lines)
-        elif len(lines) > _FEW_LINES:
+        if self._take_records(b"".join(lines)):
+            return
+        if len(lines) > _FEW_LINES:
             middle = len(lines) // 2
             self._process_group(lines[:middle])
             self._process_group(lines[middle:])
@@ -145,15 +146,18 @@ class Pipeline:
                 if not line.isspace():
                     self._process_message(parse_message(line, self._line_number), line)
 
-    def _take_records(self, lines: Sequence[bytes]) -> bool:
+    def _take_records(self, block: bytes) -> bool:
         """Take lines that are records of one stream, if nothing is wrong with any of them."""
-        stream = self._streams.get(stream_of_record(lines[0]) or "")
-        if stream is None or not self._routes[0].take_lines(stream, lines):
+        stream = self._streams.get(stream_of_record(block) or "")
+        count = stream and self._routes[0].take_block(stream, block)
+        if not stream or not count:
             return False
         for route in self._routes[1:]:
-            if not route.take_lines(stream, lines):
-                for line in lines:
+            if not route.take_block(stream, block):
+                for line in lines_of(block):
                     route.take_record(stream, decode_object(line)["record"], line)
+        self._line_number += count
+        self.message_counts["RECORD"] += count
         return True
 
     def _process_message(self, message: dict[str, Any], line: bytes) -> None:

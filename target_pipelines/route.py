@@ -10,11 +10,12 @@ from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
 from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
 from target_pipelines.json_numbers import decode_object
+from target_pipelines.line_reader import lines_of
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from target_pipelines.acks import Acks
     from target_pipelines.dead_letters import DeadLetters
@@ -100,18 +101,18 @@ class Route:
         else:
             self._leave_out(encoded, stream, line)
 
-    def take_lines(self, stream: Stream, lines: Sequence[bytes]) -> bool:
-        """Encode the records of these lines, if they can be encoded together."""
-        encoded = self._encoders[stream.name].encode_block(lines, self._acks.epoch)
+    def take_block(self, stream: Stream, block: bytes) -> int:
+        """Encode the records of these lines; how many, or 0 if they must go one by one."""
+        encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
         if encoded is None:
-            return False
-        self._read[stream.name] += len(lines)
+            return 0
+        self._read[stream.name] += len(encoded)
         calls = [item for item in encoded if type(item) is EncodedCall]
         self._calls += calls
         if len(calls) < len(encoded):
-            for item, line in zip(encoded, lines, strict=True):
+            for item, line in zip(encoded, lines_of(block), strict=True):
                 self._leave_out(item, stream, line)
-        return True
+        return len(encoded)
 
     def _leave_out(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
         """Keep a record that became no call for what it becomes instead."""

@@ -62,8 +62,8 @@ class Runner:
             else:
                 run = build_pipeline(configuration, **options)
             with _reporting(configuration, reports), running(run):
-                for lines in self._read_blocks(source):
-                    run.process(lines)
+                for block in self._read_blocks(source):
+                    run.process(block)
             return run.message_counts
 
     def replay(self, path: Path) -> None:
@@ -85,19 +85,19 @@ class Runner:
             if not self._is_dry_run:
                 replay.finish()
 
-    def _read_blocks(self, source: IO[Any]) -> Iterator[list[bytes]]:
+    def _read_blocks(self, source: IO[Any]) -> Iterator[bytes]:
         """Blocks of the input; a signal ends the wait for the next one."""
         blocks = read_blocks(source)
         while True:
             self._is_reading = True
             try:
                 self._check_interrupted()
-                lines = next(blocks, None)
+                block = next(blocks, None)
             finally:
                 self._is_reading = False
-            if lines is None:
+            if block is None:
                 return
-            yield lines
+            yield block
 
     def _note_signal(self, number: int, _: object) -> None:
         """Note a signal; only where nothing can be left half done it ends the run at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -98,7 +99,8 @@ def _settings_of(
     if "dead_letter_path" in values:
         return settings
     path = Path(run.dead_letter_path)
-    own_path = path.with_name(f"{path.stem}.{settings.destination_name}{path.suffix}")
+    name = re.sub(r"[^\w.-]", "_", settings.destination_name)  # it may be a mistake still
+    own_path = path.with_name(f"{path.stem}.{name}{path.suffix}")
     return replace(settings, dead_letter_path=str(own_path))
 
 

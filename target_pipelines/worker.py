@@ -173,7 +173,7 @@ def _run(
         shows_progress=False,
     )
     with running(pipeline):
-        for lines in read_blocks(file):
+        for block in read_blocks(file):
             check_interrupted()
-            pipeline.process(lines)
+            pipeline.process(block)
         check_interrupted()  # an input that ends because the parent died is not at its end

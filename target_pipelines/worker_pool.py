@@ -75,10 +75,10 @@ class WorkerPool:
         for listener in self._listeners:
             listener.start()
 
-    def process(self, lines: Sequence[bytes]) -> None:
+    def process(self, block: bytes) -> None:
         """Take a block of lines. Raises PipelinesError."""
         try:
-            for group in group_records(lines):
+            for group in group_records(block.splitlines(keepends=True)):
                 if not self._split_records(group):
                     for line in group:
                         self._line_number += 1

@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or _MAX_BODY_BYTES + 1)
         if length > _MAX_BODY_BYTES:
             self.close_connection = True
+            if self._has_hung_up():  # in the middle of the head, perhaps
+                return
             self._send(_TOO_LARGE.status, _TOO_LARGE.body)
             return
         body = self.rfile.read(length)
@@ -71,6 +73,13 @@ class Handler(BaseHTTPRequestHandler):
             self._take_script(body)
         else:
             self._take_request(body)
+
+    def _has_hung_up(self) -> bool:
+        """Whether the client will send no more."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     def _take_script(self, body: bytes) -> None:
         try:

@@ -13,8 +13,9 @@ CALL_TYPES = ("alias", "group", "identify", "page", "screen", "track")
 
 _REPORT_PACKAGES = """
 import importlib.util as util
-print(*(name for name in ("mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls",
-                          "sandbox", "tests", "plugins", "benchmarks") if util.find_spec(name)))
+names = ("mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls",
+         "sandbox", "tests", "plugins", "benchmarks")
+print(*(name for name in names if util.find_spec(name)))
 """
 
 
@@ -30,7 +31,7 @@ def wheel_names(source, tmp_path_factory) -> set[str]:
 
 
 def test_wheel_holds_the_packages_and_nothing_else(wheel_names):
-    """The wheel brings conductor, tap, target and call types: no sandbox, no tests, nothing called plugins."""
+    """Conductor, tap, target and call types: no sandbox, no tests, nothing called plugins."""
     tops = {name.split("/")[0] for name in wheel_names}
 
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES

@@ -21,7 +21,7 @@ Place = tuple[str, str]
 
 TARGET_POINTS: Mapping[str, Place] = {
     "read": ("os", "read"),
-    "encode": ("target_pipelines.route:Route", "take_lines"),
+    "encode": ("target_pipelines.route:Route", "take_block"),
     "hand over": ("target_pipelines.route:Route", "hand_over"),
     "connect": ("urllib3.connection:HTTPConnection", "connect"),
     "send": ("socket:socket", "sendall"),

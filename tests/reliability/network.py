@@ -53,10 +53,7 @@ def _toxic(kind: Kind, direction: Direction, phase: int) -> Toxic:
 
 
 ONCE = _cells(KINDS)
-# The collector takes half a head, whose sender still waits for the answer, for a request without a
-# length, and refuses it with 413: its calls are dead letters then, as of any refused request.
-_REFUSED: Cell = ("limited data", "up", 1)
-ALWAYS = [cell for cell in _cells([k for k in KINDS if k not in HARMLESS]) if cell != _REFUSED]
+ALWAYS = _cells([kind for kind in KINDS if kind not in HARMLESS])
 
 
 def _row(number: int) -> dict[str, Any]:

@@ -81,7 +81,6 @@ FOUND: list[tuple[str, Any]] = [
 """Inputs that soaks have found."""
 
 
-@pytest.mark.xfail(strict=True, reason="not mended yet")
 @pytest.mark.parametrize(("name", "value"), FOUND, ids=str)
 def test_input_that_was_found_ends_so_too(folder, name, value):
     """What crashed once is tried each time."""

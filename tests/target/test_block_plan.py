@@ -87,7 +87,7 @@ def test_block_gives_what_single_records_give(name, table, sends_null, is_keyed,
     one_by_one = _encoder(stream, null_values)
     expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
 
-    block = _encoder(stream, null_values).encode_block(lines, 0)
+    block = _encoder(stream, null_values).encode_block(b"".join(lines), 0)
 
     if block is not None:
         assert [_plain(item) for item in block] == [_plain(item) for item in expected]
@@ -118,7 +118,7 @@ ROW = {
 def _plan(columns: dict[str, str] = COLUMNS, **changes: Any) -> Any:
     options = {"keys": (), "null_values": "omit", "events": (), **changes}
     return compile_block_plan(
-        PLUGINS.call_types["track"], tuple(columns), column_types=columns, **options
+        PLUGINS.call_types["track"], tuple(columns), stream="s", column_types=columns, **options
     )
 
 
@@ -126,7 +126,7 @@ def test_usual_rows_take_the_fast_way():
     """Rows of the usual types, nulls included, are mapped in the block."""
     lines = [_line(ROW), _line({**ROW, "city": None, "score": None, "context.ip": None})]
 
-    (first, second), people = _plan().map(lines)
+    (first, second), people = _plan().map(b"".join(lines))
 
     assert first == (
         b'{"type":"track","userId":"7","event":"Bought","timestamp":"2026-01-02T03:04:05Z",'
@@ -145,7 +145,7 @@ def test_usual_rows_take_the_fast_way():
 def test_unfit_row_is_left_to_the_other_way(changed):
     """A row that breaks the schema is left out of the block; the others are not."""
     lines = [_line(ROW), _line({**ROW, **changed}), _line(ROW)]
-    (fit, unfit, last), _ = _plan(events=EVENTS).map(lines)
+    (fit, unfit, last), _ = _plan(events=EVENTS).map(b"".join(lines))
 
     assert unfit == b""
     assert fit == last
@@ -166,7 +166,7 @@ def test_block_with_a_strange_line_goes_one_by_one(line):
     """A line that the struct cannot hold is for the way that can say what is wrong."""
     encoder = _encoder(_stream(PLUGINS.call_types["track"], COLUMNS, frozenset()), "omit")
 
-    assert encoder.encode_block([_line(ROW), line], 0) is None
+    assert encoder.encode_block(_line(ROW) + line, 0) is None
 
 
 def _call_type(**changes: Any) -> CallType:
@@ -191,7 +191,13 @@ def test_call_type_that_looks_at_everything_has_no_fast_way(call_type):
     columns = {"userId": "integer", "city": "string"}
 
     plan = compile_block_plan(
-        call_type, tuple(columns), column_types=columns, keys=(), null_values="omit", events=()
+        call_type,
+        tuple(columns),
+        stream="s",
+        column_types=columns,
+        keys=(),
+        null_values="omit",
+        events=(),
     )
 
     assert plan is None
@@ -202,4 +208,4 @@ def test_missing_key_is_not_taken_for_null():
     encoder = _encoder(_stream(PLUGINS.call_types["track"], COLUMNS, frozenset(["count"])), "omit")
     without = {name: value for name, value in ROW.items() if name != "count"}
 
-    assert encoder.encode_block([_line(ROW), _line(without)], 0) is None
+    assert encoder.encode_block(_line(ROW) + _line(without), 0) is None

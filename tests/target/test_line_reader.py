@@ -10,7 +10,7 @@ from target_pipelines.line_reader import MAX_LINE_BYTES, read_blocks
 
 
 def _lines(source) -> list[bytes]:
-    return [line for block in read_blocks(source) for line in block]
+    return [line for block in read_blocks(source) for line in block.splitlines(keepends=True)]
 
 
 @pytest.mark.parametrize("text", ["", "a\n", "a\nb\n", "a\nb", "\n\na", "a" * 1_000_000 + "\nb\n"])
@@ -25,9 +25,9 @@ def test_line_is_not_held_back():
     with os.fdopen(read, "rb") as source:
         os.write(write, b"first\nsec")
         blocks = read_blocks(source)
-        assert next(blocks) == [b"first\n"]
+        assert next(blocks) == b"first\n"
         os.write(write, b"ond\n")
-        assert next(blocks) == [b"second\n"]
+        assert next(blocks) == b"second\n"
         os.close(write)
         assert next(blocks, None) is None
 

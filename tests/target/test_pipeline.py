@@ -130,7 +130,7 @@ def test_every_row_is_settled_in_order_before_its_state(
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):
-            pipeline.process(lines[start : start + block])
+            pipeline.process(b"".join(lines[start : start + block]))
 
     assert written == sorted(written)
     for settled in everywhere:
