@@ -28,6 +28,8 @@ class Goal:
     baselines: tuple[str, ...] = ()
     limit: float | None = None
     direction: Direction = "at least"
+    times: int = 1
+    """The ratio is to so many times the baseline: an efficiency."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The figure as a multiple of its baseline."""
-        return self.value / self.baseline_value if self.baseline_value else None
+        """The figure as a multiple of its baseline, or of so many times that."""
+        if not self.baseline_value:
+            return None
+        return self.value / (self.baseline_value * self.goal.times)
 
     @property
     def is_met(self) -> bool | None:

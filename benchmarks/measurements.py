@@ -160,6 +160,10 @@ def _compare(command: str, limit: float | None, *baselines: str) -> Goal:
     return Goal(command, command, "rows/s", baselines, limit)
 
 
+def _efficiency(command: str, baseline: str, times: int) -> Goal:
+    return Goal(command, command, "rows/s", (baseline,), times=times)
+
+
 def _growth_goals(program: str, most_megabytes: float) -> tuple[Goal, ...]:
     few, many = f"{program}, few rows", f"{program}, many rows"
     return (
@@ -246,9 +250,9 @@ MEASUREMENTS = (
         _scaling,
         (
             _compare("workers 1", None, "one pipe"),
-            _compare("workers 2", None, "workers 1"),
+            _efficiency("workers 2", "workers 1", 2),
             *(
-                _compare(f"50 ms, workers {count}", None, "50 ms, workers 1")
+                _efficiency(f"50 ms, workers {count}", "50 ms, workers 1", count)
                 for count in _WORKERS[1:]
             ),
         ),

@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.figures import Figure
+    from benchmarks.figures import Figure, Goal
     from benchmarks.timing import Command, Runs
 
 HEADINGS = ("measured", "figure", "baseline", "its figure", "ratio", "goal", "met")
@@ -46,13 +46,18 @@ def describe_figure(figure: Figure) -> dict[str, Any]:
         "measured": goal.title,
         "unit": goal.unit,
         "figure": round(figure.value, 3),
-        "baseline": " or ".join(goal.baselines) or None,
+        "baseline": _describe_baseline(goal),
         "baseline_figure": _rounded(figure.baseline_value),
         "ratio": _rounded(figure.ratio),
         "goal": goal.limit,
         "direction": goal.direction if goal.limit is not None else None,
         "met": figure.is_met,
     }
+
+
+def _describe_baseline(goal: Goal) -> str | None:
+    names = " or ".join(goal.baselines)
+    return (f"{goal.times} times {names}" if goal.times > 1 else names) or None
 
 
 def describe_runs(commands: Mapping[str, Command], runs: Runs) -> dict[str, Any]:

@@ -38,7 +38,15 @@ def open_cluster(
             os.environ.update(secrets)
             count = workers or os.cpu_count() or 1
             cluster = stack.enter_context(
-                dask.LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0")
+                dask.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    # Who reaches a scheduler can run programs as its user: TLS keeps other users
+                    # of this machine away, with certificates that are made for this run.
+                    security=True,
+                )
             )
             client = stack.enter_context(dask.Client(cluster))
         else:

@@ -52,6 +52,15 @@ def test_slower_half_is_the_baseline_of_both():
     assert (figure.baseline_value, figure.ratio, figure.is_met) == (50, 0.5, False)
 
 
+def test_efficiency_is_the_share_of_so_many_times_the_baseline():
+    """Four workers that are three times as fast as one have an efficiency of 0.75."""
+    goal = Goal("t", "four", "rows/s", ("one",), times=4)
+    figure = _judge(goal, four=_runs(1), one=_runs(3))
+
+    assert figure.ratio == pytest.approx(0.75)
+    assert describe_figure(figure)["baseline"] == "4 times one"
+
+
 def test_best_time_counts_and_the_worst_memory():
     """Speed is that of the best run on both sides; memory and processor time are the worst."""
     runs = [Run(2, 2, 80), Run(1, 1, 90)]
