@@ -44,8 +44,8 @@ class Reading:
         """The rows of a block have been written."""
 
 
-class PartitionedReading(Reading):
-    """One range of a column after the other."""
+class _ReadingInParts(Reading):
+    """What both ways to read in parts need: the run, its query, and who keeps how far it came."""
 
     def __init__(
         self, sync: SyncSettings, unfinished: Unfinished, bounded: BoundedQuery, save: Save
@@ -54,6 +54,10 @@ class PartitionedReading(Reading):
         self._unfinished = unfinished
         self._bounded = bounded
         self._save = save
+
+
+class PartitionedReading(_ReadingInParts):
+    """One range of a column after the other."""
 
     def queries(self) -> Iterator[str]:
         """One for each partition that is not done."""
@@ -65,16 +69,8 @@ class PartitionedReading(Reading):
                 self._save(self._unfinished)
 
 
-class OrderedReading(Reading):
+class OrderedReading(_ReadingInParts):
     """In the order of a column, from the last value that was settled."""
-
-    def __init__(
-        self, sync: SyncSettings, unfinished: Unfinished, bounded: BoundedQuery, save: Save
-    ) -> None:
-        super().__init__(sync, unfinished.times)
-        self._unfinished = unfinished
-        self._bounded = bounded
-        self._save = save
 
     def queries(self) -> Iterator[str]:
         """One, for the values from the last one on: others may have the same."""

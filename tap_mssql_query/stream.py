@@ -177,7 +177,6 @@ class QueryStream(Stream):
             for sql in reading.queries():
                 if not self._copy_rows(session, sql, times, reading):
                     return
-                self.has_written_rows = False
             if not options.is_backfill:
                 self._move_bookmark(times.sync_time)
             self.report.outcome = Outcome.READ
@@ -195,11 +194,12 @@ class QueryStream(Stream):
         return cast("dict[str, Any]", self.tap_state)
 
     def _keep(self, unfinished: Unfinished) -> None:
-        """Tell in a STATE how far this run came."""
+        """Tell in a STATE how far this run came: what fails now is gone on with from there."""
         if not self._tap.run_options.is_backfill:
             self.has_begun = True
             write_unfinished(self._state, self.name, unfinished)
             self._tap.state_writer.write_state(self.tap_state)
+            self.has_written_rows = False
 
     def _say_if_query_changed(self) -> None:
         fingerprint = fingerprint_of(self.sync_settings.query)

@@ -159,6 +159,30 @@ def test_trouble_that_passes_is_retried_between_partitions(
     assert "Trying again" in run.log
 
 
+def test_trouble_that_passes_is_retried_amid_an_ordered_reading(
+    run_tap: RunTap,
+    config: dict[str, Any],
+    server: SqlServer,
+    run_sql: Callable[[str], object],
+) -> None:
+    """From the last value that a STATE has told: the rows before it are not read again."""
+    run_sql("DROP TABLE IF EXISTS many")
+    run_sql("CREATE TABLE many (id int)")
+    for start in range(0, 3000, 1000):
+        values = ", ".join(f"({n})" for n in range(start, start + 1000))
+        run_sql(f"INSERT INTO many VALUES {values}")
+    error = SqlError(1205, "deadlocked on lock resources", severity=13)
+    server.faults.add(AnswerError(matching="ORDER BY [userId]", error=error, after_rows=2500))
+
+    sync = _sync(query="SELECT id AS userId FROM many", order_column="userId")
+    run = run_tap({**config, "syncs": [sync]})
+
+    assert run.exit_code == 0, run.log
+    assert "Trying again" in run.log
+    assert set(_ids(run)) == set(range(3000))
+    assert len(_ids(run)) < 5000
+
+
 def test_row_that_moves_between_ranges_is_not_missed(
     run_tap: RunTap,
     config: dict[str, Any],
