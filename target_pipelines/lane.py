@@ -1,7 +1,8 @@
-"""A lane: calls that wait for their turn, bounded by bytes."""
+"""A lane: calls that wait for their turn, no more than a few batches."""
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,22 @@ if TYPE_CHECKING:
 MAX_BATCH_AGE_SECONDS = 1.0
 """A batch that is not full leaves when its first call has waited so long."""
 
-_MIN_ROOM_BYTES = 1024 * 1024
+_ROOM_BATCHES = 2
+"""So much waits beside the batch that is on its way. More would be more to repeat after a kill: a
+STATE passes when the slowest lane has come to it, whatever the others have sent by then."""
+_MAX_ROOM_BYTES = 4 * 1024 * 1024
 
 
 class Lane:
     """A queue between the thread that reads and the thread that sends.
 
-    Holds four full batches at most, beyond what one `add` brings.
+    Holds two full batches at most, beyond what one `add` brings.
     """
 
     def __init__(self, limits: Limits, max_age_seconds: float = MAX_BATCH_AGE_SECONDS) -> None:
         self._max_age_seconds = max_age_seconds
-        self._room_bytes = min(4 * limits.batch_max_bytes, 4 * _MIN_ROOM_BYTES)
+        self._room_bytes = min(_ROOM_BATCHES * limits.batch_max_bytes, _MAX_ROOM_BYTES)
+        self._room_calls = _ROOM_BATCHES * (limits.batch_max_calls or math.inf)
         self._waiting = CallQueue(limits)
         self._is_ended = False
         self._changed = threading.Condition()
@@ -69,7 +74,7 @@ class Lane:
             return batch
 
     def _has_room(self) -> bool:
-        return self._waiting.bytes <= self._room_bytes
+        return self._waiting.bytes <= self._room_bytes and len(self._waiting) <= self._room_calls
 
     def _is_ready(self) -> bool:
         return self._is_ended or self._waiting.has_full_batch
