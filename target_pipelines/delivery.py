@@ -19,7 +19,7 @@ from target_pipelines.lane import Lane
 from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from target_pipelines.batching import EncodedCall
     from target_pipelines.destinations import Destination, Sender
@@ -75,11 +75,14 @@ class Delivery:
         for thread in self._threads:
             thread.start()
 
-    def put(self, calls: Iterable[EncodedCall]) -> None:
-        """Hand calls to their lanes; waits while those are full.
+    def put(self, calls: Sequence[EncodedCall]) -> None:
+        """Hand calls to their lanes; waits while those are full, unless there are none.
 
         Raises what made a lane fail, or Interrupted.
         """
+        if not calls:
+            self._check()
+            return
         count = len(self._lanes)
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
         for call in calls:
