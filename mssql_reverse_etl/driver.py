@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from target_pipelines.configuration import load_configuration
+from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.worker import share_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Driver:
         self.stopped: list[int] = []
 
     def run(self) -> None:
-        """Run all parts. Raises ClusterFailed or StateNotWritten."""
+        """Run all parts. Raises ClusterFailed, StateNotWritten or DeliveryStopped."""
         console = Console(file=sys.stderr)
         with Progress(console=console, disable=not console.is_terminal) as progress:
             bars = {
@@ -155,10 +155,9 @@ class Driver:
         is_done = plan.take(number, result.state, self._state)
         self._file.replace(encode(self._state))
         code = result.pipe.exit_code
-        if is_done and code == 0:
-            return True
-        if code == 0:  # not due after all, or cut short by a limit
-            return False
+        if is_done or code == 0:  # 0: not due after all, or cut short by a limit of the SDK's
+            self.exit_code = self.exit_code or code
+            return is_done
         may_pass = code in _PASSING or code > _SIGNALLED
         return self._fail(plan, number, f"exit code {code}", code, result.worker, again=may_pass)
 
@@ -194,13 +193,7 @@ class Driver:
     def _keep_letters(self, result: PartResult) -> None:
         """Append a part's dead letters to those here, on the disk, before any state says so."""
         for name, content in result.dead_letters.items():
-            with os.fdopen(
-                os.open(self._letter_paths[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                "wb",
-            ) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            DeadLetters(self._letter_paths[name]).append(content)
 
 
 _LOST = (
@@ -220,7 +213,8 @@ def run_on_cluster(
 ) -> int:
     """Run all syncs that are due, in parts, on a cluster; the exit code.
 
-    Raises UsageError, ClusterFailed, StateNotWritten, ConfigurationError or PluginError.
+    Raises UsageError, ClusterFailed, StateNotWritten, DeliveryStopped (dead letters cannot be
+    written), ConfigurationError or PluginError.
     """
     configuration = load_configuration(target_config)
     _refuse_files(configuration)
