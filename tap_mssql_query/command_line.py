@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SIGNALLED = 128
-_PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 PARENT_VARIABLE = "MSSQL_REVERSE_ETL_PARENT"
 """Environment variable: the number of a process without which this one is not to go on."""
 _MANY_OBJECTS = 50_000
@@ -52,11 +51,9 @@ def _start(program: str) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Get SIGTERM when the process that started this one ends, however it does. Linux only."""
-    import ctypes  # noqa: PLC0415 - seldom needed
+    from tap_mssql_query.parent_process import end_with  # noqa: PLC0415 - seldom needed
 
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it has ended already
+    if not end_with(parent, signal.SIGTERM):
         os._exit(_SIGNALLED + signal.SIGTERM)
 
 

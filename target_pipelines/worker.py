@@ -12,6 +12,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tap_mssql_query.parent_process import end_with
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.errors import DeliveryError, Interrupted, PipelinesError
 from target_pipelines.line_reader import read_blocks
@@ -130,6 +131,8 @@ def _work(
     for end in parents_ends:
         os.close(end)
     parent = os.getppid()
+    # A run that was killed is over: what a worker sent later could overtake the next run's calls.
+    end_with(parent, signal.SIGKILL)
     stopped = []
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the parent has them too, and decides

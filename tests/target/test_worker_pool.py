@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import signal
+import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from target_pipelines.batching import EncodedCall
 from target_pipelines.json_numbers import decode_object
 from target_pipelines.people import People
-from tests.target.conftest import record, schema, state
+from tests.target.conftest import lines, record, schema, state
 from tests.target.test_block_plan import (
     NAMES_OF_CALLS,
     PLUGINS,
@@ -188,6 +190,29 @@ def test_processes_do_not_outlive_a_kill(collector, config, start_target):
     process.kill()
 
     assert _all_end(workers)
+
+
+def test_processes_send_nothing_after_a_kill(collector, config, start_target):
+    """Not even what waits in their lanes: it could overtake the calls of the next run."""
+    collector.script([{"delay_seconds": 0.005, "times": None}])
+    process = start_target({**config, "batch_max_calls": 1})
+    messages = [schema("s", "track"), *_rows(20_000, 5000)]
+    feeder = threading.Thread(target=_feed, args=(process, lines(messages)))
+    feeder.start()
+    collector.wait_for_requests(200)
+    workers = _processes_of(process)
+
+    process.kill()
+    sent = len(collector.requests)
+
+    assert _all_end(workers)
+    feeder.join()
+    assert len(collector.requests) - sent <= 2 * config["concurrency"]
+
+
+def _feed(process: Any, text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(text)
 
 
 def test_killed_worker_fails_the_run(collector, config, start_target):
