@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.sql_server.engine import DuckDBEngine
@@ -24,6 +24,7 @@ def _holds(key_range: KeyRange, value: Any) -> bool:
     return is_above and (key_range.high is None or value < key_range.high)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(1, 50))
 def test_every_value_lies_in_one_range(values, count):
     """Whatever the values are, no row is in two partitions or in none."""
@@ -53,6 +54,7 @@ def test_few_values_make_few_ranges():
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.uuids(), min_size=1, max_size=40), st.integers(1, 20))
 def test_ranges_of_guids_are_in_the_order_of_the_server(guids, count):
     """SQL Server compares the last six bytes first: the server finds each row in one range."""
@@ -116,6 +118,7 @@ def test_other_types_are_refused(read):
         value_of(read)
 
 
+@settings(deadline=None)
 @given(st.text() | st.floats() | st.booleans() | st.none() | st.lists(st.integers()))
 def test_nothing_else_becomes_sql(value):
     """A state file is no way to put words into a query."""
