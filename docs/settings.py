@@ -15,7 +15,7 @@ from target_pipelines.settings_table import TARGET_SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_mssql_query.settings_schema import Setting
+    from program_kit.settings import Setting
 
 PAGE = Path(__file__).with_suffix(".md")
 README = Path(__file__).parents[1] / "README.md"

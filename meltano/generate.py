@@ -20,7 +20,7 @@ from target_pipelines.target import TargetPipelines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tap_mssql_query.settings_schema import Setting
+    from program_kit.settings import Setting
 
 HUB = Path(__file__).parent / "hub"
 PROJECT = Path(__file__).parents[1] / "meltano.yml"

@@ -13,7 +13,7 @@ import click
 
 from mssql_reverse_etl.errors import ConductorError, UsageError
 from mssql_reverse_etl.state_file import StateFile
-from tap_mssql_query.command_line import say_unreadable
+from program_kit.command_line import say_unreadable
 from tap_mssql_query.errors import TapError
 from target_pipelines.errors import PipelinesError
 

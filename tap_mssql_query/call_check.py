@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.findings import Finding, Level
-from tap_mssql_query.settings_schema import required_names
+from program_kit.findings import Finding, Level
+from program_kit.settings import required_names
 from target_pipelines.mapping import MappingProblem, compile_plan
 
 if TYPE_CHECKING:

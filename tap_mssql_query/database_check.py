@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.findings import Finding, Level
+from program_kit.findings import Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

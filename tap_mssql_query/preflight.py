@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from program_kit.findings import Finding, Level
 from tap_mssql_query.call_check import check_call
 from tap_mssql_query.database import connect
 from tap_mssql_query.database_check import check_database
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
-from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.sync_check import (
     check_columns,
     check_comparisons,

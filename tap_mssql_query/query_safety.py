@@ -13,9 +13,9 @@ import itertools
 import unicodedata
 from typing import TYPE_CHECKING
 
+from program_kit.findings import Finding, Level
 from tap_mssql_query.emptied_names import find_emptied
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.sql_words import Kind, Piece, split_words
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.progress import Progress
+from program_kit.progress import Progress
 from tap_mssql_query.records import Changes
 from tap_mssql_query.stream_maps import block_encoder
 

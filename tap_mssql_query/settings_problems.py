@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from program_kit.settings import complaint_of, find_errors
 from tap_mssql_query.query import VARIABLES, find_unknown_variables
-from tap_mssql_query.settings_schema import complaint_of, find_errors
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:

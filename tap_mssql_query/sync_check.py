@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from program_kit.findings import Finding, Level
 from tap_mssql_query.column_types import Kind, find_name_problems, kind_of_sql_type
 from tap_mssql_query.described import describe_result, is_undescribable
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.query import SyncTimes, find_variables, render_query
 from tap_mssql_query.query_safety import check_query
 from tap_mssql_query.query_trees import find_compared

@@ -1,5 +1,5 @@
 """`python -m target_pipelines`: the same as `target-pipelines`."""
 
-from tap_mssql_query.command_line import target
+from program_kit.command_line import target
 
 target()

@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from program_kit.exact_json import encode_json
 from target_pipelines.acks import Acks
 from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
 from target_pipelines.errors import DeliveryError, OutputClosed
-from target_pipelines.json_numbers import encode_json
 from target_pipelines.pipeline import Pipeline
 from target_pipelines.route import Route
 

@@ -16,8 +16,8 @@ import msgspec
 from jsonschema_rs import validator_for
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
+from program_kit.exact_json import encode_json_lines
 from target_pipelines.call_types import person_of
-from target_pipelines.json_numbers import encode_json_lines
 from target_pipelines.mapping import MappingProblem, Plan, compile_plan
 from target_pipelines.row_function import NULL, compile_row_function
 

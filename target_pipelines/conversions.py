@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from target_pipelines.json_numbers import INVALID_JSON, decode_json
+from program_kit.exact_json import INVALID_JSON, decode_json
 
 Conversion = Callable[[Any], Any]
 

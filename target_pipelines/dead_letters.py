@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.errors import DeliveryStopped
-from target_pipelines.json_numbers import INVALID_JSON, decode_object, encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from tap_mssql_query.settings_schema import complaint_of
-from target_pipelines.batching import EncodedCall
-from target_pipelines.block_plan import BlockPlan, compile_block_plan
-from target_pipelines.call_types import person_of
-from target_pipelines.json_numbers import (
+from program_kit.exact_json import (
     INVALID_JSON,
     decode_json,
     decode_object,
     decode_plain,
     encode_json,
 )
+from program_kit.settings import complaint_of
+from target_pipelines.batching import EncodedCall
+from target_pipelines.block_plan import BlockPlan, compile_block_plan
+from target_pipelines.call_types import person_of
 from target_pipelines.line_reader import lines_of
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds

@@ -7,13 +7,13 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_mssql_query.progress import Progress
+from program_kit.exact_json import decode_object, encode_json
+from program_kit.progress import Progress
 from target_pipelines.errors import (
     ConfigurationError,
     InputError,
     PipelinesError,
 )
-from target_pipelines.json_numbers import decode_object, encode_json
 from target_pipelines.line_reader import lines_of
 from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.streams import Stream, check_record, parse_schema

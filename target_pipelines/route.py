@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from program_kit.exact_json import decode_object
 from target_pipelines.batching import EncodedCall
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
 from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
-from target_pipelines.json_numbers import decode_object
 from target_pipelines.line_reader import lines_of
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement

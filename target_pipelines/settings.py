@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from tap_mssql_query.settings_schema import complaint_of, find_errors
+from program_kit.settings import complaint_of, find_errors
 from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:

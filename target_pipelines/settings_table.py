@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tap_mssql_query.settings_schema import Setting, json_schema_of
+from program_kit.settings import Setting, json_schema_of
 
 NAME_PATTERN = "^[A-Za-z0-9_-]+$"
 

@@ -12,7 +12,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.parent_process import end_with
+from program_kit.parent_process import end_with
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.errors import DeliveryError, Interrupted, PipelinesError
 from target_pipelines.line_reader import read_blocks

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from tap_mssql_query.progress import Progress
+from program_kit.progress import Progress
 from target_pipelines.errors import PipelinesError
 from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.people import People

@@ -8,10 +8,10 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from program_kit.exact_json import decode_object, encode_json
 from target_pipelines import call_types
 from target_pipelines.batching import EncodedCall
 from target_pipelines.encoding import Rejection, StreamEncoder
-from target_pipelines.json_numbers import decode_object, encode_json
 from target_pipelines.mapping import MappingProblem, compile_plan
 from target_pipelines.settings import TargetSettings
 from target_pipelines.streams import Stream

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from program_kit.exact_json import encode_json
 from target_pipelines.batching import EncodedCall
-from target_pipelines.json_numbers import encode_json
 from target_pipelines.settings import TargetSettings
 from target_pipelines.testing.call_types import MARK
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from program_kit.findings import Level
 from sandbox.shop.creation import create_empty_shop
 from sandbox.shop.syncs import SYNCS
 from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.database_check import check_database
-from tap_mssql_query.findings import Level
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:

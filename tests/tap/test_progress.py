@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from tap_mssql_query.progress import Progress
+from program_kit.progress import Progress
 
 
 def _lines(monkeypatch, caplog, *, is_terminal: bool) -> list[str]:

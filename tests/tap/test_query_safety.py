@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.findings import Finding, Level
 from tap_mssql_query.query_safety import check_query, find_errors, refuse_writing
 
 if TYPE_CHECKING:

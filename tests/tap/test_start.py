@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_mssql_query import command_line
+from program_kit import command_line
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HEAVY = {"pyarrow", "mssql_python", "pyodbc", "sqlglot", "rich"}
 _LIST = """
 import sys
-from tap_mssql_query.command_line import tap
+from program_kit.command_line import tap
 try:
     tap()
 finally:
@@ -85,7 +85,7 @@ def test_garbage_is_collected_once_loaded(monkeypatch: pytest.MonkeyPatch) -> No
 
 _UNWRITTEN = """
 import logging, sys, threading
-from tap_mssql_query.command_line import run_program
+from program_kit.command_line import run_program
 def cli():
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     sys.stdout.write("x")

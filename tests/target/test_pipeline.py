@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from program_kit.exact_json import decode_object
 from target_pipelines.acks import Acks
 from target_pipelines.batching import EncodedCall, Limits
 from target_pipelines.dead_letters import DeadLetter, DeadLetters
-from target_pipelines.json_numbers import decode_object
 from target_pipelines.pipeline import Pipeline, running
 from target_pipelines.plugin_host import load_plugins
 from target_pipelines.report import RunReport

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from program_kit.exact_json import decode_object
 from target_pipelines.batching import EncodedCall
-from target_pipelines.json_numbers import decode_object
 from target_pipelines.people import People
 from tests.target.conftest import lines, record, schema, state
 from tests.target.test_block_plan import (

@@ -51,7 +51,7 @@ def _start(program: str) -> None:
 
 
 def _end_with(parent: int) -> None:
-    from tap_mssql_query.parent_process import end_with  # noqa: PLC0415 - seldom needed
+    from program_kit.parent_process import end_with  # noqa: PLC0415 - seldom needed
 
     if not end_with(parent, signal.SIGTERM):
         os._exit(_SIGNALLED + signal.SIGTERM)

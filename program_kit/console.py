@@ -11,8 +11,8 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+from program_kit.findings import Level
 from tap_mssql_query.errors import OutputClosed
-from tap_mssql_query.findings import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
