@@ -19,8 +19,8 @@ from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.results import Column, SqlType
 from sandbox.sql_server.server import SqlServer
-from tap_mssql_query.bounded_query import take_apart
-from tap_mssql_query.key_ranges import split
+from tap_mssql_query.sql.key_range import split
+from tap_mssql_query.sql.range_query import take_apart
 
 _MOST_DISTINCT_ROWS = 100_000
 _TYPES = (

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.bookmarks import bookmark_of
 from tap_mssql_query.database import server_time
-from tap_mssql_query.query import fingerprint_of, render_query
 from tap_mssql_query.reading import bound, find_partitions, find_unfinished
 from tap_mssql_query.report import Outcome
 from tap_mssql_query.run_options import RunOptions
+from tap_mssql_query.sql.template import fingerprint_of, render_query
 from tap_mssql_query.unfinished import Unfinished, finish, read_unfinished, write_unfinished
 from tap_mssql_query.window import find_window
 

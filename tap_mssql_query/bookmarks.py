@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.query import MAX_UNIX_SECONDS
+from tap_mssql_query.sql.template import MAX_UNIX_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

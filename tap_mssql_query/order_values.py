@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.key_ranges import value_of
+from tap_mssql_query.sql.key_range import value_of
 
 if TYPE_CHECKING:
-    from tap_mssql_query.key_ranges import Value
+    from tap_mssql_query.sql.key_range import Value
 
 _TICK = timedelta(milliseconds=10)
 """A datetime is a 300th of a second, and what a driver shows of it is rounded, also up."""

@@ -13,10 +13,10 @@ from tap_mssql_query.database import connect, server_time
 from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.json_lines import dump_message
-from tap_mssql_query.query import render_query
-from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.records import Changes, records_of
 from tap_mssql_query.result_columns import columns_of_arrow_schema
+from tap_mssql_query.sql.select_only import refuse_writing
+from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.window import find_window
 
 if TYPE_CHECKING:

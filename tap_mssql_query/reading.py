@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.bookmarks import refuse_future
-from tap_mssql_query.bounded_query import take_apart
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.key_ranges import KeyRange, quote_name, split, value_of
-from tap_mssql_query.query import fingerprint_of, render_query
 from tap_mssql_query.settings_table import MAX_PARTITIONS
+from tap_mssql_query.sql.key_range import KeyRange, quote_name, split, value_of
+from tap_mssql_query.sql.range_query import take_apart
+from tap_mssql_query.sql.template import fingerprint_of, render_query
 from tap_mssql_query.unfinished import Partition, Unfinished, read_unfinished
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tap_mssql_query.bounded_query import BoundedQuery
-    from tap_mssql_query.query import SyncTimes
     from tap_mssql_query.readers import Session
     from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.sql.range_query import BoundedQuery
+    from tap_mssql_query.sql.template import SyncTimes
 
     Save = Callable[[Unfinished], None]
 

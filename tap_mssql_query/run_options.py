@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.query import MAX_UNIX_SECONDS, find_variables
+from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, find_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

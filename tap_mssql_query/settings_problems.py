@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from program_kit.settings import complaint_of, find_errors
-from tap_mssql_query.query import VARIABLES, find_unknown_variables
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

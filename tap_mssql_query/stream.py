@@ -30,13 +30,13 @@ from tap_mssql_query.errors import (
     StateError,
 )
 from tap_mssql_query.json_lines import dump_message
-from tap_mssql_query.query import SyncTimes, fingerprint_of, render_query
-from tap_mssql_query.query_safety import refuse_writing
 from tap_mssql_query.readers.read_ahead import read_ahead
 from tap_mssql_query.reading import find_unfinished, plan_reading
 from tap_mssql_query.report import Outcome, SyncReport
 from tap_mssql_query.retrying import run_again
 from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.sql.select_only import refuse_writing
+from tap_mssql_query.sql.template import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.unfinished import finish, write_unfinished
 from tap_mssql_query.window import find_window
 

@@ -16,7 +16,6 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from program_kit.command_line import reason_of, run_program, say_unreadable
 from tap_mssql_query import bookmarks
-from tap_mssql_query.emptied_names import find_emptied
 from tap_mssql_query.errors import (
     ConfigurationError,
     Interrupted,
@@ -31,6 +30,7 @@ from tap_mssql_query.report import TapReport
 from tap_mssql_query.run_options import RunOptions, find_problems
 from tap_mssql_query.settings import parse_settings
 from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+from tap_mssql_query.sql.meltano_expansion import find_emptied
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.bookmarks import FINGERPRINT_KEY, KEY, REMEDY, bookmark_of
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.key_ranges import KeyRange, cover_all, literal_of
-from tap_mssql_query.query import SyncTimes
+from tap_mssql_query.sql.key_range import KeyRange, cover_all, literal_of
+from tap_mssql_query.sql.template import SyncTimes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_mssql_query.key_ranges import Value
+    from tap_mssql_query.sql.key_range import Value
 
 _UNFINISHED_KEY = "unfinished"
 _PARTITIONS_KEY = "partitions"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query import bookmarks
-from tap_mssql_query.query import SyncTimes
 from tap_mssql_query.schedule import is_due
+from tap_mssql_query.sql.template import SyncTimes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from sandbox.sql_server.engine import DuckDBEngine
-from tap_mssql_query.bounded_query import take_apart
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.key_ranges import KeyRange
+from tap_mssql_query.sql.key_range import KeyRange
+from tap_mssql_query.sql.range_query import take_apart
 
 READABLE = {
     "plain": "SELECT id, name FROM t",

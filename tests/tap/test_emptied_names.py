@@ -5,8 +5,8 @@ import re
 import pytest
 
 from program_kit.findings import Level
-from tap_mssql_query.emptied_names import REMEDY, find_emptied
-from tap_mssql_query.query_safety import check_query
+from tap_mssql_query.sql.meltano_expansion import REMEDY, find_emptied
+from tap_mssql_query.sql.select_only import check_query
 from tests.tap.test_query_safety import INNOCENT
 
 QUERIES = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.sql_server.engine import DuckDBEngine
-from tap_mssql_query.key_ranges import KeyRange, cover_all, literal_of, split, value_of
+from tap_mssql_query.sql.key_range import KeyRange, cover_all, literal_of, split, value_of
 
 VALUES = st.one_of(
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.query import SyncTimes, find_unknown_variables, render_query
+from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
 
 TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
 

@@ -10,7 +10,7 @@ import pytest
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.query_safety import check_query, find_errors, refuse_writing
+from tap_mssql_query.sql.select_only import check_query, find_errors, refuse_writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +223,7 @@ def test_all_errors_are_told_at_once() -> None:
 def test_a_run_does_not_load_the_parser() -> None:
     """Refusing needs no parser, which would take a tenth of a second of every run."""
     code = (
-        "import sys; from tap_mssql_query.query_safety import refuse_writing;"
+        "import sys; from tap_mssql_query.sql.select_only import refuse_writing;"
         "refuse_writing('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

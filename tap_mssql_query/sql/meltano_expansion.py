@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tap_mssql_query.sql_words import split_words
+from tap_mssql_query.sql.tokenizer import split_words
 
 REMEDY = (
     "Under Meltano, where $NAME stands for an environment variable, a name such as $IDENTITY, "

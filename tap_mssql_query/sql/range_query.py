@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.key_ranges import quote_name
-from tap_mssql_query.sql_words import split_words
+from tap_mssql_query.sql.key_range import quote_name
+from tap_mssql_query.sql.tokenizer import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_mssql_query.sql_words import Piece
+    from tap_mssql_query.sql.tokenizer import Piece
 
 _ROWS = "[tap_mssql_query rows]"
 _FORMS = ("XML", "JSON", "BROWSE")
@@ -117,7 +117,7 @@ def _refuse_unusual(words: Sequence[str]) -> None:
 
 def _order_of(sql: str) -> Iterator[str]:
     """The terms of the ORDER BY, in names of columns of the result."""
-    from tap_mssql_query.query_trees import find_order  # noqa: PLC0415 - loads sqlglot, 0.1 s
+    from tap_mssql_query.sql.syntax_tree import find_order  # noqa: PLC0415 - loads sqlglot, 0.1 s
 
     order = find_order(sql)
     if order is None:

@@ -14,9 +14,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.emptied_names import find_emptied
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.sql_words import Kind, Piece, split_words
+from tap_mssql_query.sql.meltano_expansion import find_emptied
+from tap_mssql_query.sql.tokenizer import Kind, Piece, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ def find_errors(sql: str) -> list[str]:
 
 def is_parsable(sql: str) -> bool:
     """Whether sqlglot reads the query as one SELECT."""
-    from tap_mssql_query.query_trees import parse_select  # noqa: PLC0415 - loads sqlglot, 0.1 s
+    from tap_mssql_query.sql.syntax_tree import parse_select  # noqa: PLC0415 - loads sqlglot, 0.1 s
 
     return parse_select(sql) is not None
 
