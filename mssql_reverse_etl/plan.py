@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.bookmarks import bookmark_of
-from tap_mssql_query.database import server_time
+from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.reading import bound, find_partitions, find_unfinished
 from tap_mssql_query.report import Outcome
 from tap_mssql_query.run_options import RunOptions
@@ -20,7 +20,7 @@ from tap_mssql_query.window import find_window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings import SyncSettings
 
 logger = logging.getLogger(__name__)

@@ -6,15 +6,15 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.database import connect
 from tap_mssql_query.errors import ServerError
-from tap_mssql_query.retrying import run_again
-from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.connect import connect
+from tap_mssql_query.mssql.transient_errors import run_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)

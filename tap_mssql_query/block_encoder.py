@@ -14,8 +14,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.block_sizes import slices_of
 from tap_mssql_query.json_texts import TEXT, JsonTexts, data_of, json_texts
+from tap_mssql_query.mssql.batch_size import slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

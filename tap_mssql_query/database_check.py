@@ -9,7 +9,7 @@ from program_kit.findings import Finding, Level
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
 
 _OLDEST_MAJOR_VERSION = 12  # SQL Server 2014
 

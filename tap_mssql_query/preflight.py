@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.call_check import check_call
-from tap_mssql_query.database import connect
 from tap_mssql_query.database_check import check_database
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
+from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.sync_check import (
     check_columns,
     check_comparisons,
@@ -25,7 +25,7 @@ from target_pipelines.plugin_host import load_plugins
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings import DatabaseSettings, SyncSettings, TapSettings
     from target_pipelines.call_types import CallType
     from target_pipelines.registry import Registry

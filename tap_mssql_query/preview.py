@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_mssql_query.column_types import find_name_problems
-from tap_mssql_query.database import connect, server_time
-from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.json_lines import dump_message
+from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.mssql.describe import describe_result
 from tap_mssql_query.records import Changes, records_of
 from tap_mssql_query.result_columns import columns_of_arrow_schema
 from tap_mssql_query.sql.select_only import refuse_writing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.run_options import RunOptions
     from tap_mssql_query.settings import SyncSettings, TapSettings
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings import SyncSettings
     from tap_mssql_query.sql.range_query import BoundedQuery
     from tap_mssql_query.sql.template import SyncTimes

@@ -20,8 +20,6 @@ from tap_mssql_query.column_types import (
     kind_of_sql_type,
     mark_json,
 )
-from tap_mssql_query.database import connect, server_time
-from tap_mssql_query.described import describe_result
 from tap_mssql_query.errors import (
     Interrupted,
     OutputClosed,
@@ -30,11 +28,13 @@ from tap_mssql_query.errors import (
     StateError,
 )
 from tap_mssql_query.json_lines import dump_message
-from tap_mssql_query.readers.read_ahead import read_ahead
+from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.mssql.describe import describe_result
+from tap_mssql_query.mssql.prefetch import read_ahead
+from tap_mssql_query.mssql.transient_errors import run_again
 from tap_mssql_query.reading import find_unfinished, plan_reading
 from tap_mssql_query.report import Outcome, SyncReport
-from tap_mssql_query.retrying import run_again
-from tap_mssql_query.run_lock import take_run_lock
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of, render_query
 from tap_mssql_query.unfinished import finish, write_unfinished
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from singer_sdk.mapper import StreamMap
 
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.reading import Reading
     from tap_mssql_query.settings import SyncSettings
     from tap_mssql_query.tap import TapMSSQLQuery

@@ -11,8 +11,8 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.block_sizes import slices_of
 from tap_mssql_query.json_lines import dump_record
+from tap_mssql_query.mssql.batch_size import slices_of
 from tap_mssql_query.records import Changes, records_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.column_types import Kind, find_name_problems, kind_of_sql_type
-from tap_mssql_query.described import describe_result, is_undescribable
 from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.reading import bound, column_of
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.syntax_tree import find_compared
@@ -17,8 +17,8 @@ from tap_mssql_query.sql.template import SyncTimes, find_variables, render_query
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_mssql_query.described import DescribedColumn
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.describe import DescribedColumn
+    from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings import SyncSettings
 
 _MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)

@@ -7,7 +7,7 @@ from typing import Any
 import pyodbc
 
 from benchmarks.baselines.settings import connection_string
-from tap_mssql_query.odbc_drivers import find_odbc_driver
+from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver
 
 
 def connect_odbc(settings: dict[str, Any]) -> pyodbc.Connection:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tap_mssql_query.database import connect
-from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings import parse_settings
 from tests.conductor.conftest import ROWS, sync
 from tests.tap.conftest import TAP

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from tap_mssql_query import bookmarks
 from tap_mssql_query.column_types import Column, Kind
-from tap_mssql_query.database import connection_string
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, StateError
 from tap_mssql_query.json_lines import dump_record
+from tap_mssql_query.mssql.connect import connection_string
 from tap_mssql_query.records import Changes, records_of
 from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.settings import parse_settings

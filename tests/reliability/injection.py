@@ -43,7 +43,7 @@ TAP_POINTS: Mapping[str, Place] = {
     "lock": ("tap_mssql_query.stream", "take_run_lock"),
     "query": ("tap_mssql_query.stream", "render_query"),
     "fetch": ("queue:Queue", "get"),
-    "retry": ("tap_mssql_query.retrying", "pause_seconds"),
+    "retry": ("tap_mssql_query.mssql.transient_errors", "pause_seconds"),
     "write": ("tap_mssql_query.tap:LineWriter", "write_lines"),
     "move bookmark": ("tap_mssql_query.stream:QueryStream", "_move_bookmark"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.block_sizes import next_block_rows, slices_of
+from tap_mssql_query.mssql.batch_size import next_block_rows, slices_of
 
 
 def _block(rows: int, value: str) -> pa.RecordBatch:

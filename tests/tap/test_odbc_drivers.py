@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from tap_mssql_query import odbc_drivers
-from tap_mssql_query.database import choose_driver
 from tap_mssql_query.errors import ConfigurationError
-from tap_mssql_query.odbc_drivers import INSTALL_COMMAND, find_odbc_driver, is_freetds
+from tap_mssql_query.mssql import odbc_drivers
+from tap_mssql_query.mssql.connect import choose_driver
+from tap_mssql_query.mssql.odbc_drivers import INSTALL_COMMAND, find_odbc_driver, is_freetds
 from tap_mssql_query.settings import parse_settings
 
 MICROSOFT = ["ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"]
@@ -53,7 +53,10 @@ def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader,
     """A reader whose native part does not load says what to do."""
     for name in missing:
         monkeypatch.setitem(sys.modules, name, None)
-    for module in ("tap_mssql_query.readers.arrow", "tap_mssql_query.readers.odbc"):
+    for module in (
+        "tap_mssql_query.mssql.driver_mssql_python",
+        "tap_mssql_query.mssql.driver_pyodbc",
+    ):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
     with pytest.raises(ConfigurationError) as caught:
@@ -65,7 +68,7 @@ def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader,
 def test_auto_falls_back_to_odbc(monkeypatch):
     """Where the fast reader does not load, the compatible one is used."""
     monkeypatch.setitem(sys.modules, "mssql_python", None)
-    monkeypatch.delitem(sys.modules, "tap_mssql_query.readers.arrow", raising=False)
+    monkeypatch.delitem(sys.modules, "tap_mssql_query.mssql.driver_mssql_python", raising=False)
 
     _, keywords = choose_driver(*_settings("auto"))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.readers.read_ahead import read_ahead
+from tap_mssql_query.mssql.prefetch import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

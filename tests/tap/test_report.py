@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_mssql_query.database import connect
-from tap_mssql_query.run_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings import parse_settings
 
 if TYPE_CHECKING:

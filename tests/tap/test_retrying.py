@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.retrying import (
+from tap_mssql_query.mssql.transient_errors import (
     MAX_ATTEMPTS,
     MAX_SECONDS,
     is_worth_retrying,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.server_errors import message_of, number_of
+from tap_mssql_query.mssql.error_messages import message_of, number_of
 
 OWN = " [Microsoft][ODBC Driver 18 for SQL Server]"
 PYODBC = f"{OWN}[SQL Server]"

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from tap_mssql_query.readers.waiting import wait_for
+from tap_mssql_query.mssql.timeouts import wait_for
 
 
 def test_result_and_error_of_a_call_come_through():

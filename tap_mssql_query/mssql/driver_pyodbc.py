@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyodbc
 
-from tap_mssql_query.block_sizes import FIRST_BLOCK_ROWS, next_block_rows
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.readers import Driver
-from tap_mssql_query.server_errors import UNREADABLE_TYPE
+from tap_mssql_query.mssql.batch_size import FIRST_BLOCK_ROWS, next_block_rows
+from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE
+from tap_mssql_query.mssql.session import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
 
 _GRANTED = (0, 1)
 

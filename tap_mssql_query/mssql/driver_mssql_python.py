@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import mssql_python
 
-from tap_mssql_query.block_sizes import FIRST_BLOCK_ROWS, next_block_rows
-from tap_mssql_query.readers import APPLICATION_NAME, Driver
+from tap_mssql_query.mssql.batch_size import FIRST_BLOCK_ROWS, next_block_rows
+from tap_mssql_query.mssql.session import APPLICATION_NAME, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_mssql_query.errors import ConnectionFailed, QueryFailed
-from tap_mssql_query.readers.waiting import wait_for
-from tap_mssql_query.server_errors import message_of, number_of, sqlstate_of
+from tap_mssql_query.mssql.error_messages import message_of, number_of, sqlstate_of
+from tap_mssql_query.mssql.timeouts import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

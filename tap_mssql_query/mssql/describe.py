@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_mssql_query.errors import QueryFailed
-    from tap_mssql_query.readers import Session
+    from tap_mssql_query.mssql.session import Session
 
 _CANNOT_TELL = range(11500, 11600)
 """Errors by which the server says that it cannot describe a query, as with temporary tables.

@@ -6,13 +6,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import ConnectionFailed
-from tap_mssql_query.odbc_drivers import find_odbc_driver, is_freetds, missing_library
-from tap_mssql_query.readers import APPLICATION_NAME, Session
+from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library
+from tap_mssql_query.mssql.session import APPLICATION_NAME, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_mssql_query.readers import Driver
+    from tap_mssql_query.mssql.session import Driver
     from tap_mssql_query.settings import DatabaseSettings, TapSettings
 
 _MANNERS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW;"
@@ -53,14 +53,14 @@ def choose_driver(
     """The driver of the reader that is asked for; `auto` takes the fast one if it loads."""
     if settings.reader != "odbc":
         try:
-            from tap_mssql_query.readers import arrow  # noqa: PLC0415 - loads a native driver
+            from tap_mssql_query.mssql.session import arrow  # noqa: PLC0415 - loads a native driver
 
             return arrow.DRIVER, _keywords_of(database)
         except ImportError as error:
             if settings.reader == "arrow":
                 raise missing_library("arrow", error) from error
     try:
-        from tap_mssql_query.readers import odbc  # noqa: PLC0415 - loads unixODBC
+        from tap_mssql_query.mssql.session import odbc  # noqa: PLC0415 - loads unixODBC
     except ImportError as error:
         raise missing_library("odbc", error) from error
     name = settings.odbc_driver or find_odbc_driver(odbc.registered_drivers())

@@ -1,0 +1,1 @@
+"""Sessions with SQL Server: connections, drivers, blocks of rows as Arrow, errors, locks."""
