@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.settings_table import CONNECTION_SETTINGS, SYNC_SETTINGS, TAP_SETTINGS
+from tap_mssql_query.settings.table import CONNECTION_SETTINGS, SYNC_SETTINGS, TAP_SETTINGS
 from target_pipelines.settings_table import TARGET_SETTINGS
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mssql_reverse_etl.pipe import Pipe
-    from tap_mssql_query.settings import TapSettings
+    from tap_mssql_query.settings.model import TapSettings
 
 _LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as the programs'
 _LOCAL = "local"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.part import PartResult
     from mssql_reverse_etl.plan import State, SyncPlan
     from mssql_reverse_etl.state_file import StateFile
-    from tap_mssql_query.settings import TapSettings
+    from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.configuration import Configuration
 
 _POLL_SECONDS = 0.5

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
 
 logger = logging.getLogger(__name__)
 

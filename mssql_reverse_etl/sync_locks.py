@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings import SyncSettings, TapSettings
+    from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings import DatabaseSettings, SyncSettings, TapSettings
+    from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
     from target_pipelines.call_types import CallType
     from target_pipelines.registry import Registry
 

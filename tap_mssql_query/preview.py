@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.run_options import RunOptions
-    from tap_mssql_query.settings import SyncSettings, TapSettings
+    from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 _decode_record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

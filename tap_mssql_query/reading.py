@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.bookmarks import refuse_future
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.settings_table import MAX_PARTITIONS
+from tap_mssql_query.settings.table import MAX_PARTITIONS
 from tap_mssql_query.sql.key_range import KeyRange, quote_name, split, value_of
 from tap_mssql_query.sql.range_query import take_apart
 from tap_mssql_query.sql.template import fingerprint_of, render_query
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sql.range_query import BoundedQuery
     from tap_mssql_query.sql.template import SyncTimes
 

@@ -11,7 +11,7 @@ from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, find_variables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

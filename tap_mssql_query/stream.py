@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.reading import Reading
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.tap import TapMSSQLQuery
     from tap_mssql_query.unfinished import Unfinished
 

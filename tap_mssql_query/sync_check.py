@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.mssql.describe import DescribedColumn
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
 
 _MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
 """Stand for the variables, so that they are recognised in the query."""

@@ -28,8 +28,8 @@ from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.options import OPTIONS
 from tap_mssql_query.report import TapReport
 from tap_mssql_query.run_options import RunOptions, find_problems
-from tap_mssql_query.settings import parse_settings
-from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+from tap_mssql_query.settings.model import parse_settings
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_emptied
 
 if TYPE_CHECKING:

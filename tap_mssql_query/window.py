@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query import bookmarks
-from tap_mssql_query.schedule import is_due
+from tap_mssql_query.settings.frequency import is_due
 from tap_mssql_query.sql.template import SyncTimes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_mssql_query.run_options import RunOptions
-    from tap_mssql_query.settings import SyncSettings
+    from tap_mssql_query.settings.model import SyncSettings
 
 
 def find_window(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_mssql_query.mssql.session import Driver
-    from tap_mssql_query.settings import DatabaseSettings, TapSettings
+    from tap_mssql_query.settings.model import DatabaseSettings, TapSettings
 
 _MANNERS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW;"
 """Wait a minute for a lock at most; in a deadlock, be the one that gives way."""

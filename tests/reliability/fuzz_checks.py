@@ -23,7 +23,7 @@ from tap_mssql_query.json_lines import dump_record
 from tap_mssql_query.mssql.connect import connection_string
 from tap_mssql_query.records import Changes, records_of
 from tap_mssql_query.run_options import RunOptions
-from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
 from tap_mssql_query.window import find_window

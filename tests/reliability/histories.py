@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tap_mssql_query.run_options import RunOptions
-from tap_mssql_query.settings import SyncSettings, parse_settings
+from tap_mssql_query.settings.model import SyncSettings, parse_settings
 from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.window import find_window
 from tests.reliability.oracle import Verdict

@@ -8,7 +8,7 @@ from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.mssql import odbc_drivers
 from tap_mssql_query.mssql.connect import choose_driver
 from tap_mssql_query.mssql.odbc_drivers import INSTALL_COMMAND, find_odbc_driver, is_freetds
-from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.settings.model import parse_settings
 
 MICROSOFT = ["ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tap_mssql_query.mssql.app_lock import take_run_lock
 from tap_mssql_query.mssql.connect import connect
-from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.settings.model import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.schedule import is_due, parse_frequency
+from tap_mssql_query.settings.frequency import is_due, parse_frequency
 
 
 @pytest.mark.parametrize(

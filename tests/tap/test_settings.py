@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tap_mssql_query.errors import ConfigurationError
-from tap_mssql_query.settings import parse_settings
-from tap_mssql_query.settings_table import TAP_SETTINGS
+from tap_mssql_query.settings.model import parse_settings
+from tap_mssql_query.settings.table import TAP_SETTINGS
 
 SYNC = {"name": "users", "type": "identify", "query": "SELECT 1 AS userId"}
 CONFIG = {"host": "db", "syncs": [SYNC]}

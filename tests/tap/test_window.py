@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_mssql_query.run_options import RunOptions, find_problems, parse_moment
-from tap_mssql_query.settings import parse_settings
+from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of
 from tap_mssql_query.window import find_window
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import ConfigurationError
-from tap_mssql_query.schedule import parse_frequency
-from tap_mssql_query.settings_problems import find_problems, parse_start, read_query
-from tap_mssql_query.settings_table import CONNECTION_SETTINGS
+from tap_mssql_query.settings.frequency import parse_frequency
+from tap_mssql_query.settings.table import CONNECTION_SETTINGS
+from tap_mssql_query.settings.validation import find_problems, parse_start, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

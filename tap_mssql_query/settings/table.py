@@ -6,7 +6,7 @@ From it come the JSON Schema, `--about`, the documentation and Meltano's definit
 from __future__ import annotations
 
 from program_kit.settings import Setting, json_schema_of
-from tap_mssql_query.schedule import FREQUENCY_PATTERN
+from tap_mssql_query.settings.frequency import FREQUENCY_PATTERN
 
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT}

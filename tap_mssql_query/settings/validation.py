@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from program_kit.settings import complaint_of, find_errors
-from tap_mssql_query.settings_table import CONFIG_JSONSCHEMA
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
 
 if TYPE_CHECKING:

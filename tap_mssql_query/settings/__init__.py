@@ -1,0 +1,1 @@
+"""The settings of the tap: the table, its validation, the typed values."""
