@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_mssql_query.column_types import find_name_problems
+from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
+from tap_mssql_query.encoding.columns import find_name_problems
+from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
-from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
-from tap_mssql_query.records import Changes, records_of
-from tap_mssql_query.result_columns import columns_of_arrow_schema
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.window import find_window

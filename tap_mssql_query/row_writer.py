@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from program_kit.progress import Progress
-from tap_mssql_query.records import Changes
+from tap_mssql_query.encoding.row_encoder import Changes
 from tap_mssql_query.stream_maps import block_encoder
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tap_mssql_query.column_types import Column
+    from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.stream import QueryStream
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 from singer_sdk.streams import Stream
 
 from tap_mssql_query import bookmarks
-from tap_mssql_query.column_types import (
+from tap_mssql_query.encoding.columns import (
     Column,
     find_name_problems,
     json_schema_of_records,
     kind_of_sql_type,
     mark_json,
 )
+from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import (
     Interrupted,
     OutputClosed,
@@ -27,7 +28,6 @@ from tap_mssql_query.errors import (
     ServerError,
     StateError,
 )
-from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.mssql.app_lock import take_run_lock
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
@@ -215,7 +215,7 @@ class QueryStream(Stream):
         """Write SCHEMA and all rows; False if a record limit of the SDK cut them short."""
         # Only when there are rows to read: pyarrow takes longer to load than a sync that is not
         # due takes to find that out.
-        from tap_mssql_query.result_columns import columns_of_arrow_schema  # noqa: PLC0415
+        from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema  # noqa: PLC0415
         from tap_mssql_query.row_writer import write_rows  # noqa: PLC0415
 
         started = time.monotonic()

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.json_lines import dump_record
+from tap_mssql_query.encoding.batch_encoder import BlockEncoder
+from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.singer_json import dump_record
 from tap_mssql_query.mssql.batch_size import slices_of
-from tap_mssql_query.records import Changes, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from tap_mssql_query.column_types import Column
+    from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.stream import QueryStream
 
 

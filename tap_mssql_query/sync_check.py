@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.column_types import Kind, find_name_problems, kind_of_sql_type
+from tap_mssql_query.encoding.columns import Kind, find_name_problems, kind_of_sql_type
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.reading import bound, column_of

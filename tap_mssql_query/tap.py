@@ -16,6 +16,7 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from program_kit.command_line import reason_of, run_program, say_unreadable
 from tap_mssql_query import bookmarks
+from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import (
     ConfigurationError,
     Interrupted,
@@ -24,7 +25,6 @@ from tap_mssql_query.errors import (
     StateError,
     TapError,
 )
-from tap_mssql_query.json_lines import dump_message
 from tap_mssql_query.options import OPTIONS
 from tap_mssql_query.report import TapReport
 from tap_mssql_query.run_options import RunOptions, find_problems

@@ -17,11 +17,11 @@ from unittest import mock
 import pyarrow as pa
 
 from tap_mssql_query import bookmarks
-from tap_mssql_query.column_types import Column, Kind
+from tap_mssql_query.encoding.columns import Column, Kind
+from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.singer_json import dump_record
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, StateError
-from tap_mssql_query.json_lines import dump_record
 from tap_mssql_query.mssql.connect import connection_string
-from tap_mssql_query.records import Changes, records_of
 from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.select_only import refuse_writing

@@ -24,7 +24,7 @@ _ALSO_LOADED = (
     "jsonschema_rs",
     "mssql_python",
     "pyodbc",
-    "tap_mssql_query.result_columns",
+    "tap_mssql_query.encoding.arrow_columns",
     "tap_mssql_query.row_writer",
 )
 _MAX_REQUEST_BYTES = 65_536

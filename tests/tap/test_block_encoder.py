@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.json_lines import dump_record
-from tap_mssql_query.records import Changes, records_of
-from tap_mssql_query.result_columns import columns_of_arrow_schema
+from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
+from tap_mssql_query.encoding.batch_encoder import BlockEncoder
+from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.singer_json import dump_record
 
 if TYPE_CHECKING:
-    from tap_mssql_query.column_types import Column
+    from tap_mssql_query.encoding.columns import Column
 
 _STREAM = 'a "stream" of Zoë'
 _AWKWARD = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.column_types import (
+from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema, kind_of_arrow_type
+from tap_mssql_query.encoding.columns import (
     Column,
     Kind,
     find_name_problems,
@@ -13,7 +14,6 @@ from tap_mssql_query.column_types import (
     kind_of_sql_type,
 )
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.result_columns import columns_of_arrow_schema, kind_of_arrow_type
 
 
 @pytest.mark.parametrize(

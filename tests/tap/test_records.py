@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.block_encoder import BlockEncoder
-from tap_mssql_query.json_lines import dump_record, dump_value
-from tap_mssql_query.records import Changes, records_of
-from tap_mssql_query.result_columns import columns_of_arrow_schema
+from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
+from tap_mssql_query.encoding.batch_encoder import BlockEncoder
+from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.singer_json import dump_record, dump_value
 
 
 def _encode(

@@ -14,9 +14,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.column_types import Kind
-from tap_mssql_query.json_lines import VALUE_OPTIONS, dump_value
-from tap_mssql_query.records import Changes, to_utc
+from tap_mssql_query.encoding.columns import Kind
+from tap_mssql_query.encoding.row_encoder import Changes, to_utc
+from tap_mssql_query.encoding.singer_json import VALUE_OPTIONS, dump_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,14 +14,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.json_texts import TEXT, JsonTexts, data_of, json_texts
+from tap_mssql_query.encoding.column_text import TEXT, JsonTexts, data_of, json_texts
 from tap_mssql_query.mssql.batch_size import slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_mssql_query.column_types import Column
-    from tap_mssql_query.records import Changes
+    from tap_mssql_query.encoding.columns import Column
+    from tap_mssql_query.encoding.row_encoder import Changes
 
 
 @dataclass(slots=True)

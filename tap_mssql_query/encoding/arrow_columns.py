@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tap_mssql_query.column_types import Column, Kind, mark_json
+from tap_mssql_query.encoding.columns import Column, Kind, mark_json
 from tap_mssql_query.errors import QueryFailed
 
 if TYPE_CHECKING:

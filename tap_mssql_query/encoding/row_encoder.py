@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.column_types import Column, Kind
-from tap_mssql_query.json_lines import INVALID_JSON, parse_json
+from tap_mssql_query.encoding.columns import Column, Kind
+from tap_mssql_query.encoding.singer_json import INVALID_JSON, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
