@@ -8,14 +8,14 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.bookmarks import bookmark_of
 from tap_mssql_query.mssql.connect import server_time
-from tap_mssql_query.reading import bound, find_partitions, find_unfinished
-from tap_mssql_query.report import Outcome
-from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.sql.template import fingerprint_of, render_query
-from tap_mssql_query.unfinished import Unfinished, finish, read_unfinished, write_unfinished
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync.bookmarks import bookmark_of
+from tap_mssql_query.sync.read_strategy import bound, find_partitions, find_unfinished
+from tap_mssql_query.sync.report import Outcome
+from tap_mssql_query.sync.resume_state import Unfinished, finish, read_unfinished, write_unfinished
+from tap_mssql_query.sync.run_options import RunOptions
+from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

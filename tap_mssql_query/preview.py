@@ -17,7 +17,7 @@ from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import render_query
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.run_options import RunOptions
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
+    from tap_mssql_query.sync.run_options import RunOptions
 
 _decode_record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

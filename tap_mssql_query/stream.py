@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.streams import Stream
 
-from tap_mssql_query import bookmarks
 from tap_mssql_query.encoding.columns import (
     Column,
     find_name_problems,
@@ -33,12 +32,13 @@ from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
 from tap_mssql_query.mssql.prefetch import read_ahead
 from tap_mssql_query.mssql.transient_errors import run_again
-from tap_mssql_query.reading import find_unfinished, plan_reading
-from tap_mssql_query.report import Outcome, SyncReport
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of, render_query
-from tap_mssql_query.unfinished import finish, write_unfinished
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.read_strategy import find_unfinished, plan_reading
+from tap_mssql_query.sync.report import Outcome, SyncReport
+from tap_mssql_query.sync.resume_state import finish, write_unfinished
+from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.reading import Reading
     from tap_mssql_query.settings.model import SyncSettings
+    from tap_mssql_query.sync.read_strategy import Reading
+    from tap_mssql_query.sync.resume_state import Unfinished
     from tap_mssql_query.tap import TapMSSQLQuery
-    from tap_mssql_query.unfinished import Unfinished
 
 
 class QueryStream(Stream):
@@ -216,7 +216,7 @@ class QueryStream(Stream):
         # Only when there are rows to read: pyarrow takes longer to load than a sync that is not
         # due takes to find that out.
         from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema  # noqa: PLC0415
-        from tap_mssql_query.row_writer import write_rows  # noqa: PLC0415
+        from tap_mssql_query.sync.row_writer import write_rows  # noqa: PLC0415
 
         started = time.monotonic()
         refuse_writing(sql)

@@ -9,10 +9,10 @@ from program_kit.findings import Finding, Level
 from tap_mssql_query.encoding.columns import Kind, find_name_problems, kind_of_sql_type
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
-from tap_mssql_query.reading import bound, column_of
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.syntax_tree import find_compared
 from tap_mssql_query.sql.template import SyncTimes, find_variables, render_query
+from tap_mssql_query.sync.read_strategy import bound, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from program_kit.command_line import reason_of, run_program, say_unreadable
-from tap_mssql_query import bookmarks
+from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import (
     ConfigurationError,
@@ -25,12 +25,12 @@ from tap_mssql_query.errors import (
     StateError,
     TapError,
 )
-from tap_mssql_query.options import OPTIONS
-from tap_mssql_query.report import TapReport
-from tap_mssql_query.run_options import RunOptions, find_problems
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_emptied
+from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.report import TapReport
+from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
     from types import FrameType

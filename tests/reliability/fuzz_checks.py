@@ -16,17 +16,17 @@ from unittest import mock
 
 import pyarrow as pa
 
-from tap_mssql_query import bookmarks
 from tap_mssql_query.encoding.columns import Column, Kind
 from tap_mssql_query.encoding.row_encoder import Changes, records_of
 from tap_mssql_query.encoding.singer_json import dump_record
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, StateError
 from tap_mssql_query.mssql.connect import connection_string
-from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.run_options import RunOptions
+from tap_mssql_query.sync.window import find_window
 from target_pipelines import configuration as configurations
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.configuration import load_configuration

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from tap_mssql_query.run_options import RunOptions
 from tap_mssql_query.settings.model import SyncSettings, parse_settings
 from tap_mssql_query.sql.template import render_query
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync.run_options import RunOptions
+from tap_mssql_query.sync.window import find_window
 from tests.reliability.oracle import Verdict
 from tests.reliability.registry import Soak, SoakRow, Tally
 

@@ -25,7 +25,7 @@ _ALSO_LOADED = (
     "mssql_python",
     "pyodbc",
     "tap_mssql_query.encoding.arrow_columns",
-    "tap_mssql_query.row_writer",
+    "tap_mssql_query.sync.row_writer",
 )
 _MAX_REQUEST_BYTES = 65_536
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from tap_mssql_query.bookmarks import check_state, read_last_sync_time, refuse_future
 from tap_mssql_query.errors import StateError
+from tap_mssql_query.sync.bookmarks import check_state, read_last_sync_time, refuse_future
 
 
 def test_bookmark_is_read() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_mssql_query.run_options import RunOptions, find_problems, parse_moment
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of
-from tap_mssql_query.window import find_window
+from tap_mssql_query.sync.run_options import RunOptions, find_problems, parse_moment
+from tap_mssql_query.sync.window import find_window
 
 NOW = 1_700_000_000
 LAST = {"bookmarks": {"s": {"last_sync_time": NOW - 1000}}}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query import bookmarks
 from tap_mssql_query.settings.frequency import is_due
 from tap_mssql_query.sql.template import SyncTimes
+from tap_mssql_query.sync import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_mssql_query.run_options import RunOptions
     from tap_mssql_query.settings.model import SyncSettings
+    from tap_mssql_query.sync.run_options import RunOptions
 
 
 def find_window(

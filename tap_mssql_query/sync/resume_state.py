@@ -16,10 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.bookmarks import FINGERPRINT_KEY, KEY, REMEDY, bookmark_of
 from tap_mssql_query.errors import StateError
 from tap_mssql_query.sql.key_range import KeyRange, cover_all, literal_of
 from tap_mssql_query.sql.template import SyncTimes
+from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, KEY, REMEDY, bookmark_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tap_mssql_query.run_options import parse_moment
+from tap_mssql_query.sync.run_options import parse_moment
 
 
 class _Moment(click.ParamType[int]):

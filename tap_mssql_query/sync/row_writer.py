@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from program_kit.progress import Progress
 from tap_mssql_query.encoding.row_encoder import Changes
-from tap_mssql_query.stream_maps import block_encoder
+from tap_mssql_query.sync.record_encoder import block_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

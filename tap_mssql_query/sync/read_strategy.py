@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.bookmarks import refuse_future
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.settings.table import MAX_PARTITIONS
 from tap_mssql_query.sql.key_range import KeyRange, quote_name, split, value_of
 from tap_mssql_query.sql.range_query import take_apart
 from tap_mssql_query.sql.template import fingerprint_of, render_query
-from tap_mssql_query.unfinished import Partition, Unfinished, read_unfinished
+from tap_mssql_query.sync.bookmarks import refuse_future
+from tap_mssql_query.sync.resume_state import Partition, Unfinished, read_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -80,7 +80,7 @@ class OrderedReading(_ReadingInParts):
 
     def note_block(self, block: pa.RecordBatch) -> None:
         """Note the value of the last row. Raises QueryFailed if nothing can be noted of it."""
-        from tap_mssql_query.order_values import last_value  # noqa: PLC0415 - loads pyarrow
+        from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
 
         value = last_value(block, self._unfinished.column)
         if value is not None:

@@ -1,0 +1,1 @@
+"""One run of a sync: what is due, which window, how it is read, where it resumes."""
