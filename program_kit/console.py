@@ -17,7 +17,7 @@ from tap_mssql_query.errors import OutputClosed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tap_mssql_query.preflight import Checked
+    from tap_mssql_query.checks.preflight import Checked
 
 _STYLES = {
     Level.OK: "green",

@@ -183,7 +183,7 @@ class TapMSSQLQuery(Tap):
     def check(self) -> None:
         """Print what is found of all databases and syncs. Raises TapError if that has errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
-        from tap_mssql_query.preflight import check_all, raise_worst  # noqa: PLC0415 - slow
+        from tap_mssql_query.checks.preflight import check_all, raise_worst  # noqa: PLC0415 - slow
 
         checked = list(check_all(self.settings, self.config.get("stream_maps", {})))
         print_findings(checked)
@@ -192,7 +192,7 @@ class TapMSSQLQuery(Tap):
     def preview(self, sync_name: str, limit: int) -> None:
         """Print the first rows of one sync. Raises TapError."""
         from program_kit.console import print_rows  # noqa: PLC0415 - slow
-        from tap_mssql_query.preview import find_sync, read_preview  # noqa: PLC0415 - slow
+        from tap_mssql_query.checks.preview import find_sync, read_preview  # noqa: PLC0415 - slow
 
         sync = find_sync(sync_name, self.settings.syncs)
         shown = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)

@@ -13,7 +13,7 @@ from program_kit.findings import Level
 from sandbox.shop.creation import create_empty_shop
 from sandbox.shop.syncs import SYNCS
 from sandbox.sql_server.engine import DuckDBEngine
-from tap_mssql_query.database_check import check_database
+from tap_mssql_query.checks.database import check_database
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:

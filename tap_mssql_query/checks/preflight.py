@@ -8,17 +8,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.call_check import check_call
-from tap_mssql_query.database_check import check_database
-from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
-from tap_mssql_query.mssql.connect import connect
-from tap_mssql_query.sync_check import (
+from tap_mssql_query.checks.call import check_call
+from tap_mssql_query.checks.database import check_database
+from tap_mssql_query.checks.sync import (
     check_columns,
     check_comparisons,
     check_text,
     describe_sync,
     finding_of,
 )
+from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
+from tap_mssql_query.mssql.connect import connect
 from target_pipelines.errors import PluginError
 from target_pipelines.plugin_host import load_plugins
 

@@ -1,0 +1,1 @@
+"""Inspection without a run: `--check` and `--preview`."""
