@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.settings.table import CONNECTION_SETTINGS, SYNC_SETTINGS, TAP_SETTINGS
-from target_pipelines.settings_table import TARGET_SETTINGS
+from target_pipelines.api.settings_table import TARGET_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

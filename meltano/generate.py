@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.settings.table import TAP_SETTINGS
 from tap_mssql_query.tap import TapMSSQLQuery
-from target_pipelines.settings_table import TARGET_SETTINGS
+from target_pipelines.api.settings_table import TARGET_SETTINGS
 from target_pipelines.target import TargetPipelines
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mssql_reverse_etl.errors import ConductorError, UsageError
 from mssql_reverse_etl.state_file import StateFile
 from program_kit.command_line import say_unreadable
 from tap_mssql_query.errors import TapError
-from target_pipelines.errors import PipelinesError
+from target_pipelines.api.errors import PipelinesError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

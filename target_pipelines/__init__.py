@@ -5,8 +5,7 @@ Its tests may import `target_pipelines.testing` as well.
 
 from __future__ import annotations
 
-from target_pipelines.batching import EncodedCall, Limits
-from target_pipelines.call_fields import (
+from target_pipelines.api.call_fields import (
     BOOLEAN,
     CONTEXT,
     ID,
@@ -18,11 +17,12 @@ from target_pipelines.call_fields import (
     nullable,
     object_of,
 )
-from target_pipelines.call_types import CallType
-from target_pipelines.destinations import Destination, DestinationType, Sender
+from target_pipelines.api.call_types import CallType
+from target_pipelines.api.destinations import Destination, DestinationType, Sender
+from target_pipelines.api.hookspecs import hookimpl
+from target_pipelines.batching import EncodedCall, Limits
 from target_pipelines.destinations.authentication import Authenticate, key_in_header
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.hookspecs import hookimpl
 from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop, judge_answer
 
 __all__ = [

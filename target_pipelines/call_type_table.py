@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from program_kit.settings import required_names
 
 if TYPE_CHECKING:
-    from target_pipelines.call_types import CallType
+    from target_pipelines.api.call_types import CallType
     from target_pipelines.registry import Registry
 
 

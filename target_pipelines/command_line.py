@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from program_kit.command_line import run_program, say_unreadable
-from target_pipelines.errors import ConfigurationError, PipelinesError
+from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.runner import Runner
 
 if TYPE_CHECKING:

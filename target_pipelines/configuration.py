@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.errors import ConfigurationError
+from target_pipelines.api.errors import ConfigurationError
+from target_pipelines.api.settings import TargetSettings, parse_settings
 from target_pipelines.plugin_host import Plugins, load_plugins
-from target_pipelines.settings import TargetSettings, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

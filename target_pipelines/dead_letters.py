@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
-from target_pipelines.errors import DeliveryStopped
+from target_pipelines.api.errors import DeliveryStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

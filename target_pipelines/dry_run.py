@@ -12,9 +12,9 @@ from target_pipelines.retry_policy import Delivered, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_pipelines.api.destinations import Destination
     from target_pipelines.batching import EncodedCall, Limits
     from target_pipelines.dead_letters import DeadLetter
-    from target_pipelines.destinations import Destination
     from target_pipelines.stdout import Write
 
 

@@ -18,9 +18,9 @@ from program_kit.exact_json import (
     encode_json,
 )
 from program_kit.settings import complaint_of
+from target_pipelines.api.call_types import person_of
 from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import BlockPlan, compile_block_plan
-from target_pipelines.call_types import person_of
 from target_pipelines.line_reader import lines_of
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-    from target_pipelines.call_types import Json
-    from target_pipelines.settings import TargetSettings
+    from target_pipelines.api.call_types import Json
+    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.streams import Stream
 
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}

@@ -8,7 +8,7 @@ import io
 import os
 from typing import IO, TYPE_CHECKING, Any
 
-from target_pipelines.errors import InputError
+from target_pipelines.api.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from target_pipelines.conversions import Conversion, conversion_for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.call_types import CallType, Json
+    from target_pipelines.api.call_types import CallType, Json
 
 Path = tuple[str, ...]
 

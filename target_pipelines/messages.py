@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from program_kit.exact_json import INVALID_JSON, decode_object
-from target_pipelines.errors import InputError
+from target_pipelines.api.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

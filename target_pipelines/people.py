@@ -9,15 +9,15 @@ import msgspec
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
 from program_kit.exact_json import INVALID_JSON, decode_object
+from target_pipelines.api.call_types import PERSON_FIELDS, person_of
 from target_pipelines.block_plan import UNUSUAL_IN_NAMES
-from target_pipelines.call_types import PERSON_FIELDS, person_of
 from target_pipelines.mapping import Mapper, MappingProblem, Plan, compile_plan
 from target_pipelines.row_function import NULL, compile_row_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_pipelines.call_types import Json
+    from target_pipelines.api.call_types import Json
     from target_pipelines.streams import Stream
 
 _TELLING = str | int | bool | None | UnsetType

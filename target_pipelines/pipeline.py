@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from program_kit.exact_json import decode_object, encode_json
 from program_kit.progress import Progress
-from target_pipelines.errors import (
+from target_pipelines.api.errors import (
     ConfigurationError,
     InputError,
     PipelinesError,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from target_pipelines import hookspecs
-from target_pipelines.call_types import CallType, check_schema
-from target_pipelines.destinations import DestinationType
-from target_pipelines.errors import PluginError
+from target_pipelines.api import hookspecs
+from target_pipelines.api.call_types import CallType, check_schema
+from target_pipelines.api.destinations import DestinationType
+from target_pipelines.api.errors import PluginError
 from target_pipelines.registry import Registry
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
-from target_pipelines.errors import PluginError
+from target_pipelines.api.errors import PluginError
 
 
 class _Named(Protocol):

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_pipelines.acks import Acks
+    from target_pipelines.api.destinations import Destination
+    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.dead_letters import DeadLetters
-    from target_pipelines.destinations import Destination
     from target_pipelines.encoding import Encoded
     from target_pipelines.report import RunReport
-    from target_pipelines.settings import TargetSettings
     from target_pipelines.streams import Stream
 
 

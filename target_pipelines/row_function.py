@@ -16,7 +16,7 @@ from target_pipelines.mapping import MappingProblem, descend
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from target_pipelines.call_types import Json
+    from target_pipelines.api.call_types import Json
     from target_pipelines.mapping import Group, Plan, Step
 
 NULL = Raw(b"null")

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from target_pipelines.api.errors import Interrupted
 from target_pipelines.assembly import build_pipeline, print_state
 from target_pipelines.configuration import load_configuration
-from target_pipelines.errors import Interrupted
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import running
 from target_pipelines.replay import Replay, as_replay

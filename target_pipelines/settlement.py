@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from target_pipelines.errors import TooManyRejected
+from target_pipelines.api.errors import TooManyRejected
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

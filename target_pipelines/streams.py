@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.errors import ConfigurationError, RecordWithoutKey, RecordWithoutSchema
+from target_pipelines.api.errors import ConfigurationError, RecordWithoutKey, RecordWithoutSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_pipelines.call_types import CallType
+    from target_pipelines.api.call_types import CallType
     from target_pipelines.plugin_host import Plugins
 
 

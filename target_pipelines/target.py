@@ -15,10 +15,10 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from target_pipelines.api.errors import RecordWithoutKey, RecordWithoutSchema
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.command_line import NAME, PACKAGE, command
-from target_pipelines.errors import RecordWithoutKey, RecordWithoutSchema
 from target_pipelines.runner import Runner
-from target_pipelines.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from program_kit.progress import Progress
-from target_pipelines.errors import PipelinesError
+from target_pipelines.api.errors import PipelinesError
 from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.people import People
 from target_pipelines.streams import Stream, check_record, parse_schema

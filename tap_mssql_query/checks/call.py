@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from target_pipelines.call_types import CallType
+    from target_pipelines.api.call_types import CallType
     from target_pipelines.mapping import Plan
 
 _IDS = ("userId", "anonymousId", "groupId", "previousId")

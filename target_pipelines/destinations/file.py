@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.api.destinations import DestinationType
+from target_pipelines.api.errors import ConfigurationError
+from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.batching import EncodedCall, Limits
-from target_pipelines.destinations import DestinationType
-from target_pipelines.errors import ConfigurationError
-from target_pipelines.hookspecs import hookimpl
 from target_pipelines.retry_policy import Delivered, Outcome, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.settings import TargetSettings
+    from target_pipelines.api.settings import TargetSettings
 
 _LIMITS = Limits(call_max_bytes=sys.maxsize, batch_max_bytes=1024 * 1024)
 

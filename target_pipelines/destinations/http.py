@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from target_pipelines.api.destinations import DestinationType
 from target_pipelines.batching import Limits
-from target_pipelines.destinations import DestinationType
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.retry_policy import Outcome, judge_answer
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.batching import EncodedCall
-    from target_pipelines.settings import TargetSettings
 
 logger = logging.getLogger(__name__)
 

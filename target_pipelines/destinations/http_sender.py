@@ -16,9 +16,9 @@ from target_pipelines.retry_policy import Outcome, Retry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.batching import EncodedCall
     from target_pipelines.destinations.http import HttpProfile
-    from target_pipelines.settings import TargetSettings
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_CONNECT_SECONDS = 10.0

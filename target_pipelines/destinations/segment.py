@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.hookspecs import hookimpl
 
 PROFILE = HttpProfile(
     name="segment",

@@ -9,8 +9,8 @@ import hmac
 import time
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.hookspecs import hookimpl
 from target_pipelines.retry_policy import Delivered, Outcome, judge_answer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from target_pipelines.settings import TargetSettings
+    from target_pipelines.api.settings import TargetSettings
 
 _ENCODED = "whsec_"
 

@@ -9,17 +9,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
-from target_pipelines import call_types
+from target_pipelines.api import call_types
+from target_pipelines.api.settings import TargetSettings
 from target_pipelines.batching import EncodedCall
 from target_pipelines.encoding import Rejection, StreamEncoder
 from target_pipelines.mapping import MappingProblem, compile_plan
-from target_pipelines.settings import TargetSettings
 from target_pipelines.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.call_types import CallType, Json
+    from target_pipelines.api.call_types import CallType, Json
 
 Row = dict[str, Any]
 """One row of a query: its columns' values, by their names."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from target_pipelines.destinations import DestinationType
+    from target_pipelines.api.destinations import DestinationType
 
 
 def check_destination(

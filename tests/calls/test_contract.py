@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from target_pipelines import ID, CallType, call_schema, object_of
-from target_pipelines.errors import PluginError
+from target_pipelines.api.errors import PluginError
 from target_pipelines.plugin_host import load_plugins
 from target_pipelines.testing import check_call_type, get_call_type_test_class
 

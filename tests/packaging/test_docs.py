@@ -9,7 +9,7 @@ import pytest
 import mssql_reverse_etl.errors
 import tap_mssql_query.errors
 import target_pipelines
-import target_pipelines.errors
+import target_pipelines.api.errors
 from tests.packaging.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -22,7 +22,7 @@ PAGES = [
 
 
 def _errors() -> list[type[Exception]]:
-    modules = (tap_mssql_query.errors, target_pipelines.errors, mssql_reverse_etl.errors)
+    modules = (tap_mssql_query.errors, target_pipelines.api.errors, mssql_reverse_etl.errors)
     return [
         value
         for module in modules

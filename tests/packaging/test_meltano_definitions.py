@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from packaging.specifiers import SpecifierSet
 
 from tap_mssql_query.settings.table import TAP_SETTINGS
-from target_pipelines.settings_table import TARGET_SETTINGS
+from target_pipelines.api.settings_table import TARGET_SETTINGS
 from tests.packaging.conftest import ROOT
 from tests.packaging.test_repository import PINNED
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_pipelines.destinations import (
+from target_pipelines.api.destinations import (
     customerio,
     hightouch,
     jitsu,

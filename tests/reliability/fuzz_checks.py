@@ -28,12 +28,12 @@ from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 from target_pipelines import configuration as configurations
+from target_pipelines.api.destinations import file as file_destinations
+from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
+from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.configuration import load_configuration
-from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
-from target_pipelines.errors import ConfigurationError as TargetConfigurationError
-from target_pipelines.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import running
 from target_pipelines.plugin_host import Plugins, load_plugins

@@ -8,9 +8,9 @@ import socketserver
 import threading
 from typing import TYPE_CHECKING
 
+from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations.customerio import PROFILE
 from target_pipelines.destinations.http_sender import HttpSender
-from target_pipelines.settings import TargetSettings
 from target_pipelines.testing.trials import CALLS
 
 if TYPE_CHECKING:

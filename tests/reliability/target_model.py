@@ -18,8 +18,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from target_pipelines.api.errors import Interrupted, PipelinesError
 from target_pipelines.assembly import build_pipeline, print_state
-from target_pipelines.errors import Interrupted, PipelinesError
 from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import running
 from target_pipelines.report import RunReport

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from target_pipelines.errors import ConfigurationError
+from target_pipelines.api.errors import ConfigurationError
 from tests.reliability import fuzz_checks, fuzzing
 from tests.reliability.amounts import amount
 from tests.reliability.fuzz_checks import NAMES, TargetInput, all_inputs

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object, encode_json
 from target_pipelines import CallType, call_schema
+from target_pipelines.api.settings import TargetSettings
 from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import compile_block_plan
 from target_pipelines.encoding import StreamEncoder
 from target_pipelines.plugin_host import load_plugins
-from target_pipelines.settings import TargetSettings
 from target_pipelines.streams import Stream
 
 PLUGINS = load_plugins()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.configuration import load_configuration
-from target_pipelines.errors import ConfigurationError
 
 
 def _problems(config: dict[str, object]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from target_pipelines.errors import InputError
+from target_pipelines.api.errors import InputError
 from target_pipelines.line_reader import MAX_LINE_BYTES, read_blocks
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from target_pipelines.errors import InputError
+from target_pipelines.api.errors import InputError
 from target_pipelines.messages import parse_message
 
 

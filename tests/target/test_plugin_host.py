@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from target_pipelines import CallType, hookimpl
-from target_pipelines.errors import PluginError
-from target_pipelines.hookspecs import PROJECT
+from target_pipelines.api.errors import PluginError
+from target_pipelines.api.hookspecs import PROJECT
 from target_pipelines.plugin_host import load_plugins
 
 

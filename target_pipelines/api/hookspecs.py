@@ -9,8 +9,8 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pipelines.call_types import CallType
-    from target_pipelines.destinations import DestinationType
+    from target_pipelines.api.call_types import CallType
+    from target_pipelines.api.destinations import DestinationType
 
 PROJECT = "target_pipelines"
 """Name of the pluggy project, and of the entry-point group."""

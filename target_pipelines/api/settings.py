@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 
 from program_kit.settings import complaint_of, find_errors
-from target_pipelines.settings_table import CONFIG_JSONSCHEMA
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

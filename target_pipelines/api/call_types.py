@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jsonschema_rs import validator_for
 
-from target_pipelines.errors import PluginError
+from target_pipelines.api.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

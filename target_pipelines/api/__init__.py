@@ -1,0 +1,1 @@
+"""What plugins and built-ins alike stand on: call types, destinations, errors, settings."""
