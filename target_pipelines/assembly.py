@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.configuration import Configuration
     from target_pipelines.report import RunReport
-    from target_pipelines.stdout import Write
+    from target_pipelines.singer.stdout import Write
 
 
 def build_pipeline(

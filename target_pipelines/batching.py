@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_pipelines.line_reader import lines_of
+from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.destinations import Destination
     from target_pipelines.batching import EncodedCall, Limits
     from target_pipelines.dead_letters import DeadLetter
-    from target_pipelines.stdout import Write
+    from target_pipelines.singer.stdout import Write
 
 
 class DryRunDestination:

@@ -21,9 +21,9 @@ from program_kit.settings import complaint_of
 from target_pipelines.api.call_types import person_of
 from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import BlockPlan, compile_block_plan
-from target_pipelines.line_reader import lines_of
 from target_pipelines.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.message_ids import MessageIds
+from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.api.call_types import Json
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.streams import Stream
+    from target_pipelines.singer.streams import Stream
 
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 _ID_MAX_BYTES = 100

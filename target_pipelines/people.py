@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_pipelines.api.call_types import Json
-    from target_pipelines.streams import Stream
+    from target_pipelines.singer.streams import Stream
 
 _TELLING = str | int | bool | None | UnsetType
 

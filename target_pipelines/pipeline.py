@@ -14,9 +14,9 @@ from target_pipelines.api.errors import (
     InputError,
     PipelinesError,
 )
-from target_pipelines.line_reader import lines_of
-from target_pipelines.messages import group_records, parse_message, stream_of_record
-from target_pipelines.streams import Stream, check_record, parse_schema
+from target_pipelines.singer.line_reader import lines_of
+from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
+from target_pipelines.singer.streams import Stream, check_record, parse_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

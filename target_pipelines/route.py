@@ -10,9 +10,9 @@ from target_pipelines.batching import EncodedCall
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
 from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
-from target_pipelines.line_reader import lines_of
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
+from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_pipelines.dead_letters import DeadLetters
     from target_pipelines.encoding import Encoded
     from target_pipelines.report import RunReport
-    from target_pipelines.streams import Stream
+    from target_pipelines.singer.streams import Stream
 
 
 class Route:

@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 from target_pipelines.api.errors import Interrupted
 from target_pipelines.assembly import build_pipeline, print_state
 from target_pipelines.configuration import load_configuration
-from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import running
 from target_pipelines.replay import Replay, as_replay
 from target_pipelines.report import RunReport, print_summaries, write_report
-from target_pipelines.stdout import private_stdout
+from target_pipelines.singer.line_reader import read_blocks
+from target_pipelines.singer.stdout import private_stdout
 from target_pipelines.worker_pool import WorkerPool
 
 if TYPE_CHECKING:

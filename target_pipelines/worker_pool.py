@@ -14,9 +14,9 @@ from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.api.errors import PipelinesError
-from target_pipelines.messages import group_records, parse_message, stream_of_record
 from target_pipelines.people import People
-from target_pipelines.streams import Stream, check_record, parse_schema
+from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
+from target_pipelines.singer.streams import Stream, check_record, parse_schema
 from target_pipelines.worker import Worker, share_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from target_pipelines.api.settings import TargetSettings
 from target_pipelines.batching import EncodedCall
 from target_pipelines.encoding import Rejection, StreamEncoder
 from target_pipelines.mapping import MappingProblem, compile_plan
-from target_pipelines.streams import Stream
+from target_pipelines.singer.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

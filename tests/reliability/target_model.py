@@ -20,9 +20,9 @@ from unittest.mock import patch
 
 from target_pipelines.api.errors import Interrupted, PipelinesError
 from target_pipelines.assembly import build_pipeline, print_state
-from target_pipelines.line_reader import read_blocks
 from target_pipelines.pipeline import running
 from target_pipelines.report import RunReport
+from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
     import random

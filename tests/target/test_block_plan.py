@@ -14,7 +14,7 @@ from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import compile_block_plan
 from target_pipelines.encoding import StreamEncoder
 from target_pipelines.plugin_host import load_plugins
-from target_pipelines.streams import Stream
+from target_pipelines.singer.streams import Stream
 
 PLUGINS = load_plugins()
 NAMES_OF_CALLS = PLUGINS.call_types.names()

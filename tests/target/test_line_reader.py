@@ -6,7 +6,7 @@ import os
 import pytest
 
 from target_pipelines.api.errors import InputError
-from target_pipelines.line_reader import MAX_LINE_BYTES, read_blocks
+from target_pipelines.singer.line_reader import MAX_LINE_BYTES, read_blocks
 
 
 def _lines(source) -> list[bytes]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from target_pipelines.api.errors import InputError
-from target_pipelines.messages import parse_message
+from target_pipelines.singer.messages import parse_message
 
 
 def test_numbers_keep_their_digits():

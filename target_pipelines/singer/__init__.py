@@ -1,0 +1,1 @@
+"""Singer on stdin and stdout: lines, messages, streams, states."""
