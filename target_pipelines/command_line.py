@@ -94,8 +94,8 @@ def _tell_about(about_format: str | None, *, is_version: bool) -> None:
 
 
 def _list_call_types(config: Mapping[str, Any]) -> None:
-    from target_pipelines.call_type_table import print_call_types  # noqa: PLC0415 - slow
     from target_pipelines.configuration import load_configuration  # noqa: PLC0415 - with it
+    from target_pipelines.plugins.listing import print_call_types  # noqa: PLC0415 - slow
 
     print_call_types(load_configuration(config).plugins.call_types)
 

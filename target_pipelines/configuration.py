@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
-from target_pipelines.plugin_host import Plugins, load_plugins
+from target_pipelines.plugins.loading import Plugins, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

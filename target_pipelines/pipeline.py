@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_pipelines.acks import Acks
-    from target_pipelines.plugin_host import Plugins
+    from target_pipelines.plugins.loading import Plugins
     from target_pipelines.route import Route
 
 _FEW_LINES = 16

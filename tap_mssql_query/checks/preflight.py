@@ -20,7 +20,7 @@ from tap_mssql_query.checks.sync import (
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
 from target_pipelines.api.errors import PluginError
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.registry import Registry
+    from target_pipelines.plugins.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.plugin_host import Plugins
+    from target_pipelines.plugins.loading import Plugins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import target_pipelines_calls
 from jsonschema_rs import validator_for
 
 from target_pipelines.mapping import Mapper
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 
 CALLS = Path(target_pipelines_calls.__path__[0])
 CALL_TYPES = load_plugins().call_types

@@ -12,7 +12,7 @@ import pytest
 
 from target_pipelines import ID, CallType, call_schema, object_of
 from target_pipelines.api.errors import PluginError
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.testing import check_call_type, get_call_type_test_class
 
 CALL_TYPES = load_plugins().call_types

@@ -35,7 +35,7 @@ from target_pipelines.assembly import build_pipeline
 from target_pipelines.configuration import load_configuration
 from target_pipelines.destinations.file import FileDestination
 from target_pipelines.pipeline import running
-from target_pipelines.plugin_host import Plugins, load_plugins
+from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.report import RunReport
 from target_pipelines.retry_policy import Outcome as JudgedAs
 from target_pipelines.retry_policy import parse_retry_after

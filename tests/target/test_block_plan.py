@@ -13,7 +13,7 @@ from target_pipelines.api.settings import TargetSettings
 from target_pipelines.batching import EncodedCall
 from target_pipelines.block_plan import compile_block_plan
 from target_pipelines.encoding import StreamEncoder
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.singer.streams import Stream
 
 PLUGINS = load_plugins()

@@ -20,7 +20,7 @@ from target_pipelines import (
     judge_answer,
     key_in_header,
 )
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.testing import (
     WRITE_KEY,
     Received,

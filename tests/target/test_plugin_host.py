@@ -10,7 +10,7 @@ import pytest
 from target_pipelines import CallType, hookimpl
 from target_pipelines.api.errors import PluginError
 from target_pipelines.api.hookspecs import PROJECT
-from target_pipelines.plugin_host import load_plugins
+from target_pipelines.plugins.loading import load_plugins
 
 
 def _call_type(name: Any = "wave", schema: Any = None) -> CallType:

@@ -12,7 +12,7 @@ from target_pipelines.api import hookspecs
 from target_pipelines.api.call_types import CallType, check_schema
 from target_pipelines.api.destinations import DestinationType
 from target_pipelines.api.errors import PluginError
-from target_pipelines.registry import Registry
+from target_pipelines.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from program_kit.settings import required_names
 
 if TYPE_CHECKING:
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.registry import Registry
+    from target_pipelines.plugins.registry import Registry
 
 
 def print_call_types(call_types: Registry[CallType]) -> None:

@@ -1,0 +1,1 @@
+"""Plugins: found by entry points, registered by name, listed."""
