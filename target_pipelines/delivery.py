@@ -14,7 +14,7 @@ from zlib import crc32
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.batching import bytes_of, split_batch
 from target_pipelines.dead_letters import DeadLetter
-from target_pipelines.encoding import decode_call
+from target_pipelines.encoding.encoder import decode_call
 from target_pipelines.lane import Lane
 from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
 

@@ -9,7 +9,7 @@ from program_kit.exact_json import decode_object
 from target_pipelines.batching import EncodedCall
 from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery import Delivery
-from target_pipelines.encoding import Rejection, StreamEncoder, encode_letter
+from target_pipelines.encoding.encoder import Rejection, StreamEncoder, encode_letter
 from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
 from target_pipelines.singer.line_reader import lines_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.dead_letters import DeadLetters
-    from target_pipelines.encoding import Encoded
+    from target_pipelines.encoding.encoder import Encoded
     from target_pipelines.report import RunReport
     from target_pipelines.singer.streams import Stream
 

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.api.errors import PipelinesError
-from target_pipelines.people import People
+from target_pipelines.encoding.ordering_keys import People
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 from target_pipelines.worker import Worker, share_of

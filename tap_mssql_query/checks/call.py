@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from program_kit.settings import required_names
-from target_pipelines.mapping import MappingProblem, compile_plan
+from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.mapping import Plan
+    from target_pipelines.encoding.mapping import Plan
 
 _IDS = ("userId", "anonymousId", "groupId", "previousId")
 _MAX_TRAITS = 300

@@ -12,8 +12,8 @@ from program_kit.exact_json import decode_object, encode_json
 from target_pipelines.api import call_types
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.batching import EncodedCall
-from target_pipelines.encoding import Rejection, StreamEncoder
-from target_pipelines.mapping import MappingProblem, compile_plan
+from target_pipelines.encoding.encoder import Rejection, StreamEncoder
+from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 from target_pipelines.singer.streams import Stream
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 import target_pipelines_calls
 from jsonschema_rs import validator_for
 
-from target_pipelines.mapping import Mapper
+from target_pipelines.encoding.mapping import Mapper
 from target_pipelines.plugins.loading import load_plugins
 
 CALLS = Path(target_pipelines_calls.__path__[0])

@@ -70,13 +70,13 @@ def _any_worker() -> None:
 
 def _ids_without_window() -> None:
     """The messageId no longer depends on `x-last-sync-time`."""
-    _change_arguments("target_pipelines.encoding", "MessageIds", last_sync_time=0)
+    _change_arguments("target_pipelines.encoding.encoder", "MessageIds", last_sync_time=0)
 
 
 def _random_ids() -> None:
     """The messageId is another one at each run."""
     salt = os.urandom(8).hex()
-    _change_arguments("target_pipelines.encoding", "MessageIds", salt=salt)
+    _change_arguments("target_pipelines.encoding.encoder", "MessageIds", salt=salt)
 
 
 def _refuse_whole_batches() -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from target_pipelines.conversions import conversion_for, to_boolean, to_instant, to_text
+from target_pipelines.encoding.conversions import conversion_for, to_boolean, to_instant, to_text
 
 INSTANTS = {
     "the first year": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),

@@ -12,7 +12,7 @@ from target_pipelines_calls.screen import SCREEN
 from target_pipelines_calls.track import TRACK
 
 from target_pipelines import CallType, call_schema
-from target_pipelines.mapping import Mapper, MappingProblem
+from target_pipelines.encoding.mapping import Mapper, MappingProblem
 
 
 def _map(call_type: CallType, record: dict[str, Any], null_values: str = "omit") -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from target_pipelines.message_ids import MessageIds
+from target_pipelines.encoding.message_ids import MessageIds
 
 
 def _id(ids: MessageIds, content: str) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object
 from target_pipelines.batching import EncodedCall
-from target_pipelines.people import People
+from target_pipelines.encoding.ordering_keys import People
 from tests.target.conftest import lines, record, schema, state
 from tests.target.test_block_plan import (
     NAMES_OF_CALLS,

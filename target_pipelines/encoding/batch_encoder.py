@@ -18,14 +18,14 @@ from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
 from program_kit.exact_json import encode_json_lines
 from target_pipelines.api.call_types import person_of
-from target_pipelines.mapping import MappingProblem, Plan, compile_plan
-from target_pipelines.row_function import NULL, compile_row_function
+from target_pipelines.encoding.codegen import NULL, compile_row_function
+from target_pipelines.encoding.mapping import MappingProblem, Plan, compile_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.mapping import Step
+    from target_pipelines.encoding.mapping import Step
 
 _PYTHON_TYPES: Mapping[str, Any] = {"string": str, "integer": int, "boolean": bool}
 _LOOKED_AT = str | int | bool

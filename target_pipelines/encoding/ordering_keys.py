@@ -10,9 +10,9 @@ from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
 from program_kit.exact_json import INVALID_JSON, decode_object
 from target_pipelines.api.call_types import PERSON_FIELDS, person_of
-from target_pipelines.block_plan import UNUSUAL_IN_NAMES
-from target_pipelines.mapping import Mapper, MappingProblem, Plan, compile_plan
-from target_pipelines.row_function import NULL, compile_row_function
+from target_pipelines.encoding.batch_encoder import UNUSUAL_IN_NAMES
+from target_pipelines.encoding.codegen import NULL, compile_row_function
+from target_pipelines.encoding.mapping import Mapper, MappingProblem, Plan, compile_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

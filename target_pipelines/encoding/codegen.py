@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Raw
 
-from target_pipelines.conversions import to_text
-from target_pipelines.mapping import MappingProblem, descend
+from target_pipelines.encoding.conversions import to_text
+from target_pipelines.encoding.mapping import MappingProblem, descend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from target_pipelines.api.call_types import Json
-    from target_pipelines.mapping import Group, Plan, Step
+    from target_pipelines.encoding.mapping import Group, Plan, Step
 
 NULL = Raw(b"null")
 """Stands for a raw value that is not there."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_pipelines.conversions import Conversion, conversion_for
+from target_pipelines.encoding.conversions import Conversion, conversion_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,1 @@
+"""Records to calls: columns to fields, conversions, validation, message ids."""
