@@ -20,10 +20,17 @@ from target_pipelines.api.call_fields import (
 from target_pipelines.api.call_types import CallType
 from target_pipelines.api.destinations import Destination, DestinationType, Sender
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.batching import EncodedCall, Limits
+from target_pipelines.delivery.batching import EncodedCall, Limits
+from target_pipelines.delivery.retry_policy import (
+    Delivered,
+    Outcome,
+    Refused,
+    Retry,
+    Stop,
+    judge_answer,
+)
 from target_pipelines.destinations.authentication import Authenticate, key_in_header
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.retry_policy import Delivered, Outcome, Refused, Retry, Stop, judge_answer
 
 __all__ = [
     "BOOLEAN",

@@ -6,11 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
-from target_pipelines.batching import EncodedCall
 from target_pipelines.dead_letters import DeadLetter
-from target_pipelines.delivery import Delivery
+from target_pipelines.delivery.batching import EncodedCall
+from target_pipelines.delivery.rate_limiter import Pacer
+from target_pipelines.delivery.senders import Delivery
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder, encode_letter
-from target_pipelines.pacing import Pacer
 from target_pipelines.settlement import Settlement
 from target_pipelines.singer.line_reader import lines_of
 

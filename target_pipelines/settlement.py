@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from target_pipelines.acks import Acks
-    from target_pipelines.batching import EncodedCall
     from target_pipelines.dead_letters import DeadLetter, DeadLetters
+    from target_pipelines.delivery.batching import EncodedCall
     from target_pipelines.report import RunReport
 
 _T = TypeVar("_T", bound="Hashable")

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.hookspecs import hookimpl
+from target_pipelines.delivery.retry_policy import Delivered, Outcome, judge_answer
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.retry_policy import Delivered, Outcome, judge_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

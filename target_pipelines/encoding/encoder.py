@@ -19,7 +19,7 @@ from program_kit.exact_json import (
 )
 from program_kit.settings import complaint_of
 from target_pipelines.api.call_types import person_of
-from target_pipelines.batching import EncodedCall
+from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.encoding.batch_encoder import BlockPlan, compile_block_plan
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds

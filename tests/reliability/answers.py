@@ -20,7 +20,7 @@ from target_pipelines.api.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
 from tests.reliability.raw_answers import RawAnswers, raw_answers
 from tests.reliability.registry import Soak, SoakRow, run_cases
 

@@ -33,12 +33,12 @@ from target_pipelines.api.errors import ConfigurationError as TargetConfiguratio
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.configuration import load_configuration
+from target_pipelines.delivery.retry_policy import Outcome as JudgedAs
+from target_pipelines.delivery.retry_policy import parse_retry_after
 from target_pipelines.destinations.file import FileDestination
 from target_pipelines.pipeline import running
 from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.report import RunReport
-from target_pipelines.retry_policy import Outcome as JudgedAs
-from target_pipelines.retry_policy import parse_retry_after
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
 from tests.reliability.answers import NOW, PROFILES

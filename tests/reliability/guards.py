@@ -49,7 +49,7 @@ def _any_lane() -> None:
     """Calls go to any lane, whomever they are about."""
     strangers = map(str, itertools.count())
     delivery, replace = (
-        _load("target_pipelines.delivery").Delivery,
+        _load("target_pipelines.delivery.senders").Delivery,
         _load("msgspec").structs.replace,
     )
     put = delivery.put
@@ -81,8 +81,8 @@ def _random_ids() -> None:
 
 def _refuse_whole_batches() -> None:
     """A refused batch is not split: all of it becomes dead letters."""
-    delivery = _load("target_pipelines.delivery").Delivery
-    policy = _load("target_pipelines.retry_policy")
+    delivery = _load("target_pipelines.delivery.senders").Delivery
+    policy = _load("target_pipelines.delivery.retry_policy")
 
     def refuse(self: Any, batch: Any, sender: Any) -> None:
         outcome, attempts = self._attempt(batch, sender)
@@ -149,7 +149,7 @@ def _destinations_do_not_wait() -> None:
 
 def _lose_calls() -> None:
     """The first call of each block is settled and counted nowhere, and nobody adds up."""
-    delivery = _load("target_pipelines.delivery").Delivery
+    delivery = _load("target_pipelines.delivery.senders").Delivery
     _load("target_pipelines.report").RunReport.is_settled = True
     put = delivery.put
 
@@ -239,7 +239,7 @@ def _change_arguments(module_name: str, class_name: str, **changed: Any) -> None
 
 def _deliver_instead_of(outcome_name: str, applies: Callable[[int], bool]) -> None:
     sender = _load("target_pipelines.destinations.http_sender").HttpSender
-    policy = _load("target_pipelines.retry_policy")
+    policy = _load("target_pipelines.delivery.retry_policy")
     send = sender.send
 
     def send_and_believe(self: Any, calls: Any) -> Any:

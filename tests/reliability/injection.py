@@ -26,8 +26,8 @@ TARGET_POINTS: Mapping[str, Place] = {
     "connect": ("urllib3.connection:HTTPConnection", "connect"),
     "send": ("socket:socket", "sendall"),
     "receive": ("socket:SocketIO", "readinto"),
-    "retry": ("target_pipelines.delivery", "backoff_seconds"),
-    "split": ("target_pipelines.delivery", "split_batch"),
+    "retry": ("target_pipelines.delivery.senders", "backoff_seconds"),
+    "split": ("target_pipelines.delivery.senders", "split_batch"),
     "write": ("os", "write"),  # dead letters, states, lines for workers
     "fsync": ("os", "fsync"),
     "dead letter": ("target_pipelines.dead_letters:DeadLetters", "add"),

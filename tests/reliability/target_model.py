@@ -62,9 +62,9 @@ class Turns:
         )
         time = SimpleNamespace(monotonic=lambda: self.now)
         with (
-            patch("target_pipelines.lane.threading", threading),
-            patch("target_pipelines.delivery.threading", threading),
-            patch("target_pipelines.delivery.time", time),
+            patch("target_pipelines.delivery.lane.threading", threading),
+            patch("target_pipelines.delivery.senders.threading", threading),
+            patch("target_pipelines.delivery.senders.time", time),
         ):
             yield
 

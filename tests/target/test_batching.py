@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_pipelines.batching import CallQueue, EncodedCall, Limits, split_batch
+from target_pipelines.delivery.batching import CallQueue, EncodedCall, Limits, split_batch
 
 
 def _calls(*sizes: int) -> list[EncodedCall]:

@@ -22,7 +22,7 @@ from target_pipelines.api.destinations import (
     webhook,
 )
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.retry_policy import Delivered, Refused, Stop
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Stop
 from target_pipelines.testing.trials import CALLS, make_call
 from tests.target.conftest import record, schema, state
 

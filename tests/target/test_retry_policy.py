@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from target_pipelines.retry_policy import (
+from target_pipelines.delivery.retry_policy import (
     MAX_RETRY_AFTER_SECONDS,
     Delivered,
     Refused,

@@ -16,8 +16,8 @@ from sandbox.collector import Collector
 from sandbox.collector.webhooks import TOLERANCE_SECONDS
 from target_pipelines.api.destinations import webhook
 from target_pipelines.api.settings import TargetSettings
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
 from target_pipelines.destinations.webhook import Signature, decode_secret, sign
-from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop
 from target_pipelines.testing.trials import CALLS
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
-from target_pipelines.batching import bytes_of, split_batch
 from target_pipelines.dead_letters import DeadLetter
+from target_pipelines.delivery.batching import bytes_of, split_batch
+from target_pipelines.delivery.lane import Lane
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
 from target_pipelines.encoding.encoder import decode_call
-from target_pipelines.lane import Lane
-from target_pipelines.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_pipelines.api.destinations import Destination, Sender
-    from target_pipelines.batching import EncodedCall
-    from target_pipelines.pacing import Pacer
+    from target_pipelines.delivery.batching import EncodedCall
+    from target_pipelines.delivery.rate_limiter import Pacer
     from target_pipelines.report import RunReport
     from target_pipelines.settlement import Settlement
 

@@ -6,12 +6,12 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
-from target_pipelines.batching import CallQueue
+from target_pipelines.delivery.batching import CallQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_pipelines.batching import EncodedCall, Limits
+    from target_pipelines.delivery.batching import EncodedCall, Limits
 
 MAX_BATCH_AGE_SECONDS = 1.0
 """A batch that is not full leaves when its first call has waited so long."""

@@ -1,0 +1,1 @@
+"""Delivery of calls: batches, lanes, attempts, retries, rate."""
