@@ -21,8 +21,8 @@ from mssql_reverse_etl.secret_settings import take_out
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.configuration import load_configuration
-from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.worker import share_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import encode_json
-from target_pipelines.acks import Acks
+from target_pipelines.acknowledgements.acks import Acks
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.errors import DeliveryError, OutputClosed
-from target_pipelines.dead_letters import DeadLetters
 from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
 from target_pipelines.pipeline import Pipeline
 from target_pipelines.route import Route
@@ -17,11 +17,11 @@ from target_pipelines.route import Route
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_pipelines.acks import State
+    from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.configuration import Configuration
-    from target_pipelines.report import RunReport
     from target_pipelines.singer.stdout import Write
 
 

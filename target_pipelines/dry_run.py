@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.delivery.retry_policy import Delivered, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_pipelines.acknowledgements.dead_letters import DeadLetter
     from target_pipelines.api.destinations import Destination
-    from target_pipelines.dead_letters import DeadLetter
     from target_pipelines.delivery.batching import EncodedCall, Limits
     from target_pipelines.singer.stdout import Write
 

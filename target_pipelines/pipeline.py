@@ -21,7 +21,7 @@ from target_pipelines.singer.streams import Stream, check_record, parse_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_pipelines.acks import Acks
+    from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.plugins.loading import Plugins
     from target_pipelines.route import Route
 

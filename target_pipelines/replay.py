@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object
+from target_pipelines.acknowledgements.dead_letters import DeadLetters, locked
 from target_pipelines.api.errors import ConfigurationError, InputError
-from target_pipelines.dead_letters import DeadLetters, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

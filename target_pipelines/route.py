@@ -6,23 +6,23 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
-from target_pipelines.dead_letters import DeadLetter
+from target_pipelines.acknowledgements.dead_letters import DeadLetter
+from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.delivery.rate_limiter import Pacer
 from target_pipelines.delivery.senders import Delivery
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder, encode_letter
-from target_pipelines.settlement import Settlement
 from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pipelines.acks import Acks
+    from target_pipelines.acknowledgements.acks import Acks
+    from target_pipelines.acknowledgements.dead_letters import DeadLetters
+    from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.dead_letters import DeadLetters
     from target_pipelines.encoding.encoder import Encoded
-    from target_pipelines.report import RunReport
     from target_pipelines.singer.streams import Stream
 
 

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from target_pipelines.acknowledgements.report import RunReport, print_summaries, write_report
 from target_pipelines.api.errors import Interrupted
 from target_pipelines.assembly import build_pipeline, print_state
 from target_pipelines.configuration import load_configuration
 from target_pipelines.pipeline import running
 from target_pipelines.replay import Replay, as_replay
-from target_pipelines.report import RunReport, print_summaries, write_report
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.stdout import private_stdout
 from target_pipelines.worker_pool import WorkerPool
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
 
-    from target_pipelines.acks import State
+    from target_pipelines.acknowledgements.acks import State
     from target_pipelines.configuration import Configuration
     from target_pipelines.pipeline import Run
 

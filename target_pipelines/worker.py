@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from program_kit.parent_process import end_with
+from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesError
 from target_pipelines.assembly import build_pipeline
 from target_pipelines.pipeline import running
-from target_pipelines.report import RunReport
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from target_pipelines.worker import Worker, share_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_pipelines.acks import State
+    from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.configuration import Configuration
-    from target_pipelines.report import RunReport
 
 _POLL_SECONDS = 0.1
 _LANE_BITS = 16  # a worker chooses lanes by the low bits; chosen by the same, most would stay empty

@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
-from target_pipelines.dead_letters import DeadLetter
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
 from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
@@ -21,11 +21,11 @@ from target_pipelines.encoding.encoder import decode_call
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_pipelines.acknowledgements.report import RunReport
+    from target_pipelines.acknowledgements.settlement import Settlement
     from target_pipelines.api.destinations import Destination, Sender
     from target_pipelines.delivery.batching import EncodedCall
     from target_pipelines.delivery.rate_limiter import Pacer
-    from target_pipelines.report import RunReport
-    from target_pipelines.settlement import Settlement
 
 _POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed
 _ABANDON_SECONDS = 5.0

@@ -27,13 +27,13 @@ def remove(names: Iterable[str]) -> None:
 
 def _print_states_at_once() -> None:
     """A STATE comes out when it is read, whatever is settled."""
-    acks = _load("target_pipelines.acks").Acks
+    acks = _load("target_pipelines.acknowledgements.acks").Acks
     acks.add_state = lambda self, state: self._write_state(state)
 
 
 def _settle_before_dead_letter() -> None:
     """A dead letter is written when its STATE may have passed: here, when the run ends."""
-    module = _load("target_pipelines.dead_letters")
+    module = _load("target_pipelines.acknowledgements.dead_letters")
     write, waiting = module.DeadLetters.add, []
     module.DeadLetters.add = lambda self, letters: waiting.append((self, letters))
     _before_finish(lambda: [write(self, letters) for self, letters in waiting])
@@ -41,7 +41,7 @@ def _settle_before_dead_letter() -> None:
 
 def _dead_letters_without_fsync() -> None:
     """Dead letters are written and left to the system."""
-    module = _load("target_pipelines.dead_letters")
+    module = _load("target_pipelines.acknowledgements.dead_letters")
     module.os = _Namespace(module.os, fsync=lambda _file: None)
 
 
@@ -137,7 +137,7 @@ def _first_worker_decides() -> None:
 def _destinations_do_not_wait() -> None:
     """A STATE waits for the first destination alone."""
     module = _load("target_pipelines.assembly")
-    acks_of = _load("target_pipelines.acks").Acks
+    acks_of = _load("target_pipelines.acknowledgements.acks").Acks
     route, made = module.Route, itertools.count()
 
     def new_route(settings: Any, destination: Any, acks: Any, **more: Any) -> Any:
@@ -150,7 +150,7 @@ def _destinations_do_not_wait() -> None:
 def _lose_calls() -> None:
     """The first call of each block is settled and counted nowhere, and nobody adds up."""
     delivery = _load("target_pipelines.delivery.senders").Delivery
-    _load("target_pipelines.report").RunReport.is_settled = True
+    _load("target_pipelines.acknowledgements.report").RunReport.is_settled = True
     put = delivery.put
 
     def lose(self: Any, calls: Any) -> None:
@@ -164,7 +164,7 @@ def _lose_calls() -> None:
 
 def _cut_the_power() -> None:
     """Dead letters reach the disk with their fsync alone, as if the power failed in the end."""
-    module = _load("target_pipelines.dead_letters")
+    module = _load("target_pipelines.acknowledgements.dead_letters")
     lock, unwritten = threading.Lock(), dict[int, bytearray]()
 
     def write(file: int, data: bytes) -> int:

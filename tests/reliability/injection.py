@@ -30,9 +30,9 @@ TARGET_POINTS: Mapping[str, Place] = {
     "split": ("target_pipelines.delivery.senders", "split_batch"),
     "write": ("os", "write"),  # dead letters, states, lines for workers
     "fsync": ("os", "fsync"),
-    "dead letter": ("target_pipelines.dead_letters:DeadLetters", "add"),
-    "settle": ("target_pipelines.acks:Acks", "settle"),
-    "add state": ("target_pipelines.acks:Acks", "add_state"),
+    "dead letter": ("target_pipelines.acknowledgements.dead_letters:DeadLetters", "add"),
+    "settle": ("target_pipelines.acknowledgements.acks:Acks", "settle"),
+    "add state": ("target_pipelines.acknowledgements.acks:Acks", "add_state"),
     "print state": ("target_pipelines.runner", "print_state"),
     "drain": ("target_pipelines.route:Route", "drain"),
 }

@@ -18,10 +18,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import Interrupted, PipelinesError
 from target_pipelines.assembly import build_pipeline, print_state
 from target_pipelines.pipeline import running
-from target_pipelines.report import RunReport
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ class LetterFile:
     @contextlib.contextmanager
     def replacing_fsync(self) -> Iterator[None]:
         """While the block runs, nothing waits for a real disk."""
-        with patch("target_pipelines.dead_letters.os", _Disk(self._sync)):
+        with patch("target_pipelines.acknowledgements.dead_letters.os", _Disk(self._sync)):
             yield
 
     def read_new(self) -> list[dict[str, Any]]:

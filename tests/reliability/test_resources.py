@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.api.errors import DeliveryStopped
-from target_pipelines.dead_letters import DeadLetter, DeadLetters
 from tests.reliability import resources
 from tests.reliability.resources import CASES, lines_of
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_pipelines.acks import Acks
+from target_pipelines.acknowledgements.acks import Acks
 
 if TYPE_CHECKING:
     import random

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.api.errors import DeliveryStopped
-from target_pipelines.dead_letters import DeadLetter, DeadLetters
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 

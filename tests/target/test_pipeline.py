@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object
-from target_pipelines.acks import Acks
+from target_pipelines.acknowledgements.acks import Acks
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.delivery.batching import EncodedCall, Limits
 from target_pipelines.delivery.retry_policy import Delivered, Outcome, Refused, Retry
 from target_pipelines.pipeline import Pipeline, running
 from target_pipelines.plugins.loading import load_plugins
-from target_pipelines.report import RunReport
 from target_pipelines.route import Route
 from tests.target.conftest import record, schema, state
 

@@ -10,10 +10,10 @@ from target_pipelines.api.errors import TooManyRejected
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from target_pipelines.acks import Acks
-    from target_pipelines.dead_letters import DeadLetter, DeadLetters
+    from target_pipelines.acknowledgements.acks import Acks
+    from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+    from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.delivery.batching import EncodedCall
-    from target_pipelines.report import RunReport
 
 _T = TypeVar("_T", bound="Hashable")
 _MIN_REJECTED = 100
