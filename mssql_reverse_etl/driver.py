@@ -22,8 +22,8 @@ from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
-from target_pipelines.configuration import load_configuration
-from target_pipelines.worker import share_of
+from target_pipelines.run.configuration import load_configuration
+from target_pipelines.run.worker import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.plan import State, SyncPlan
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import TapSettings
-    from target_pipelines.configuration import Configuration
+    from target_pipelines.run.configuration import Configuration
 
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 30.0

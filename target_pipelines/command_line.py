@@ -13,7 +13,7 @@ import click
 
 from program_kit.command_line import run_program, say_unreadable
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
-from target_pipelines.runner import Runner
+from target_pipelines.run.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,8 +94,8 @@ def _tell_about(about_format: str | None, *, is_version: bool) -> None:
 
 
 def _list_call_types(config: Mapping[str, Any]) -> None:
-    from target_pipelines.configuration import load_configuration  # noqa: PLC0415 - with it
     from target_pipelines.plugins.listing import print_call_types  # noqa: PLC0415 - slow
+    from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - with it
 
     print_call_types(load_configuration(config).plugins.call_types)
 

@@ -18,7 +18,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from target_pipelines.api.errors import RecordWithoutKey, RecordWithoutSchema
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.command_line import NAME, PACKAGE, command
-from target_pipelines.runner import Runner
+from target_pipelines.run.runner import Runner
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -27,18 +27,18 @@ from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, rend
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
-from target_pipelines import configuration as configurations
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.destinations import file as file_destinations
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
-from target_pipelines.assembly import build_pipeline
-from target_pipelines.configuration import load_configuration
 from target_pipelines.delivery.retry_policy import Outcome as JudgedAs
 from target_pipelines.delivery.retry_policy import parse_retry_after
 from target_pipelines.destinations.file import FileDestination
-from target_pipelines.pipeline import running
 from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.run import configuration as configurations
+from target_pipelines.run.build import build_pipeline
+from target_pipelines.run.configuration import load_configuration
+from target_pipelines.run.pipeline import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
 from tests.reliability.answers import NOW, PROFILES

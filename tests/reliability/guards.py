@@ -63,7 +63,7 @@ def _any_lane() -> None:
 def _any_worker() -> None:
     """Records go to any worker, whomever they are about."""
     strangers = map(str, itertools.count())
-    people = _load("target_pipelines.worker_pool").People
+    people = _load("target_pipelines.run.worker_pool").People
     people.find = lambda _self, _record: next(strangers)
     people.find_all = lambda _self, lines: [next(strangers) for _ in lines]
 
@@ -130,13 +130,13 @@ def _states_after_failed_syncs() -> None:
 
 def _first_worker_decides() -> None:
     """A STATE comes out when one worker has settled what came before it."""
-    module = _load("target_pipelines.worker_pool")
+    module = _load("target_pipelines.run.worker_pool")
     module.min = max
 
 
 def _destinations_do_not_wait() -> None:
     """A STATE waits for the first destination alone."""
-    module = _load("target_pipelines.assembly")
+    module = _load("target_pipelines.run.build")
     acks_of = _load("target_pipelines.acknowledgements.acks").Acks
     route, made = module.Route, itertools.count()
 
@@ -221,7 +221,7 @@ class _Namespace:
 
 
 def _before_finish(act: Callable[[], object]) -> None:
-    module = _load("target_pipelines.pipeline")
+    module = _load("target_pipelines.run.pipeline")
     finish = module.Pipeline.finish
 
     def finish_late(self: Any) -> None:

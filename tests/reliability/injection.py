@@ -21,8 +21,8 @@ Place = tuple[str, str]
 
 TARGET_POINTS: Mapping[str, Place] = {
     "read": ("os", "read"),
-    "encode": ("target_pipelines.route:Route", "take_block"),
-    "hand over": ("target_pipelines.route:Route", "hand_over"),
+    "encode": ("target_pipelines.run.destination_pipeline:Route", "take_block"),
+    "hand over": ("target_pipelines.run.destination_pipeline:Route", "hand_over"),
     "connect": ("urllib3.connection:HTTPConnection", "connect"),
     "send": ("socket:socket", "sendall"),
     "receive": ("socket:SocketIO", "readinto"),
@@ -33,8 +33,8 @@ TARGET_POINTS: Mapping[str, Place] = {
     "dead letter": ("target_pipelines.acknowledgements.dead_letters:DeadLetters", "add"),
     "settle": ("target_pipelines.acknowledgements.acks:Acks", "settle"),
     "add state": ("target_pipelines.acknowledgements.acks:Acks", "add_state"),
-    "print state": ("target_pipelines.runner", "print_state"),
-    "drain": ("target_pipelines.route:Route", "drain"),
+    "print state": ("target_pipelines.run.runner", "print_state"),
+    "drain": ("target_pipelines.run.destination_pipeline:Route", "drain"),
 }
 TAP_POINTS: Mapping[str, Place] = {
     "connect": ("tap_mssql_query.stream", "connect"),

@@ -20,8 +20,8 @@ from unittest.mock import patch
 
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import Interrupted, PipelinesError
-from target_pipelines.assembly import build_pipeline, print_state
-from target_pipelines.pipeline import running
+from target_pipelines.run.build import build_pipeline, print_state
+from target_pipelines.run.pipeline import running
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_pipelines import EncodedCall, Limits, Outcome
-    from target_pipelines.configuration import Configuration
+    from target_pipelines.run.configuration import Configuration
 
 Queue = list["_Thread"]
 """Threads that wait for the same thing."""

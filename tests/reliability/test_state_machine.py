@@ -46,8 +46,8 @@ from target_pipelines import (
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryStopped, Interrupted
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.configuration import Configuration
 from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.run.configuration import Configuration
 from tests.reliability.amounts import amount
 from tests.reliability.answers import NOW
 from tests.reliability.guards import REMOVALS

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from target_pipelines.api.errors import ConfigurationError
-from target_pipelines.configuration import load_configuration
+from target_pipelines.run.configuration import load_configuration
 
 
 def _problems(config: dict[str, object]) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.delivery.batching import EncodedCall, Limits
 from target_pipelines.delivery.retry_policy import Delivered, Outcome, Refused, Retry
-from target_pipelines.pipeline import Pipeline, running
 from target_pipelines.plugins.loading import load_plugins
-from target_pipelines.route import Route
+from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.pipeline import Pipeline, running
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.plugins.loading import Plugins
-    from target_pipelines.route import Route
+    from target_pipelines.run.destination_pipeline import Route
 
 _FEW_LINES = 16
 

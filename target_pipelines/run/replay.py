@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_pipelines.configuration import Configuration
-    from target_pipelines.pipeline import Pipeline
+    from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.pipeline import Pipeline
 
 
 def as_replay(configuration: Configuration) -> Configuration:

@@ -11,21 +11,21 @@ from typing import IO, TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements.report import RunReport, print_summaries, write_report
 from target_pipelines.api.errors import Interrupted
-from target_pipelines.assembly import build_pipeline, print_state
-from target_pipelines.configuration import load_configuration
-from target_pipelines.pipeline import running
-from target_pipelines.replay import Replay, as_replay
+from target_pipelines.run.build import build_pipeline, print_state
+from target_pipelines.run.configuration import load_configuration
+from target_pipelines.run.pipeline import running
+from target_pipelines.run.replay import Replay, as_replay
+from target_pipelines.run.worker_pool import WorkerPool
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.stdout import private_stdout
-from target_pipelines.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
 
     from target_pipelines.acknowledgements.acks import State
-    from target_pipelines.configuration import Configuration
-    from target_pipelines.pipeline import Run
+    from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.pipeline import Run
 
 
 class Runner:

@@ -10,9 +10,9 @@ from program_kit.exact_json import encode_json
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.errors import DeliveryError, OutputClosed
-from target_pipelines.dry_run import CountedDeadLetters, DryRunDestination
-from target_pipelines.pipeline import Pipeline
-from target_pipelines.route import Route
+from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.dry_run import CountedDeadLetters, DryRunDestination
+from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.configuration import Configuration
+    from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.stdout import Write
 
 

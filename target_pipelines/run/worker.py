@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from program_kit.parent_process import end_with
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesError
-from target_pipelines.assembly import build_pipeline
-from target_pipelines.pipeline import running
+from target_pipelines.run.build import build_pipeline
+from target_pipelines.run.pipeline import running
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
-    from target_pipelines.configuration import Configuration
+    from target_pipelines.run.configuration import Configuration
 
 _CONTEXT = multiprocessing.get_context("fork")  # plugins are loaded, and the settings read, once
 _POLL_SECONDS = 0.1

@@ -15,16 +15,16 @@ from zlib import crc32
 from program_kit.progress import Progress
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import People
+from target_pipelines.run.worker import Worker, share_of
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
-from target_pipelines.worker import Worker, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
-    from target_pipelines.configuration import Configuration
+    from target_pipelines.run.configuration import Configuration
 
 _POLL_SECONDS = 0.1
 _LANE_BITS = 16  # a worker chooses lanes by the low bits; chosen by the same, most would stay empty

@@ -1,0 +1,1 @@
+"""One run of the target: configuration, pipeline, workers, signals."""
