@@ -75,7 +75,7 @@ def run(
         if dask is None:
             code = _run_here(settings, taps, targets, file, resync)
         else:
-            from mssql_reverse_etl.driver import run_on_cluster  # noqa: PLC0415 - seldom needed
+            from mssql_reverse_etl.cluster.coordinator import run_on_cluster  # noqa: PLC0415 - seldom needed
 
             code = run_on_cluster(
                 tap_config,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mssql_reverse_etl.secret_settings import put_in, take_out
+from mssql_reverse_etl.cluster.secret_refs import put_in, take_out
 from tests.conductor.conftest import PASSWORD, ROWS, sync
 
 if TYPE_CHECKING:

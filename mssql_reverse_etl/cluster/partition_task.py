@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.cluster.secret_refs import put_in
 from mssql_reverse_etl.pipe import Pipe, PipeOptions, PipeResult
-from mssql_reverse_etl.secret_settings import put_in
 from mssql_reverse_etl.sync_locks import named
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
-from mssql_reverse_etl.cluster import count_slots, open_cluster
+from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
+from mssql_reverse_etl.cluster.partition_plan import encode, plan_sync
+from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, Part, run_part
+from mssql_reverse_etl.cluster.secret_refs import take_out
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
-from mssql_reverse_etl.part import DEAD_LETTERS, Part, run_part
-from mssql_reverse_etl.plan import encode, plan_sync
-from mssql_reverse_etl.secret_settings import take_out
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
@@ -28,8 +28,8 @@ from target_pipelines.run.worker import share_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mssql_reverse_etl.part import PartResult
-    from mssql_reverse_etl.plan import State, SyncPlan
+    from mssql_reverse_etl.cluster.partition_plan import State, SyncPlan
+    from mssql_reverse_etl.cluster.partition_task import PartResult
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
