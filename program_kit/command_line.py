@@ -1,12 +1,9 @@
-"""What both programs do around their command line: start fast; errors → messages, exit codes."""
+"""What every program does around its command line: errors to messages and exit codes."""
 
 from __future__ import annotations
 
-import gc
-import importlib
 import json
 import os
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,45 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SIGNALLED = 128
-PARENT_VARIABLE = "MSSQL_REVERSE_ETL_PARENT"
-"""Environment variable: the number of a process without which this one is not to go on."""
-_MANY_OBJECTS = 50_000
-"""After so many new ones garbage is looked for: rows come and go by the block, without cycles."""
 OUTPUT_CLOSED_EXIT_CODE = 141
 """As a shell shows SIGPIPE: whoever read our stdout is gone."""
-
-
-def tap() -> None:
-    """The console script `tap-mssql-query`."""
-    _start("tap_mssql_query.tap")
-
-
-def target() -> None:
-    """The console script `target-pipelines`."""
-    _start("target_pipelines.command_line")
-
-
-def _start(program: str) -> None:
-    """Load a program and run its `main`.
-
-    Loading makes no garbage, and what is loaded never becomes any: looking for it would take a
-    quarter of the start.
-    """
-    gc.disable()
-    if parent := os.environ.get(PARENT_VARIABLE):
-        _end_with(int(parent))
-    module = importlib.import_module(program)
-    gc.freeze()
-    gc.set_threshold(_MANY_OBJECTS)
-    gc.enable()
-    module.main()
-
-
-def _end_with(parent: int) -> None:
-    from program_kit.parent_process import end_with  # noqa: PLC0415 - seldom needed
-
-    if not end_with(parent, signal.SIGTERM):
-        os._exit(_SIGNALLED + signal.SIGTERM)
 
 
 def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exception]) -> None:

@@ -8,7 +8,7 @@ import os
 _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
-def end_with(parent: int, signal_number: int) -> bool:
+def set_parent_death_signal(parent: int, signal_number: int) -> bool:
     """Get a signal when the parent's thread that started this process ends, however it does.
 
     False if it has ended already. Linux only; elsewhere nothing is asked for.

@@ -1,5 +1,12 @@
-"""`python -m tap_mssql_query`: the same as `tap-mssql-query`."""
+"""The console script `tap-mssql-query`, also as `python -m tap_mssql_query`."""
 
-from program_kit.command_line import tap
+from program_kit.startup import start
 
-tap()
+
+def main() -> None:
+    """Run the program."""
+    start("tap_mssql_query.tap")
+
+
+if __name__ == "__main__":
+    main()

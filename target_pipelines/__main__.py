@@ -1,5 +1,12 @@
-"""`python -m target_pipelines`: the same as `target-pipelines`."""
+"""The console script `target-pipelines`, also as `python -m target_pipelines`."""
 
-from program_kit.command_line import target
+from program_kit.startup import start
 
-target()
+
+def main() -> None:
+    """Run the program."""
+    start("target_pipelines.command_line")
+
+
+if __name__ == "__main__":
+    main()

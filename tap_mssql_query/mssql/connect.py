@@ -53,19 +53,19 @@ def choose_driver(
     """The driver of the reader that is asked for; `auto` takes the fast one if it loads."""
     if settings.reader != "odbc":
         try:
-            from tap_mssql_query.mssql.session import arrow  # noqa: PLC0415 - loads a native driver
+            from tap_mssql_query.mssql import driver_mssql_python  # noqa: PLC0415 - loads a native driver
 
-            return arrow.DRIVER, _keywords_of(database)
+            return driver_mssql_python.DRIVER, _keywords_of(database)
         except ImportError as error:
             if settings.reader == "arrow":
                 raise missing_library("arrow", error) from error
     try:
-        from tap_mssql_query.mssql.session import odbc  # noqa: PLC0415 - loads unixODBC
+        from tap_mssql_query.mssql import driver_pyodbc  # noqa: PLC0415 - loads unixODBC
     except ImportError as error:
         raise missing_library("odbc", error) from error
-    name = settings.odbc_driver or find_odbc_driver(odbc.registered_drivers())
+    name = settings.odbc_driver or find_odbc_driver(driver_pyodbc.registered_drivers())
     keywords = _freetds_keywords_of(database) if is_freetds(name) else _keywords_of(database)
-    return odbc.DRIVER, {"Driver": name, "APP": APPLICATION_NAME, **keywords}
+    return driver_pyodbc.DRIVER, {"Driver": name, "APP": APPLICATION_NAME, **keywords}
 
 
 def connection_string(keywords: Mapping[str, str]) -> str:

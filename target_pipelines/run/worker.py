@@ -12,7 +12,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from program_kit.parent_process import end_with
+from program_kit.parent_process import set_parent_death_signal
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesError
 from target_pipelines.run.build import build_pipeline
@@ -132,7 +132,7 @@ def _work(
         os.close(end)
     parent = os.getppid()
     # A run that was killed is over: what a worker sent later could overtake the next run's calls.
-    end_with(parent, signal.SIGKILL)
+    set_parent_death_signal(parent, signal.SIGKILL)
     stopped = []
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the parent has them too, and decides

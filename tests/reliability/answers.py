@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_pipelines.api.destinations import (
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
+from target_pipelines.destinations import (
     customerio,
     hightouch,
     jitsu,
@@ -20,7 +21,6 @@ from target_pipelines.api.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
 from tests.reliability.raw_answers import RawAnswers, raw_answers
 from tests.reliability.registry import Soak, SoakRow, run_cases
 

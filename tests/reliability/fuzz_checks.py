@@ -28,11 +28,11 @@ from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 from target_pipelines.acknowledgements.report import RunReport
-from target_pipelines.api.destinations import file as file_destinations
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.delivery.retry_policy import Outcome as JudgedAs
 from target_pipelines.delivery.retry_policy import parse_retry_after
+from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
 from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.run import configuration as configurations

@@ -714,16 +714,17 @@ def _load(name: str) -> Any:
     return importlib.import_module(f"target_pipelines.{name}")
 
 
-DELIVERY, LANE, LETTERS = _load("delivery"), _load("lane"), _load("dead_letters")
+DELIVERY, LANE = _load("delivery.senders"), _load("delivery.lane")
+LETTERS = _load("acknowledgements.dead_letters")
 OWNERS: Sequence[Any] = (
     DELIVERY,
     DELIVERY.Delivery,
     LANE.Lane,
     LETTERS,
     LETTERS.DeadLetters,
-    _load("acks").Acks,
-    _load("encoding"),
-    _load("pipeline").Pipeline,
+    _load("acknowledgements.acks").Acks,
+    _load("encoding.encoder"),
+    _load("run.pipeline").Pipeline,
     RunReport,
 )
 """Where guards are taken out."""

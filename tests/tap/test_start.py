@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from program_kit import command_line
+from program_kit import startup
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _HEAVY = {"pyarrow", "mssql_python", "pyodbc", "sqlglot", "rich"}
 _LIST = """
 import sys
-from program_kit.command_line import tap
+from tap_mssql_query.__main__ import main
 try:
-    tap()
+    main()
 finally:
     print(*sys.modules, file=sys.stderr)
 """
@@ -78,7 +78,7 @@ def test_garbage_is_collected_once_loaded(monkeypatch: pytest.MonkeyPatch) -> No
     seen: list[bool] = []
     program.main = lambda: seen.append(gc.isenabled())  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, program.__name__, program)
-    command_line._start(program.__name__)
+    startup.start(program.__name__)
     gc.unfreeze()
     assert seen == [True]
 

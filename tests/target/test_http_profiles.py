@@ -13,7 +13,9 @@ import requests
 
 from sandbox.collector import VENDORS, Collector
 from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY
-from target_pipelines.api.destinations import (
+from target_pipelines.api.settings import TargetSettings
+from target_pipelines.delivery.retry_policy import Delivered, Refused, Stop
+from target_pipelines.destinations import (
     customerio,
     hightouch,
     jitsu,
@@ -21,8 +23,6 @@ from target_pipelines.api.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Stop
 from target_pipelines.testing.trials import CALLS, make_call
 from tests.target.conftest import record, schema, state
 

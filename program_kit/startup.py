@@ -1,0 +1,36 @@
+"""Starts a program: little garbage collection, and an end together with the parent process."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+
+PARENT_VARIABLE = "MSSQL_REVERSE_ETL_PARENT"
+"""Environment variable: the process id of the parent without which this process must not run."""
+_GC_THRESHOLD = 50_000
+"""New objects between two collections: rows are created and freed in blocks and form no cycles."""
+
+
+def start(program: str) -> None:
+    """Import the module `program` and call its `main`.
+
+    Garbage collection is off during the import, since it would take a quarter of the start and
+    what is imported stays for good.
+    """
+    gc.disable()
+    if parent := os.environ.get(PARENT_VARIABLE):
+        _end_with(int(parent))
+    module = importlib.import_module(program)
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    gc.enable()
+    module.main()
+
+
+def _end_with(parent: int) -> None:
+    from program_kit.parent_process import set_parent_death_signal  # noqa: PLC0415 - rarely needed
+
+    if not set_parent_death_signal(parent, signal.SIGTERM):
+        os._exit(128 + signal.SIGTERM)
