@@ -20,7 +20,7 @@ from sandbox.sql_server.server import SqlServer
 from tests.end_to_end.conftest import PROGRAMS
 from tests.packaging.conftest import ROOT
 from tests.reliability.single_runs import Done, Programs
-from tests.tap.test_query_safety import WRITING
+from tests.tap.sql.test_select_only import WRITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

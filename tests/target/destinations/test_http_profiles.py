@@ -35,7 +35,7 @@ PROFILES: dict[str, HttpProfile] = {
 }
 OWN = "https://own.example"
 KEY = "kéy"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # From the documents of each, as in docs/destinations.md.
 ADDRESSES = [
     ("customerio", "us", None, "https://cdp.customer.io/v1/batch"),

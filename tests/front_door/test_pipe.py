@@ -13,7 +13,7 @@ import pytest
 from tap_mssql_query.mssql.app_lock import take_run_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
-from tests.conductor.conftest import ROWS, sync
+from tests.front_door.conftest import ROWS, sync
 from tests.tap.conftest import TAP
 from tests.target.conftest import TARGET
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_pipelines.destinations.http_sender import HttpSender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-PAGE = Path(__file__).parents[2] / "docs" / "destinations.md"
+PAGE = Path(__file__).parents[3] / "docs" / "destinations.md"
 NOW = 1614265330.9
 
 

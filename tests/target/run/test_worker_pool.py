@@ -18,7 +18,7 @@ from program_kit.exact_json import decode_object
 from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.encoding.ordering_keys import People
 from tests.target.conftest import lines, record, schema, state
-from tests.target.test_block_plan import (
+from tests.target.encoding.test_batch_encoder import (
     NAMES_OF_CALLS,
     PLUGINS,
     _encoder,

@@ -7,7 +7,7 @@ import pytest
 from program_kit.findings import Level
 from tap_mssql_query.sql.meltano_expansion import REMEDY, find_emptied
 from tap_mssql_query.sql.select_only import check_query
-from tests.tap.test_query_safety import INNOCENT
+from tests.tap.sql.test_select_only import INNOCENT
 
 QUERIES = [
     "SELECT $IDENTITY AS userId FROM t",

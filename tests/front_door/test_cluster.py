@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mssql_reverse_etl.cluster.secret_refs import put_in, take_out
-from tests.conductor.conftest import PASSWORD, ROWS, sync
+from tests.front_door.conftest import PASSWORD, ROWS, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conductor.conftest import Site
+    from tests.front_door.conftest import Site
 
 PARTITIONED = sync(partition_column="userId", partitions=8)
 EVENTS = sync(
