@@ -33,10 +33,11 @@ demo: $(READY) ## Two syncs of the sample shop through the real programs; result
 test: setup check ## Everything that CI runs: lint, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(READY) ## ruff, its formatter and mypy
+check: $(READY) ## ruff, its formatter, mypy, and the import contracts of pyproject.toml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=.:plugins $(BIN)/lint-imports --no-cache
 
 bench: $(BENCH_READY) ## Speed and memory, as ratios to a baseline in the same run
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SIGNALLED = 128
 OUTPUT_CLOSED_EXIT_CODE = 141
-"""As a shell shows SIGPIPE: whoever read our stdout is gone."""
+"""What a shell reports for SIGPIPE: the reader of stdout closed the pipe."""
 
 
 def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exception]) -> None:
@@ -27,14 +27,20 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
             for problem in getattr(error, "problems", (str(error),)):
                 logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
         if exit_code > _SIGNALLED:
-            # Not as usual: Python would try to write what nobody reads.
-            sys.stderr.flush()
-            os._exit(exit_code)
+            _exit_at_once(exit_code)
         _exit(exit_code)
+    except BrokenPipeError:  # of a table; quiet as well
+        _exit_at_once(OUTPUT_CLOSED_EXIT_CODE)
     except SystemExit as end:
         if end.code:
             raise
     _exit(0)
+
+
+def _exit_at_once(exit_code: int) -> NoReturn:
+    """End without flushing stdout, which has no reader any more."""
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _exit(exit_code: int) -> NoReturn:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Level(Enum):
@@ -28,3 +32,11 @@ class Finding:
 
     level: Level
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The findings about one subject: a database, a sync, the plugins."""
+
+    place: str
+    findings: Sequence[Finding]

@@ -191,7 +191,7 @@ class TapMSSQLQuery(Tap):
 
     def preview(self, sync_name: str, limit: int) -> None:
         """Print the first rows of one sync. Raises TapError."""
-        from program_kit.console import print_rows  # noqa: PLC0415 - slow
+        from tap_mssql_query.checks.console import print_rows  # noqa: PLC0415 - slow
         from tap_mssql_query.checks.preview import find_sync, read_preview  # noqa: PLC0415 - slow
 
         sync = find_sync(sync_name, self.settings.syncs)

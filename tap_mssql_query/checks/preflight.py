@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from program_kit.findings import Finding, Level
+from program_kit.findings import Checked, Finding, Level
 from tap_mssql_query.checks.call import check_call
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
     from target_pipelines.api.call_types import CallType
     from target_pipelines.plugins.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found at one place: a database, a sync, the plugins."""
-
-    place: str
-    findings: Sequence[Finding]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
     from target_pipelines.acknowledgements.report import RunReport
-    from target_pipelines.delivery.batching import EncodedCall
+    from target_pipelines.api.calls import EncodedCall
 
 _T = TypeVar("_T", bound="Hashable")
 _MIN_REJECTED = 100

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from target_pipelines.api.calls import EncodedCall, Limits
+    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.delivery.batching import EncodedCall, Limits
-    from target_pipelines.delivery.retry_policy import Outcome
 
 
 class Sender(Protocol):

@@ -4,58 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
-
-import msgspec
-
-from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class EncodedCall(msgspec.Struct, gc=False):
-    """A call, ready to send.
-
-    Attributes:
-        body: its JSON.
-        stream: the stream of its record.
-        call_type: the name of its type.
-        person: whom it is about; calls about the same keep their order.
-        epoch: the stretch of input between two STATEs that its record came in; see `acks`.
-        block: Singer lines, of which one is its record's: for the dead letter that it may become.
-        number: which of them, without the blank ones.
-    """
-
-    body: bytes
-    stream: str
-    call_type: str
-    person: str
-    epoch: int
-    block: bytes = b""
-    number: int = 0
-
-    @property
-    def line(self) -> bytes:
-        """The Singer line of its record; empty if there is none."""
-        return lines_of(self.block)[self.number] if self.block else b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a destination takes.
-
-    `envelope_bytes` are added once to each batch, `separator_bytes` between two calls.
-    """
-
-    call_max_bytes: int
-    batch_max_bytes: int
-    batch_max_calls: int | None = None
-    envelope_bytes: int = 0
-    separator_bytes: int = 1
-    requests_per_second: float | None = None
+    from target_pipelines.api.calls import EncodedCall, Limits
 
 
 def bytes_of(calls: Sequence[EncodedCall]) -> int:

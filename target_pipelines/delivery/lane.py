@@ -11,7 +11,7 @@ from target_pipelines.delivery.batching import CallQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_pipelines.delivery.batching import EncodedCall, Limits
+    from target_pipelines.api.calls import EncodedCall, Limits
 
 MAX_BATCH_AGE_SECONDS = 1.0
 """A batch that is not full leaves when its first call has waited so long."""

@@ -7,10 +7,11 @@ is judged before the body: error bodies come in every shape.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,37 +21,6 @@ _BASE_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 60.0
 _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 522, 524})
 _STOP_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410})
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The destination has all calls of the attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """It has none, or nobody knows: send the same bytes again, not before `after_seconds`."""
-
-    reason: str
-    after_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """It will not take these calls as they are; a batch is split to find the culprit."""
-
-    reason: str
-    status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """It will take no call of this run."""
-
-    reason: str
-
-
-Outcome = Delivered | Retry | Refused | Stop
 
 
 def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:

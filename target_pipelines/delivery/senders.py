@@ -11,20 +11,21 @@ import time
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from target_pipelines.acknowledgements.dead_letter_calls import decode_call
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
+from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop, backoff_seconds
-from target_pipelines.encoding.encoder import decode_call
+from target_pipelines.delivery.retry_policy import backoff_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.acknowledgements.settlement import Settlement
+    from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Destination, Sender
-    from target_pipelines.delivery.batching import EncodedCall
     from target_pipelines.delivery.rate_limiter import Pacer
 
 _POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.destinations import DestinationType
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.delivery.batching import EncodedCall, Limits
-from target_pipelines.delivery.retry_policy import Delivered, Outcome, Stop
+from target_pipelines.api.outcomes import Delivered, Outcome, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

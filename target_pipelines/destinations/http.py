@@ -8,9 +8,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
-from target_pipelines.delivery.batching import Limits
-from target_pipelines.delivery.retry_policy import Outcome, judge_answer
+from target_pipelines.delivery.retry_policy import judge_answer
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from target_pipelines.api.calls import EncodedCall
+    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.delivery.batching import EncodedCall
 
 logger = logging.getLogger(__name__)
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
-from target_pipelines.delivery.retry_policy import Outcome, Retry
+from target_pipelines.api.outcomes import Outcome, Retry
 from target_pipelines.destinations.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.delivery.batching import EncodedCall
     from target_pipelines.destinations.http import HttpProfile
 
 _MAX_ANSWER_BYTES = 1024 * 1024

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.delivery.retry_policy import Outcome, Stop, judge_answer
+from target_pipelines.api.outcomes import Outcome, Stop
+from target_pipelines.delivery.retry_policy import judge_answer
 from target_pipelines.destinations.authentication import key_in_header
 from target_pipelines.destinations.http import HttpProfile
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.delivery.batching import EncodedCall
 
 _OWN_PATHS = frozenset({"group", "identify", "page", "track"})
 

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.delivery.retry_policy import Delivered, Outcome, judge_answer
+from target_pipelines.api.outcomes import Delivered, Outcome
+from target_pipelines.delivery.retry_policy import judge_answer
 from target_pipelines.destinations.http import HttpProfile
 
 if TYPE_CHECKING:

@@ -12,18 +12,16 @@ from jsonschema_rs import validator_for
 
 from program_kit.exact_json import (
     INVALID_JSON,
-    decode_json,
     decode_object,
     decode_plain,
     encode_json,
 )
 from program_kit.settings import complaint_of
 from target_pipelines.api.call_types import person_of
-from target_pipelines.delivery.batching import EncodedCall
+from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.encoding.batch_encoder import BlockPlan, compile_block_plan
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds
-from target_pipelines.singer.line_reader import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,19 +200,6 @@ def find_reason(schema: Mapping[str, Any], call: Json) -> str:
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     error = max(validator.iter_errors(call), key=relevance, default=None)
     return f"{_place_of(error)} {complaint_of(error)}." if error else ""
-
-
-def encode_letter(letter: Json, epoch: int) -> EncodedCall:
-    """The call of a dead letter, as it was sent the first time."""
-    call, line = letter["call"], encode_json({"record": letter["record"]})
-    body = encode_json(call)
-    return EncodedCall(body, letter["stream"], letter["call_type"], person_of(call), epoch, line)
-
-
-def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
-    """A call and its record, numbers with their digits."""
-    record = decode_json(call.line)["record"] if call.line else None
-    return decode_json(call.body), record
 
 
 def _place_of(error: ValidationError) -> str:

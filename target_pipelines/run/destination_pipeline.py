@@ -6,13 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
+from target_pipelines.acknowledgements.dead_letter_calls import encode_letter
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.acknowledgements.settlement import Settlement
-from target_pipelines.delivery.batching import EncodedCall
+from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.delivery.rate_limiter import Pacer
 from target_pipelines.delivery.senders import Delivery
-from target_pipelines.encoding.encoder import Rejection, StreamEncoder, encode_letter
-from target_pipelines.singer.line_reader import lines_of
+from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

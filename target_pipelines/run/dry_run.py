@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
-from target_pipelines.delivery.retry_policy import Delivered, Outcome
+from target_pipelines.api.outcomes import Delivered, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_pipelines.acknowledgements.dead_letters import DeadLetter
+    from target_pipelines.api.calls import EncodedCall, Limits
     from target_pipelines.api.destinations import Destination
-    from target_pipelines.delivery.batching import EncodedCall, Limits
     from target_pipelines.singer.stdout import Write
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from program_kit.exact_json import decode_object, encode_json
 from program_kit.progress import Progress
+from target_pipelines.api.calls import lines_of
 from target_pipelines.api.errors import (
     ConfigurationError,
     InputError,
     PipelinesError,
 )
-from target_pipelines.singer.line_reader import lines_of
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 

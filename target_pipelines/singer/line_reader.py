@@ -42,11 +42,6 @@ def read_blocks(source: IO[Any]) -> Iterator[bytes]:
         yield last
 
 
-def lines_of(block: bytes) -> list[bytes]:
-    """The lines of a block that are not blank."""
-    return [line for line in block.splitlines(keepends=True) if not line.isspace()]
-
-
 def widen_pipe(file: int) -> None:
     """Let a pipe hold more than a block, so that both ends take turns less often; files stay."""
     with contextlib.suppress(OSError, AttributeError):  # no pipe, not allowed, or not Linux

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
 from target_pipelines.api import call_types
+from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 from target_pipelines.singer.streams import Stream

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
 from target_pipelines.delivery.batching import CallQueue
-from target_pipelines.delivery.retry_policy import Delivered, Outcome, Refused, Retry, Stop
 from target_pipelines.testing.call_types import MARK
 from target_pipelines.testing.servers import Receiver
 from target_pipelines.testing.trials import CALLS, Trial, make_call
@@ -19,7 +19,7 @@ from target_pipelines.testing.trials import CALLS, Trial, make_call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from target_pipelines.delivery.batching import EncodedCall, Limits
+    from target_pipelines.api.calls import EncodedCall, Limits
 
 ANSWERS: Mapping[int, type[Outcome]] = {
     **dict.fromkeys((400, 413, 422), Refused),

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import encode_json
+from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.testing.call_types import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_pipelines.api.destinations import Destination, DestinationType, Sender
-    from target_pipelines.delivery.retry_policy import Outcome
+    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.testing.servers import Server
 
 WRITE_KEY = f"{MARK}-key"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
 from target_pipelines.destinations import (
     customerio,
     hightouch,

@@ -30,7 +30,7 @@ from tap_mssql_query.sync.window import find_window
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
-from target_pipelines.delivery.retry_policy import Outcome as JudgedAs
+from target_pipelines.api.outcomes import Outcome as JudgedAs
 from target_pipelines.delivery.retry_policy import parse_retry_after
 from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination

@@ -16,7 +16,7 @@ from target_pipelines.testing.trials import CALLS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_pipelines.delivery.retry_policy import Outcome
+    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.destinations.http import HttpProfile
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)

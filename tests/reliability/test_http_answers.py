@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from target_pipelines.delivery.retry_policy import Outcome
+    from target_pipelines.api.outcomes import Outcome
 
 
 @pytest.fixture(scope="module")

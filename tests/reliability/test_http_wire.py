@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_pipelines.delivery.retry_policy import Delivered, Retry
+from target_pipelines.api.outcomes import Delivered, Retry
 from tests.reliability.raw_answers import RawAnswers, raw_answers
 
 if TYPE_CHECKING:

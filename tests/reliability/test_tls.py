@@ -15,8 +15,8 @@ import pytest
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
 from sandbox.sql_server.tls import server_context, write_certificate
+from target_pipelines.api.outcomes import Delivered, Outcome, Retry
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.retry_policy import Delivered, Outcome, Retry
 from target_pipelines.destinations.customerio import PROFILE
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.testing.trials import CALLS

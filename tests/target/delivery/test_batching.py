@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from target_pipelines.delivery.batching import CallQueue, EncodedCall, Limits, split_batch
+from target_pipelines.api.calls import EncodedCall, Limits
+from target_pipelines.delivery.batching import CallQueue, split_batch
 
 
 def _calls(*sizes: int) -> list[EncodedCall]:

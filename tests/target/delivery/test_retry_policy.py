@@ -4,12 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
 from target_pipelines.delivery.retry_policy import (
     MAX_RETRY_AFTER_SECONDS,
-    Delivered,
-    Refused,
-    Retry,
-    Stop,
     backoff_seconds,
     judge_answer,
     parse_retry_after,

@@ -13,8 +13,8 @@ import requests
 
 from sandbox.collector import VENDORS, Collector
 from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY
+from target_pipelines.api.outcomes import Delivered, Refused, Stop
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Stop
 from target_pipelines.destinations import (
     customerio,
     hightouch,

@@ -14,8 +14,8 @@ import requests
 
 from sandbox.collector import Collector
 from sandbox.collector.webhooks import TOLERANCE_SECONDS
+from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.retry_policy import Delivered, Refused, Retry, Stop
 from target_pipelines.destinations import webhook
 from target_pipelines.destinations.webhook import Signature, decode_secret, sign
 from target_pipelines.testing.trials import CALLS

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object, encode_json
 from target_pipelines import CallType, call_schema
+from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.batching import EncodedCall
 from target_pipelines.encoding.batch_encoder import compile_block_plan
 from target_pipelines.encoding.encoder import StreamEncoder
 from target_pipelines.plugins.loading import load_plugins

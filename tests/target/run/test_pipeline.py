@@ -11,9 +11,9 @@ from program_kit.exact_json import decode_object
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.api.calls import EncodedCall, Limits
+from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.delivery.batching import EncodedCall, Limits
-from target_pipelines.delivery.retry_policy import Delivered, Outcome, Refused, Retry
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.run.destination_pipeline import Route
 from target_pipelines.run.pipeline import Pipeline, running

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object
-from target_pipelines.delivery.batching import EncodedCall
+from target_pipelines.api.calls import EncodedCall
 from target_pipelines.encoding.ordering_keys import People
 from tests.target.conftest import lines, record, schema, state
 from tests.target.encoding.test_batch_encoder import (

@@ -1,0 +1,54 @@
+"""Calls as bytes, ready to send, and what a destination accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class EncodedCall(msgspec.Struct, gc=False):
+    """A call, ready to send.
+
+    Attributes:
+        body: its JSON.
+        stream: the stream of its record.
+        call_type: the name of its type.
+        person: whom it is about; calls about the same keep their order.
+        epoch: the stretch of input between two STATEs that its record came in; see `acks`.
+        block: Singer lines, of which one is its record's: for the dead letter that it may become.
+        number: which of them, without the blank ones.
+    """
+
+    body: bytes
+    stream: str
+    call_type: str
+    person: str
+    epoch: int
+    block: bytes = b""
+    number: int = 0
+
+    @property
+    def line(self) -> bytes:
+        """The Singer line of its record; empty if there is none."""
+        return lines_of(self.block)[self.number] if self.block else b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a destination takes.
+
+    `envelope_bytes` are added once to each batch, `separator_bytes` between two calls.
+    """
+
+    call_max_bytes: int
+    batch_max_bytes: int
+    batch_max_calls: int | None = None
+    envelope_bytes: int = 0
+    separator_bytes: int = 1
+    requests_per_second: float | None = None
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """The lines of a block that are not blank."""
+    return [line for line in block.splitlines(keepends=True) if not line.isspace()]
