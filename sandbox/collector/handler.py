@@ -6,7 +6,7 @@ import hashlib
 import socket
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,18 +16,31 @@ from sandbox.collector.memory import Call, Request
 from sandbox.collector.vendors import NOT_FOUND, Answer, Post
 
 if TYPE_CHECKING:
+    import threading
+
+    from sandbox.collector.behaviour import Script
     from sandbox.collector.memory import Memory
-    from sandbox.collector.server import _Server
+    from sandbox.collector.vendors import Vendor
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _SECRETS = ("authorization", "x-write-key")
 _TOO_LARGE = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"meta":{"errors":["too large"]}}')
 
 
+class HandlerServer(ThreadingHTTPServer):
+    """The part of the server that its handlers use."""
+
+    memory: Memory
+    script: Script
+    vendor: Vendor
+    write_key: str
+    stopping: threading.Event
+
+
 class Handler(BaseHTTPRequestHandler):
     """Serves the API, what it remembers, and the script."""
 
-    server: _Server
+    server: HandlerServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one packet

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from sandbox.collector.behaviour import Behaviour, Script, parse_behaviours
-from sandbox.collector.handler import Handler
+from sandbox.collector.handler import Handler, HandlerServer
 from sandbox.collector.memory import Call, Memory, Request
 from sandbox.collector.vendors import VENDORS, Vendor
 
@@ -21,7 +20,7 @@ DEFAULT_WRITE_KEY = "sandbox-key"
 _POLL_SECONDS = 0.02
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(HandlerServer):
     """Keeps its connections, so that stopping can end those that are kept alive."""
 
     daemon_threads = False  # so that server_close() waits for them
