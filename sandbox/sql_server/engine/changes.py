@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import Table
-from sandbox.sql_server.engine.dialect import syntax_error
 from sandbox.sql_server.engine.insertions import default_value, is_default, next_value
 from sandbox.sql_server.engine.modification import Modification, target_table
+from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.queries import with_text
 from sandbox.sql_server.engine.scopes import Scope, Source
 from sandbox.sql_server.engine.sources import add_source, from_text, object_name, table_fields

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.dialect import syntax_error
 from sandbox.sql_server.engine.errors import DEADLOCK
 from sandbox.sql_server.engine.literals import read_moment, value_term
+from sandbox.sql_server.engine.parsing.dialect import syntax_error
+from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.engine.state import cancelled_error
-from sandbox.sql_server.engine.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.values import show_surrogates
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.results import Result, SqlType
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.batch import split_batch
 from sandbox.sql_server.engine.commands import read_declaration
-from sandbox.sql_server.engine.dialect import tokenize
-from sandbox.sql_server.engine.interpreter import PARSED_KINDS, Run, simple_statements
+from sandbox.sql_server.engine.interpreter import PARSED_KINDS, Run
 from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
+from sandbox.sql_server.engine.parsing.dialect import tokenize
+from sandbox.sql_server.engine.parsing.statements import simple_statements
+from sandbox.sql_server.engine.parsing.token_lists import split_at_commas
 from sandbox.sql_server.engine.row_statements import is_assignment
 from sandbox.sql_server.engine.terms import NOT_CONSTANT
-from sandbox.sql_server.engine.token_lists import split_at_commas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

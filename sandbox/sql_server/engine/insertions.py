@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.dialect import parse_expression, tokenize
 from sandbox.sql_server.engine.modification import Modification, target_table
+from sandbox.sql_server.engine.parsing.dialect import parse_expression, tokenize
 from sandbox.sql_server.engine.queries import with_text
 from sandbox.sql_server.engine.scopes import Scope
 from sandbox.sql_server.engine.sources import object_name

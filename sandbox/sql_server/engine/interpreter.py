@@ -5,31 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.batch import (
-    Attempt,
-    Block,
-    Conditional,
-    Loop,
-    Simple,
-    split_batch,
-)
 from sandbox.sql_server.engine.commands import Break, Continue, Return
 from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.dialect import (
+from sandbox.sql_server.engine.errors import CONTINUING
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
+from sandbox.sql_server.engine.parsing.dialect import (
     parse_condition,
     parse_expression,
     parse_statement,
     syntax_error,
     words,
 )
-from sandbox.sql_server.engine.errors import CONTINUING
-from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.parsing.statements import (
+    Attempt,
+    Block,
+    Conditional,
+    Loop,
+    Simple,
+    simple_statements,
+)
+from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.scopes import Field
 from sandbox.sql_server.engine.sql_types import is_stored_in_steps
 from sandbox.sql_server.engine.state import cancelled_error
 from sandbox.sql_server.engine.statements import HANDLERS
 from sandbox.sql_server.engine.terms import Term, in_steps
-from sandbox.sql_server.engine.token_lists import cut_top
 from sandbox.sql_server.engine.values import hide_surrogates
 from sandbox.sql_server.results import ResultSet, SqlError
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Statement
     from sandbox.sql_server.engine.catalog import Objects, Table
+    from sandbox.sql_server.engine.parsing.statements import Statement
     from sandbox.sql_server.engine.state import SessionState
     from sandbox.sql_server.engine.surroundings import ObjectName
     from sandbox.sql_server.engine.translation import Translator
@@ -223,24 +224,6 @@ class Run:
             yield result
             if isinstance(result, ResultSet):
                 _close(result.rows)
-
-
-def simple_statements(statement: Statement | None) -> Iterator[Simple]:
-    """The statements without statements inside, in order."""
-    match statement:
-        case Simple():
-            yield statement
-        case Block():
-            for inner in statement.statements:
-                yield from simple_statements(inner)
-        case Conditional():
-            yield from simple_statements(statement.then)
-            yield from simple_statements(statement.otherwise)
-        case Loop():
-            yield from simple_statements(statement.body)
-        case Attempt():
-            yield from simple_statements(statement.body)
-            yield from simple_statements(statement.handler)
 
 
 def _taken(result: Result) -> Result:

@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import SCHEMA, Table, View
 from sandbox.sql_server.engine.definitions import add_column, define_table
-from sandbox.sql_server.engine.dialect import syntax_error
+from sandbox.sql_server.engine.parsing.dialect import syntax_error
+from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.sources import object_name, view_query
 from sandbox.sql_server.engine.system_functions import object_of_text
 from sandbox.sql_server.engine.terms import quoted
-from sandbox.sql_server.engine.token_lists import split_at_commas, word
 from sandbox.sql_server.results import RowCount, SqlError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.surroundings import ObjectName
     from sandbox.sql_server.results import Result

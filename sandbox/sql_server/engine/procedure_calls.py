@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.commands import read_declaration
-from sandbox.sql_server.engine.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
+from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
+from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.engine.system_functions import lock_resource
-from sandbox.sql_server.engine.token_lists import split_at_commas, word
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.results import Result

@@ -12,18 +12,18 @@ from sandbox.sql_server.engine.definitions import build_table, sequence_statemen
 from sandbox.sql_server.engine.insertions import select_rows, translate_insert
 from sandbox.sql_server.engine.json_text import JSON_COLUMN
 from sandbox.sql_server.engine.modification import target_table
+from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.scopes import Query, Scope, Source
 from sandbox.sql_server.engine.select_lists import query_fields, select_items
 from sandbox.sql_server.engine.sources import object_name, table_fields
-from sandbox.sql_server.engine.token_lists import cut_top
 from sandbox.sql_server.results import ResultSet, RowCount, SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
     from sandbox.sql_server.engine.modification import Modification
+    from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.translation import Translator
     from sandbox.sql_server.results import Result

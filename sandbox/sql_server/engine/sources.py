@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import Table
-from sandbox.sql_server.engine.dialect import parse_text
 from sandbox.sql_server.engine.operators import same_type
+from sandbox.sql_server.engine.parsing.dialect import parse_text
 from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source
 from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, is_stored_in_steps
 from sandbox.sql_server.engine.surroundings import ObjectName

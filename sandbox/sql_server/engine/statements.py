@@ -14,8 +14,8 @@ from sandbox.sql_server.engine import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.sql_server.engine.batch import Simple
     from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.results import Result
 
 Handler: TypeAlias = "Callable[[Run, Simple], Iterator[Result]]"

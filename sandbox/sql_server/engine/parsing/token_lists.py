@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Simple
+    from sandbox.sql_server.engine.parsing.statements import Simple
 
 _QUOTED = (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING)
 

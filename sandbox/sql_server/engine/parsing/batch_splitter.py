@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.dialect import syntax_error, tokenize, words
-from sandbox.sql_server.engine.token_lists import word
+from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize, words
+from sandbox.sql_server.engine.parsing.statements import (
+    Attempt,
+    Block,
+    Conditional,
+    Loop,
+    Simple,
+    Statement,
+)
+from sandbox.sql_server.engine.parsing.token_lists import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlglot.tokenizer_core import Token
 
-
-@dataclass(frozen=True, slots=True)
-class Simple:
-    """A statement without statements inside; `kind` is its first word."""
-
-    kind: str
-    tokens: Sequence[Token]
-
-    @property
-    def line(self) -> int:
-        """Where it begins."""
-        return int(self.tokens[0].line)
-
-
-@dataclass(frozen=True, slots=True)
-class Conditional:
-    """IF … ELSE …."""
-
-    condition: Sequence[Token]
-    then: Statement
-    otherwise: Statement | None
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """WHILE …."""
-
-    condition: Sequence[Token]
-    body: Statement
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """BEGIN … END, or the batch."""
-
-    statements: Sequence[Statement]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """BEGIN TRY … BEGIN CATCH …."""
-
-    body: Block
-    handler: Block
-
-
-Statement: TypeAlias = Simple | Conditional | Loop | Block | Attempt
 
 _STARTERS = words(
     "SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF WHILE BEGIN EXEC EXECUTE "

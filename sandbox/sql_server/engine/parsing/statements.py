@@ -1,0 +1,77 @@
+"""The statements of a T-SQL batch: control flow around simple statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlglot.tokenizer_core import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A statement without statements inside; `kind` is its first word."""
+
+    kind: str
+    tokens: Sequence[Token]
+
+    @property
+    def line(self) -> int:
+        """Where it begins."""
+        return int(self.tokens[0].line)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """IF … ELSE …."""
+
+    condition: Sequence[Token]
+    then: Statement
+    otherwise: Statement | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """WHILE …."""
+
+    condition: Sequence[Token]
+    body: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """BEGIN … END, or the batch."""
+
+    statements: Sequence[Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """BEGIN TRY … BEGIN CATCH …."""
+
+    body: Block
+    handler: Block
+
+
+Statement: TypeAlias = Simple | Conditional | Loop | Block | Attempt
+
+
+def simple_statements(statement: Statement | None) -> Iterator[Simple]:
+    """The statements without statements inside, in order."""
+    match statement:
+        case Simple():
+            yield statement
+        case Block():
+            for inner in statement.statements:
+                yield from simple_statements(inner)
+        case Conditional():
+            yield from simple_statements(statement.then)
+            yield from simple_statements(statement.otherwise)
+        case Loop():
+            yield from simple_statements(statement.body)
+        case Attempt():
+            yield from simple_statements(statement.body)
+            yield from simple_statements(statement.handler)
