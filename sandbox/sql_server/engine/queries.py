@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.json_text import json_query
 from sandbox.sql_server.engine.operators import coerced
-from sandbox.sql_server.engine.scopes import Field, Query, Scope, output_name
+from sandbox.sql_server.engine.scopes import Field, Query, Scope, output_name, renamed
 from sandbox.sql_server.engine.select_lists import order_text, query_fields, select_items
 from sandbox.sql_server.engine.sources import from_text
 from sandbox.sql_server.engine.sql_types import common_type
@@ -63,28 +63,6 @@ def _cte(translator: Translator, cte: exp.Expr, scope: Scope) -> str:
     fields = scope.ctes[name.lower()] = renamed(query.fields, renames, name)
     columns = ", ".join(quoted(field.name) for field in fields)
     return f"{quoted(name)}({columns}) AS ({query.sql})"
-
-
-def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[Field, ...]:
-    """The fields with the names that an alias list gives them.
-
-    Raises:
-        SqlError: 8155 a field has no name, 8156 two have the same, 8158 the list does not fit.
-    """
-    if names and len(names) != len(fields):
-        message = f"'{owner}' has more columns than were specified in the column list."
-        raise SqlError(8158, message)
-    names = names or [f.name for f in fields]
-    result = tuple(replace(f, name=name) for f, name in zip(fields, names, strict=True))
-    seen: set[str] = set()
-    for index, field in enumerate(result, start=1):
-        if not field.name:
-            raise SqlError(8155, f"No column name was specified for column {index} of '{owner}'.")
-        if field.name.lower() in seen:
-            message = f"The column '{field.name}' was specified multiple times for '{owner}'."
-            raise SqlError(8156, message)
-        seen.add(field.name.lower())
-    return result
 
 
 def _filters(translator: Translator, node: exp.Expr, scope: Scope) -> str:

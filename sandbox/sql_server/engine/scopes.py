@@ -45,6 +45,28 @@ def output_name(name: str, index: int) -> str:
     return name or f"?{index}"
 
 
+def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[Field, ...]:
+    """The fields with the names that an alias list gives them.
+
+    Raises:
+        SqlError: 8155 a field has no name, 8156 two have the same, 8158 the list does not fit.
+    """
+    if names and len(names) != len(fields):
+        message = f"'{owner}' has more columns than were specified in the column list."
+        raise SqlError(8158, message)
+    names = names or [f.name for f in fields]
+    result = tuple(replace(f, name=name) for f, name in zip(fields, names, strict=True))
+    seen: set[str] = set()
+    for index, f in enumerate(result, start=1):
+        if not f.name:
+            raise SqlError(8155, f"No column name was specified for column {index} of '{owner}'.")
+        if f.name.lower() in seen:
+            message = f"The column '{f.name}' was specified multiple times for '{owner}'."
+            raise SqlError(8156, message)
+        seen.add(f.name.lower())
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A table in FROM, by the name that the query gives it."""

@@ -9,9 +9,10 @@ from sqlglot import exp
 from sandbox.sql_server.engine.catalog import Table
 from sandbox.sql_server.engine.operators import same_type
 from sandbox.sql_server.engine.parsing.dialect import parse_text
-from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source
+from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source, renamed
 from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, is_stored_in_steps
 from sandbox.sql_server.engine.surroundings import ObjectName
+from sandbox.sql_server.engine.system_views import find_system_view
 from sandbox.sql_server.engine.terms import quoted
 from sandbox.sql_server.results import SqlError
 
@@ -119,8 +120,6 @@ def _derived(query: Query, node: exp.Expr, scope: Scope) -> str:
 
 
 def _rename(fields: Sequence[Field], alias: exp.Expr, owner: str) -> tuple[Field, ...]:
-    from sandbox.sql_server.engine.queries import renamed  # noqa: PLC0415 - queries import this
-
     return renamed(fields, [column.name for column in alias.args.get("columns") or ()], owner)
 
 
@@ -147,7 +146,7 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> str:
     if cte is not None:
         add_source(scope, Source(alias, cte))
         return f"{quoted(name.name)} AS {quoted(alias)}"
-    system = translator.surroundings.find_system_view(name, translator.surroundings)
+    system = find_system_view(name, translator.surroundings)
     if system is not None:
         add_source(scope, Source(alias, system.fields))
         return f"{system.sql} AS {quoted(alias)}({system.column_list})"
@@ -175,8 +174,6 @@ def table_fields(table: Table) -> Iterator[Field]:
 
 def view_query(translator: Translator, view: View) -> Query:
     """A view's query, its fields named as the view's columns."""
-    from sandbox.sql_server.engine.queries import renamed  # noqa: PLC0415 - queries import this
-
     query = translator.query(parse_text(view.query))
     return Query(query.sql, renamed(query.fields, view.columns, view.name))
 

@@ -10,9 +10,8 @@ import duckdb
 
 from sandbox.sql_server.engine.catalog import Objects
 from sandbox.sql_server.engine.errors import sql_error
+from sandbox.sql_server.engine.rules import new_translator
 from sandbox.sql_server.engine.surroundings import UNKNOWN_DATABASE, Surroundings
-from sandbox.sql_server.engine.system_views import find_system_view
-from sandbox.sql_server.engine.translation import Translator
 from sandbox.sql_server.engine.values import row_reader, show_surrogates
 from sandbox.sql_server.results import Column, ResultSet, SqlError
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.scopes import Field, Query
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.engine.transactions import Transaction
+    from sandbox.sql_server.engine.translation import Translator
 
 _ROWS_AT_ONCE = 2048
 _CONSTANTS = {
@@ -73,7 +73,7 @@ class SessionState:
         self, variables: Mapping[str, Term], *, describes_only: bool = False
     ) -> Translator:
         """Translates one statement: it sees one moment, whatever asks for the time."""
-        return Translator(
+        return new_translator(
             Surroundings(
                 database=self.database.name,
                 login=self.login.name,
@@ -85,7 +85,6 @@ class SessionState:
                 databases=self.instance.databases,
                 temporary=self.temporary,
                 locks=self.instance.locks,
-                find_system_view=find_system_view,
                 describes_only=describes_only,
                 caught=self.caught,
                 last_identity=self.last_identity,

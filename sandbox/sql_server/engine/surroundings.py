@@ -9,13 +9,12 @@ from sandbox.sql_server.engine.catalog import SCHEMA, Objects, Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sandbox.sql_server.engine.catalog import Database
     from sandbox.sql_server.engine.locks import ApplicationLocks
     from sandbox.sql_server.engine.permissions import Permissions
-    from sandbox.sql_server.engine.system_views import SystemView
     from sandbox.sql_server.engine.terms import Term
 
 TEMPORARY_CATALOG = "temp.main"
@@ -56,7 +55,6 @@ class Surroundings:
     databases: Mapping[str, Database]
     temporary: Objects
     locks: ApplicationLocks
-    find_system_view: Callable[[ObjectName, Surroundings], SystemView | None]
     describes_only: bool = False
     caught: SqlError | None = None
     last_identity: int | None = None

@@ -1,18 +1,20 @@
-"""Translates trees of T-SQL to DuckDB's SQL: values, conditions, queries."""
+"""Translates sqlglot trees of T-SQL to DuckDB's SQL, by rules that other modules own.
+
+This module imports none of the rules: `rules` collects them, so imports run one way.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.conditions import CONDITIONS
-from sandbox.sql_server.engine.expressions import EXPRESSIONS
-from sandbox.sql_server.engine.queries import QUERIES
 from sandbox.sql_server.engine.scopes import Scope
 from sandbox.sql_server.engine.terms import native
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlglot import exp
 
     from sandbox.sql_server.engine.scopes import Query
@@ -21,10 +23,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """The functions that translate a node, by the node's type."""
+
+    expressions: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Term]]
+    conditions: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], str]]
+    queries: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope | None], Query]]
+
+
+@dataclass(frozen=True, slots=True)
 class Translator:
     """Translates for one statement; `surroundings` tells what the statement cannot."""
 
     surroundings: Surroundings
+    rules: Rules
 
     def term(self, node: exp.Expr, scope: Scope | None = None) -> Term:
         """A value, possibly in 100 ns steps.
@@ -32,7 +44,7 @@ class Translator:
         Raises:
             SqlError: a name is unknown, types do not fit, or it is not a value.
         """
-        translate = EXPRESSIONS.get(type(node))
+        translate = self.rules.expressions.get(type(node))
         if translate is None:
             raise syntax_error(node)
         return translate(self, node, scope or Scope())
@@ -47,7 +59,7 @@ class Translator:
         Raises:
             SqlError: as `term`; 4145 it is a value.
         """
-        translate = CONDITIONS.get(type(node))
+        translate = self.rules.conditions.get(type(node))
         if translate is None:
             message = (
                 "An expression of non-boolean type specified in a context where a condition "
@@ -62,7 +74,7 @@ class Translator:
         Raises:
             SqlError: as `term`; 208 a table is unknown.
         """
-        translate = QUERIES.get(type(node))
+        translate = self.rules.queries.get(type(node))
         if translate is None:
             raise syntax_error(node)
         return translate(self, node, scope)
