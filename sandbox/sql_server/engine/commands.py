@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
+from sandbox.sql_server.engine.batch import Break, Continue, Return
 from sandbox.sql_server.engine.errors import DEADLOCK
 from sandbox.sql_server.engine.literals import read_moment, value_term
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.results import Result, SqlType
 
 _USER_ERROR, _DEADLOCK = 50000, 1205
@@ -31,18 +31,6 @@ _LEAST_THROWN = 50000
 _STEPS_PER_SECOND = 10_000_000
 _STEPS_PER_DAY = 86_400 * _STEPS_PER_SECOND
 _PLACEHOLDER = re.compile(r"%(?:[-+0 #]*)(?:\d+)?([sdiuxXo%])")
-
-
-class Break(Exception):  # noqa: N818 - a jump, not an error
-    """BREAK."""
-
-
-class Continue(Exception):  # noqa: N818 - a jump, not an error
-    """CONTINUE."""
-
-
-class Return(Exception):  # noqa: N818 - a jump, not an error
-    """RETURN."""
 
 
 def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[Token]]:
@@ -68,46 +56,46 @@ def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[To
     return name, declared_type(type_name, sizes), rest[1:] if is_valued else ()
 
 
-def _declare(run: Run, statement: Simple) -> Iterator[Result]:
+def _declare(batch: Batch, statement: Simple) -> Iterator[Result]:
     for part in split_at_commas(statement.tokens[1:]) or [[]]:
         name, sql_type, value = read_declaration(part)
-        if name.lower() in run.variables:
+        if name.lower() in batch.variables:
             message = (
                 f"The variable name '{name}' has already been declared. Variable names must be "
                 "unique within a query batch or stored procedure."
             )
             raise SqlError(134, message, severity=15)
-        term = run.evaluate(value, sql_type) if value else value_term(None, sql_type)
-        run.variables[name.lower()] = term
+        term = batch.evaluate(value, sql_type) if value else value_term(None, sql_type)
+        batch.variables[name.lower()] = term
     yield from ()
 
 
-def _set(run: Run, statement: Simple) -> Iterator[Result]:
+def _set(batch: Batch, statement: Simple) -> Iterator[Result]:
     tokens = statement.tokens[1:]
     if not tokens:
         raise syntax_error("SET")
     if tokens[0].token_type == TokenType.PARAMETER:
-        _set_variable(run, tokens)
+        _set_variable(batch, tokens)
     else:
-        _set_option(run, [token.text for token in tokens])
+        _set_option(batch, [token.text for token in tokens])
     yield from ()
 
 
-def _set_variable(run: Run, tokens: Sequence[Token]) -> None:
+def _set_variable(batch: Batch, tokens: Sequence[Token]) -> None:
     name = f"@{tokens[1].text}".lower()
-    target = run.translator().surroundings.variable(name).type
+    target = batch.translator().surroundings.variable(name).type
     equals = next((i for i, t in enumerate(tokens) if t.token_type == TokenType.EQ), 0)
     if equals not in (2, 3):
         raise syntax_error(tokens[-1].text)
     value = list(tokens[equals + 1 :])
     if equals == 3:  # SET @x += value
         value = [*tokens[:2], tokens[2], *value]
-    run.variables[name] = run.evaluate(value, target)
+    batch.variables[name] = batch.evaluate(value, target)
 
 
-def _set_option(run: Run, texts: Sequence[str]) -> None:
+def _set_option(batch: Batch, texts: Sequence[str]) -> None:
     """Options that change what the sandbox does; it takes all others silently."""
-    state, is_on = run.state, texts[-1].upper() == "ON"
+    state, is_on = batch.state, texts[-1].upper() == "ON"
     match texts[0].upper():
         case "NOCOUNT":
             state.counts_rows = not is_on
@@ -119,22 +107,22 @@ def _set_option(run: Run, texts: Sequence[str]) -> None:
             state.explicit_identity = texts[-2].lower() if is_on else ""
 
 
-def _use(run: Run, statement: Simple) -> Iterator[Result]:
+def _use(batch: Batch, statement: Simple) -> Iterator[Result]:
     name = statement.tokens[1].text if len(statement.tokens) > 1 else ""
-    run.state.use(name)
+    batch.state.use(name)
     yield RowCount()
 
 
-def _text_of(run: Run, tokens: Sequence[Token]) -> str:
-    value = run.evaluate(tokens, NVARCHAR_MAX).constant
+def _text_of(batch: Batch, tokens: Sequence[Token]) -> str:
+    value = batch.evaluate(tokens, NVARCHAR_MAX).constant
     return show_surrogates(str(value)) if value is not None else ""
 
 
-def _print(run: Run, statement: Simple) -> Iterator[Result]:
-    yield Message(0, _text_of(run, statement.tokens[1:]))
+def _print(batch: Batch, statement: Simple) -> Iterator[Result]:
+    yield Message(0, _text_of(batch, statement.tokens[1:]))
 
 
-def _raise_error(run: Run, statement: Simple) -> Iterator[Result]:
+def _raise_error(batch: Batch, statement: Simple) -> Iterator[Result]:
     """RAISERROR; as an exception to SQL Server, 1205 may be raised too, to try deadlocks out."""
     tokens = list(statement.tokens[1:])
     end = max((i for i, token in enumerate(tokens) if token.text == ")"), default=0)
@@ -143,15 +131,15 @@ def _raise_error(run: Run, statement: Simple) -> Iterator[Result]:
     parts = split_at_commas(tokens[1:end])
     if len(parts) < 3:
         raise syntax_error(")")
-    text, severity, state, *values = (run.evaluate(part).constant for part in parts)
+    text, severity, state, *values = (batch.evaluate(part).constant for part in parts)
     number = text if isinstance(text, int) else _USER_ERROR
     if number == _DEADLOCK:
-        raise SqlError(_DEADLOCK, DEADLOCK.format(run.state.session_id), state=51, severity=13)
+        raise SqlError(_DEADLOCK, DEADLOCK.format(batch.state.session_id), state=51, severity=13)
     message = show_surrogates(_formatted(str(text or ""), values))
-    run.state.error = number
+    batch.state.error = number
     if severity <= 10:
         yield Message(number, message, state=state, severity=severity)
-        run.state.error = 0
+        batch.state.error = 0
         return
     yield SqlError(number, message, state=max(state, 0), severity=severity, line=statement.line)
 
@@ -170,20 +158,20 @@ def _formatted(text: str, values: Sequence[Any]) -> str:
     return _PLACEHOLDER.sub(fill, text)
 
 
-def _throw(run: Run, statement: Simple) -> Iterator[Result]:
+def _throw(batch: Batch, statement: Simple) -> Iterator[Result]:
     parts = split_at_commas(statement.tokens[1:])
     if not parts:
-        if run.state.caught is None:
+        if batch.state.caught is None:
             message = (
                 "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert "
                 "the THROW statement inside a CATCH block, or add error parameters to the THROW "
                 "statement."
             )
             raise SqlError(10704, message, severity=15)
-        raise run.state.caught
+        raise batch.state.caught
     if len(parts) != 3:
         raise syntax_error(statement.tokens[-1].text)
-    number, text, state = (run.evaluate(part).constant for part in parts)
+    number, text, state = (batch.evaluate(part).constant for part in parts)
     if number < _LEAST_THROWN:
         message = (
             f"Error number {number} in the THROW statement is outside the valid range. Specify an "
@@ -194,48 +182,48 @@ def _throw(run: Run, statement: Simple) -> Iterator[Result]:
     yield RowCount()
 
 
-def _wait(run: Run, statement: Simple) -> Iterator[Result]:
+def _wait(batch: Batch, statement: Simple) -> Iterator[Result]:
     if len(statement.tokens) < 3 or word(statement.tokens[1]) != "DELAY":
         raise syntax_error(statement.tokens[-1].text)
-    delay = run.evaluate(statement.tokens[2:], NVARCHAR_MAX).constant
+    delay = batch.evaluate(statement.tokens[2:], NVARCHAR_MAX).constant
     moment = read_moment(str(delay))
     if moment is None:
         raise SqlError(148, f"Incorrect time syntax in time string '{delay}' used with WAITFOR.")
-    if run.state.cancelled.wait(moment[0] % _STEPS_PER_DAY / _STEPS_PER_SECOND):
+    if batch.state.cancelled.wait(moment[0] % _STEPS_PER_DAY / _STEPS_PER_SECOND):
         raise cancelled_error()
     yield RowCount()
 
 
-def _begin(run: Run, _: Simple) -> Iterator[Result]:
-    run.state.transaction.begin()
+def _begin(batch: Batch, _: Simple) -> Iterator[Result]:
+    batch.state.transaction.begin()
     yield RowCount()
 
 
-def _commit(run: Run, _: Simple) -> Iterator[Result]:
-    run.state.commit()
+def _commit(batch: Batch, _: Simple) -> Iterator[Result]:
+    batch.state.commit()
     yield RowCount()
 
 
-def _rollback(run: Run, _: Simple) -> Iterator[Result]:
-    run.state.rollback()
+def _rollback(batch: Batch, _: Simple) -> Iterator[Result]:
+    batch.state.rollback()
     yield RowCount()
 
 
-def _nothing(_: Run, __: Simple) -> Iterator[Result]:
+def _nothing(_: Batch, __: Simple) -> Iterator[Result]:
     yield RowCount()
 
 
-def _break(_: Run, __: Simple) -> Iterator[Result]:
+def _break(_: Batch, __: Simple) -> Iterator[Result]:
     raise Break
     yield RowCount()
 
 
-def _continue(_: Run, __: Simple) -> Iterator[Result]:
+def _continue(_: Batch, __: Simple) -> Iterator[Result]:
     raise Continue
     yield RowCount()
 
 
-def _return(_: Run, __: Simple) -> Iterator[Result]:
+def _return(_: Batch, __: Simple) -> Iterator[Result]:
     raise Return
     yield RowCount()
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from sandbox.sql_server.engine.batch import Batch
 from sandbox.sql_server.engine.commands import read_declaration
-from sandbox.sql_server.engine.interpreter import PARSED_KINDS, Run
+from sandbox.sql_server.engine.interpreter import PARSED_KINDS, execute_batch
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import tokenize
@@ -33,16 +34,16 @@ def describe_first(state: SessionState, sql: str, declarations: str) -> Sequence
     Raises:
         SqlError: the SELECT, or its variables, cannot be understood.
     """
-    run = Run(state, sql, declared_variables(declarations))
+    batch = Batch(state, sql, declared_variables(declarations), execute_batch)
     statements = list(simple_statements(split_batch(sql)))
-    trees = {id(s): run.parse(s) for s in statements if s.kind in PARSED_KINDS}
+    trees = {id(s): batch.parse(s) for s in statements if s.kind in PARSED_KINDS}
     for statement in statements:
         if statement.kind == "DECLARE":
             for part in split_at_commas(statement.tokens[1:]):
-                _declare(run.variables, part)
+                _declare(batch.variables, part)
         tree = trees.get(id(statement))
         if isinstance(tree, exp.Query) and not is_assignment(tree) and not tree.args.get("into"):
-            query = state.translator(run.variables, describes_only=True).query(tree)
+            query = state.translator(batch.variables, describes_only=True).query(tree)
             return state.columns(query.fields)
     return ()
 

@@ -20,70 +20,69 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.surroundings import ObjectName
     from sandbox.sql_server.results import Result
 
 
-def _create(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _create(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     match tree.args.get("kind"):
         case "TABLE":
-            _create_table(run, tree)
+            _create_table(batch, tree)
         case "VIEW":
-            _create_view(run, statement, tree)
+            _create_view(batch, statement, tree)
         case "DATABASE":
-            run.state.login.permissions.check_creation("DATABASE", "master")
-            run.state.instance.create_database(tree.this.name)
+            batch.state.login.permissions.check_creation("DATABASE", "master")
+            batch.state.instance.create_database(tree.this.name)
         case "INDEX" | "SCHEMA":
-            run.state.login.permissions.check_creation("TABLE", run.state.database.name)
+            batch.state.login.permissions.check_creation("TABLE", batch.state.database.name)
         case kind:
             raise SqlError(8630, f"Internal Query Processor Error: CREATE {kind} is not offered.")
     yield RowCount()
 
 
-def _create_table(run: Run, tree: exp.Expr) -> None:
+def _create_table(batch: Batch, tree: exp.Expr) -> None:
     if not isinstance(tree.this, exp.Schema):
         raise syntax_error(tree.this.name)
     name = object_name(tree.this.this)
-    run.create_table(name, define_table(name, run.state.database, tree.this))
+    batch.create_table(name, define_table(name, batch.state.database, tree.this))
 
 
-def _create_view(run: Run, statement: Simple, tree: exp.Expr) -> None:
-    database = run.state.database
-    run.state.login.permissions.check_creation("VIEW", database.name)
+def _create_view(batch: Batch, statement: Simple, tree: exp.Expr) -> None:
+    database = batch.state.database
+    batch.state.login.permissions.check_creation("VIEW", database.name)
     target, columns = tree.this, ()
     if isinstance(target, exp.Schema):
         columns = tuple(part.name for part in target.expressions)
         target = target.this
     name = object_name(target)
-    run.check_is_new(name)
+    batch.check_is_new(name)
     start = next(i for i, token in enumerate(statement.tokens) if word(token) == "AS") + 1
-    text = run.sql[statement.tokens[start].start : statement.tokens[-1].end + 1]
+    text = batch.sql[statement.tokens[start].start : statement.tokens[-1].end + 1]
     view = View(name.name, name.schema or SCHEMA, text, columns)
-    query = view_query(run.translator(), view)
+    query = view_query(batch.translator(), view)
     view = View(view.name, view.schema, text, tuple(field.name for field in query.fields))
-    run.state.change_catalog(lambda: database.objects.put(view))
+    batch.state.change_catalog(lambda: database.objects.put(view))
 
 
-def _drop(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _drop(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     kind = str(tree.args.get("kind"))
     nodes = tree.args.get("tables") or [tree.this]
     if kind not in ("TABLE", "VIEW"):
         nodes = []
     for node in nodes:
-        _drop_object(run, object_name(node), kind, if_exists=bool(tree.args.get("exists")))
+        _drop_object(batch, object_name(node), kind, if_exists=bool(tree.args.get("exists")))
     yield RowCount()
 
 
-def _drop_object(run: Run, name: ObjectName, kind: str, *, if_exists: bool) -> None:
-    surroundings = run.translator().surroundings
+def _drop_object(batch: Batch, name: ObjectName, kind: str, *, if_exists: bool) -> None:
+    surroundings = batch.translator().surroundings
     found = surroundings.find(name)
     expected = Table if kind == "TABLE" else View
-    allowed = name.is_temporary or run.state.login.permissions.is_administrator
+    allowed = name.is_temporary or batch.state.login.permissions.is_administrator
     if not isinstance(found, expected) or not allowed:
         if found is None and if_exists:
             return
@@ -93,16 +92,16 @@ def _drop_object(run: Run, name: ObjectName, kind: str, *, if_exists: bool) -> N
         )
         raise SqlError(3701, message, state=5, severity=11)
     if isinstance(found, Table):
-        run.state.write(f"DROP TABLE {found.duckdb_name}")
-    objects = run.objects(name)
-    run.state.change_catalog(lambda: objects.drop(found))
+        batch.state.write(f"DROP TABLE {found.duckdb_name}")
+    objects = batch.objects(name)
+    batch.state.change_catalog(lambda: objects.drop(found))
 
 
-def _alter(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _alter(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     name = object_name(tree.this)
-    found = run.translator().surroundings.find(name)
-    allowed = name.is_temporary or run.state.login.permissions.is_administrator
+    found = batch.translator().surroundings.find(name)
+    allowed = name.is_temporary or batch.state.login.permissions.is_administrator
     if tree.args.get("kind") != "TABLE" or not isinstance(found, Table) or not allowed:
         message = (
             f'Cannot find the object "{name.written}" because it does not exist or you do not have '
@@ -110,17 +109,17 @@ def _alter(run: Run, statement: Simple) -> Iterator[Result]:
         )
         raise SqlError(1088, message)
     for action in tree.args["actions"]:
-        table, sql = _altered(run, found, action)
-        run.state.write(sql)
-        objects = run.objects(name)
-        run.state.change_catalog(lambda objects=objects, table=table: objects.put(table))  # type: ignore[misc]
+        table, sql = _altered(batch, found, action)
+        batch.state.write(sql)
+        objects = batch.objects(name)
+        batch.state.change_catalog(lambda objects=objects, table=table: objects.put(table))  # type: ignore[misc]
         found = table
     yield RowCount()
 
 
-def _altered(run: Run, table: Table, action: exp.Expr) -> tuple[Table, str]:
+def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
     if isinstance(action, exp.ColumnDef):
-        return add_column(run.translator(), table, action, run.state.database.name)
+        return add_column(batch.translator(), table, action, batch.state.database.name)
     if isinstance(action, exp.Drop):
         columns = tuple(c for c in table.columns if c.name.lower() != action.this.name.lower())
         changed = Table(table.name, table.schema, columns, table.duckdb_name, table.keys)
@@ -128,9 +127,9 @@ def _altered(run: Run, table: Table, action: exp.Expr) -> tuple[Table, str]:
     raise SqlError(8630, "Internal Query Processor Error: this ALTER TABLE is not offered.")
 
 
-def _permit(run: Run, statement: Simple) -> Iterator[Result]:
+def _permit(batch: Batch, statement: Simple) -> Iterator[Result]:
     """GRANT, DENY and REVOKE of SELECT, INSERT, UPDATE and DELETE on tables and views."""
-    permissions = run.state.login.permissions
+    permissions = batch.state.login.permissions
     if not permissions.is_administrator:
         raise SqlError(4613, "Grantor does not have GRANT permission.")
     tokens = list(statement.tokens[1:])
@@ -138,24 +137,24 @@ def _permit(run: Run, statement: Simple) -> Iterator[Result]:
     end = next((i for i, text in enumerate(texts) if text in ("TO", "FROM")), len(tokens))
     if "ON" in texts:
         on = texts.index("ON")
-        target = _key(run, tokens[on + 1 : end])
-        for login in _logins(run, tokens[end + 1 :]):
+        target = _key(batch, tokens[on + 1 : end])
+        for login in _logins(batch, tokens[end + 1 :]):
             for permission in split_at_commas(tokens[:on]):
                 getattr(login, statement.kind.lower())(permission[0].text, target)
     yield RowCount()
 
 
-def _key(run: Run, tokens: Sequence[Token]) -> tuple[str, str, str]:
+def _key(batch: Batch, tokens: Sequence[Token]) -> tuple[str, str, str]:
     text = "".join(token.text for token in tokens).removeprefix("OBJECT::")
     name = object_of_text(text)
-    found = run.translator().surroundings.table(name)
-    database = (name.database or run.state.database.name).lower()
+    found = batch.translator().surroundings.table(name)
+    database = (name.database or batch.state.database.name).lower()
     return database, found.schema.lower(), found.name.lower()
 
 
-def _logins(run: Run, tokens: Sequence[Token]) -> Iterator[object]:
+def _logins(batch: Batch, tokens: Sequence[Token]) -> Iterator[object]:
     for part in split_at_commas(tokens):
-        login = run.state.instance.logins.get(part[0].text.lower())
+        login = batch.state.instance.logins.get(part[0].text.lower())
         if login is None:
             message = (
                 f"Cannot find the user '{part[0].text}', because it does not exist or you do not "

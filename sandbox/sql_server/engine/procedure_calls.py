@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.results import Result
 
@@ -44,13 +43,13 @@ class _Arguments:
         return default if term is None else term.constant
 
 
-def _execute(run: Run, statement: Simple) -> Iterator[Result]:
+def _execute(batch: Batch, statement: Simple) -> Iterator[Result]:
     tokens = list(statement.tokens)
     if word(tokens[0]) in ("EXEC", "EXECUTE"):
         tokens = tokens[1:]
     if tokens and tokens[0].text == "(":
-        sql = run.evaluate(tokens[1:-1], NVARCHAR_MAX).constant
-        yield from run.nested(str(sql or ""), {})
+        sql = batch.evaluate(tokens[1:-1], NVARCHAR_MAX).constant
+        yield from batch.nested(str(sql or ""), {})
         return
     result_variable = None
     if len(tokens) > 3 and tokens[0].token_type == TokenType.PARAMETER:
@@ -59,11 +58,11 @@ def _execute(run: Run, statement: Simple) -> Iterator[Result]:
     procedure = _PROCEDURES.get(name.lower())
     if procedure is None:
         raise SqlError(2812, f"Could not find stored procedure '{name}'.", state=62)
-    arguments = _read_arguments(run, rest)
-    yield from procedure(run, arguments)
+    arguments = _read_arguments(batch, rest)
+    yield from procedure(batch, arguments)
     if result_variable is not None:
-        target = run.translator().surroundings.variable(result_variable).type
-        run.variables[result_variable] = run.constant(value_term(arguments.status, INT), target)
+        target = batch.translator().surroundings.variable(result_variable).type
+        batch.variables[result_variable] = batch.constant(value_term(arguments.status, INT), target)
 
 
 def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
@@ -76,26 +75,26 @@ def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
     return tokens[end - 1].text, tokens[end:]
 
 
-def _read_arguments(run: Run, tokens: Sequence[Token]) -> _Arguments:
+def _read_arguments(batch: Batch, tokens: Sequence[Token]) -> _Arguments:
     arguments = _Arguments()
     for part in split_at_commas(tokens):
         if part and word(part[-1]) in ("OUTPUT", "OUT"):
             part.pop()
         if len(part) > 3 and part[0].token_type == TokenType.PARAMETER and part[2].text == "=":
-            arguments.named[f"@{part[1].text}".lower()] = _argument(run, part[3:])
+            arguments.named[f"@{part[1].text}".lower()] = _argument(batch, part[3:])
         else:
-            arguments.positional.append(_argument(run, part))
+            arguments.positional.append(_argument(batch, part))
     return arguments
 
 
-def _argument(run: Run, tokens: Sequence[Token]) -> Term:
+def _argument(batch: Batch, tokens: Sequence[Token]) -> Term:
     """A value; a bare word is text, as in `@LockMode = Exclusive`."""
     if len(tokens) == 1 and tokens[0].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
         return value_term(tokens[0].text)
-    return run.evaluate(tokens)
+    return batch.evaluate(tokens)
 
 
-def _execute_sql(run: Run, arguments: _Arguments) -> Iterator[Result]:
+def _execute_sql(batch: Batch, arguments: _Arguments) -> Iterator[Result]:
     """sp_executesql inside a batch."""
     sql = str(arguments.value("@stmt", 0, arguments.value("@statement", 0, "")))
     declared = str(arguments.value("@params", 1, "") or "")
@@ -103,28 +102,28 @@ def _execute_sql(run: Run, arguments: _Arguments) -> Iterator[Result]:
     for index, part in enumerate(split_at_commas(tokenize(declared)), start=2):
         name, sql_type, _ = read_declaration(part)
         value = arguments.value(name.lower(), index)
-        variables[name.lower()] = run.constant(value_term(value), sql_type)
-    yield from run.nested(sql, variables)
+        variables[name.lower()] = batch.constant(value_term(value), sql_type)
+    yield from batch.nested(sql, variables)
 
 
-def _get_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
-    hold = _hold(run, arguments, str(arguments.value("@lockmode", 1, "")))
-    timeout = arguments.value("@locktimeout", 3, run.state.lock_timeout_ms)
+def _get_lock(batch: Batch, arguments: _Arguments) -> Iterator[Result]:
+    hold = _hold(batch, arguments, str(arguments.value("@lockmode", 1, "")))
+    timeout = arguments.value("@locktimeout", 3, batch.state.lock_timeout_ms)
     if hold is None:
         arguments.status = INVALID
     else:
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
-        is_cancelled = run.state.cancelled.is_set
-        arguments.status = run.state.instance.locks.acquire(hold, seconds, is_cancelled)
+        is_cancelled = batch.state.cancelled.is_set
+        arguments.status = batch.state.instance.locks.acquire(hold, seconds, is_cancelled)
     yield from ()
 
 
-def _release_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
+def _release_lock(batch: Batch, arguments: _Arguments) -> Iterator[Result]:
     owner = str(arguments.value("@lockowner", 1, "Transaction")).lower()
-    resource = _resource(run, arguments)
+    resource = _resource(batch, arguments)
     of_transaction = owner != "session"
-    session = run.state.session_id
-    if not run.state.instance.locks.release(resource, session, of_transaction=of_transaction):
+    session = batch.state.session_id
+    if not batch.state.instance.locks.release(resource, session, of_transaction=of_transaction):
         arguments.status = INVALID
         name = arguments.value("@resource", 0, "")
         message = (
@@ -135,27 +134,27 @@ def _release_lock(run: Run, arguments: _Arguments) -> Iterator[Result]:
     yield from ()
 
 
-def _resource(run: Run, arguments: _Arguments) -> str:
-    return lock_resource(run.state.database.name, str(arguments.value("@resource", 0, "")))
+def _resource(batch: Batch, arguments: _Arguments) -> str:
+    return lock_resource(batch.state.database.name, str(arguments.value("@resource", 0, "")))
 
 
-def _hold(run: Run, arguments: _Arguments, mode: str) -> Hold | None:
+def _hold(batch: Batch, arguments: _Arguments, mode: str) -> Hold | None:
     """The wanted lock; None if the arguments do not say one."""
     owner = str(arguments.value("@lockowner", 2, "Transaction")).lower()
     is_of_transaction = owner != "session"
     if mode.lower() not in MODES or owner not in ("session", "transaction"):
         return None
-    if is_of_transaction and not run.state.transaction.depth:
+    if is_of_transaction and not batch.state.transaction.depth:
         return None
-    resource = _resource(run, arguments)
-    return Hold(resource, mode.lower(), run.state.session_id, is_of_transaction)
+    resource = _resource(batch, arguments)
+    return Hold(resource, mode.lower(), batch.state.session_id, is_of_transaction)
 
 
-def _nothing(_: Run, __: _Arguments) -> Iterator[Result]:
+def _nothing(_: Batch, __: _Arguments) -> Iterator[Result]:
     yield from ()
 
 
-_PROCEDURES: Mapping[str, Callable[[Run, _Arguments], Iterator[Result]]] = {
+_PROCEDURES: Mapping[str, Callable[[Batch, _Arguments], Iterator[Result]]] = {
     "sp_executesql": _execute_sql,
     "sp_getapplock": _get_lock,
     "sp_releaseapplock": _release_lock,

@@ -21,10 +21,9 @@ from sandbox.sql_server.results import ResultSet, RowCount, SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.interpreter import Run
+    from sandbox.sql_server.engine.batch import Batch, Handler
     from sandbox.sql_server.engine.modification import Modification
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.statements import Handler
     from sandbox.sql_server.engine.translation import Translator
     from sandbox.sql_server.results import Result
 
@@ -32,17 +31,17 @@ _JSON_CHUNK = 2033
 """Characters per row in which SQL Server sends the text of FOR JSON."""
 
 
-def _select(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _select(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     if not isinstance(tree, exp.Query):
-        yield from _modify(run, statement)
+        yield from _modify(batch, statement)
     elif is_assignment(tree):
-        _assign(run, tree)
+        _assign(batch, tree)
     elif tree.args.get("into"):
-        yield from _select_into(run, tree)
+        yield from _select_into(batch, tree)
     else:
-        query = run.translator().query(tree)
-        result = run.state.result_set(query)
+        query = batch.translator().query(tree)
+        result = batch.state.result_set(query)
         is_json = [field.name for field in query.fields] == [JSON_COLUMN]
         yield ResultSet(result.columns, _chunks(result.rows)) if is_json else result
 
@@ -61,7 +60,7 @@ def is_assignment(tree: exp.Expr) -> bool:
     )
 
 
-def _assign(run: Run, tree: exp.Expr) -> None:
+def _assign(batch: Batch, tree: exp.Expr) -> None:
     """The last row's values; without a row the variables stay."""
     names = []
     for node in tree.expressions:
@@ -73,20 +72,20 @@ def _assign(run: Run, tree: exp.Expr) -> None:
             raise SqlError(141, message, severity=15)
         names.append(f"@{node.this.this.name}".lower())
         node.replace(exp.Alias(this=node.expression, alias=exp.to_identifier(f"v{len(names)}")))
-    translator = run.translator()
+    translator = batch.translator()
     types = [translator.surroundings.variable(name).type for name in names]
     query = translator.query(tree)
-    result = run.state.result_set(query)
+    result = batch.state.result_set(query)
     rows = list(result.rows)
     if rows:
         for name, column, value, sql_type in zip(names, query.fields, rows[-1], types, strict=True):
-            run.assign(name, value, column.type, sql_type)
+            batch.assign(name, value, column.type, sql_type)
 
 
-def _select_into(run: Run, tree: exp.Expr) -> Iterator[Result]:
+def _select_into(batch: Batch, tree: exp.Expr) -> Iterator[Result]:
     name = object_name(tree.args["into"].this)
     tree.set("into", None)
-    query = run.translator().query(tree)
+    query = batch.translator().query(tree)
     columns = [TableColumn(f.name, f.type, f.nullable) for f in query.fields]
     for index, column in enumerate(columns, start=1):
         if not column.name:
@@ -95,40 +94,40 @@ def _select_into(run: Run, tree: exp.Expr) -> Iterator[Result]:
                 f"each column has a name. Column {index} has none."
             )
             raise SqlError(1038, message, severity=15)
-    run.create_table(name, build_table(name, run.state.database, columns))
-    target, _ = target_table(run.translator(), name, "INSERT")
-    rows = select_rows(run.translator(), target, query, run.state.database.name)
-    yield _count(run, run.state.write(f"INSERT INTO {target.duckdb_name} {rows}", target))
+    batch.create_table(name, build_table(name, batch.state.database, columns))
+    target, _ = target_table(batch.translator(), name, "INSERT")
+    rows = select_rows(batch.translator(), target, query, batch.state.database.name)
+    yield _count(batch, batch.state.write(f"INSERT INTO {target.duckdb_name} {rows}", target))
 
 
-def _modify(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _modify(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     if isinstance(tree, exp.Merge):
         raise SqlError(8630, "Internal Query Processor Error: the sandbox does not offer MERGE.")
     _, top = cut_top(statement)
-    limit = f" LIMIT {run.expression(top).sql}" if top else ""
-    translator = run.translator()
-    change = _translated(run, translator, tree, limit)
+    limit = f" LIMIT {batch.expression(top).sql}" if top else ""
+    translator = batch.translator()
+    change = _translated(batch, translator, tree, limit)
     output = tree.args.get("returning")
     if output is not None:
-        yield from _modify_with_output(run, change, _output(translator, change, output))
+        yield from _modify_with_output(batch, change, _output(translator, change, output))
         return
-    count = run.state.write(change.sql, change.table, change.database)
-    _remember_identity(run, change)
-    yield _count(run, count)
+    count = batch.state.write(change.sql, change.table, change.database)
+    _remember_identity(batch, change)
+    yield _count(batch, count)
 
 
-def _translated(run: Run, translator: Translator, tree: exp.Expr, limit: str) -> Modification:
+def _translated(batch: Batch, translator: Translator, tree: exp.Expr, limit: str) -> Modification:
     if isinstance(tree, exp.Insert):
-        return translate_insert(translator, tree, run.state.explicit_identity)
+        return translate_insert(translator, tree, batch.state.explicit_identity)
     if isinstance(tree, exp.Update):
         return translate_update(translator, tree, limit)
     return translate_delete(translator, tree, limit)
 
 
-def _count(run: Run, count: int) -> RowCount:
-    run.state.row_count = count
-    return RowCount(count if run.state.counts_rows else None)
+def _count(batch: Batch, count: int) -> RowCount:
+    batch.state.row_count = count
+    return RowCount(count if batch.state.counts_rows else None)
 
 
 def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Query:
@@ -141,38 +140,38 @@ def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Q
     return Query(f"{change.sql} RETURNING {', '.join(columns)}", query_fields(items))
 
 
-def _modify_with_output(run: Run, change: Modification, query: Query) -> Iterator[Result]:
-    run.state.transaction.prepare_write()
-    rows = run.state.fetch(query.sql, query.fields, change.table, change.database)
-    run.state.row_count = len(rows)
-    _remember_identity(run, change)
-    yield ResultSet(run.state.columns(query.fields), iter(rows))
+def _modify_with_output(batch: Batch, change: Modification, query: Query) -> Iterator[Result]:
+    batch.state.transaction.prepare_write()
+    rows = batch.state.fetch(query.sql, query.fields, change.table, change.database)
+    batch.state.row_count = len(rows)
+    _remember_identity(batch, change)
+    yield ResultSet(batch.state.columns(query.fields), iter(rows))
 
 
-def _remember_identity(run: Run, change: Modification) -> None:
+def _remember_identity(batch: Batch, change: Modification) -> None:
     if change.sequence is not None:
         column = next(c for c in change.table.columns if c.is_identity)
         sql = f'SELECT max("{column.name}") FROM {change.table.duckdb_name}'
-        ((value,),) = run.state.fetch(sql, ())
-        run.state.last_identity = value
+        ((value,),) = batch.state.fetch(sql, ())
+        batch.state.last_identity = value
 
 
-def _truncate(run: Run, statement: Simple) -> Iterator[Result]:
-    tree = run.parse(statement)
+def _truncate(batch: Batch, statement: Simple) -> Iterator[Result]:
+    tree = batch.parse(statement)
     for node in tree.expressions:
         name = object_name(node)
-        translator = run.translator()
+        translator = batch.translator()
         found = translator.surroundings.find(name)
-        allowed = name.is_temporary or run.state.login.permissions.is_administrator
+        allowed = name.is_temporary or batch.state.login.permissions.is_administrator
         if not isinstance(found, Table) or not allowed:
             message = (
                 f'Cannot find the object "{name.written}" because it does not exist or you do not '
                 "have permissions."
             )
             raise SqlError(1088, message, state=7)
-        run.state.write(f"TRUNCATE {found.duckdb_name}", found)
+        batch.state.write(f"TRUNCATE {found.duckdb_name}", found)
         for sql in sequence_statements(found, {}):
-            run.state.write(sql)
+            batch.state.write(sql)
     yield RowCount()
 
 

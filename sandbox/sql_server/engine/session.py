@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.description import describe_first
-from sandbox.sql_server.engine.interpreter import Run
+from sandbox.sql_server.engine.interpreter import execute_batch
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.state import SessionState
 from sandbox.sql_server.engine.transactions import Transaction
@@ -55,7 +55,7 @@ class DuckDBSession:
         """
         self._state.cancelled.clear()
         variables = {name.lower(): _parameter(value) for name, value in (parameters or {}).items()}
-        return _guarded(Run(self._state, hide_surrogates(sql), variables).batch())
+        return _guarded(execute_batch(self._state, hide_surrogates(sql), variables))
 
     def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
         """The columns of the first result set, without running it; none if there is none.

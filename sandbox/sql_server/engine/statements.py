@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine import (
     commands,
@@ -12,13 +12,9 @@ from sandbox.sql_server.engine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.interpreter import Run
-    from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.results import Result
-
-Handler: TypeAlias = "Callable[[Run, Simple], Iterator[Result]]"
+    from sandbox.sql_server.engine.batch import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **commands.HANDLERS,

@@ -1,0 +1,143 @@
+"""One T-SQL batch: its session, text and variables, and what its statements need of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from sandbox.sql_server.engine.conversions import convert
+from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.parsing.dialect import (
+    parse_condition,
+    parse_expression,
+    parse_statement,
+)
+from sandbox.sql_server.engine.parsing.statements import Simple
+from sandbox.sql_server.engine.parsing.token_lists import cut_top
+from sandbox.sql_server.engine.scopes import Field
+from sandbox.sql_server.engine.sql_types import is_stored_in_steps
+from sandbox.sql_server.engine.state import SessionState
+from sandbox.sql_server.engine.terms import Term, in_steps
+from sandbox.sql_server.engine.values import hide_surrogates
+from sandbox.sql_server.results import Result, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sqlglot import exp
+    from sqlglot.tokenizer_core import Token
+
+    from sandbox.sql_server.engine.catalog import Objects, Table
+    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.results import SqlType
+
+RunNested: TypeAlias = Callable[[SessionState, str, dict[str, Term], int], Iterator[Result]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch that is running; its variables live as long as it does.
+
+    `run_nested` runs the text of an EXEC; `try_depth` counts the TRY blocks around the statement.
+    """
+
+    state: SessionState
+    sql: str
+    variables: dict[str, Term]
+    run_nested: RunNested
+    try_depth: int = 0
+    _trees: dict[int, exp.Expr] = field(default_factory=dict)
+
+    def prepare(self, statement: Simple) -> None:
+        """Parse a statement before the batch runs."""
+        self._trees[id(statement)] = self.parse(statement)
+
+    def parse(self, statement: Simple) -> exp.Expr:
+        """The tree of a statement."""
+        found = self._trees.get(id(statement))
+        if found is not None:
+            return found.copy()
+        try:
+            return parse_statement(cut_top(statement)[0], self.sql)
+        except SqlError as problem:
+            problem.line = statement.line
+            raise
+
+    def translator(self) -> Translator:
+        """For the next statement."""
+        return self.state.translator(self.variables)
+
+    def expression(self, tokens: Sequence[Token]) -> Term:
+        """A translated value."""
+        return self.translator().term(parse_expression(tokens, self.sql))
+
+    def evaluate(self, tokens: Sequence[Token], sql_type: SqlType | None = None) -> Term:
+        """The value of an expression, as a constant of the type."""
+        return self.constant(self.expression(tokens), sql_type)
+
+    def constant(self, term: Term, sql_type: SqlType | None = None) -> Term:
+        """The value of a term, as a constant of the type."""
+        target = sql_type or term.type
+        term = convert(term, target)
+        term = in_steps(term) if is_stored_in_steps(target) else term
+        (row,) = self.state.fetch(f"SELECT {term.sql}", [Field("", target)])
+        value = hide_surrogates(row[0]) if isinstance(row[0], str) else row[0]
+        return value_term(value, target)
+
+    def assign(self, name: str, value: Any, source: SqlType, target: SqlType) -> None:
+        """Give a variable a value that came out of a query."""
+        value = hide_surrogates(value) if isinstance(value, str) else value
+        self.variables[name] = self.constant(value_term(value, source), target)
+
+    def nested(self, sql: str, variables: dict[str, Term]) -> Iterator[Result]:
+        """The results of another batch within this one."""
+        yield from self.run_nested(self.state, sql, variables, self.try_depth)
+
+    def objects(self, name: ObjectName) -> Objects:
+        """Where a table or view of this name belongs."""
+        if name.is_temporary:
+            return self.state.temporary
+        database = self.translator().surroundings.find_database(name.database)
+        return (database or self.state.database).objects
+
+    def check_is_new(self, name: ObjectName) -> None:
+        """Raise SqlError 2714 if the name is taken."""
+        if self.translator().surroundings.find(name) is not None:
+            message = f"There is already an object named '{name.name}' in the database."
+            raise SqlError(2714, message, state=6)
+
+    def create_table(self, name: ObjectName, definition: tuple[Table, list[str]]) -> None:
+        """Create a table as it is defined."""
+        if not name.is_temporary:
+            self.state.login.permissions.check_creation("TABLE", self.state.database.name)
+        self.check_is_new(name)
+        table, statements = definition
+        for sql in statements:
+            self.state.write(sql)
+        objects = self.objects(name)
+        self.state.change_catalog(lambda: objects.put(table))
+
+    def holds(self, condition: Sequence[Token]) -> bool:
+        """A condition is true."""
+        sql = self.translator().condition(parse_condition(condition, self.sql))
+        (row,) = self.state.fetch(f"SELECT {sql}", ())
+        return row[0] is True
+
+
+Handler: TypeAlias = Callable[[Batch, Simple], Iterator[Result]]
+"""Runs one kind of statement."""
+
+
+class Break(Exception):  # noqa: N818 - a jump, not an error
+    """BREAK."""
+
+
+class Continue(Exception):  # noqa: N818 - a jump, not an error
+    """CONTINUE."""
+
+
+class Return(Exception):  # noqa: N818 - a jump, not an error
+    """RETURN."""
