@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.description import describe_first
-from sandbox.sql_server.engine.interpreter import execute_batch
+from sandbox.sql_server.engine.execution.describe import describe_first
+from sandbox.sql_server.engine.execution.interpreter import execute_batch
+from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
+from sandbox.sql_server.engine.execution.session_state import SessionState
+from sandbox.sql_server.engine.execution.transactions import Transaction
 from sandbox.sql_server.engine.literals import value_term
-from sandbox.sql_server.engine.state import SessionState
-from sandbox.sql_server.engine.transactions import Transaction
-from sandbox.sql_server.engine.values import hide_surrogates
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.batch import Break, Continue, Return
-from sandbox.sql_server.engine.errors import DEADLOCK
+from sandbox.sql_server.engine.execution.batch import Break, Continue, Return
+from sandbox.sql_server.engine.execution.duckdb_errors import DEADLOCK
+from sandbox.sql_server.engine.execution.row_reader import show_surrogates
+from sandbox.sql_server.engine.execution.session_state import cancelled_error
 from sandbox.sql_server.engine.literals import read_moment, value_term
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, declared_type
-from sandbox.sql_server.engine.state import cancelled_error
-from sandbox.sql_server.engine.values import show_surrogates
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Batch, Handler
+    from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.results import Result, SqlType
 

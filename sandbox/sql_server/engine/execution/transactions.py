@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from sandbox.sql_server.engine.errors import sql_error
+from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.batch import Batch
-from sandbox.sql_server.engine.commands import read_declaration
-from sandbox.sql_server.engine.interpreter import PARSED_KINDS, execute_batch
+from sandbox.sql_server.engine.execution.batch import Batch
+from sandbox.sql_server.engine.execution.interpreter import PARSED_KINDS, execute_batch
+from sandbox.sql_server.engine.execution.statements.commands import read_declaration
+from sandbox.sql_server.engine.execution.statements.rows import is_assignment
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import tokenize
 from sandbox.sql_server.engine.parsing.statements import simple_statements
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas
-from sandbox.sql_server.engine.row_statements import is_assignment
 from sandbox.sql_server.engine.terms import NOT_CONSTANT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.state import SessionState
+    from sandbox.sql_server.engine.execution.session_state import SessionState
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.results import Column
 

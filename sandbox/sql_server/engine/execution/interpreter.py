@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.batch import Batch, Break, Continue, Return
-from sandbox.sql_server.engine.errors import CONTINUING
+from sandbox.sql_server.engine.execution.batch import Batch, Break, Continue, Return
+from sandbox.sql_server.engine.execution.duckdb_errors import CONTINUING
+from sandbox.sql_server.engine.execution.session_state import cancelled_error
+from sandbox.sql_server.engine.execution.statements.handlers import HANDLERS
 from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import (
     syntax_error,
@@ -20,16 +22,14 @@ from sandbox.sql_server.engine.parsing.statements import (
     Simple,
     simple_statements,
 )
-from sandbox.sql_server.engine.state import cancelled_error
-from sandbox.sql_server.engine.statements import HANDLERS
 from sandbox.sql_server.results import ResultSet, SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from sandbox.sql_server.engine.execution.session_state import SessionState
     from sandbox.sql_server.engine.parsing.statements import Statement
-    from sandbox.sql_server.engine.state import SessionState
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.results import Result
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.commands import read_declaration
+from sandbox.sql_server.engine.execution.statements.commands import read_declaration
 from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Batch, Handler
+    from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.results import Result

@@ -21,7 +21,7 @@ from sandbox.sql_server.results import ResultSet, RowCount, SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.batch import Batch, Handler
+    from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.modification import Modification
     from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.translation import Translator

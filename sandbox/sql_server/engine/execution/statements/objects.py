@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.batch import Batch, Handler
+    from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.surroundings import ObjectName
     from sandbox.sql_server.results import Result

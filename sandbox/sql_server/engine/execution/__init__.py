@@ -1,0 +1,1 @@
+"""Runs batches: sessions, transactions, statements, and what DuckDB answers."""
