@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.operators import sort_key
-from sandbox.sql_server.engine.sql_types import (
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.operators import sort_key
+from sandbox.sql_server.engine.values.sql_types import (
     BIGINT,
     FLOAT,
     INT,
@@ -17,7 +17,7 @@ from sandbox.sql_server.engine.sql_types import (
     is_unicode,
     storage_type,
 )
-from sandbox.sql_server.engine.terms import Term, in_steps
+from sandbox.sql_server.engine.values.typed_sql import Term, in_steps
 from sandbox.sql_server.engine.windows import ordered
 from sandbox.sql_server.results import SqlError, SqlType
 

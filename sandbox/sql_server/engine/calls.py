@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX, VARCHAR_MAX, is_unicode
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.sql_types import INT, NVARCHAR_MAX, VARCHAR_MAX, is_unicode
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.scopes import Scope
     from sandbox.sql_server.engine.surroundings import Surroundings
-    from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sandbox.sql_server.engine.queries import with_text
 from sandbox.sql_server.engine.scopes import Scope, Source
 from sandbox.sql_server.engine.sources import add_source, from_text, object_name, table_fields
 from sandbox.sql_server.engine.storing import stored
-from sandbox.sql_server.engine.terms import quoted
+from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.literals import value_term
-from sandbox.sql_server.engine.sql_types import DATETIME
-from sandbox.sql_server.engine.terms import Term
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import DATETIME
+from sandbox.sql_server.engine.values.typed_sql import Term
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.operators import comparable, compare
-from sandbox.sql_server.engine.sql_types import VARCHAR_MAX
-from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.operators import comparable, compare
+from sandbox.sql_server.engine.values.sql_types import VARCHAR_MAX
+from sandbox.sql_server.engine.values.typed_sql import Term, quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

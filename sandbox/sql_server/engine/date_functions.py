@@ -6,10 +6,10 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.moments import local, to_moment
-from sandbox.sql_server.engine.sql_types import BIGINT, DATE, DATETIME, INT, MOMENTS
-from sandbox.sql_server.engine.terms import Term, failure, text_literal
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.sql_types import BIGINT, DATE, DATETIME, INT, MOMENTS
+from sandbox.sql_server.engine.values.temporal_casts import local, to_moment
+from sandbox.sql_server.engine.values.typed_sql import Term, failure, text_literal
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:

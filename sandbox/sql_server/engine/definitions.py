@@ -11,9 +11,9 @@ from sqlglot import exp
 from sandbox.sql_server.engine.catalog import SCHEMA, Table, TableColumn
 from sandbox.sql_server.engine.expressions import type_of_node
 from sandbox.sql_server.engine.insertions import default_value
-from sandbox.sql_server.engine.sql_types import column_storage
 from sandbox.sql_server.engine.surroundings import TEMPORARY_CATALOG
-from sandbox.sql_server.engine.terms import quoted
+from sandbox.sql_server.engine.values.sql_types import column_storage
+from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine import operators
 from sandbox.sql_server.engine.aggregates import string_agg
 from sandbox.sql_server.engine.calls import Call
-from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.functions import FUNCTIONS
-from sandbox.sql_server.engine.literals import number_term, value_term
-from sandbox.sql_server.engine.moments import local
-from sandbox.sql_server.engine.sql_types import DATETIME, SYSNAME, declared_type
 from sandbox.sql_server.engine.system_functions import global_variable
-from sandbox.sql_server.engine.terms import UNTYPED_NULL, Term
+from sandbox.sql_server.engine.values import operators
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.literals import number_term, value_term
+from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
+from sandbox.sql_server.engine.values.temporal_casts import local
+from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, Term
 from sandbox.sql_server.engine.windows import window_text
 from sandbox.sql_server.results import SqlError, SqlType
 

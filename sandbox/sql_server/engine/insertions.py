@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.queries import with_text
 from sandbox.sql_server.engine.scopes import Scope
 from sandbox.sql_server.engine.sources import object_name
 from sandbox.sql_server.engine.storing import stored
-from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import Term, quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

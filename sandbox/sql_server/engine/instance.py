@@ -12,7 +12,7 @@ import duckdb
 from sandbox.sql_server.engine.catalog import SCHEMA, Database
 from sandbox.sql_server.engine.locks import ApplicationLocks
 from sandbox.sql_server.engine.permissions import ADMINISTRATOR, Login, Permissions
-from sandbox.sql_server.engine.terms import quoted
+from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.date_text import moment_text
 from sandbox.sql_server.engine.scopes import Field, Query
-from sandbox.sql_server.engine.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
-from sandbox.sql_server.engine.terms import Term, native, quoted, text_literal
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
+from sandbox.sql_server.engine.values.temporal_text import moment_text
+from sandbox.sql_server.engine.values.typed_sql import Term, native, quoted, text_literal
 from sandbox.sql_server.results import SqlError
 
 JSON_COLUMN = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B"

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.conversions import convert
-from sandbox.sql_server.engine.operators import compare, same_type
-from sandbox.sql_server.engine.sql_types import FLOAT, INT, decimal_type, digits, storage_type
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, UNTYPED_NULL, Term, native
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.operators import compare, same_type
+from sandbox.sql_server.engine.values.sql_types import (
+    FLOAT,
+    INT,
+    decimal_type,
+    digits,
+    storage_type,
+)
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, UNTYPED_NULL, Term, native
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.json_text import json_query
-from sandbox.sql_server.engine.operators import coerced
 from sandbox.sql_server.engine.scopes import Field, Query, Scope, output_name, renamed
 from sandbox.sql_server.engine.select_lists import order_text, query_fields, select_items
 from sandbox.sql_server.engine.sources import from_text
-from sandbox.sql_server.engine.sql_types import common_type
-from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.engine.values.operators import coerced
+from sandbox.sql_server.engine.values.sql_types import common_type
+from sandbox.sql_server.engine.values.typed_sql import Term, quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.terms import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import Term, quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.operators import sort_key
 from sandbox.sql_server.engine.scopes import Field
-from sandbox.sql_server.engine.terms import Term
+from sandbox.sql_server.engine.values.operators import sort_key
+from sandbox.sql_server.engine.values.typed_sql import Term
 from sandbox.sql_server.engine.windows import ordered
 from sandbox.sql_server.results import SqlError
 

@@ -11,7 +11,7 @@ from sandbox.sql_server.engine.execution.interpreter import execute_batch
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.execution.transactions import Transaction
-from sandbox.sql_server.engine.literals import value_term
+from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog import Database
     from sandbox.sql_server.engine.instance import Instance
     from sandbox.sql_server.engine.permissions import Login
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
     from sandbox.sql_server.results import Column, Result
 
 

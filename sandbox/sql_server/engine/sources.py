@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog import Table
-from sandbox.sql_server.engine.operators import same_type
 from sandbox.sql_server.engine.parsing.dialect import parse_text
 from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source, renamed
-from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, is_stored_in_steps
 from sandbox.sql_server.engine.surroundings import ObjectName
 from sandbox.sql_server.engine.system_views import find_system_view
-from sandbox.sql_server.engine.terms import quoted
+from sandbox.sql_server.engine.values.operators import same_type
+from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_steps
+from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog import Database
     from sandbox.sql_server.engine.locks import ApplicationLocks
     from sandbox.sql_server.engine.permissions import Permissions
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 TEMPORARY_CATALOG = "temp.main"
 UNKNOWN_DATABASE = "Database '{}' does not exist. Make sure that the name is entered correctly."

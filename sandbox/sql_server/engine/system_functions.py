@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import MODES, Hold
-from sandbox.sql_server.engine.sql_types import INT, SYSNAME
 from sandbox.sql_server.engine.surroundings import ObjectName
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import INT, SYSNAME
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.calls import Call, Function
     from sandbox.sql_server.engine.surroundings import Surroundings
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 VERSION = "16.0.4135.4"
 SERVER_NAME = "sandbox"

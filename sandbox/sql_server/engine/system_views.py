@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.scopes import Field
-from sandbox.sql_server.engine.sql_types import BIT, INT, SYSNAME, digits, family
-from sandbox.sql_server.engine.terms import quoted
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import BIT, INT, SYSNAME, digits, family
+from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:

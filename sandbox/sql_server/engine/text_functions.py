@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.calls import max_text
-from sandbox.sql_server.engine.conversions import convert, padded
-from sandbox.sql_server.engine.literals import value_term
-from sandbox.sql_server.engine.operators import joined_type
-from sandbox.sql_server.engine.sql_types import (
+from sandbox.sql_server.engine.values.conversions import convert, padded
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.operators import joined_type
+from sandbox.sql_server.engine.values.sql_types import (
     BIGINT,
     INT,
     NVARCHAR_MAX,
     is_unicode,
     storage_type,
 )
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, Term
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.scopes import Scope
-from sandbox.sql_server.engine.terms import native
+from sandbox.sql_server.engine.values.typed_sql import native
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.scopes import Query
     from sandbox.sql_server.engine.surroundings import Surroundings
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from sandbox.sql_server.engine.conversions import convert
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.parsing.dialect import (
     parse_condition,
     parse_expression,
@@ -18,8 +16,10 @@ from sandbox.sql_server.engine.parsing.dialect import (
 from sandbox.sql_server.engine.parsing.statements import Simple
 from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.scopes import Field
-from sandbox.sql_server.engine.sql_types import is_stored_in_steps
-from sandbox.sql_server.engine.terms import Term, in_steps
+from sandbox.sql_server.engine.values.conversions import convert
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import is_stored_in_steps
+from sandbox.sql_server.engine.values.typed_sql import Term, in_steps
 from sandbox.sql_server.results import Result, SqlError
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from sandbox.sql_server.engine.execution.batch import Batch
 from sandbox.sql_server.engine.execution.interpreter import PARSED_KINDS, execute_batch
 from sandbox.sql_server.engine.execution.statements.commands import read_declaration
 from sandbox.sql_server.engine.execution.statements.rows import is_assignment
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import tokenize
 from sandbox.sql_server.engine.parsing.statements import simple_statements
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas
-from sandbox.sql_server.engine.terms import NOT_CONSTANT
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
     from sandbox.sql_server.engine.execution.session_state import SessionState
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
     from sandbox.sql_server.results import Column
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from sandbox.sql_server.engine.execution.row_reader import show_surrogates
-from sandbox.sql_server.engine.terms import ERROR_MARK
+from sandbox.sql_server.engine.values.typed_sql import ERROR_MARK
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.execution.session_state import SessionState
     from sandbox.sql_server.engine.parsing.statements import Statement
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
     from sandbox.sql_server.results import Result
 
 PARSED_KINDS = words("SELECT INSERT UPDATE DELETE MERGE WITH CREATE DROP ALTER TRUNCATE")

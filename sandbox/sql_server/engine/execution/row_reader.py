@@ -6,8 +6,8 @@ import re
 from datetime import UTC, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.literals import read_variant
-from sandbox.sql_server.engine.sql_types import is_unicode
+from sandbox.sql_server.engine.values.literals import read_variant
+from sandbox.sql_server.engine.values.sql_types import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

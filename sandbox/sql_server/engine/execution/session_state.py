@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.instance import Instance
     from sandbox.sql_server.engine.permissions import Login
     from sandbox.sql_server.engine.scopes import Field, Query
-    from sandbox.sql_server.engine.terms import Term
     from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 _ROWS_AT_ONCE = 2048
 _CONSTANTS = {

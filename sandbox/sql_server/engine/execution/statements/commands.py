@@ -11,10 +11,10 @@ from sandbox.sql_server.engine.execution.batch import Break, Continue, Return
 from sandbox.sql_server.engine.execution.duckdb_errors import DEADLOCK
 from sandbox.sql_server.engine.execution.row_reader import show_surrogates
 from sandbox.sql_server.engine.execution.session_state import cancelled_error
-from sandbox.sql_server.engine.literals import read_moment, value_term
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
-from sandbox.sql_server.engine.sql_types import NVARCHAR_MAX, declared_type
+from sandbox.sql_server.engine.values.literals import read_moment, value_term
+from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
 if TYPE_CHECKING:

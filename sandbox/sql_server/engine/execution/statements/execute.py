@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.execution.statements.commands import read_declaration
-from sandbox.sql_server.engine.literals import value_term
 from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
-from sandbox.sql_server.engine.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.engine.system_functions import lock_resource
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
     from sandbox.sql_server.results import Result
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.terms import native
+from sandbox.sql_server.engine.values.typed_sql import native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.terms import Term
+    from sandbox.sql_server.engine.values.typed_sql import Term
 
 _DAY, _CLOCK = "%Y-%m-%d", "%H:%M:%S"
 _FORMATS: Mapping[int, str] = {

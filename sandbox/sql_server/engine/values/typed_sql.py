@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.sql_types import INT, family, storage_type
+from sandbox.sql_server.engine.values.sql_types import INT, family, storage_type
 
 if TYPE_CHECKING:
     from sandbox.sql_server.results import SqlError, SqlType

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.date_text import moment_text
-from sandbox.sql_server.engine.literals import value_term
-from sandbox.sql_server.engine.moments import to_moment
-from sandbox.sql_server.engine.sql_types import (
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import (
     MOMENTS,
     NUMBERS,
     family,
     storage_type,
 )
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term, failure
+from sandbox.sql_server.engine.values.temporal_casts import to_moment
+from sandbox.sql_server.engine.values.temporal_text import moment_text
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, Term, failure
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:

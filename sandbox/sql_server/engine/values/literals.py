@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sandbox.sql_server.engine.sql_types import (
+from sandbox.sql_server.engine.values.sql_types import (
     INT,
     MAX_PRECISION,
     decimal_type,
@@ -17,7 +17,7 @@ from sandbox.sql_server.engine.sql_types import (
     storage_type,
     type_of_value,
 )
-from sandbox.sql_server.engine.terms import (
+from sandbox.sql_server.engine.values.typed_sql import (
     UNTYPED_NULL,
     Term,
     text_literal,

@@ -6,14 +6,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.literals import (
+from sandbox.sql_server.engine.values.literals import (
     moment_of_steps,
     read_moment,
     value_term,
     with_offset,
 )
-from sandbox.sql_server.engine.sql_types import MOMENTS, family
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term, failing_term, failure, native
+from sandbox.sql_server.engine.values.sql_types import MOMENTS, family
+from sandbox.sql_server.engine.values.typed_sql import (
+    NOT_CONSTANT,
+    Term,
+    failing_term,
+    failure,
+    native,
+)
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:

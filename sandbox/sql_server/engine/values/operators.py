@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.sql_server.engine.conversions import convert, padded
-from sandbox.sql_server.engine.literals import value_term
-from sandbox.sql_server.engine.sql_types import (
+from sandbox.sql_server.engine.values.conversions import convert, padded
+from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.sql_types import (
     DATETIME,
     FLOAT,
     INT,
@@ -19,7 +19,14 @@ from sandbox.sql_server.engine.sql_types import (
     is_unicode,
     storage_type,
 )
-from sandbox.sql_server.engine.terms import NOT_CONSTANT, Term, failure, in_steps, native, quoted
+from sandbox.sql_server.engine.values.typed_sql import (
+    NOT_CONSTANT,
+    Term,
+    failure,
+    in_steps,
+    native,
+    quoted,
+)
 from sandbox.sql_server.results import SqlError, SqlType
 
 _OLD_MOMENTS = ("datetime", "smalldatetime")
