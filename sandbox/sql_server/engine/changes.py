@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog import Table
+from sandbox.sql_server.engine.catalog.schema_objects import Table
 from sandbox.sql_server.engine.insertions import default_value, is_default, next_value
 from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
@@ -18,8 +18,8 @@ from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.catalog import TableColumn
-    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.schema_objects import TableColumn
     from sandbox.sql_server.engine.translation import Translator
 
 _ROWS = "?rows"

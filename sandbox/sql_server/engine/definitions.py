@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Table, TableColumn
+from sandbox.sql_server.engine.catalog.execution_context import TEMPORARY_CATALOG
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, TableColumn
 from sandbox.sql_server.engine.expressions import type_of_node
 from sandbox.sql_server.engine.insertions import default_value
-from sandbox.sql_server.engine.surroundings import TEMPORARY_CATALOG
 from sandbox.sql_server.engine.values.sql_types import column_storage
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
@@ -19,8 +19,8 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.sql_server.engine.catalog import Database
-    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.translation import Translator
 
 _KEY_NODES = (exp.PrimaryKey, exp.PrimaryKeyColumnConstraint)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sandbox.sql_server.engine.catalog.instance import MASTER, Instance
+from sandbox.sql_server.engine.catalog.permissions import ADMINISTRATOR, READER
 from sandbox.sql_server.engine.execution.bulk_load import load_rows
-from sandbox.sql_server.engine.instance import MASTER, Instance
-from sandbox.sql_server.engine.permissions import ADMINISTRATOR, READER
 from sandbox.sql_server.engine.session import DuckDBSession
 from sandbox.sql_server.results import ResultSet, SqlError
 

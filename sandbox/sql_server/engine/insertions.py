@@ -18,7 +18,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog import Table, TableColumn
+    from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
     from sandbox.sql_server.engine.scopes import Query
     from sandbox.sql_server.engine.translation import Translator
 

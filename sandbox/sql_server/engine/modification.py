@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog import Table, View
+from sandbox.sql_server.engine.catalog.schema_objects import Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.translation import Translator
 
 

@@ -10,7 +10,7 @@ from sandbox.sql_server.engine.queries import QUERIES
 from sandbox.sql_server.engine.translation import Rules, Translator
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.surroundings import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
 
 _RULES = Rules(expressions=EXPRESSIONS, conditions=CONDITIONS, queries=QUERIES)
 

@@ -17,9 +17,9 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog import Database
-    from sandbox.sql_server.engine.instance import Instance
-    from sandbox.sql_server.engine.permissions import Login
+    from sandbox.sql_server.engine.catalog.instance import Instance
+    from sandbox.sql_server.engine.catalog.permissions import Login
+    from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.values.typed_sql import Term
     from sandbox.sql_server.results import Column, Result
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog import Table
+from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+from sandbox.sql_server.engine.catalog.schema_objects import Table
 from sandbox.sql_server.engine.parsing.dialect import parse_text
 from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source, renamed
-from sandbox.sql_server.engine.surroundings import ObjectName
 from sandbox.sql_server.engine.system_views import find_system_view
 from sandbox.sql_server.engine.values.operators import same_type
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_steps
@@ -19,7 +19,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.sql_server.engine.catalog import View
+    from sandbox.sql_server.engine.catalog.schema_objects import View
     from sandbox.sql_server.engine.translation import Translator
 
 

@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.values.typed_sql import Term, failing_term, failu
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.catalog import Table, TableColumn
+    from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
 
 
 def stored(term: Term, column: TableColumn, table: Table, database: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
-from sandbox.sql_server.engine.locks import MODES, Hold
-from sandbox.sql_server.engine.surroundings import ObjectName
+from sandbox.sql_server.engine.catalog.application_locks import MODES, Hold
+from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import INT, SYSNAME
 from sandbox.sql_server.results import SqlError, SqlType
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.sql_server.engine.calls import Call, Function
-    from sandbox.sql_server.engine.surroundings import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 VERSION = "16.0.4135.4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.catalog import FIRST_OBJECT_ID, SCHEMA, Table
+from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.scopes import Field
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import BIT, INT, SYSNAME, digits, family
@@ -15,8 +15,8 @@ from sandbox.sql_server.results import SqlType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog import Objects, TableColumn
-    from sandbox.sql_server.engine.surroundings import ObjectName, Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName, Surroundings
+    from sandbox.sql_server.engine.catalog.schema_objects import Objects, TableColumn
 
 _YES_NO = SqlType("varchar", 3)
 _TYPE_NAME = SqlType("varchar", 10)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
+    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
     from sandbox.sql_server.engine.scopes import Query
-    from sandbox.sql_server.engine.surroundings import Surroundings
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 

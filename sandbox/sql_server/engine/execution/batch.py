@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.catalog import Objects, Table
-    from sandbox.sql_server.engine.surroundings import ObjectName
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.schema_objects import Objects, Table
     from sandbox.sql_server.engine.translation import Translator
     from sandbox.sql_server.results import SqlType
 

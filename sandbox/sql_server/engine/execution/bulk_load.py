@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Table
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
 from sandbox.sql_server.engine.insertions import next_value
@@ -23,8 +23,8 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sandbox.sql_server.engine.catalog import TableColumn
-    from sandbox.sql_server.engine.instance import Instance
+    from sandbox.sql_server.engine.catalog.instance import Instance
+    from sandbox.sql_server.engine.catalog.schema_objects import TableColumn
     from sandbox.sql_server.results import SqlType
 
 _ROWS_AT_ONCE = 50_000

@@ -14,7 +14,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sandbox.sql_server.engine.catalog import Table
+    from sandbox.sql_server.engine.catalog.schema_objects import Table
 
 _TYPES = {"INT8": "tinyint", "UINT8": "tinyint", "INT16": "smallint", "INT32": "int",
           "INT64": "bigint", "INT128": "numeric", "FLOAT": "real", "DOUBLE": "float",

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from sandbox.sql_server.engine.catalog import Objects
+from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE, Surroundings
+from sandbox.sql_server.engine.catalog.schema_objects import Objects
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import row_reader, show_surrogates
 from sandbox.sql_server.engine.rules import new_translator
-from sandbox.sql_server.engine.surroundings import UNKNOWN_DATABASE, Surroundings
 from sandbox.sql_server.results import Column, ResultSet, SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog import Database, Table
+    from sandbox.sql_server.engine.catalog.instance import Instance
+    from sandbox.sql_server.engine.catalog.permissions import Login
+    from sandbox.sql_server.engine.catalog.schema_objects import Database, Table
     from sandbox.sql_server.engine.execution.transactions import Transaction
-    from sandbox.sql_server.engine.instance import Instance
-    from sandbox.sql_server.engine.permissions import Login
     from sandbox.sql_server.engine.scopes import Field, Query
     from sandbox.sql_server.engine.translation import Translator
     from sandbox.sql_server.engine.values.typed_sql import Term

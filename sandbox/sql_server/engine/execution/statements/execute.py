@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
+from sandbox.sql_server.engine.catalog.application_locks import INVALID, MODES, Hold
 from sandbox.sql_server.engine.execution.statements.commands import read_declaration
-from sandbox.sql_server.engine.locks import INVALID, MODES, Hold
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.system_functions import lock_resource

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Table, View
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, View
 from sandbox.sql_server.engine.definitions import add_column, define_table
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
+    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.surroundings import ObjectName
     from sandbox.sql_server.results import Result
 
 

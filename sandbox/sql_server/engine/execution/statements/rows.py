@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog import Table, TableColumn
+from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
 from sandbox.sql_server.engine.changes import translate_delete, translate_update
 from sandbox.sql_server.engine.definitions import build_table, sequence_statements
 from sandbox.sql_server.engine.insertions import select_rows, translate_insert

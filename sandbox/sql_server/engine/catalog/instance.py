@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Database
-from sandbox.sql_server.engine.locks import ApplicationLocks
-from sandbox.sql_server.engine.permissions import ADMINISTRATOR, Login, Permissions
+from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
+from sandbox.sql_server.engine.catalog.permissions import ADMINISTRATOR, Login, Permissions
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Database
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 

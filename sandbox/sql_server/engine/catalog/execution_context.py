@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.catalog import SCHEMA, Objects, Table, View
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Objects, Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sandbox.sql_server.engine.catalog import Database
-    from sandbox.sql_server.engine.locks import ApplicationLocks
-    from sandbox.sql_server.engine.permissions import Permissions
+    from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
+    from sandbox.sql_server.engine.catalog.permissions import Permissions
+    from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 TEMPORARY_CATALOG = "temp.main"
