@@ -10,17 +10,22 @@ from sandbox.sql_server.engine.catalog.schema_objects import Table
 from sandbox.sql_server.engine.insertions import default_value, is_default, next_value
 from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
-from sandbox.sql_server.engine.queries import with_text
-from sandbox.sql_server.engine.scopes import Scope, Source
-from sandbox.sql_server.engine.sources import add_source, from_text, object_name, table_fields
 from sandbox.sql_server.engine.storing import stored
+from sandbox.sql_server.engine.translation.name_scopes import Scope, Source
+from sandbox.sql_server.engine.translation.queries import with_text
+from sandbox.sql_server.engine.translation.sources import (
+    add_source,
+    from_text,
+    object_name,
+    table_fields,
+)
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import TableColumn
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _ROWS = "?rows"
 

@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.execution_context import TEMPORARY_CATALOG
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, TableColumn
-from sandbox.sql_server.engine.expressions import type_of_node
 from sandbox.sql_server.engine.insertions import default_value
+from sandbox.sql_server.engine.translation.expressions import type_of_node
 from sandbox.sql_server.engine.values.sql_types import column_storage
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import Database
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _KEY_NODES = (exp.PrimaryKey, exp.PrimaryKeyColumnConstraint)
 _IDENTITY_NODES = (exp.GeneratedAsIdentityColumnConstraint, exp.AutoIncrementColumnConstraint)

@@ -8,10 +8,10 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.parsing.dialect import parse_expression, tokenize
-from sandbox.sql_server.engine.queries import with_text
-from sandbox.sql_server.engine.scopes import Scope
-from sandbox.sql_server.engine.sources import object_name
 from sandbox.sql_server.engine.storing import stored
+from sandbox.sql_server.engine.translation.name_scopes import Scope
+from sandbox.sql_server.engine.translation.queries import with_text
+from sandbox.sql_server.engine.translation.sources import object_name
 from sandbox.sql_server.engine.values.typed_sql import Term, quoted
 from sandbox.sql_server.results import SqlError
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
-    from sandbox.sql_server.engine.scopes import Query
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Query
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _ROWS = "?rows"
 

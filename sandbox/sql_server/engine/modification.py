@@ -10,7 +10,7 @@ from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.text_functions import utf16_length
+from sandbox.sql_server.engine.translation.functions.text_functions import utf16_length
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.sql_types import is_stored_in_steps, is_unicode
 from sandbox.sql_server.engine.values.typed_sql import Term, failing_term, failure, in_steps

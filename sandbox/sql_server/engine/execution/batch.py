@@ -15,7 +15,7 @@ from sandbox.sql_server.engine.parsing.dialect import (
 )
 from sandbox.sql_server.engine.parsing.statements import Simple
 from sandbox.sql_server.engine.parsing.token_lists import cut_top
-from sandbox.sql_server.engine.scopes import Field
+from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import is_stored_in_steps
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import Objects, Table
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.results import SqlType
 
 RunNested: TypeAlias = Callable[[SessionState, str, dict[str, Term], int], Iterator[Result]]

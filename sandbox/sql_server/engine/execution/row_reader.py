@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sandbox.sql_server.engine.scopes import Field
+    from sandbox.sql_server.engine.translation.name_scopes import Field
     from sandbox.sql_server.results import SqlType
 
 # DuckDB's text is UTF-8, which has no lone surrogates: they stay in this private range of code

@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE
 from sandbox.sql_server.engine.catalog.schema_objects import Objects
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import row_reader, show_surrogates
-from sandbox.sql_server.engine.rules import new_translator
+from sandbox.sql_server.engine.translation.rules import new_translator
 from sandbox.sql_server.results import Column, ResultSet, SqlError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.permissions import Login
     from sandbox.sql_server.engine.catalog.schema_objects import Database, Table
     from sandbox.sql_server.engine.execution.transactions import Transaction
-    from sandbox.sql_server.engine.scopes import Field, Query
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Field, Query
+    from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 _ROWS_AT_ONCE = 2048

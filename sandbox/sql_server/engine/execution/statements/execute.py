@@ -11,7 +11,7 @@ from sandbox.sql_server.engine.catalog.application_locks import INVALID, MODES, 
 from sandbox.sql_server.engine.execution.statements.commands import read_declaration
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
-from sandbox.sql_server.engine.system_functions import lock_resource
+from sandbox.sql_server.engine.translation.functions.system_functions import lock_resource
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.results import SqlError

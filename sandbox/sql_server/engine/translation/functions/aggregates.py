@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from sandbox.sql_server.engine.translation.windows import ordered
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.operators import sort_key
 from sandbox.sql_server.engine.values.sql_types import (
@@ -18,15 +19,14 @@ from sandbox.sql_server.engine.values.sql_types import (
     storage_type,
 )
 from sandbox.sql_server.engine.values.typed_sql import Term, in_steps
-from sandbox.sql_server.engine.windows import ordered
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Call, Function
-    from sandbox.sql_server.engine.scopes import Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
+    from sandbox.sql_server.engine.translation.name_scopes import Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _MAX_PRECISION = 38
 

@@ -15,7 +15,7 @@ from sandbox.sql_server.results import SqlError, SqlType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
 
 _PARTS = {
     "year": "yy yyyy year", "quarter": "qq q quarter", "month": "mm m month",

@@ -20,7 +20,7 @@ from sandbox.sql_server.results import SqlType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
 
 _FLOATS = {"SQRT": "sqrt", "EXP": "exp", "LOG10": "log10", "SIN": "sin", "COS": "cos",
            "TAN": "tan", "ATAN": "atan", "RADIANS": "radians", "DEGREES": "degrees"}  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.conditions import CONDITIONS
-from sandbox.sql_server.engine.expressions import EXPRESSIONS
-from sandbox.sql_server.engine.queries import QUERIES
-from sandbox.sql_server.engine.translation import Rules, Translator
+from sandbox.sql_server.engine.translation.conditions import CONDITIONS
+from sandbox.sql_server.engine.translation.expressions import EXPRESSIONS
+from sandbox.sql_server.engine.translation.queries import QUERIES
+from sandbox.sql_server.engine.translation.translator import Rules, Translator
 
 if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.execution_context import Surroundings

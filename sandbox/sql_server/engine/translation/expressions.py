@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.aggregates import string_agg
-from sandbox.sql_server.engine.calls import Call
-from sandbox.sql_server.engine.functions import FUNCTIONS
-from sandbox.sql_server.engine.system_functions import global_variable
+from sandbox.sql_server.engine.translation.functions.aggregates import string_agg
+from sandbox.sql_server.engine.translation.functions.function_call import Call
+from sandbox.sql_server.engine.translation.functions.registry import FUNCTIONS
+from sandbox.sql_server.engine.translation.functions.system_functions import global_variable
+from sandbox.sql_server.engine.translation.windows import window_text
 from sandbox.sql_server.engine.values import operators
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import number_term, value_term
 from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
 from sandbox.sql_server.engine.values.temporal_casts import local
 from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, Term
-from sandbox.sql_server.engine.windows import window_text
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.sql_server.engine.scopes import Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _CAST_LENGTH = 30
 _ARITHMETIC: Mapping[type[exp.Expr], str] = {

@@ -9,8 +9,8 @@ from sqlglot import exp
 from sandbox.sql_server.engine.catalog.execution_context import ObjectName
 from sandbox.sql_server.engine.catalog.schema_objects import Table
 from sandbox.sql_server.engine.parsing.dialect import parse_text
-from sandbox.sql_server.engine.scopes import Field, Query, Scope, Source, renamed
-from sandbox.sql_server.engine.system_views import find_system_view
+from sandbox.sql_server.engine.translation.name_scopes import Field, Query, Scope, Source, renamed
+from sandbox.sql_server.engine.translation.system_views import find_system_view
 from sandbox.sql_server.engine.values.operators import same_type
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_steps
 from sandbox.sql_server.engine.values.typed_sql import quoted
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sandbox.sql_server.engine.catalog.schema_objects import View
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 
 def object_name(node: exp.Expr) -> ObjectName:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine import (
+from sandbox.sql_server.engine.translation.functions import (
     aggregates,
     clock_functions,
     date_functions,
@@ -16,7 +16,7 @@ from sandbox.sql_server.engine import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Function
 
 FUNCTIONS: Mapping[str, Function] = {
     **aggregates.FUNCTIONS,

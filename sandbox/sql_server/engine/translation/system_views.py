@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
-from sandbox.sql_server.engine.scopes import Field
+from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import BIT, INT, SYSNAME, digits, family
 from sandbox.sql_server.engine.values.typed_sql import quoted

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.scopes import Field, Query
+from sandbox.sql_server.engine.translation.name_scopes import Field, Query
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
 from sandbox.sql_server.engine.values.temporal_text import moment_text

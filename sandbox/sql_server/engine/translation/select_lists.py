@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.scopes import Field
+from sandbox.sql_server.engine.translation.name_scopes import Field
+from sandbox.sql_server.engine.translation.windows import ordered
 from sandbox.sql_server.engine.values.operators import sort_key
 from sandbox.sql_server.engine.values.typed_sql import Term
-from sandbox.sql_server.engine.windows import ordered
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.sql_server.engine.scopes import Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 Item: TypeAlias = tuple[str, Term]
 """A value of a select list and its name, empty if it has none."""

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.json_text import json_query
-from sandbox.sql_server.engine.scopes import Field, Query, Scope, output_name, renamed
-from sandbox.sql_server.engine.select_lists import order_text, query_fields, select_items
-from sandbox.sql_server.engine.sources import from_text
+from sandbox.sql_server.engine.translation.for_json import json_query
+from sandbox.sql_server.engine.translation.name_scopes import (
+    Field,
+    Query,
+    Scope,
+    output_name,
+    renamed,
+)
+from sandbox.sql_server.engine.translation.select_lists import (
+    order_text,
+    query_fields,
+    select_items,
+)
+from sandbox.sql_server.engine.translation.sources import from_text
 from sandbox.sql_server.engine.values.operators import coerced
 from sandbox.sql_server.engine.values.sql_types import common_type
 from sandbox.sql_server.engine.values.typed_sql import Term, quoted
@@ -19,7 +29,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 
 def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Query:

@@ -14,8 +14,8 @@ from sandbox.sql_server.results import SqlError, SqlType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Call, Function
     from sandbox.sql_server.engine.catalog.execution_context import Surroundings
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 VERSION = "16.0.4135.4"

@@ -15,8 +15,8 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.sql_server.engine.scopes import Query, Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Query, Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 _COMPARISONS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.scopes import Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
 
 
 def window_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:

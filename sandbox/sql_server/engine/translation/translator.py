@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.scopes import Scope
+from sandbox.sql_server.engine.translation.name_scopes import Scope
 from sandbox.sql_server.engine.values.typed_sql import native
 from sandbox.sql_server.results import SqlError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from sandbox.sql_server.engine.catalog.execution_context import Surroundings
-    from sandbox.sql_server.engine.scopes import Query
+    from sandbox.sql_server.engine.translation.name_scopes import Query
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sandbox.sql_server.engine.calls import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
 
 
 def _utc_now(call: Call) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.calls import max_text
+from sandbox.sql_server.engine.translation.functions.function_call import max_text
 from sandbox.sql_server.engine.values.conversions import convert, padded
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.operators import joined_type
@@ -22,7 +22,7 @@ from sandbox.sql_server.results import SqlType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.calls import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
 
 _BEYOND_PLANE_ZERO = r"[^\x{10000}-\x{10FFFF}]"
 _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "bit": 1, "float": 8, "real": 4,

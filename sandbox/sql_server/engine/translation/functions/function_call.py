@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sandbox.sql_server.engine.catalog.execution_context import Surroundings
-    from sandbox.sql_server.engine.scopes import Scope
-    from sandbox.sql_server.engine.translation import Translator
+    from sandbox.sql_server.engine.translation.name_scopes import Scope
+    from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.engine.values.typed_sql import Term
 
 
