@@ -12,12 +12,12 @@ import pyarrow as pa
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
-from sandbox.sql_server.engine.insertions import next_value
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.values.literals import moment_of_steps, steps_of, tag_variant
 from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_steps
 from sandbox.sql_server.engine.values.temporal_casts import round_steps
 from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.writes.insert import next_value
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

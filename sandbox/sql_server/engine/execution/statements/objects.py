@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, View
-from sandbox.sql_server.engine.definitions import add_column, define_table
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.translation.sources import object_name, view_query
 from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.writes.table_definition import add_column, define_table
 from sandbox.sql_server.results import RowCount, SqlError
 
 if TYPE_CHECKING:

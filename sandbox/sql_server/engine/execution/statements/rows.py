@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
-from sandbox.sql_server.engine.changes import translate_delete, translate_update
-from sandbox.sql_server.engine.definitions import build_table, sequence_statements
-from sandbox.sql_server.engine.insertions import select_rows, translate_insert
-from sandbox.sql_server.engine.modification import target_table
 from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.translation.for_json import JSON_COLUMN
 from sandbox.sql_server.engine.translation.name_scopes import Query, Scope, Source
 from sandbox.sql_server.engine.translation.select_lists import query_fields, select_items
 from sandbox.sql_server.engine.translation.sources import object_name, table_fields
+from sandbox.sql_server.engine.writes.insert import select_rows, translate_insert
+from sandbox.sql_server.engine.writes.table_definition import build_table, sequence_statements
+from sandbox.sql_server.engine.writes.update_delete import translate_delete, translate_update
+from sandbox.sql_server.engine.writes.write_statement import target_table
 from sandbox.sql_server.results import ResultSet, RowCount, SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
-    from sandbox.sql_server.engine.modification import Modification
     from sandbox.sql_server.engine.parsing.statements import Simple
     from sandbox.sql_server.engine.translation.translator import Translator
+    from sandbox.sql_server.engine.writes.write_statement import Modification
     from sandbox.sql_server.results import Result
 
 _JSON_CHUNK = 2033

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.parsing.dialect import parse_expression, tokenize
-from sandbox.sql_server.engine.storing import stored
 from sandbox.sql_server.engine.translation.name_scopes import Scope
 from sandbox.sql_server.engine.translation.queries import with_text
 from sandbox.sql_server.engine.translation.sources import object_name
 from sandbox.sql_server.engine.values.typed_sql import Term, quoted
+from sandbox.sql_server.engine.writes.store_assignment import stored
+from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

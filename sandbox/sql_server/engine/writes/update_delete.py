@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.schema_objects import Table
-from sandbox.sql_server.engine.insertions import default_value, is_default, next_value
-from sandbox.sql_server.engine.modification import Modification, target_table
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
-from sandbox.sql_server.engine.storing import stored
 from sandbox.sql_server.engine.translation.name_scopes import Scope, Source
 from sandbox.sql_server.engine.translation.queries import with_text
 from sandbox.sql_server.engine.translation.sources import (
@@ -20,6 +17,9 @@ from sandbox.sql_server.engine.translation.sources import (
     table_fields,
 )
 from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.writes.insert import default_value, is_default, next_value
+from sandbox.sql_server.engine.writes.store_assignment import stored
+from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.execution_context import TEMPORARY_CATALOG
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, TableColumn
-from sandbox.sql_server.engine.insertions import default_value
 from sandbox.sql_server.engine.translation.expressions import type_of_node
 from sandbox.sql_server.engine.values.sql_types import column_storage
 from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.writes.insert import default_value
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
