@@ -22,6 +22,7 @@ from sandbox.sql_server.prelogin import (
 )
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.tokens import TDS_7_4, TDS_8, Change, Done, Token
+from sandbox.sql_server.wire import COLLATION
 
 if TYPE_CHECKING:
     import ssl
@@ -71,7 +72,7 @@ def welcome(login: Login, database: str) -> bytes:
     return b"".join(
         (
             tokens.database_changed(database, "master"),
-            tokens.change_bytes(Change.COLLATION, tokens.COLLATION),
+            tokens.change_bytes(Change.COLLATION, COLLATION),
             tokens.language_changed(login.language or DEFAULT_LANGUAGE, ""),
             tokens.login_acknowledged(TDS_8 if login.tds_version == TDS_8 else TDS_7_4),
             tokens.change_text(Change.PACKET_SIZE, packet_size, str(DEFAULT_PACKET_SIZE)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.tokens import Token, short_text
+from sandbox.sql_server.tokens import Token
+from sandbox.sql_server.wire import short_text
 from sandbox.sql_server.wire_types import column_wire_type, wire_type
 
 if TYPE_CHECKING:

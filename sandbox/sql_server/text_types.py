@@ -11,8 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.tokens import COLLATION, long_text, short_text
-from sandbox.sql_server.wire import PLP_NULL, WireType, in_chunks
+from sandbox.sql_server.wire import (
+    COLLATION,
+    PLP_NULL,
+    WireType,
+    in_chunks,
+    long_text,
+    short_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

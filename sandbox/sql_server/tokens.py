@@ -7,6 +7,7 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.results import Message, SqlError
+from sandbox.sql_server.wire import long_text, short_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 SERVER_NAME = "SANDBOX"
 SERVER_VERSION = (16, 0, 1000)
 """SQL Server 2022, the first release: what PRELOGIN and LOGINACK announce."""
-
-COLLATION = bytes.fromhex("0904d00034")
-"""SQL_Latin1_General_CP1_CI_AS: locale 0x0409, its comparison flags, sort id 52; code page 1252."""
 
 TDS_7_4 = 0x74000004
 TDS_8 = 0x08000000
@@ -66,18 +64,6 @@ class Change(IntEnum):
 
 COMMAND_SELECT = 0xC1
 COMMAND_EXECUTE = 0xE0
-
-
-def short_text(text: str) -> bytes:
-    """B_VARCHAR: a count of UTF-16 units in one byte, then the text."""
-    data = text.encode("utf-16-le", "surrogatepass")
-    return bytes([len(data) // 2]) + data
-
-
-def long_text(text: str) -> bytes:
-    """US_VARCHAR: the same with a count of two bytes."""
-    data = text.encode("utf-16-le", "surrogatepass")
-    return struct.pack("<H", len(data) // 2) + data
 
 
 def _token(token: Token, body: bytes) -> bytes:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sandbox.sql_server import number_types, text_types, time_types
-from sandbox.sql_server.tokens import COLLATION
-from sandbox.sql_server.wire import WireType
+from sandbox.sql_server.wire import COLLATION, WireType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 from sandbox.sql_server.results import SqlError, SqlType
 
+COLLATION = bytes.fromhex("0904d00034")
+"""SQL_Latin1_General_CP1_CI_AS: locale 0x0409, its comparison flags, sort id 52; code page 1252."""
+
 PLP_NULL = b"\xff" * 8
 PLP_CHUNK_BYTES = 64 * 1024
 _MAX_INLINE_CHUNK = struct.Struct("<QI")
@@ -58,3 +61,15 @@ def in_chunks(data: bytes) -> bytes:
         parts += struct.pack("<I", len(chunk)), chunk
     parts.append(_PLP_END)
     return b"".join(parts)
+
+
+def short_text(text: str) -> bytes:
+    """B_VARCHAR: a count of UTF-16 units in one byte, then the text."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    return bytes([len(data) // 2]) + data
+
+
+def long_text(text: str) -> bytes:
+    """US_VARCHAR: the same with a count of two bytes."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    return struct.pack("<H", len(data) // 2) + data
