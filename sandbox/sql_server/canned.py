@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server.packet_writer import SEND_BYTES
 from sandbox.sql_server.rows import row_encoder
+from sandbox.sql_server.transport.packet_writer import SEND_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

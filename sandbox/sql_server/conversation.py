@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server import tokens
 from sandbox.sql_server.canned import find_canned
-from sandbox.sql_server.packets import PacketStatus, PacketType, ProtocolError
 from sandbox.sql_server.procedures import Call, Procedures
 from sandbox.sql_server.requests import (
     RpcRequest,
@@ -21,6 +20,7 @@ from sandbox.sql_server.requests import (
 )
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.tokens import Change, Done, Token
+from sandbox.sql_server.transport.packets import PacketStatus, PacketType, ProtocolError
 
 if TYPE_CHECKING:
     import ssl
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from sandbox.sql_server.canned import CannedKey, CannedResult
     from sandbox.sql_server.faults import Answer, Faults
     from sandbox.sql_server.login import Login
-    from sandbox.sql_server.packets import Message
     from sandbox.sql_server.prelogin import EncryptionMode
     from sandbox.sql_server.response import Answerable, Response
     from sandbox.sql_server.results import Column, Engine
+    from sandbox.sql_server.transport.packets import Message
 
 _RESETS = PacketStatus.RESET_CONNECTION | PacketStatus.RESET_CONNECTION_KEEP_TRANSACTION
 _COMMAND_TRANSACTION = 0xD4

@@ -17,8 +17,8 @@ from sandbox.sql_server.results import ResultSet, SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sandbox.sql_server.packet_writer import PacketWriter
     from sandbox.sql_server.results import Result
+    from sandbox.sql_server.transport.packet_writer import PacketWriter
 
 
 class HangUp(Exception):  # noqa: N818 - an order to the session, not a failure

@@ -6,13 +6,6 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server import tokens
 from sandbox.sql_server.login import FEATURE_UTF8, Login, parse_login
-from sandbox.sql_server.packets import (
-    DEFAULT_PACKET_SIZE,
-    Message,
-    PacketType,
-    ProtocolError,
-    frame_message,
-)
 from sandbox.sql_server.prelogin import (
     Encryption,
     EncryptionMode,
@@ -22,12 +15,19 @@ from sandbox.sql_server.prelogin import (
 )
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.tokens import TDS_7_4, TDS_8, Change, Done, Token
+from sandbox.sql_server.transport.packets import (
+    DEFAULT_PACKET_SIZE,
+    Message,
+    PacketType,
+    ProtocolError,
+    frame_message,
+)
 from sandbox.sql_server.wire import COLLATION
 
 if TYPE_CHECKING:
     import ssl
 
-    from sandbox.sql_server.channel import Channel
+    from sandbox.sql_server.transport.channel import Channel
 
 
 DEFAULT_LANGUAGE = "us_english"

@@ -11,13 +11,13 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.channel import ConnectionEnded
-from sandbox.sql_server.packets import Message, PacketType, ProtocolError
+from sandbox.sql_server.transport.channel import ConnectionEnded
+from sandbox.sql_server.transport.packets import Message, PacketType, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.sql_server.channel import Channel
+    from sandbox.sql_server.transport.channel import Channel
 
 
 class Inbox:

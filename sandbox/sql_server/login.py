@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.packets import (
+from sandbox.sql_server.transport.packets import (
     DEFAULT_PACKET_SIZE,
     MAX_PACKET_SIZE,
     MIN_PACKET_SIZE,

@@ -9,8 +9,8 @@ import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.sql_server.packets import ProtocolError
 from sandbox.sql_server.tokens import SERVER_VERSION
+from sandbox.sql_server.transport.packets import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

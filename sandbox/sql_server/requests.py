@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from sandbox.sql_server.packets import ProtocolError
 from sandbox.sql_server.parameter_values import ByteReader, read_value
+from sandbox.sql_server.transport.packets import ProtocolError
 
 _BY_NUMBER = 0xFFFF
 _SEPARATORS = (0x80, 0xFF, 0xFE)  # between the calls of one message; 0xFE: do not run it

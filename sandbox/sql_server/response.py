@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
-    from sandbox.sql_server.packet_writer import PacketWriter
     from sandbox.sql_server.procedures import Output
+    from sandbox.sql_server.transport.packet_writer import PacketWriter
 
 Answerable: TypeAlias = "Result | CannedResult"
 _FATAL_SEVERITY = 20

@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.channel import Channel
 from sandbox.sql_server.conversation import Services
 from sandbox.sql_server.faults import Faults
 from sandbox.sql_server.session import Session, SessionInfo
-from sandbox.sql_server.tls import server_context, write_certificate
+from sandbox.sql_server.transport.channel import Channel
+from sandbox.sql_server.transport.tls import server_context, write_certificate
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server import number_types, text_types, time_types, variant_type
-from sandbox.sql_server.packets import ProtocolError
+from sandbox.sql_server.transport.packets import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,6 @@ import pytest
 from sandbox.sql_server import tokens
 from sandbox.sql_server.greeting import refusal, welcome
 from sandbox.sql_server.login import Login, parse_login
-from sandbox.sql_server.packets import ProtocolError
 from sandbox.sql_server.prelogin import (
     Encryption,
     EncryptionMode,
@@ -16,6 +15,7 @@ from sandbox.sql_server.prelogin import (
     parse_prelogin,
 )
 from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.transport.packets import ProtocolError
 from tests.sandbox import recorded
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sql_server.packet_writer import PacketWriter
-from sandbox.sql_server.packets import (
+from sandbox.sql_server.transport.packet_writer import PacketWriter
+from sandbox.sql_server.transport.packets import (
     Message,
     MessageAssembler,
     PacketStatus,

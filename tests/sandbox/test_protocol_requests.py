@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server.packets import ProtocolError
 from sandbox.sql_server.parameter_values import ByteReader, read_value
 from sandbox.sql_server.requests import (
     TransactionAction,
@@ -18,6 +17,7 @@ from sandbox.sql_server.requests import (
     parse_transaction,
 )
 from sandbox.sql_server.results import SqlType
+from sandbox.sql_server.transport.packets import ProtocolError
 from sandbox.sql_server.wire_types import wire_type
 from tests.sandbox import recorded
 

@@ -6,8 +6,13 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.packets import Message, MessageAssembler, PacketType, frame_message
-from sandbox.sql_server.tls import TlsLayer
+from sandbox.sql_server.transport.packets import (
+    Message,
+    MessageAssembler,
+    PacketType,
+    frame_message,
+)
+from sandbox.sql_server.transport.tls import TlsLayer
 
 if TYPE_CHECKING:
     import ssl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.packets import (
+from sandbox.sql_server.transport.packets import (
     HEADER,
     PacketStatus,
     PacketType,
