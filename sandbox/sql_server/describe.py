@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.number_types import decimal_size
+from sandbox.sql_server.data_types.number_types import decimal_size
+from sandbox.sql_server.data_types.registry import column_wire_type
 from sandbox.sql_server.results import Column, ResultSet, SqlType
-from sandbox.sql_server.wire_types import column_wire_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server import tokens
+from sandbox.sql_server.data_types.wire_type import COLLATION
 from sandbox.sql_server.login import FEATURE_UTF8, Login, parse_login
 from sandbox.sql_server.prelogin import (
     Encryption,
@@ -22,7 +23,6 @@ from sandbox.sql_server.transport.packets import (
     ProtocolError,
     frame_message,
 )
-from sandbox.sql_server.wire import COLLATION
 
 if TYPE_CHECKING:
     import ssl

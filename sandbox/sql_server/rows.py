@@ -5,15 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+from sandbox.sql_server.data_types.registry import column_wire_type, wire_type
+from sandbox.sql_server.data_types.wire_type import short_text
 from sandbox.sql_server.tokens import Token
-from sandbox.sql_server.wire import short_text
-from sandbox.sql_server.wire_types import column_wire_type, wire_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sandbox.sql_server.data_types.wire_type import WireType
     from sandbox.sql_server.results import Column, SqlType
-    from sandbox.sql_server.wire import WireType
 
 _NULLABLE = 0x01
 _UPDATABLE_UNKNOWN = 0x08

@@ -6,8 +6,8 @@ import struct
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.data_types.wire_type import long_text, short_text
 from sandbox.sql_server.results import Message, SqlError
-from sandbox.sql_server.wire import long_text, short_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server.parameter_values import ByteReader, read_value
+from sandbox.sql_server.data_types.parameter_values import ByteReader, read_value
+from sandbox.sql_server.data_types.registry import wire_type
 from sandbox.sql_server.requests import (
     TransactionAction,
     TransactionRequest,
@@ -18,7 +19,6 @@ from sandbox.sql_server.requests import (
 )
 from sandbox.sql_server.results import SqlType
 from sandbox.sql_server.transport.packets import ProtocolError
-from sandbox.sql_server.wire_types import wire_type
 from tests.sandbox import recorded
 
 _QUERY = "select id, fname from users where id < @P1 and fname like @P2"

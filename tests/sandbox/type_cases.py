@@ -12,8 +12,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sandbox.sql_server.data_types.time_types import (
+    STEPS_PER_DAY,
+    STEPS_PER_SECOND,
+    steps_of_instant,
+)
 from sandbox.sql_server.results import Column, SqlType
-from sandbox.sql_server.time_types import STEPS_PER_DAY, STEPS_PER_SECOND, steps_of_instant
 from tests.sandbox.fake_engine import FakeEngine, table
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.wire import (
+from sandbox.sql_server.data_types.wire_type import (
     COLLATION,
     PLP_NULL,
     WireType,
@@ -19,13 +18,14 @@ from sandbox.sql_server.wire import (
     long_text,
     short_text,
 )
+from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from sandbox.sql_server.data_types.wire_type import Builder
     from sandbox.sql_server.results import SqlType
-    from sandbox.sql_server.wire import Builder
 
 BIGVARBINARY, BIGVARCHAR, BIGBINARY, BIGCHAR = 0xA5, 0xA7, 0xAD, 0xAF
 NVARCHAR, NCHAR, XML, UDT, IMAGE, TEXT, NTEXT = 0xE7, 0xEF, 0xF1, 0xF0, 0x22, 0x23, 0x63

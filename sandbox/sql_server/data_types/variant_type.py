@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sandbox.sql_server import number_types, text_types, time_types
-from sandbox.sql_server.wire import COLLATION, WireType
+from sandbox.sql_server.data_types import number_types, text_types, time_types
+from sandbox.sql_server.data_types.wire_type import COLLATION, WireType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.sql_server.wire import Builder
+    from sandbox.sql_server.data_types.wire_type import Builder
 
 SSVARIANT = 0x62
 _MAX_BYTES = 8009

@@ -9,14 +9,14 @@ import struct
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.data_types.wire_type import WireType, byte_length
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.wire import WireType, byte_length
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.sql_server.data_types.wire_type import Builder
     from sandbox.sql_server.results import SqlType
-    from sandbox.sql_server.wire import Builder
 
 DATEN, TIMEN, DATETIME2N, DATETIMEOFFSETN, DATETIMN = 0x28, 0x29, 0x2A, 0x2B, 0x6F
 STEPS_PER_SECOND = 10_000_000

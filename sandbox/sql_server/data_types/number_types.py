@@ -6,15 +6,15 @@ import struct
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
+from sandbox.sql_server.data_types.wire_type import WireType, byte_length
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.wire import WireType, byte_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
+    from sandbox.sql_server.data_types.wire_type import Builder
     from sandbox.sql_server.results import SqlType
-    from sandbox.sql_server.wire import Builder
 
 INTN, BITN, DECIMALN, NUMERICN, FLTN, MONEYN, GUID = 0x26, 0x68, 0x6A, 0x6C, 0x6D, 0x6E, 0x24
 _MONEY_SCALE = 4

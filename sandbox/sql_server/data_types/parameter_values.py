@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sandbox.sql_server.text_types import CODE_PAGE
-from sandbox.sql_server.time_types import DAYS_TO_1900
+from sandbox.sql_server.data_types.text_types import CODE_PAGE
+from sandbox.sql_server.data_types.time_types import DAYS_TO_1900
 from sandbox.sql_server.transport.packets import ProtocolError
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server import number_types, text_types, time_types, variant_type
+from sandbox.sql_server.data_types import number_types, text_types, time_types, variant_type
 from sandbox.sql_server.transport.packets import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.sql_server.data_types.wire_type import Builder, WireType
     from sandbox.sql_server.results import Column, SqlType
-    from sandbox.sql_server.wire import Builder, WireType
 
 _BUILDERS: Mapping[str, Builder] = {
     **number_types.BUILDERS,
