@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server.rows import row_encoder
+from sandbox.sql_server.token_stream.rows import row_encoder
 from sandbox.sql_server.transport.packet_writer import SEND_BYTES
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server import tokens
 from sandbox.sql_server.canned import find_canned
 from sandbox.sql_server.procedures import Call, Procedures
 from sandbox.sql_server.requests import (
@@ -19,7 +18,8 @@ from sandbox.sql_server.requests import (
     parse_transaction,
 )
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.tokens import Change, Done, Token
+from sandbox.sql_server.token_stream import tokens
+from sandbox.sql_server.token_stream.tokens import Change, Done, Token
 from sandbox.sql_server.transport.packets import PacketStatus, PacketType, ProtocolError
 
 if TYPE_CHECKING:

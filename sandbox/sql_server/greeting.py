@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server import tokens
 from sandbox.sql_server.data_types.wire_type import COLLATION
 from sandbox.sql_server.login import FEATURE_UTF8, Login, parse_login
 from sandbox.sql_server.prelogin import (
@@ -15,7 +14,8 @@ from sandbox.sql_server.prelogin import (
     parse_prelogin,
 )
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.tokens import TDS_7_4, TDS_8, Change, Done, Token
+from sandbox.sql_server.token_stream import tokens
+from sandbox.sql_server.token_stream.tokens import TDS_7_4, TDS_8, Change, Done, Token
 from sandbox.sql_server.transport.packets import (
     DEFAULT_PACKET_SIZE,
     Message,

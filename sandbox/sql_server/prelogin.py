@@ -9,7 +9,7 @@ import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.sql_server.tokens import SERVER_VERSION
+from sandbox.sql_server.token_stream.tokens import SERVER_VERSION
 from sandbox.sql_server.transport.packets import ProtocolError
 
 if TYPE_CHECKING:

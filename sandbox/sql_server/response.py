@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server import tokens
 from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.results import Message, Result, ResultSet, RowCount, SqlError
-from sandbox.sql_server.rows import column_metadata, return_value, row_encoder
-from sandbox.sql_server.tokens import Done, Token
+from sandbox.sql_server.token_stream import tokens
+from sandbox.sql_server.token_stream.rows import column_metadata, return_value, row_encoder
+from sandbox.sql_server.token_stream.tokens import Done, Token
 
 if TYPE_CHECKING:
     import threading

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.sql_server import tokens
 from sandbox.sql_server.greeting import refusal, welcome
 from sandbox.sql_server.login import Login, parse_login
 from sandbox.sql_server.prelogin import (
@@ -15,6 +14,7 @@ from sandbox.sql_server.prelogin import (
     parse_prelogin,
 )
 from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.token_stream import tokens
 from sandbox.sql_server.transport.packets import ProtocolError
 from tests.sandbox import recorded
 

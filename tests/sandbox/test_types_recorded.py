@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server import tokens
 from sandbox.sql_server.data_types.time_types import STEPS_PER_SECOND, steps_of_instant
 from sandbox.sql_server.results import Column, SqlError, SqlType
-from sandbox.sql_server.rows import column_metadata, return_value, row_encoder
-from sandbox.sql_server.tokens import Done, Token
+from sandbox.sql_server.token_stream import tokens
+from sandbox.sql_server.token_stream.rows import column_metadata, return_value, row_encoder
+from sandbox.sql_server.token_stream.tokens import Done, Token
 from tests.sandbox import recorded
 
 _COLUMNS = [

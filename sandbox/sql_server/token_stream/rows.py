@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.data_types.registry import column_wire_type, wire_type
 from sandbox.sql_server.data_types.wire_type import short_text
-from sandbox.sql_server.tokens import Token
+from sandbox.sql_server.token_stream.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
