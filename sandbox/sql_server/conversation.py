@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.canned import CannedKey, CannedResult
     from sandbox.sql_server.faults import Answer, Faults
-    from sandbox.sql_server.login import Login
-    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.login.login7 import Login
+    from sandbox.sql_server.login.prelogin import EncryptionMode
     from sandbox.sql_server.response import Answerable, Response
     from sandbox.sql_server.results import Column, Engine
     from sandbox.sql_server.transport.packets import Message

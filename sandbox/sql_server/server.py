@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sandbox.sql_server.canned import CannedKey, CannedResult
-    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.login.prelogin import EncryptionMode
     from sandbox.sql_server.results import Engine
 
 _BACKLOG = 128

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.conversation import Conversation
 from sandbox.sql_server.faults import Answer, HangUp, RefuseLogin, StallAfterAccept
-from sandbox.sql_server.greeting import receive_login, refusal, welcome
 from sandbox.sql_server.inbox import Inbox
+from sandbox.sql_server.login.handshake import receive_login, refusal, welcome
 from sandbox.sql_server.response import Interrupted, Response
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.transport.channel import ConnectionEnded
@@ -21,7 +21,7 @@ from sandbox.sql_server.transport.packets import Message, PacketType, ProtocolEr
 
 if TYPE_CHECKING:
     from sandbox.sql_server.conversation import Services
-    from sandbox.sql_server.login import Login
+    from sandbox.sql_server.login.login7 import Login
     from sandbox.sql_server.transport.channel import Channel
 
 

@@ -14,7 +14,7 @@ from tests.sandbox.wiretap import Wiretap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.login.prelogin import EncryptionMode
 
 _QUERY, _ROWS = "select n from numbers", 20_000  # some hundred kilobytes: many TLS records
 _MICROSOFT = {"odbc18": drivers.odbc18, "mssql_python": drivers.mssql}

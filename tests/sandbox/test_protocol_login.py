@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.sql_server.greeting import refusal, welcome
-from sandbox.sql_server.login import Login, parse_login
-from sandbox.sql_server.prelogin import (
+from sandbox.sql_server.login.handshake import refusal, welcome
+from sandbox.sql_server.login.login7 import Login, parse_login
+from sandbox.sql_server.login.prelogin import (
     Encryption,
     EncryptionMode,
     answer_prelogin,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.data_types.wire_type import COLLATION
-from sandbox.sql_server.login import FEATURE_UTF8, Login, parse_login
-from sandbox.sql_server.prelogin import (
+from sandbox.sql_server.login.login7 import FEATURE_UTF8, Login, parse_login
+from sandbox.sql_server.login.prelogin import (
     Encryption,
     EncryptionMode,
     answer_prelogin,
