@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.canned import find_canned
-from sandbox.sql_server.procedures import Call, Procedures
-from sandbox.sql_server.requests import (
+from sandbox.sql_server.requests.parser import (
     RpcRequest,
     TransactionAction,
     TransactionRequest,
@@ -17,6 +16,7 @@ from sandbox.sql_server.requests import (
     parse_rpc,
     parse_transaction,
 )
+from sandbox.sql_server.requests.system_procedures import Call, Procedures
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.token_stream import tokens
 from sandbox.sql_server.token_stream.tokens import Change, Done, Token

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
-    from sandbox.sql_server.procedures import Output
+    from sandbox.sql_server.requests.system_procedures import Output
     from sandbox.sql_server.transport.packet_writer import PacketWriter
 
 Answerable: TypeAlias = "Result | CannedResult"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.sql_server.data_types.registry import TYPE_NAMES
-from sandbox.sql_server.describe import COLUMNS, describe_rows, type_text
+from sandbox.sql_server.requests.first_result_set import COLUMNS, describe_rows, type_text
 from sandbox.sql_server.results import Column, SqlType
 from tests.sandbox.recorded import answer_to
 

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.sql_server.data_types.parameter_values import ByteReader, read_value
 from sandbox.sql_server.data_types.registry import wire_type
-from sandbox.sql_server.requests import (
+from sandbox.sql_server.requests.parser import (
     TransactionAction,
     TransactionRequest,
     parse_batch,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server.describe import describe_rows
-from sandbox.sql_server.requests import Parameter, RpcRequest, procedure_name
+from sandbox.sql_server.requests.datatype_info import datatype_rows
+from sandbox.sql_server.requests.first_result_set import describe_rows
+from sandbox.sql_server.requests.parser import Parameter, RpcRequest, procedure_name
 from sandbox.sql_server.results import Column, ResultSet, SqlError, SqlType
-from sandbox.sql_server.type_catalog import datatype_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

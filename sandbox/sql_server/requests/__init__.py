@@ -1,0 +1,1 @@
+"""What a client asks for: batches, RPCs and the system procedures of drivers."""
