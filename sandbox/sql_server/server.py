@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.conversation import Services
 from sandbox.sql_server.faults import Faults
-from sandbox.sql_server.session import Session, SessionInfo
+from sandbox.sql_server.sessions.request_handler import Services
+from sandbox.sql_server.sessions.session import Session, SessionInfo
 from sandbox.sql_server.transport.channel import Channel
 from sandbox.sql_server.transport.tls import server_context, write_certificate
 

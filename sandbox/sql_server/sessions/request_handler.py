@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sandbox.sql_server.faults import Answer, Faults
     from sandbox.sql_server.login.login7 import Login
     from sandbox.sql_server.login.prelogin import EncryptionMode
-    from sandbox.sql_server.response import Answerable, Response
     from sandbox.sql_server.results import Column, Engine
+    from sandbox.sql_server.sessions.response import Answerable, Response
     from sandbox.sql_server.transport.packets import Message
 
 _RESETS = PacketStatus.RESET_CONNECTION | PacketStatus.RESET_CONNECTION_KEEP_TRANSACTION

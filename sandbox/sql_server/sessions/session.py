@@ -9,19 +9,19 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.conversation import Conversation
 from sandbox.sql_server.faults import Answer, HangUp, RefuseLogin, StallAfterAccept
-from sandbox.sql_server.inbox import Inbox
 from sandbox.sql_server.login.handshake import receive_login, refusal, welcome
-from sandbox.sql_server.response import Interrupted, Response
 from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.sessions.request_handler import Conversation
+from sandbox.sql_server.sessions.request_queue import Inbox
+from sandbox.sql_server.sessions.response import Interrupted, Response
 from sandbox.sql_server.transport.channel import ConnectionEnded
 from sandbox.sql_server.transport.packet_writer import PacketWriter
 from sandbox.sql_server.transport.packets import Message, PacketType, ProtocolError, frame_message
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.conversation import Services
     from sandbox.sql_server.login.login7 import Login
+    from sandbox.sql_server.sessions.request_handler import Services
     from sandbox.sql_server.transport.channel import Channel
 
 
