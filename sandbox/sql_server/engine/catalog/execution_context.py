@@ -42,7 +42,7 @@ class ObjectName:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ExecutionContext:
     """One statement's view of its session."""
 
     database: str

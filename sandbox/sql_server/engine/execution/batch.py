@@ -100,12 +100,12 @@ class Batch:
         """Where a table or view of this name belongs."""
         if name.is_temporary:
             return self.state.temporary
-        database = self.translator().surroundings.find_database(name.database)
+        database = self.translator().context.find_database(name.database)
         return (database or self.state.database).objects
 
     def check_is_new(self, name: ObjectName) -> None:
         """Raise SqlError 2714 if the name is taken."""
-        if self.translator().surroundings.find(name) is not None:
+        if self.translator().context.find(name) is not None:
             message = f"There is already an object named '{name.name}' in the database."
             raise SqlError(2714, message, state=6)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE, Surroundings
+from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE, ExecutionContext
 from sandbox.sql_server.engine.catalog.schema_objects import Objects
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import row_reader, show_surrogates
@@ -74,7 +74,7 @@ class SessionState:
     ) -> Translator:
         """Translates one statement: it sees one moment, whatever asks for the time."""
         return new_translator(
-            Surroundings(
+            ExecutionContext(
                 database=self.database.name,
                 login=self.login.name,
                 permissions=self.login.permissions,

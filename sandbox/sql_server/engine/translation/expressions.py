@@ -82,8 +82,8 @@ def _boolean(_: Translator, node: exp.Expr, scope: Scope) -> Term:
 def _parameter(translator: Translator, node: exp.Expr, _: Scope) -> Term:
     inner = node.this
     if isinstance(inner, exp.Parameter):
-        return global_variable(inner.name, translator.surroundings)
-    return translator.surroundings.variable(f"@{inner.name}")
+        return global_variable(inner.name, translator.context)
+    return translator.context.variable(f"@{inner.name}")
 
 
 def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
@@ -214,7 +214,7 @@ def _odbc_moment(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
 
 
 def _user(translator: Translator, _: exp.Expr, __: Scope) -> Term:
-    return value_term(translator.surroundings.permissions.user_name, SYSNAME)
+    return value_term(translator.context.permissions.user_name, SYSNAME)
 
 
 EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Term]] = {

@@ -10,11 +10,11 @@ from sandbox.sql_server.engine.translation.queries import QUERIES
 from sandbox.sql_server.engine.translation.translator import Rules, Translator
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
 
 _RULES = Rules(expressions=EXPRESSIONS, conditions=CONDITIONS, queries=QUERIES)
 
 
-def new_translator(context: Surroundings) -> Translator:
+def new_translator(context: ExecutionContext) -> Translator:
     """A translator for one statement."""
     return Translator(context, _RULES)

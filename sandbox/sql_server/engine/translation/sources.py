@@ -146,7 +146,7 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> str:
     if cte is not None:
         add_source(scope, Source(alias, cte))
         return f"{quoted(name.name)} AS {quoted(alias)}"
-    system = find_system_view(name, translator.surroundings)
+    system = find_system_view(name, translator.context)
     if system is not None:
         add_source(scope, Source(alias, system.fields))
         return f"{system.sql} AS {quoted(alias)}({system.column_list})"
@@ -154,8 +154,8 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> str:
 
 
 def _stored(translator: Translator, name: ObjectName, alias: str, scope: Scope) -> str:
-    found = translator.surroundings.table(name)
-    translator.surroundings.check("SELECT", name, found)
+    found = translator.context.table(name)
+    translator.context.check("SELECT", name, found)
     if isinstance(found, Table):
         add_source(scope, Source(alias, tuple(table_fields(found))))
         return f"{found.duckdb_name} AS {quoted(alias)}"

@@ -15,7 +15,7 @@ from sandbox.sql_server.results import SqlType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName, Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext, ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import Objects, TableColumn
 
 _YES_NO = SqlType("varchar", 3)
@@ -48,39 +48,37 @@ class SystemView:
         return ", ".join(quoted(f.name) for f in self.fields)
 
 
-def find_system_view(name: ObjectName, surroundings: Surroundings) -> SystemView | None:
+def find_system_view(name: ObjectName, context: ExecutionContext) -> SystemView | None:
     """The system view of this name, or None."""
     found = _VIEWS.get((name.schema.lower(), name.name.lower()))
-    database = surroundings.find_database(name.database)
+    database = context.find_database(name.database)
     if found is None or database is None:
         return None
     columns, rows = found
-    return SystemView(
-        tuple(Field(n, t) for n, t in columns.items()), list(rows(name, surroundings))
-    )
+    return SystemView(tuple(Field(n, t) for n, t in columns.items()), list(rows(name, context)))
 
 
-def _objects(name: ObjectName, surroundings: Surroundings) -> Objects:
-    database = surroundings.find_database(name.database)
+def _objects(name: ObjectName, context: ExecutionContext) -> Objects:
+    database = context.find_database(name.database)
     assert database is not None  # noqa: S101 - the caller has looked
     return database.objects
 
 
-def _database_name(name: ObjectName, surroundings: Surroundings) -> str:
-    database = surroundings.find_database(name.database)
+def _database_name(name: ObjectName, context: ExecutionContext) -> str:
+    database = context.find_database(name.database)
     return database.name if database else ""
 
 
-def _tables(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    catalog = _database_name(name, surroundings)
-    for entry in _objects(name, surroundings).all():
+def _tables(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    catalog = _database_name(name, context)
+    for entry in _objects(name, context).all():
         kind = "BASE TABLE" if isinstance(entry, Table) else "VIEW"
         yield catalog, entry.schema, entry.name, kind
 
 
-def _columns(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    catalog = _database_name(name, surroundings)
-    for entry in _objects(name, surroundings).all():
+def _columns(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    catalog = _database_name(name, context)
+    for entry in _objects(name, context).all():
         if isinstance(entry, Table):
             for position, column in enumerate(entry.columns, start=1):
                 yield catalog, entry.schema, entry.name, *_described(column, position)
@@ -97,24 +95,24 @@ def _described(column: TableColumn, position: int) -> tuple[Any, ...]:
     return column.name, position, column.default, nullable, column.type.name, length, *exact, scale
 
 
-def _databases(_: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    for database in surroundings.databases.values():
+def _databases(_: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    for database in context.databases.values():
         yield database.name, database.number, 160, "ONLINE", "SQL_Latin1_General_CP1_CI_AS", False
 
 
-def _sys_objects(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    for number, entry in enumerate(_objects(name, surroundings).all(), start=1):
+def _sys_objects(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    for number, entry in enumerate(_objects(name, context).all(), start=1):
         is_table = isinstance(entry, Table)
         kind = ("U ", "USER_TABLE") if is_table else ("V ", "VIEW")
         yield entry.name, FIRST_OBJECT_ID + number, 1, *kind
 
 
-def _sys_tables(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    return (row for row in _sys_objects(name, surroundings) if row[3] == "U ")
+def _sys_tables(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    return (row for row in _sys_objects(name, context) if row[3] == "U ")
 
 
-def _sys_columns(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple[Any, ...]]:
-    for number, entry in enumerate(_objects(name, surroundings).all(), start=1):
+def _sys_columns(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
+    for number, entry in enumerate(_objects(name, context).all(), start=1):
         for position, column in enumerate(entry.columns if isinstance(entry, Table) else (), 1):
             assert not isinstance(column, str)  # noqa: S101 - only views name columns bare
             precision, scale = digits(column.type)
@@ -129,7 +127,7 @@ def _sys_columns(name: ObjectName, surroundings: Surroundings) -> Iterator[tuple
             yield *row, column.nullable, column.is_identity
 
 
-def _schemas(_: ObjectName, __: Surroundings) -> Iterator[tuple[Any, ...]]:
+def _schemas(_: ObjectName, __: ExecutionContext) -> Iterator[tuple[Any, ...]]:
     yield SCHEMA, 1
 
 
@@ -140,7 +138,7 @@ _VIEWS: Mapping[
     tuple[str, str],
     tuple[
         Mapping[str, SqlType],
-        Callable[[ObjectName, Surroundings], Iterator[tuple[Any, ...]]],
+        Callable[[ObjectName, ExecutionContext], Iterator[tuple[Any, ...]]],
     ],
 ] = {
     ("information_schema", "tables"): ({**_TABLE_NAME, "TABLE_TYPE": _TYPE_NAME}, _tables),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
-    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
     from sandbox.sql_server.engine.translation.name_scopes import Query
     from sandbox.sql_server.engine.values.typed_sql import Term
 
@@ -33,9 +33,9 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """Translates for one statement; `surroundings` tells what the statement cannot."""
+    """Translates for one statement; `context` tells what the statement cannot."""
 
-    surroundings: Surroundings
+    context: ExecutionContext
     rules: Rules
 
     def term(self, node: exp.Expr, scope: Scope | None = None) -> Term:

@@ -41,7 +41,7 @@ def translate_update(translator: Translator, node: exp.Expr, limit: str) -> Modi
     source, name, alias = _target(translator, node, scope)
     table, database = target_table(translator, name, "UPDATE")
     if node.args.get("where"):
-        translator.surroundings.check("SELECT", name, table)
+        translator.context.check("SELECT", name, table)
     if not node.expressions:
         raise syntax_error(alias)
     changes = [
@@ -95,7 +95,7 @@ def _target(translator: Translator, node: exp.Expr, scope: Scope) -> tuple[str, 
 
 def _only_source(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     name = object_name(node)
-    found = translator.surroundings.table(name)
+    found = translator.context.table(name)
     alias = str(node.alias or name.name)
     if isinstance(found, Table):
         add_source(scope, Source(alias, tuple(table_fields(found))))
@@ -152,7 +152,7 @@ def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> Modi
     table, database = target_table(translator, name, "DELETE")
     condition = _condition(translator, node, scope)
     if condition:
-        translator.surroundings.check("SELECT", name, table)
+        translator.context.check("SELECT", name, table)
     if not source and not limit:
         sql = f"{prefix}DELETE FROM {table.duckdb_name} AS {quoted(alias)}{condition}"
         return Modification(sql, table, database, "DELETE")

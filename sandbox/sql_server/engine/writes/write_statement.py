@@ -26,10 +26,10 @@ class Modification:
 
 def target_table(translator: Translator, name: ObjectName, permission: str) -> tuple[Table, str]:
     """The table to change, and its database's name."""
-    found = translator.surroundings.table(name)
-    translator.surroundings.check(permission, name, found)
+    found = translator.context.table(name)
+    translator.context.check(permission, name, found)
     if isinstance(found, View):
         message = f"View or function '{name.written}' is not updatable."
         raise SqlError(4406, message)
-    database = translator.surroundings.find_database(name.database)
+    database = translator.context.find_database(name.database)
     return found, "tempdb" if found.is_temporary or database is None else database.name

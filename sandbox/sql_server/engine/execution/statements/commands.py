@@ -83,7 +83,7 @@ def _set(batch: Batch, statement: Simple) -> Iterator[Result]:
 
 def _set_variable(batch: Batch, tokens: Sequence[Token]) -> None:
     name = f"@{tokens[1].text}".lower()
-    target = batch.translator().surroundings.variable(name).type
+    target = batch.translator().context.variable(name).type
     equals = next((i for i, t in enumerate(tokens) if t.token_type == TokenType.EQ), 0)
     if equals not in (2, 3):
         raise syntax_error(tokens[-1].text)

@@ -61,7 +61,7 @@ def _execute(batch: Batch, statement: Simple) -> Iterator[Result]:
     arguments = _read_arguments(batch, rest)
     yield from procedure(batch, arguments)
     if result_variable is not None:
-        target = batch.translator().surroundings.variable(result_variable).type
+        target = batch.translator().context.variable(result_variable).type
         batch.variables[result_variable] = batch.constant(value_term(arguments.status, INT), target)
 
 

@@ -79,8 +79,8 @@ def _drop(batch: Batch, statement: Simple) -> Iterator[Result]:
 
 
 def _drop_object(batch: Batch, name: ObjectName, kind: str, *, if_exists: bool) -> None:
-    surroundings = batch.translator().surroundings
-    found = surroundings.find(name)
+    context = batch.translator().context
+    found = context.find(name)
     expected = Table if kind == "TABLE" else View
     allowed = name.is_temporary or batch.state.login.permissions.is_administrator
     if not isinstance(found, expected) or not allowed:
@@ -100,7 +100,7 @@ def _drop_object(batch: Batch, name: ObjectName, kind: str, *, if_exists: bool) 
 def _alter(batch: Batch, statement: Simple) -> Iterator[Result]:
     tree = batch.parse(statement)
     name = object_name(tree.this)
-    found = batch.translator().surroundings.find(name)
+    found = batch.translator().context.find(name)
     allowed = name.is_temporary or batch.state.login.permissions.is_administrator
     if tree.args.get("kind") != "TABLE" or not isinstance(found, Table) or not allowed:
         message = (
@@ -147,7 +147,7 @@ def _permit(batch: Batch, statement: Simple) -> Iterator[Result]:
 def _key(batch: Batch, tokens: Sequence[Token]) -> tuple[str, str, str]:
     text = "".join(token.text for token in tokens).removeprefix("OBJECT::")
     name = object_of_text(text)
-    found = batch.translator().surroundings.table(name)
+    found = batch.translator().context.table(name)
     database = (name.database or batch.state.database.name).lower()
     return database, found.schema.lower(), found.name.lower()
 

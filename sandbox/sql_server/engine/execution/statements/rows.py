@@ -73,7 +73,7 @@ def _assign(batch: Batch, tree: exp.Expr) -> None:
         names.append(f"@{node.this.this.name}".lower())
         node.replace(exp.Alias(this=node.expression, alias=exp.to_identifier(f"v{len(names)}")))
     translator = batch.translator()
-    types = [translator.surroundings.variable(name).type for name in names]
+    types = [translator.context.variable(name).type for name in names]
     query = translator.query(tree)
     result = batch.state.result_set(query)
     rows = list(result.rows)
@@ -161,7 +161,7 @@ def _truncate(batch: Batch, statement: Simple) -> Iterator[Result]:
     for node in tree.expressions:
         name = object_name(node)
         translator = batch.translator()
-        found = translator.surroundings.find(name)
+        found = translator.context.find(name)
         allowed = name.is_temporary or batch.state.login.permissions.is_administrator
         if not isinstance(found, Table) or not allowed:
             message = (

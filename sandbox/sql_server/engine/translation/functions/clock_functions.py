@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _utc_now(call: Call) -> datetime:
-    return call.surroundings.now.replace(tzinfo=None)
+    return call.context.now.replace(tzinfo=None)
 
 
 def _old_clock(call: Call) -> Term:
@@ -33,7 +33,7 @@ def _clock(call: Call) -> Term:
 
 
 def _clock_with_offset(call: Call) -> Term:
-    return value_term(call.surroundings.now, SqlType("datetimeoffset", scale=7))
+    return value_term(call.context.now, SqlType("datetimeoffset", scale=7))
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -14,7 +14,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
     from sandbox.sql_server.engine.translation.name_scopes import Scope
     from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.engine.values.typed_sql import Term
@@ -31,9 +31,9 @@ class Call:
     over: str = ""
 
     @property
-    def surroundings(self) -> Surroundings:
+    def context(self) -> ExecutionContext:
         """What the statement is run in."""
-        return self.translator.surroundings
+        return self.translator.context
 
     def check_count(self, least: int, most: int | None = None) -> None:
         """Raise SqlError 174 unless the number of arguments is right."""

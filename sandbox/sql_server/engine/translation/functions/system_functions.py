@@ -14,7 +14,7 @@ from sandbox.sql_server.results import SqlError, SqlType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.catalog.execution_context import Surroundings
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
     from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
     from sandbox.sql_server.engine.values.typed_sql import Term
 
@@ -31,17 +31,17 @@ _PROPERTIES: Mapping[str, object] = {
 _TEXT = SqlType("nvarchar", 128)
 
 
-def global_variable(name: str, surroundings: Surroundings) -> Term:
+def global_variable(name: str, context: ExecutionContext) -> Term:
     """`@@NAME`.
 
     Raises:
         SqlError: 137, there is none.
     """
-    counter = surroundings.counter(name)
+    counter = context.counter(name)
     if counter is not None:
         return value_term(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
     if name.upper() == "IDENTITY":
-        return value_term(surroundings.last_identity, SqlType("numeric", precision=38))
+        return value_term(context.last_identity, SqlType("numeric", precision=38))
     texts = {"VERSION": VERSION_TEXT, "SERVERNAME": SERVER_NAME, "LANGUAGE": "us_english",
              "SERVICENAME": "MSSQLSERVER"}  # fmt: skip
     if name.upper() in texts:
@@ -57,24 +57,24 @@ def _property(call: Call) -> Term:
 
 def _database_name(call: Call) -> Term:
     if not call.nodes:
-        return value_term(call.surroundings.database, _TEXT)
+        return value_term(call.context.database, _TEXT)
     number = call.term(0).constant
-    names = [d.name for d in call.surroundings.databases.values() if d.number == number]
+    names = [d.name for d in call.context.databases.values() if d.number == number]
     return value_term(names[0] if names else None, _TEXT)
 
 
 def _database_id(call: Call) -> Term:
     name = str(call.term(0).constant) if call.nodes else ""
-    database = call.surroundings.find_database(name)
+    database = call.context.find_database(name)
     return value_term(database.number if database else None, INT)
 
 
 def _login_name(call: Call) -> Term:
-    return value_term(call.surroundings.login, _TEXT)
+    return value_term(call.context.login, _TEXT)
 
 
 def _user_name(call: Call) -> Term:
-    return value_term(call.surroundings.permissions.user_name, _TEXT)
+    return value_term(call.context.permissions.user_name, _TEXT)
 
 
 def _schema_name(_: Call) -> Term:
@@ -95,12 +95,12 @@ def _is_server_role_member(call: Call) -> Term:
         return value_term(1, INT)
     if role not in ("sysadmin", "securityadmin", "serveradmin", "setupadmin", "dbcreator"):
         return value_term(None, INT)
-    return value_term(int(call.surroundings.permissions.is_administrator), INT)
+    return value_term(int(call.context.permissions.is_administrator), INT)
 
 
 def _is_member(call: Call) -> Term:
     role = str(call.term(0).constant).lower()
-    is_administrator = call.surroundings.permissions.is_administrator
+    is_administrator = call.context.permissions.is_administrator
     if role in ("db_datareader", "public"):
         return value_term(1, INT)
     if role in ("db_owner", "db_datawriter", "db_ddladmin", "db_securityadmin"):
@@ -112,20 +112,20 @@ def _has_permission(call: Call) -> Term:
     """HAS_PERMS_BY_NAME(securable, class, permission)."""
     call.check_count(3, 5)
     securable, kind, permission = (call.term(index).constant for index in range(3))
-    permissions = call.surroundings.permissions
+    permissions = call.context.permissions
     kind = str(kind or "SERVER").upper()
     if kind == "SERVER":
         allowed = permissions.is_administrator or str(permission).upper() == "CONNECT SQL"
         return value_term(int(allowed), INT)
     if kind == "DATABASE":
-        if call.surroundings.find_database(str(securable or "")) is None:
+        if call.context.find_database(str(securable or "")) is None:
             return value_term(None, INT)
         return value_term(int(permissions.has(str(permission))), INT)
     name = object_of_text(str(securable))
-    found = call.surroundings.find(name)
+    found = call.context.find(name)
     if found is None:
         return value_term(None, INT)
-    database = (name.database or call.surroundings.database).lower()
+    database = (name.database or call.context.database).lower()
     key = (database, found.schema.lower(), found.name.lower())
     return value_term(int(permissions.has(str(permission), key)), INT)
 
@@ -140,12 +140,12 @@ def object_of_text(text: str) -> ObjectName:
 def _object_id(call: Call) -> Term:
     name = object_of_text(str(call.term(0).constant))
     name = ObjectName(name.name, name.schema, "" if name.is_temporary else name.database)
-    found = call.surroundings.find(name)
+    found = call.context.find(name)
     wanted = str(call.term(1).constant).upper() if len(call.nodes) > 1 else ""
     kind = "U" if isinstance(found, Table) else "V"
     if found is None or wanted not in ("", kind):
         return value_term(None, INT)
-    database = call.surroundings.find_database(name.database)
+    database = call.context.find_database(name.database)
     entries = database.objects.all() if database else []
     number = entries.index(found) + 1 if found in entries else 0
     return value_term(FIRST_OBJECT_ID + number, INT)
@@ -155,15 +155,15 @@ def _lock_test(call: Call) -> Term:
     """APPLOCK_TEST(principal, resource, mode, owner)."""
     call.check_count(4)
     wanted = _hold(call, str(call.term(2).constant).lower())
-    return value_term(int(call.surroundings.locks.is_grantable(wanted)), SqlType("smallint"))
+    return value_term(int(call.context.locks.is_grantable(wanted)), SqlType("smallint"))
 
 
 def _hold(call: Call, mode: str) -> Hold:
-    surroundings = call.surroundings
+    context = call.context
     if mode not in MODES:
         raise SqlError(1035, f"Incorrect syntax near '{mode}'.", severity=15)
-    resource = lock_resource(surroundings.database, str(call.term(1).constant))
-    return Hold(resource, mode, surroundings.session_id, is_of_transaction=False)
+    resource = lock_resource(context.database, str(call.term(1).constant))
+    return Hold(resource, mode, context.session_id, is_of_transaction=False)
 
 
 def lock_resource(database: str, name: str) -> str:
@@ -174,16 +174,16 @@ def lock_resource(database: str, name: str) -> str:
 def _lock_mode(call: Call) -> Term:
     """APPLOCK_MODE(principal, resource, owner)."""
     call.check_count(3)
-    surroundings = call.surroundings
-    resource = lock_resource(surroundings.database, str(call.term(1).constant))
-    mode = surroundings.locks.held_mode(resource, surroundings.session_id)
+    context = call.context
+    resource = lock_resource(context.database, str(call.term(1).constant))
+    mode = context.locks.held_mode(resource, context.session_id)
     names = {"intentshared": "IntentShared", "intentexclusive": "IntentExclusive"}
     return value_term(names.get(mode, mode.capitalize()) if mode else "NoLock", SYSNAME)
 
 
 def _caught(call: Call) -> Term:
     """ERROR_NUMBER, ERROR_MESSAGE and so on: of the error that CATCH handles."""
-    error = call.surroundings.caught
+    error = call.context.caught
     if call.name == "ERROR_MESSAGE":
         return value_term(error.message if error else None, SqlType("nvarchar", 4000))
     values = {
@@ -196,7 +196,7 @@ def _caught(call: Call) -> Term:
 
 
 def _last_identity(call: Call) -> Term:
-    return value_term(call.surroundings.last_identity, SqlType("numeric", precision=38))
+    return value_term(call.context.last_identity, SqlType("numeric", precision=38))
 
 
 FUNCTIONS: Mapping[str, Function] = {
