@@ -13,9 +13,9 @@ bit                                               bool
 decimal numeric money smallmoney                  decimal.Decimal
 float real                                        float
 date                                              datetime.date
-time                                              datetime.time, or int: 100 ns steps of the day
+time                                              datetime.time, or int: 100 ns ticks of the day
 datetime smalldatetime datetime2                  naive datetime.datetime, or for datetime2 also
-                                                  int: 100 ns steps since 0001-01-01
+                                                  int: 100 ns ticks since 0001-01-01
 datetimeoffset                                    aware datetime.datetime
 char varchar text nchar nvarchar ntext xml        str (may hold lone surrogates in the n-types);
                                                   char and nchar arrive padded to their length

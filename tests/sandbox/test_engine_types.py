@@ -16,7 +16,7 @@ from tests.sandbox.engine_batches import PASSWORD, error, row, rows, types
 if TYPE_CHECKING:
     from sandbox.sql_server.results import EngineSession
 
-_STEPS = 639_029_198_451_234_567  # 2026-01-02T03:04:05.1234567
+_TICKS = 639_029_198_451_234_567  # 2026-01-02T03:04:05.1234567
 _MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678_000)
 _GUID = UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF")
 
@@ -42,7 +42,7 @@ _COLUMNS: dict[str, tuple[str, Any]] = {
     "smalldatetime": ("'2026-01-02 03:04:00'", datetime(2026, 1, 2, 3, 4)),
     "datetime": ("'2026-01-02T03:04:05.677'", datetime(2026, 1, 2, 3, 4, 5, 677_000)),
     "datetime2(3)": ("'2026-01-02T03:04:05.678'", _MOMENT),
-    "datetime2(7)": ("'2026-01-02T03:04:05.1234567'", _STEPS),
+    "datetime2(7)": ("'2026-01-02T03:04:05.1234567'", _TICKS),
     "datetime2(0)": ("'9999-12-31T23:59:59'", datetime(9999, 12, 31, 23, 59, 59)),
     "datetimeoffset(3)": (
         "'2026-01-02T03:04:05.678-03:30'",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server.data_types.time_types import STEPS_PER_SECOND, steps_of_instant
+from sandbox.sql_server.data_types.time_types import TICKS_PER_SECOND, ticks_of_datetime
 from sandbox.sql_server.results import Column, SqlError, SqlType
 from sandbox.sql_server.token_stream import tokens
 from sandbox.sql_server.token_stream.rows import column_metadata, return_value, row_encoder
@@ -44,7 +44,7 @@ _FULL = (
     datetime(2026, 1, 2, 3, 4, 5, 123457),
     datetime(2026, 1, 2, 3, 4, 5),
     date(2026, 1, 2),
-    (3 * 3600 + 4 * 60 + 5) * STEPS_PER_SECOND + 1234570,
+    (3 * 3600 + 4 * 60 + 5) * TICKS_PER_SECOND + 1234570,
     datetime(2026, 1, 2, 3, 4, 5, 123457, timezone(timedelta(hours=5, minutes=30))),
     *("ab        ", "cd", "Zoë😀", bytes([1, 2, 3, 4])),
     UUID("01473d9d-0cac-44e2-b2ad-09c593e342dc"),
@@ -130,11 +130,11 @@ def test_rounding_carries_into_the_next_unit(name: str, value: datetime, expecte
     assert encode([value]) == encode([expected])
 
 
-def test_instants_as_steps_keep_100_nanoseconds() -> None:
-    """A datetime2 given as steps keeps the digit that datetime has no room for."""
+def test_ticks_keep_100_nanoseconds() -> None:
+    """A datetime2 given as ticks keeps the digit that datetime has no room for."""
     encode = row_encoder([Column("t", SqlType("datetime2", scale=7))])
-    steps = steps_of_instant(datetime(2026, 1, 2))
-    assert encode([steps + 1]) != encode([steps])
+    ticks = ticks_of_datetime(datetime(2026, 1, 2))
+    assert encode([ticks + 1]) != encode([ticks])
 
 
 def test_too_long_value_is_an_error() -> None:

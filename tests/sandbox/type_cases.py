@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sandbox.sql_server.data_types.time_types import (
-    STEPS_PER_DAY,
-    STEPS_PER_SECOND,
-    steps_of_instant,
+    TICKS_PER_DAY,
+    TICKS_PER_SECOND,
+    ticks_of_datetime,
 )
 from sandbox.sql_server.results import Column, SqlType
 from tests.sandbox.fake_engine import FakeEngine, table
@@ -96,7 +96,7 @@ _TIMES = [
     *_same(SqlType("time", scale=0), noon=time(12), last=time(23, 59, 59)),
     *_same(SqlType("time", scale=3), milliseconds=time(1, 2, 3, 456000)),
     _case("100 ns", SqlType("time", scale=7), 123_4567, time(0, 0, 0, 123456)),
-    _case("last", SqlType("time", scale=7), STEPS_PER_DAY - 1, time(23, 59, 59, 999999)),
+    _case("last", SqlType("time", scale=7), TICKS_PER_DAY - 1, time(23, 59, 59, 999999)),
     *_same(
         SqlType("datetime"),
         min=datetime(1753, 1, 1),
@@ -112,7 +112,7 @@ _TIMES = [
     _case(
         "100 ns",
         SqlType("datetime2", scale=7),
-        steps_of_instant(datetime(2026, 1, 2)) + 3 * STEPS_PER_SECOND + 1_234_567,
+        ticks_of_datetime(datetime(2026, 1, 2)) + 3 * TICKS_PER_SECOND + 1_234_567,
         datetime(2026, 1, 2, 0, 0, 3, 123456),
     ),
     *_same(

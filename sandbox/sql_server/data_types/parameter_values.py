@@ -96,8 +96,8 @@ def _datetime(data: bytes) -> datetime:
     if len(data) == 4:
         days, minutes = struct.unpack("<HH", data)
         return _EPOCH + timedelta(days=days + DAYS_TO_1900, minutes=minutes)
-    days, ticks = struct.unpack("<iI", data)
-    milliseconds = (ticks * 10 + 1) // 3
+    days, increments = struct.unpack("<iI", data)
+    milliseconds = (increments * 10 + 1) // 3
     return _EPOCH + timedelta(days=days + DAYS_TO_1900, milliseconds=milliseconds)
 
 

@@ -1,6 +1,6 @@
 """Dates and times on the wire: [MS-TDS] 2.2.5.5.1.8 and 2.2.5.5.1.9.
 
-Inside, an instant is a number of 100 ns steps since 0001-01-01, SQL Server's finest resolution.
+Inside, an instant is a number of 100 ns ticks since 0001-01-01, SQL Server's finest resolution.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
     from sandbox.sql_server.results import SqlType
 
 DATEN, TIMEN, DATETIME2N, DATETIMEOFFSETN, DATETIMN = 0x28, 0x29, 0x2A, 0x2B, 0x6F
-STEPS_PER_SECOND = 10_000_000
-STEPS_PER_DAY = 86_400 * STEPS_PER_SECOND
+TICKS_PER_SECOND = 10_000_000
+TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
 DAYS_TO_1900 = date(1900, 1, 1).toordinal() - 1
-_STEPS_PER_MINUTE = 60 * STEPS_PER_SECOND
-_TICKS_PER_SECOND = 300
+_TICKS_PER_MINUTE = 60 * TICKS_PER_SECOND
+_INCREMENTS_PER_SECOND = 300
 _MAX_DAYS = date(9999, 12, 31).toordinal() - 1
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def steps_of_time(value: time | int) -> int:
-    """100 ns steps since midnight."""
+def ticks_of_time(value: time | int) -> int:
+    """100 ns ticks since midnight."""
     if isinstance(value, int):
         return value
     seconds = (value.hour * 60 + value.minute) * 60 + value.second
-    return seconds * STEPS_PER_SECOND + value.microsecond * 10
+    return seconds * TICKS_PER_SECOND + value.microsecond * 10
 
 
-def steps_of_instant(value: datetime | int) -> int:
-    """100 ns steps since 0001-01-01, by the wall clock of the value."""
+def ticks_of_datetime(value: datetime | int) -> int:
+    """100 ns ticks since 0001-01-01, by the wall clock of the value."""
     if isinstance(value, int):
         return value
     days = value.toordinal() - 1
-    return days * STEPS_PER_DAY + steps_of_time(value.time())
+    return days * TICKS_PER_DAY + ticks_of_time(value.time())
 
 
-def _rounded(steps: int, scale: int) -> int:
-    """Steps rounded to `scale` digits of a second, still in 100 ns."""
+def _rounded(ticks: int, scale: int) -> int:
+    """Ticks rounded to `scale` digits of a second, still in 100 ns."""
     unit: int = 10 ** (7 - scale)
-    return (steps + unit // 2) // unit * unit
+    return (ticks + unit // 2) // unit * unit
 
 
 def time_size(scale: int) -> int:
@@ -55,11 +55,11 @@ def time_size(scale: int) -> int:
     return 3 if scale <= 2 else 4 if scale <= 4 else 5
 
 
-def pack_time(steps: int, scale: int) -> bytes:
+def pack_time(ticks: int, scale: int) -> bytes:
     """A time of day in units of 10**-scale seconds; what rounds up to midnight stays before it."""
-    last = STEPS_PER_DAY - int(10 ** (7 - scale))
-    steps = min(_rounded(steps, scale), last)
-    return int(steps // 10 ** (7 - scale)).to_bytes(time_size(scale), "little")
+    last = TICKS_PER_DAY - int(10 ** (7 - scale))
+    ticks = min(_rounded(ticks, scale), last)
+    return int(ticks // 10 ** (7 - scale)).to_bytes(time_size(scale), "little")
 
 
 def pack_days(days: int) -> bytes:
@@ -76,29 +76,29 @@ def pack_date(value: date) -> bytes:
 
 def pack_datetime2(value: datetime | int, scale: int) -> bytes:
     """Time, then date; rounding may carry into the next day."""
-    days, steps = divmod(_rounded(steps_of_instant(value), scale), STEPS_PER_DAY)
-    return pack_time(steps, scale) + pack_days(days)
+    days, ticks = divmod(_rounded(ticks_of_datetime(value), scale), TICKS_PER_DAY)
+    return pack_time(ticks, scale) + pack_days(days)
 
 
 def pack_datetimeoffset(value: datetime, scale: int) -> bytes:
     """Time and date in UTC, then the offset in minutes."""
     offset = value.utcoffset() or timedelta()
-    utc = steps_of_instant(value) - offset // _MICROSECOND * 10
+    utc = ticks_of_datetime(value) - offset // _MICROSECOND * 10
     minutes = offset // timedelta(minutes=1)
     return pack_datetime2(utc, scale) + struct.pack("<h", minutes)
 
 
 def pack_datetime(value: datetime) -> bytes:
     """Days since 1900 and 1/300 s of the day, rounded to the nearest."""
-    days, steps = divmod(steps_of_instant(value), STEPS_PER_DAY)
-    ticks = (2 * steps * _TICKS_PER_SECOND + STEPS_PER_SECOND) // (2 * STEPS_PER_SECOND)
-    carry, ticks = divmod(ticks, 86_400 * _TICKS_PER_SECOND)
-    return struct.pack("<iI", days + carry - DAYS_TO_1900, ticks)
+    days, ticks = divmod(ticks_of_datetime(value), TICKS_PER_DAY)
+    increments = (2 * ticks * _INCREMENTS_PER_SECOND + TICKS_PER_SECOND) // (2 * TICKS_PER_SECOND)
+    carry, increments = divmod(increments, 86_400 * _INCREMENTS_PER_SECOND)
+    return struct.pack("<iI", days + carry - DAYS_TO_1900, increments)
 
 
 def _pack_smalldatetime(value: datetime) -> bytes:
-    days, steps = divmod(steps_of_instant(value), STEPS_PER_DAY)
-    carry, minutes = divmod((steps + _STEPS_PER_MINUTE // 2) // _STEPS_PER_MINUTE, 1440)
+    days, ticks = divmod(ticks_of_datetime(value), TICKS_PER_DAY)
+    carry, minutes = divmod((ticks + _TICKS_PER_MINUTE // 2) // _TICKS_PER_MINUTE, 1440)
     return struct.pack("<HH", days + carry - DAYS_TO_1900, minutes)
 
 
@@ -107,7 +107,7 @@ def _time(sql_type: SqlType, _: bool) -> WireType:
     return WireType(
         bytes([TIMEN, scale]),
         b"\x00",
-        byte_length(lambda value: pack_time(steps_of_time(value), scale), time_size(scale)),
+        byte_length(lambda value: pack_time(ticks_of_time(value), scale), time_size(scale)),
     )
 
 

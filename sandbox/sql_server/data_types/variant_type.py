@@ -45,7 +45,7 @@ def _instant(value: datetime) -> tuple[int, bytes, bytes]:
 
 
 def _time(value: time) -> tuple[int, bytes, bytes]:
-    data = time_types.pack_time(time_types.steps_of_time(value), _SCALE)
+    data = time_types.pack_time(time_types.ticks_of_time(value), _SCALE)
     return time_types.TIMEN, bytes([_SCALE]), data
 
 

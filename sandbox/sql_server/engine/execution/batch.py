@@ -18,8 +18,8 @@ from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import value_term
-from sandbox.sql_server.engine.values.sql_types import is_stored_in_steps
-from sandbox.sql_server.engine.values.typed_sql import Term, in_steps
+from sandbox.sql_server.engine.values.sql_types import is_stored_in_ticks
+from sandbox.sql_server.engine.values.typed_sql import Term, in_ticks
 from sandbox.sql_server.results import Result, SqlError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Batch:
         """The value of a term, as a constant of the type."""
         target = sql_type or term.type
         term = convert(term, target)
-        term = in_steps(term) if is_stored_in_steps(target) else term
+        term = in_ticks(term) if is_stored_in_ticks(target) else term
         (row,) = self.state.fetch(f"SELECT {term.sql}", [Field("", target)])
         value = hide_surrogates(row[0]) if isinstance(row[0], str) else row[0]
         return value_term(value, target)

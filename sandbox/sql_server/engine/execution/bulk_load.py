@@ -13,9 +13,9 @@ from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
-from sandbox.sql_server.engine.values.literals import moment_of_steps, steps_of, tag_variant
-from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_steps
-from sandbox.sql_server.engine.values.temporal_casts import round_steps
+from sandbox.sql_server.engine.values.literals import datetime_of_ticks, tag_variant, ticks_of
+from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_ticks
+from sandbox.sql_server.engine.values.temporal_casts import round_ticks
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.engine.writes.insert import next_value
 from sandbox.sql_server.results import SqlError
@@ -104,7 +104,7 @@ def _array(column: TableColumn, values: Sequence[Any]) -> pa.Array:
 
 
 def _arrow_type(sql_type: SqlType) -> pa.DataType:
-    if is_stored_in_steps(sql_type):
+    if is_stored_in_ticks(sql_type):
         return pa.int64()
     match family(sql_type):
         case "text" | "variant":
@@ -120,8 +120,8 @@ def _arrow_type(sql_type: SqlType) -> pa.DataType:
 
 def _converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
     """A function from the value of `results` to what Arrow takes; None if it takes it as it is."""
-    if is_stored_in_steps(sql_type):
-        return steps_of
+    if is_stored_in_ticks(sql_type):
+        return ticks_of
     if sql_type.name == "binary":
         return lambda value: value.ljust(sql_type.length or 0, b"\0")
     unit = Decimal(1).scaleb(-digits(sql_type)[1])
@@ -151,5 +151,5 @@ def _offset(value: datetime) -> dict[str, Any]:
 
 
 def _rounded(value: datetime | time | int, sql_type: SqlType) -> datetime | time:
-    moment = moment_of_steps(round_steps(steps_of(value), sql_type))
+    moment = datetime_of_ticks(round_ticks(ticks_of(value), sql_type))
     return moment.time() if family(sql_type) == "time" else moment

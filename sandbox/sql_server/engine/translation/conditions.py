@@ -49,7 +49,7 @@ def _value_of(query: Query) -> Term:
     """The only field of a subquery that stands as `_SUBQUERY`."""
     (field,) = query.fields[:1]
     name = quoted(query.output_names[0])
-    return Term(f"{quoted(_SUBQUERY)}.{name}", field.type, in_steps=field.in_steps)
+    return Term(f"{quoted(_SUBQUERY)}.{name}", field.type, in_ticks=field.in_ticks)
 
 
 def _and(translator: Translator, node: exp.Expr, scope: Scope) -> str:

@@ -187,7 +187,7 @@ def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
         raise SqlError(116, message)
     field = query.fields[0]
     sql = f"({query.sql})"
-    return Term(sql, field.type, in_steps=field.in_steps, is_json=field.is_json)
+    return Term(sql, field.type, in_ticks=field.in_ticks, is_json=field.is_json)
 
 
 def _collate(translator: Translator, node: exp.Expr, scope: Scope) -> Term:

@@ -73,7 +73,7 @@ def _add(members: _Members, item: Field, output: str) -> None:
     if last in members.entries:
         raise _conflict(item.name)
     sql = f"{quoted(_ROW)}.{quoted(output)}"
-    members.entries[last] = Term(sql, item.type, in_steps=item.in_steps, is_json=item.is_json)
+    members.entries[last] = Term(sql, item.type, in_ticks=item.in_ticks, is_json=item.is_json)
 
 
 def _conflict(name: str) -> SqlError:

@@ -21,7 +21,7 @@ class Field:
     name: str
     type: SqlType
     nullable: bool = True
-    in_steps: bool = False
+    in_ticks: bool = False
     is_identity: bool = False
     is_json: bool = False
     is_untyped_null: bool = False
@@ -89,7 +89,7 @@ class Source:
             f"{quoted(self.alias)}.{quoted(chosen.name)}",
             chosen.type,
             chosen.nullable,
-            in_steps=chosen.in_steps,
+            in_ticks=chosen.in_ticks,
             is_identity=chosen.is_identity,
         )
 

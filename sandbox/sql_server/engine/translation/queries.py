@@ -141,7 +141,7 @@ def _merged(left: Field, right: Field) -> Field:
         left,
         type=sql_type,
         nullable=left.nullable or right.nullable,
-        in_steps=left.in_steps and right.in_steps and sql_type == left.type == right.type,
+        in_ticks=left.in_ticks and right.in_ticks and sql_type == left.type == right.type,
         is_identity=False,
     )
 
@@ -149,12 +149,12 @@ def _merged(left: Field, right: Field) -> Field:
 def _as(query: Query, fields: Sequence[Field]) -> str:
     """The query with its fields in the types of these."""
     pairs = zip(query.fields, fields, strict=True)
-    if all(a.type == b.type and a.in_steps == b.in_steps for a, b in pairs):
+    if all(a.type == b.type and a.in_ticks == b.in_ticks for a, b in pairs):
         return query.sql
     columns = []
     for field, wanted, name in zip(query.fields, fields, query.output_names, strict=True):
-        term = Term(quoted(name), field.type, in_steps=field.in_steps)
-        term = term if wanted.in_steps else coerced(term, wanted.type)
+        term = Term(quoted(name), field.type, in_ticks=field.in_ticks)
+        term = term if wanted.in_ticks else coerced(term, wanted.type)
         columns.append(f"{term.sql} AS {quoted(name)}")
     return f"SELECT {', '.join(columns)} FROM ({query.sql})"
 

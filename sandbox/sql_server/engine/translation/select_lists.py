@@ -33,7 +33,7 @@ def _field(name: str, term: Term) -> Field:
         name,
         term.type,
         term.nullable,
-        in_steps=term.in_steps,
+        in_ticks=term.in_ticks,
         is_identity=term.is_identity,
         is_json=term.is_json,
         is_untyped_null=term.is_untyped_null,

@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.parsing.dialect import parse_text
 from sandbox.sql_server.engine.translation.name_scopes import Field, Query, Scope, Source, renamed
 from sandbox.sql_server.engine.translation.system_views import find_system_view
 from sandbox.sql_server.engine.values.operators import same_type
-from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_steps
+from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_ticks
 from sandbox.sql_server.engine.values.typed_sql import quoted
 from sandbox.sql_server.results import SqlError
 
@@ -168,8 +168,8 @@ def _stored(translator: Translator, name: ObjectName, alias: str, scope: Scope) 
 def table_fields(table: Table) -> Iterator[Field]:
     """A table's columns as fields."""
     for column in table.columns:
-        in_steps = is_stored_in_steps(column.type)
-        yield Field(column.name, column.type, column.nullable, in_steps, column.is_identity)
+        in_ticks = is_stored_in_ticks(column.type)
+        yield Field(column.name, column.type, column.nullable, in_ticks, column.is_identity)
 
 
 def view_query(translator: Translator, view: View) -> Query:

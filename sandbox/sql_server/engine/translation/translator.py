@@ -39,7 +39,7 @@ class Translator:
     rules: Rules
 
     def term(self, node: exp.Expr, scope: Scope | None = None) -> Term:
-        """A value, possibly in 100 ns steps.
+        """A value, possibly in 100 ns ticks.
 
         Raises:
             SqlError: a name is unknown, types do not fit, or it is not a value.

@@ -13,7 +13,7 @@ from sandbox.sql_server.engine.values.sql_types import (
     MAX_PRECISION,
     decimal_type,
     family,
-    is_stored_in_steps,
+    is_stored_in_ticks,
     storage_type,
     type_of_value,
 )
@@ -64,17 +64,17 @@ def value_term(value: Any, sql_type: SqlType | None = None) -> Term:
     if value is None and sql_type is None:
         return UNTYPED_NULL
     sql_type = sql_type or type_of_value(value)
-    in_steps = is_stored_in_steps(sql_type) and value is not None
-    sql = _literal(value, sql_type, in_steps=in_steps)
-    return Term(sql, sql_type, value is None, constant=value, in_steps=in_steps)
+    in_ticks = is_stored_in_ticks(sql_type) and value is not None
+    sql = _literal(value, sql_type, in_ticks=in_ticks)
+    return Term(sql, sql_type, value is None, constant=value, in_ticks=in_ticks)
 
 
-def _literal(value: Any, sql_type: SqlType, *, in_steps: bool) -> str:
+def _literal(value: Any, sql_type: SqlType, *, in_ticks: bool) -> str:
     storage = storage_type(sql_type)
     if value is None:
         return f"CAST(NULL AS {storage})"
-    if in_steps:
-        return f"CAST({steps_of(value)} AS BIGINT)"
+    if in_ticks:
+        return f"CAST({ticks_of(value)} AS BIGINT)"
     if sql_type.name == "timestamp":
         value = int.from_bytes(value, "big") if isinstance(value, bytes) else value
         return f"CAST({value} AS BIGINT)"
@@ -83,7 +83,7 @@ def _literal(value: Any, sql_type: SqlType, *, in_steps: bool) -> str:
     if family(sql_type) == "offset":
         return _offset_literal(value)
     if isinstance(value, int) and family(sql_type) in ("time", "instant"):
-        value = moment_of_steps(value)
+        value = datetime_of_ticks(value)
         value = value.time() if family(sql_type) == "time" else value
     if isinstance(value, str):
         return text_literal(value)
@@ -98,8 +98,8 @@ def _offset_literal(value: datetime) -> str:
     return f"{{'utc': TIMESTAMP '{utc}', 'zone': CAST({minutes} AS SMALLINT)}}"
 
 
-def steps_of(value: datetime | time | int) -> int:
-    """100 ns steps since midnight, or since 0001-01-01."""
+def ticks_of(value: datetime | time | int) -> int:
+    """100 ns ticks since midnight, or since 0001-01-01."""
     if isinstance(value, int):
         return value
     if isinstance(value, time):
@@ -107,13 +107,13 @@ def steps_of(value: datetime | time | int) -> int:
     return (value - _YEAR_ONE) // timedelta(microseconds=1) * 10
 
 
-def moment_of_steps(steps: int) -> datetime:
+def datetime_of_ticks(ticks: int) -> datetime:
     """The instant, cut to a microsecond."""
-    return _YEAR_ONE + timedelta(microseconds=steps // 10)
+    return _YEAR_ONE + timedelta(microseconds=ticks // 10)
 
 
 def read_moment(text: str) -> tuple[int, timedelta | None] | None:
-    """100 ns steps since 0001-01-01 by the wall clock, and the offset; None if it is no moment.
+    """100 ns ticks since 0001-01-01 by the wall clock, and the offset; None if it is no moment.
 
     A time alone is on 1900-01-01, a date alone at midnight, an empty text 1900-01-01.
     """
@@ -125,7 +125,7 @@ def read_moment(text: str) -> tuple[int, timedelta | None] | None:
     except ValueError:
         return None
     fraction = int((match["fraction"] or "0").ljust(7, "0"))
-    whole = steps_of(datetime.combine(day, clock)) + fraction
+    whole = ticks_of(datetime.combine(day, clock)) + fraction
     return whole, _offset(match["zone"])
 
 
@@ -184,6 +184,6 @@ def read_variant(stored: str) -> Any:
     return _READERS.get(name, str)(text)
 
 
-def with_offset(steps: int, offset: timedelta | None) -> datetime:
+def with_offset(ticks: int, offset: timedelta | None) -> datetime:
     """An aware datetime of a wall clock and an offset; UTC if there is none."""
-    return moment_of_steps(steps).replace(tzinfo=timezone(offset) if offset else UTC)
+    return datetime_of_ticks(ticks).replace(tzinfo=timezone(offset) if offset else UTC)

@@ -23,7 +23,7 @@ from sandbox.sql_server.engine.values.typed_sql import (
     NOT_CONSTANT,
     Term,
     failure,
-    in_steps,
+    in_ticks,
     native,
     quoted,
 )
@@ -239,8 +239,8 @@ def comparable(left: Term, right: Term) -> tuple[Term, Term]:
     left, right = _widened(left, target), _widened(right, target)
     if family(target) == "offset":
         return _utc(left), _utc(right)
-    if left.in_steps != right.in_steps:
-        return in_steps(left), in_steps(right)
+    if left.in_ticks != right.in_ticks:
+        return in_ticks(left), in_ticks(right)
     return left, right
 
 

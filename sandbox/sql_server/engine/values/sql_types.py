@@ -1,6 +1,6 @@
 """Facts about SQL Server's types: families, precedence, sizes, and how DuckDB stores each.
 
-Forms that differ from the obvious: datetime2(7) and time(7) columns hold 100 ns steps, a
+Forms that differ from the obvious: datetime2(7) and time(7) columns hold 100 ns ticks, a
 datetimeoffset is a struct of UTC instant and offset, a timestamp (rowversion) is a number,
 sql_variant is tagged text, char and nchar are kept without their padding.
 """
@@ -151,14 +151,14 @@ def storage_type(sql_type: SqlType) -> str:
     return _STORAGE.get(sql_type.name, "TIMESTAMP")
 
 
-def is_stored_in_steps(sql_type: SqlType) -> bool:
-    """A column of this type holds 100 ns steps: DuckDB's microseconds are too coarse."""
+def is_stored_in_ticks(sql_type: SqlType) -> bool:
+    """A column of this type holds 100 ns ticks: DuckDB's microseconds are too coarse."""
     return sql_type.name in ("time", "datetime2") and sql_type.scale == MAX_SCALE_OF_TIME
 
 
 def column_storage(sql_type: SqlType) -> str:
     """DuckDB's type of a table's column."""
-    if is_stored_in_steps(sql_type):
+    if is_stored_in_ticks(sql_type):
         return "BIGINT"
     storage = storage_type(sql_type)
     return f"{storage} COLLATE NOCASE" if family(sql_type) == "text" else storage

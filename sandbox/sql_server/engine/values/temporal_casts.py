@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.values.literals import (
-    moment_of_steps,
+    datetime_of_ticks,
     read_moment,
     value_term,
     with_offset,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YEAR_ONE_MICROS = 62_135_596_800_000_000
-_STEPS_PER_DAY = 864_000_000_000
+_TICKS_PER_DAY = 864_000_000_000
 _FIRST_DAY_OF_DATETIME, _LAST_DAY_OF_DATETIME = -53_690, 2_958_463  # 1753-01-01, 9999-12-31
 _NOT_A_MOMENT = SqlError(
     241, "Conversion failed when converting date and/or time from character string."
@@ -78,28 +78,28 @@ def _read(text: str, target: SqlType) -> Any:
     moment = read_moment(text)
     if moment is None:
         return None
-    steps = round_steps(moment[0], target)
+    ticks = round_ticks(moment[0], target)
     match family(target):
         case "date":
-            return moment_of_steps(moment[0]).date()
+            return datetime_of_ticks(moment[0]).date()
         case "time":
-            return steps % _STEPS_PER_DAY
+            return ticks % _TICKS_PER_DAY
         case "offset":
-            return with_offset(steps, moment[1])
-    return steps if target.name == "datetime2" else moment_of_steps(steps)
+            return with_offset(ticks, moment[1])
+    return ticks if target.name == "datetime2" else datetime_of_ticks(ticks)
 
 
-def round_steps(steps: int, sql_type: SqlType) -> int:
-    """100 ns steps rounded to what the type can hold."""
+def round_ticks(ticks: int, sql_type: SqlType) -> int:
+    """100 ns ticks rounded to what the type can hold."""
     if sql_type.name == "datetime":
-        ticks = (steps * 3 + 50_000) // 100_000
-        return (ticks * 10 + 1) // 3 * 10_000
+        increments = (ticks * 3 + 50_000) // 100_000
+        return (increments * 10 + 1) // 3 * 10_000
     unit: int = 600_000_000 if sql_type.name == "smalldatetime" else 10 ** (7 - scale_of(sql_type))
-    return (steps + unit // 2) // unit * unit
+    return (ticks + unit // 2) // unit * unit
 
 
 def _from_moment(term: Term, target: SqlType) -> Term:
-    if term.in_steps and target == term.type:
+    if term.in_ticks and target == term.type:
         return term
     if (term.family, family(target)) in (("date", "time"), ("time", "date")):
         clash = f"Operand type clash: {term.type.name} is incompatible with {target.name}"

@@ -63,7 +63,7 @@ def _fraction(term: Term, style: int, moment: str) -> str:
     digits = {"datetime": 3, "smalldatetime": 0}.get(term.type.name, term.type.scale)
     if digits == 0:
         return "''"
-    last = f"CAST({term.sql} % 10 AS VARCHAR)" if term.in_steps else "'0'"
+    last = f"CAST({term.sql} % 10 AS VARCHAR)" if term.in_ticks else "'0'"
     all_digits = f"(strftime({moment}, '%f') || {last})"
     written = f"('.' || left({all_digits}, {digits}))"
     if style not in _ISO_STYLES:

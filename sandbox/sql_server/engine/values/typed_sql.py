@@ -10,8 +10,8 @@ from sandbox.sql_server.engine.values.sql_types import INT, family, storage_type
 if TYPE_CHECKING:
     from sandbox.sql_server.results import SqlError, SqlType
 
-STEPS_AT_UNIX_EPOCH = 621_355_968_000_000_000
-"""100 ns steps from 0001-01-01 to 1970-01-01."""
+TICKS_AT_UNIX_EPOCH = 621_355_968_000_000_000
+"""100 ns ticks from 0001-01-01 to 1970-01-01."""
 
 ERROR_MARK = "\u241b"
 """Encloses the number of an error that a translated expression raises with `error()`."""
@@ -28,15 +28,15 @@ NOT_CONSTANT = _NotConstant()
 class Term:
     """An expression in DuckDB's SQL with its SQL Server type.
 
-    `constant` is its value where that is known; `in_steps` says that a time(7) or datetime2(7)
-    is a number of 100 ns steps; `is_json` that FOR JSON takes it unquoted.
+    `constant` is its value where that is known; `in_ticks` says that a time(7) or datetime2(7)
+    is a number of 100 ns ticks; `is_json` that FOR JSON takes it unquoted.
     """
 
     sql: str
     type: SqlType
     nullable: bool = True
     constant: Any = NOT_CONSTANT
-    in_steps: bool = False
+    in_ticks: bool = False
     is_json: bool = False
     is_identity: bool = False
     is_untyped_null: bool = False
@@ -81,21 +81,21 @@ def failing_term(problem: SqlError, sql_type: SqlType) -> Term:
 
 def native(term: Term) -> Term:
     """The same value in DuckDB's own type, to the microsecond."""
-    if not term.in_steps:
+    if not term.in_ticks:
         return term
     micros = f"({term.sql} // 10)"
     sql = (
         f"CAST(make_timestamp({micros}) AS TIME)"
         if term.family == "time"
-        else f"make_timestamp({micros} - {STEPS_AT_UNIX_EPOCH // 10})"
+        else f"make_timestamp({micros} - {TICKS_AT_UNIX_EPOCH // 10})"
     )
-    return replace(term, sql=sql, in_steps=False)
+    return replace(term, sql=sql, in_ticks=False)
 
 
-def in_steps(term: Term) -> Term:
-    """The same time or instant in 100 ns steps."""
-    if term.in_steps:
+def in_ticks(term: Term) -> Term:
+    """The same time or instant in 100 ns ticks."""
+    if term.in_ticks:
         return term
     since = "TIME '00:00:00'" if term.family == "time" else "TIMESTAMP '0001-01-01'"
     sql = f"(date_diff('microsecond', {since}, {term.sql}) * 10)"
-    return replace(term, sql=sql, in_steps=True)
+    return replace(term, sql=sql, in_ticks=True)

@@ -124,7 +124,7 @@ def _selected(
     names = [f"c{index}" for index in range(len(columns))]
     given = {
         column.name: Term(
-            f"{quoted(_ROWS)}.{quoted(name)}", f.type, in_steps=f.in_steps,
+            f"{quoted(_ROWS)}.{quoted(name)}", f.type, in_ticks=f.in_ticks,
             is_untyped_null=f.is_untyped_null,
         )
         for column, f, name in zip(columns, query.fields, names, strict=True)

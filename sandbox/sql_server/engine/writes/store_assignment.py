@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.translation.functions.text_functions import utf16_length
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.sql_types import is_stored_in_steps, is_unicode
-from sandbox.sql_server.engine.values.typed_sql import Term, failing_term, failure, in_steps
+from sandbox.sql_server.engine.values.sql_types import is_stored_in_ticks, is_unicode
+from sandbox.sql_server.engine.values.typed_sql import Term, failing_term, failure, in_ticks
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def stored(term: Term, column: TableColumn, table: Table, database: str) -> str:
     if sql_type.name in ("char", "varchar", "nchar", "nvarchar", "varbinary", "binary"):
         return _fitting(term, column, table, database)
     term = convert(term, sql_type)
-    return in_steps(term).sql if is_stored_in_steps(sql_type) else term.sql
+    return in_ticks(term).sql if is_stored_in_ticks(sql_type) else term.sql
 
 
 def _fitting(term: Term, column: TableColumn, table: Table, database: str) -> str:

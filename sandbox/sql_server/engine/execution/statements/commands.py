@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _USER_ERROR, _DEADLOCK = 50000, 1205
 _LEAST_THROWN = 50000
-_STEPS_PER_SECOND = 10_000_000
-_STEPS_PER_DAY = 86_400 * _STEPS_PER_SECOND
+_TICKS_PER_SECOND = 10_000_000
+_TICKS_PER_DAY = 86_400 * _TICKS_PER_SECOND
 _PLACEHOLDER = re.compile(r"%(?:[-+0 #]*)(?:\d+)?([sdiuxXo%])")
 
 
@@ -189,7 +189,7 @@ def _wait(batch: Batch, statement: Simple) -> Iterator[Result]:
     moment = read_moment(str(delay))
     if moment is None:
         raise SqlError(148, f"Incorrect time syntax in time string '{delay}' used with WAITFOR.")
-    if batch.state.cancelled.wait(moment[0] % _STEPS_PER_DAY / _STEPS_PER_SECOND):
+    if batch.state.cancelled.wait(moment[0] % _TICKS_PER_DAY / _TICKS_PER_SECOND):
         raise cancelled_error()
     yield RowCount()
 

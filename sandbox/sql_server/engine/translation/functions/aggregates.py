@@ -18,7 +18,7 @@ from sandbox.sql_server.engine.values.sql_types import (
     is_unicode,
     storage_type,
 )
-from sandbox.sql_server.engine.values.typed_sql import Term, in_steps
+from sandbox.sql_server.engine.values.typed_sql import Term, in_ticks
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _extreme(call: Call) -> Term:
     name = call.name.lower()
     key = sort_key(term)
     chosen = f"{name}({key})" if key == term.sql else f"arg_{name}({term.sql}, {key})"
-    return Term(f"{chosen}{call.over}", term.type, in_steps=term.in_steps)
+    return Term(f"{chosen}{call.over}", term.type, in_ticks=term.in_ticks)
 
 
 def _spread(call: Call) -> Term:
@@ -115,10 +115,10 @@ def _neighbour(call: Call) -> Term:
     value, *others = (call.raw(index) for index in range(len(call.nodes)))
     if len(others) == 2:
         others[1] = convert(others[1], value.type)
-        others[1] = in_steps(others[1]) if value.in_steps else others[1]
+        others[1] = in_ticks(others[1]) if value.in_ticks else others[1]
     arguments = ", ".join(term.sql for term in (value, *others))
     sql = f"{call.name.lower()}({arguments}){call.over}"
-    return Term(sql, value.type, in_steps=value.in_steps)
+    return Term(sql, value.type, in_ticks=value.in_ticks)
 
 
 def string_agg(translator: Translator, node: exp.Expr, scope: Scope) -> Term:

@@ -23,8 +23,8 @@ def _utc_now(call: Call) -> datetime:
 
 def _old_clock(call: Call) -> Term:
     """GETDATE and GETUTCDATE: datetime."""
-    steps = value_term(_utc_now(call), SqlType("datetime2", scale=6))
-    return convert(Term(steps.sql, steps.type, nullable=False), DATETIME)
+    now = value_term(_utc_now(call), SqlType("datetime2", scale=6))
+    return convert(Term(now.sql, now.type, nullable=False), DATETIME)
 
 
 def _clock(call: Call) -> Term:

@@ -42,7 +42,7 @@ class Call:
             raise SqlError(174, message, severity=15)
 
     def raw(self, index: int) -> Term:
-        """An argument, possibly in 100 ns steps."""
+        """An argument, possibly in 100 ns ticks."""
         return self.translator.term(self.nodes[index], self.scope)
 
     def term(self, index: int) -> Term:
