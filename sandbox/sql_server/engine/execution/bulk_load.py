@@ -151,5 +151,5 @@ def _offset(value: datetime) -> dict[str, Any]:
 
 
 def _rounded(value: datetime | time | int, sql_type: SqlType) -> datetime | time:
-    moment = datetime_of_ticks(round_ticks(ticks_of(value), sql_type))
-    return moment.time() if family(sql_type) == "time" else moment
+    instant = datetime_of_ticks(round_ticks(ticks_of(value), sql_type))
+    return instant.time() if family(sql_type) == "time" else instant

@@ -16,7 +16,7 @@ from sandbox.sql_server.engine.values import operators
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import number_term, value_term
 from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
-from sandbox.sql_server.engine.values.temporal_casts import local
+from sandbox.sql_server.engine.values.temporal_casts import wall_clock
 from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, Term
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -199,7 +199,7 @@ def _at_time_zone(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
     if str(zone.constant).upper() != "UTC":
         message = f"The time zone parameter '{zone.constant}' provided to AT TIME ZONE is invalid."
         raise SqlError(9820, message)
-    utc = f"{term.sql}.utc" if term.family == "offset" else local(term).sql
+    utc = f"{term.sql}.utc" if term.family == "offset" else wall_clock(term).sql
     sql = f"{{'utc': CAST({utc} AS TIMESTAMP), 'zone': CAST(0 AS SMALLINT)}}"
     return Term(sql, SqlType("datetimeoffset", scale=term.type.scale), term.nullable)
 
@@ -208,7 +208,7 @@ def _now(translator: Translator, _: exp.Expr, scope: Scope) -> Term:
     return FUNCTIONS["GETDATE"](Call("GETDATE", (), translator, scope))
 
 
-def _odbc_moment(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _odbc_literal(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
     """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server reads too."""
     return convert(translator.term(node.this, scope), DATETIME)
 
@@ -243,8 +243,8 @@ EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Ter
     exp.Collate: _collate,
     exp.AtTimeZone: _at_time_zone,
     exp.CurrentTimestamp: _now,
-    exp.Date: _odbc_moment,
-    exp.Timestamp: _odbc_moment,
+    exp.Date: _odbc_literal,
+    exp.Timestamp: _odbc_literal,
     exp.CurrentUser: _user,
     exp.SessionUser: _user,
 }

@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.translation.name_scopes import Field, Query
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.sql_types import MOMENTS, NVARCHAR_MAX, VARCHAR_MAX
-from sandbox.sql_server.engine.values.temporal_text import moment_text
+from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, TEMPORAL, VARCHAR_MAX
+from sandbox.sql_server.engine.values.temporal_text import temporal_text
 from sandbox.sql_server.engine.values.typed_sql import Term, native, quoted, text_literal
 from sandbox.sql_server.results import SqlError
 
@@ -111,8 +111,8 @@ def json_value(term: Term) -> str:
     """SQL for a value as JSON; NULL stays NULL."""
     if term.is_json:
         return term.sql
-    if term.family in MOMENTS:
-        return f"('\"' || {moment_text(term, 126)} || '\"')"
+    if term.family in TEMPORAL:
+        return f"('\"' || {temporal_text(term, 126)} || '\"')"
     term = native(term)
     match term.family:
         case "bit":

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.values.literals import value_term
 from sandbox.sql_server.engine.values.sql_types import (
-    MOMENTS,
     NUMBERS,
+    TEMPORAL,
     family,
     storage_type,
 )
-from sandbox.sql_server.engine.values.temporal_casts import to_moment
-from sandbox.sql_server.engine.values.temporal_text import moment_text
+from sandbox.sql_server.engine.values.temporal_casts import to_temporal
+from sandbox.sql_server.engine.values.temporal_text import temporal_text
 from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, Term, failure
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -37,8 +37,8 @@ def convert(
     if term.family == "variant" and target.name != "sql_variant":
         stored = _VALUE_OF_VARIANT.format(term.sql)
         term = replace(term, sql=stored, type=SqlType("nvarchar", None), constant=NOT_CONSTANT)
-    if family(target) in MOMENTS:
-        return to_moment(_text_of_binary(term), target, is_safe=is_safe)
+    if family(target) in TEMPORAL:
+        return to_temporal(_text_of_binary(term), target, is_safe=is_safe)
     if family(target) == "text":
         return _to_text(term, target, style)
     if term.type == target:
@@ -239,7 +239,7 @@ def _text_sql(term: Term, style: int) -> str:
             return _float_text(term.sql, style)
         case "decimal" if "money" in term.type.name and style != 2:
             return f"CAST(CAST({term.sql} AS DECIMAL(38, 2)) AS VARCHAR)"
-    return moment_text(term, style) if term.family in MOMENTS else f"CAST({term.sql} AS VARCHAR)"
+    return temporal_text(term, style) if term.family in TEMPORAL else f"CAST({term.sql} AS VARCHAR)"
 
 
 def _binary_text(term: Term, style: int) -> str:

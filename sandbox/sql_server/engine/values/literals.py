@@ -31,7 +31,7 @@ _MAX_INT = 2**31 - 1
 _MIDNIGHT = time()
 _YEAR_ONE = datetime(1, 1, 1)  # noqa: DTZ001 - datetime2 has no zone
 _1900 = date(1900, 1, 1)
-_MOMENT = re.compile(
+_DATETIME_TEXT = re.compile(
     r"""\s*(?:(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)|(?P<compact>\d{8}))?
     (?:(?:[T\s]\s*|\A)(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,7}))?)?
     \s*(?P<half>[AP]M)?)?
@@ -112,12 +112,12 @@ def datetime_of_ticks(ticks: int) -> datetime:
     return _YEAR_ONE + timedelta(microseconds=ticks // 10)
 
 
-def read_moment(text: str) -> tuple[int, timedelta | None] | None:
+def parse_datetime(text: str) -> tuple[int, timedelta | None] | None:
     """100 ns ticks since 0001-01-01 by the wall clock, and the offset; None if it is no moment.
 
     A time alone is on 1900-01-01, a date alone at midnight, an empty text 1900-01-01.
     """
-    match = _MOMENT.match(text)
+    match = _DATETIME_TEXT.match(text)
     if match is None or (match["zone"] and match["hour"] is None):
         return None
     try:

@@ -10,8 +10,8 @@ from sandbox.sql_server.engine.values.sql_types import (
     DATETIME,
     FLOAT,
     INT,
-    MOMENTS,
     NUMBERS,
+    TEMPORAL,
     common_type,
     decimal_type,
     digits,
@@ -29,7 +29,7 @@ from sandbox.sql_server.engine.values.typed_sql import (
 )
 from sandbox.sql_server.results import SqlError, SqlType
 
-_OLD_MOMENTS = ("datetime", "smalldatetime")
+_LEGACY_DATETIMES = ("datetime", "smalldatetime")
 _HUGE = 38
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 
@@ -66,8 +66,8 @@ def arithmetic(operator: str, left: Term, right: Term) -> Term:
         length = None if None in lengths else min(sum(lengths), 8000)  # type: ignore[arg-type]
         joined = f"({left.sql} || {right.sql})"
         return Term(joined, SqlType("varbinary", length), left.nullable or right.nullable)
-    if families & MOMENTS:
-        return _moment_arithmetic(operator, left, right)
+    if families & TEMPORAL:
+        return _datetime_arithmetic(operator, left, right)
     return _number_arithmetic(operator, left, right)
 
 
@@ -90,17 +90,17 @@ def joined_type(left: SqlType, right: SqlType) -> SqlType:
     return SqlType(name, min(left.length + right.length, limit))
 
 
-def _moment_arithmetic(operator: str, left: Term, right: Term) -> Term:
-    moment, other = (left, right) if left.family in MOMENTS else (right, left)
-    if moment.type.name not in _OLD_MOMENTS:
+def _datetime_arithmetic(operator: str, left: Term, right: Term) -> Term:
+    instant, other = (left, right) if left.family in TEMPORAL else (right, left)
+    if instant.type.name not in _LEGACY_DATETIMES:
         clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
         raise SqlError(206, clash)
-    if other.family in MOMENTS or other.family == "text":
+    if other.family in TEMPORAL or other.family == "text":
         other = convert(other, DATETIME)
         micros = f"(epoch_us({other.sql}) + 2208988800000000)"  # since 1900
     else:
         micros = f"CAST(round({convert(other, FLOAT).sql} * 86400000000) AS BIGINT)"
-    sql = f"({moment.sql} {operator} to_microseconds({micros}))"
+    sql = f"({instant.sql} {operator} to_microseconds({micros}))"
     return Term(sql, DATETIME, left.nullable or right.nullable)
 
 
@@ -247,9 +247,9 @@ def comparable(left: Term, right: Term) -> tuple[Term, Term]:
 def _check_clash(left: Term, right: Term) -> None:
     for term, other in ((left, right), (right, left)):
         if (
-            term.family in MOMENTS
+            term.family in TEMPORAL
             and other.family in NUMBERS
-            and term.type.name not in _OLD_MOMENTS
+            and term.type.name not in _LEGACY_DATETIMES
         ):
             clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
             raise SqlError(206, clash)

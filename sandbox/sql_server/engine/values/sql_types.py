@@ -55,7 +55,7 @@ FAMILIES: Mapping[str, str] = {
     for name in names.split()
 }
 NUMBERS = frozenset({"bit", "integer", "decimal", "float"})
-MOMENTS = frozenset({"date", "time", "instant", "offset"})
+TEMPORAL = frozenset({"date", "time", "instant", "offset"})
 """Families of dates and times."""
 
 _SYNONYMS = {

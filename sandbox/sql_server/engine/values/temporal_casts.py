@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.values.literals import (
     datetime_of_ticks,
-    read_moment,
+    parse_datetime,
     value_term,
     with_offset,
 )
-from sandbox.sql_server.engine.values.sql_types import MOMENTS, family
+from sandbox.sql_server.engine.values.sql_types import TEMPORAL, family
 from sandbox.sql_server.engine.values.typed_sql import (
     NOT_CONSTANT,
     Term,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _YEAR_ONE_MICROS = 62_135_596_800_000_000
 _TICKS_PER_DAY = 864_000_000_000
 _FIRST_DAY_OF_DATETIME, _LAST_DAY_OF_DATETIME = -53_690, 2_958_463  # 1753-01-01, 9999-12-31
-_NOT_A_MOMENT = SqlError(
+_NOT_A_DATETIME = SqlError(
     241, "Conversion failed when converting date and/or time from character string."
 )
 _TEXT_FORMATS = "['%Y%m%d', '%Y%m%d %H:%M:%S', '%Y%m%d %H:%M:%S.%f', '%Y%m%d %H:%M']"
@@ -39,7 +39,7 @@ def scale_of(sql_type: SqlType) -> int:
     return {"datetime": 3, "smalldatetime": 0, "date": 0}.get(sql_type.name, sql_type.scale)
 
 
-def local(term: Term) -> Term:
+def wall_clock(term: Term) -> Term:
     """A date or time without an offset, natively: a datetimeoffset's wall clock."""
     if term.family != "offset":
         return native(term)
@@ -47,12 +47,12 @@ def local(term: Term) -> Term:
     return replace(term, sql=sql, type=SqlType("datetime2", scale=min(term.type.scale, 6)))
 
 
-def to_moment(term: Term, target: SqlType, *, is_safe: bool = False) -> Term:
+def to_temporal(term: Term, target: SqlType, *, is_safe: bool = False) -> Term:
     """The term as a date, time, datetime2 and so on."""
     if term.family == "text":
         return _from_text(term, target, is_safe=is_safe)
-    if term.family in MOMENTS:
-        return _from_moment(term, target)
+    if term.family in TEMPORAL:
+        return _from_temporal(term, target)
     return _from_days(term, target)
 
 
@@ -60,32 +60,32 @@ def _from_text(term: Term, target: SqlType, *, is_safe: bool) -> Term:
     if isinstance(term.constant, str):
         value = _read(term.constant, target)
         if value is None and not is_safe:
-            return failing_term(_NOT_A_MOMENT, target)
+            return failing_term(_NOT_A_DATETIME, target)
         return replace(value_term(value, target), nullable=value is None)
     storage = {"date": "TIMESTAMP", "time": "TIME"}.get(family(target), "TIMESTAMP")
     tried = f"TRY_CAST({term.sql} AS {storage})"
     if storage == "TIMESTAMP":
         tried = f"coalesce({tried}, try_strptime({term.sql}, {_TEXT_FORMATS}))"
     if not is_safe:
-        failed = failure(_NOT_A_MOMENT.number, _NOT_A_MOMENT.message)
+        failed = failure(_NOT_A_DATETIME.number, _NOT_A_DATETIME.message)
         tried = f"coalesce({tried}, CASE WHEN {term.sql} IS NOT NULL THEN {failed} END)"
     source = SqlType("time" if storage == "TIME" else "datetime2", scale=6)
-    return _from_moment(replace(term, sql=tried, type=source, constant=NOT_CONSTANT), target)
+    return _from_temporal(replace(term, sql=tried, type=source, constant=NOT_CONSTANT), target)
 
 
 def _read(text: str, target: SqlType) -> Any:
     """A constant text as a value of this type, rounded to it; None if it cannot be."""
-    moment = read_moment(text)
-    if moment is None:
+    instant = parse_datetime(text)
+    if instant is None:
         return None
-    ticks = round_ticks(moment[0], target)
+    ticks = round_ticks(instant[0], target)
     match family(target):
         case "date":
-            return datetime_of_ticks(moment[0]).date()
+            return datetime_of_ticks(instant[0]).date()
         case "time":
             return ticks % _TICKS_PER_DAY
         case "offset":
-            return with_offset(ticks, moment[1])
+            return with_offset(ticks, instant[1])
     return ticks if target.name == "datetime2" else datetime_of_ticks(ticks)
 
 
@@ -98,7 +98,7 @@ def round_ticks(ticks: int, sql_type: SqlType) -> int:
     return (ticks + unit // 2) // unit * unit
 
 
-def _from_moment(term: Term, target: SqlType) -> Term:
+def _from_temporal(term: Term, target: SqlType) -> Term:
     if term.in_ticks and target == term.type:
         return term
     if (term.family, family(target)) in (("date", "time"), ("time", "date")):
@@ -106,7 +106,7 @@ def _from_moment(term: Term, target: SqlType) -> Term:
         raise SqlError(206, clash)
     if term.family == family(target) == "offset":
         return replace(term, type=target)
-    sql = _KINDS[family(target)](local(term), target)
+    sql = _KINDS[family(target)](wall_clock(term), target)
     return Term(sql, target, term.nullable)
 
 
@@ -169,9 +169,9 @@ def _from_days(term: Term, target: SqlType) -> Term:
     days = f"CAST({term.sql} AS DOUBLE)"
     bounds = f"{_FIRST_DAY_OF_DATETIME} AND {_LAST_DAY_OF_DATETIME}"
     micros = f"CAST(round({days} * 86400000000) AS BIGINT)"
-    moment = f"(TIMESTAMP '1900-01-01' + to_microseconds({micros}))"
+    instant = f"(TIMESTAMP '1900-01-01' + to_microseconds({micros}))"
     sql = (
         f"CASE WHEN {days} NOT BETWEEN {bounds} THEN {failure(8115, overflow.message)} "
-        f"ELSE {_rounded(moment, SqlType('datetime2', scale=7), target)} END"
+        f"ELSE {_rounded(instant, SqlType('datetime2', scale=7), target)} END"
     )
     return Term(sql, target, term.nullable)

@@ -29,7 +29,7 @@ _ISO_STYLES = (126, 127)
 _UNKNOWN_STYLE = 121
 
 
-def moment_text(term: Term, style: int) -> str:
+def temporal_text(term: Term, style: int) -> str:
     """SQL for a date or time as text; style 0 is the type's own form."""
     if term.family == "offset":
         return _offset_text(term, style)
@@ -38,14 +38,14 @@ def moment_text(term: Term, style: int) -> str:
         return _american(term.sql)
     if term.family == "date" and style in (0, 20, 21, 25, 120, 121, *_ISO_STYLES):
         return f"strftime({term.sql}, '{_DAY}')"
-    moment = native(term).sql
+    instant = native(term).sql
     if term.family == "time":
-        moment = f"(DATE '1900-01-01' + {moment})"
+        instant = f"(DATE '1900-01-01' + {instant})"
     if style in _FORMATS:
-        return f"strftime({moment}, '{_FORMATS[style]}')"
+        return f"strftime({instant}, '{_FORMATS[style]}')"
     form = _FORMATS_WITH_FRACTION.get(style, _FORMATS_WITH_FRACTION[_UNKNOWN_STYLE])
     form = _CLOCK if term.family == "time" else form
-    return f"(strftime({moment}, '{form}') || {_fraction(term, style, moment)})"
+    return f"(strftime({instant}, '{form}') || {_fraction(term, style, instant)})"
 
 
 def _american(sql: str) -> str:
@@ -58,13 +58,13 @@ def _american(sql: str) -> str:
     )
 
 
-def _fraction(term: Term, style: int, moment: str) -> str:
+def _fraction(term: Term, style: int, instant: str) -> str:
     """A point and the type's digits; ISO styles leave zeros out."""
     digits = {"datetime": 3, "smalldatetime": 0}.get(term.type.name, term.type.scale)
     if digits == 0:
         return "''"
     last = f"CAST({term.sql} % 10 AS VARCHAR)" if term.in_ticks else "'0'"
-    all_digits = f"(strftime({moment}, '%f') || {last})"
+    all_digits = f"(strftime({instant}, '%f') || {last})"
     written = f"('.' || left({all_digits}, {digits}))"
     if style not in _ISO_STYLES:
         return written
@@ -72,16 +72,16 @@ def _fraction(term: Term, style: int, moment: str) -> str:
 
 
 def _offset_text(term: Term, style: int) -> str:
-    local = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
+    wall_clock = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
     zone = f"abs({term.sql}.zone)"
     written = (
         f"(CASE WHEN {term.sql}.zone < 0 THEN '-' ELSE '+' END || "
         f"format('{{:02d}}:{{:02d}}', CAST({zone} // 60 AS INTEGER), CAST({zone} % 60 AS INTEGER)))"
     )
     if style in _FORMATS:
-        return f"strftime({local}, '{_FORMATS[style]}')"
-    digits = f"'.' || left(strftime({local}, '%f') || '0', {term.type.scale})"
+        return f"strftime({wall_clock}, '{_FORMATS[style]}')"
+    digits = f"'.' || left(strftime({wall_clock}, '%f') || '0', {term.type.scale})"
     fraction = digits if term.type.scale else "''"
     if style in _ISO_STYLES:
-        return f"(strftime({local}, '{_DAY}T{_CLOCK}') || {fraction} || {written})"
-    return f"(strftime({local}, '{_DAY} {_CLOCK}') || {fraction} || ' ' || {written})"
+        return f"(strftime({wall_clock}, '{_DAY}T{_CLOCK}') || {fraction} || {written})"
+    return f"(strftime({wall_clock}, '{_DAY} {_CLOCK}') || {fraction} || ' ' || {written})"

@@ -13,7 +13,7 @@ from sandbox.sql_server.engine.execution.row_reader import show_surrogates
 from sandbox.sql_server.engine.execution.session_state import cancelled_error
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
-from sandbox.sql_server.engine.values.literals import read_moment, value_term
+from sandbox.sql_server.engine.values.literals import parse_datetime, value_term
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
@@ -186,10 +186,10 @@ def _wait(batch: Batch, statement: Simple) -> Iterator[Result]:
     if len(statement.tokens) < 3 or word(statement.tokens[1]) != "DELAY":
         raise syntax_error(statement.tokens[-1].text)
     delay = batch.evaluate(statement.tokens[2:], NVARCHAR_MAX).constant
-    moment = read_moment(str(delay))
-    if moment is None:
+    parsed = parse_datetime(str(delay))
+    if parsed is None:
         raise SqlError(148, f"Incorrect time syntax in time string '{delay}' used with WAITFOR.")
-    if batch.state.cancelled.wait(moment[0] % _TICKS_PER_DAY / _TICKS_PER_SECOND):
+    if batch.state.cancelled.wait(parsed[0] % _TICKS_PER_DAY / _TICKS_PER_SECOND):
         raise cancelled_error()
     yield RowCount()
 

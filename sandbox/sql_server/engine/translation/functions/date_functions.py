@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.sql_types import BIGINT, DATE, DATETIME, INT, MOMENTS
-from sandbox.sql_server.engine.values.temporal_casts import local, to_moment
+from sandbox.sql_server.engine.values.sql_types import BIGINT, DATE, DATETIME, INT, TEMPORAL
+from sandbox.sql_server.engine.values.temporal_casts import to_temporal, wall_clock
 from sandbox.sql_server.engine.values.typed_sql import Term, failure, text_literal
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -39,35 +39,35 @@ def _part(call: Call, index: int = 0) -> str:
     return _PART_BY_WORD[word]
 
 
-def _moment(call: Call, index: int) -> Term:
+def _temporal(call: Call, index: int) -> Term:
     """An argument as a date or time without offset; text and numbers are read as such."""
     term = call.raw(index)
     if term.family == "text" or term.is_untyped_null:
         term = convert(term, _DATETIME2)
-    if term.family not in MOMENTS:
-        term = to_moment(term, DATETIME)
-    return local(term)
+    if term.family not in TEMPORAL:
+        term = to_temporal(term, DATETIME)
+    return wall_clock(term)
 
 
 def _added(call: Call) -> Term:
-    """DATEADD(part, number, moment): of the moment's type."""
+    """DATEADD(part, number, value): of the value's type."""
     call.check_count(3)
     part, count, original = _part(call), call.number(1), call.raw(2)
-    moment = _moment(call, 2)
+    value = _temporal(call, 2)
     # Text becomes datetime; dates and times keep their type.
-    target = original.type if original.family in MOMENTS else DATETIME
-    base = f"(DATE '1900-01-01' + {moment.sql})" if moment.family == "time" else moment.sql
+    target = original.type if original.family in TEMPORAL else DATETIME
+    base = f"(DATE '1900-01-01' + {value.sql})" if value.family == "time" else value.sql
     sql = f"({base} + {_interval(part, count.sql)})"
     sql = _within_calendar(sql, target.name)
     if original.family == "offset":
         sql = f"{{'utc': {sql} - to_minutes({original.sql}.zone), 'zone': {original.sql}.zone}}"
-        return Term(sql, target, moment.nullable or count.nullable)
+        return Term(sql, target, value.nullable or count.nullable)
     if target.name == "date":
         sql = f"CAST({sql} AS DATE)"
     elif target.name == "time":
         sql = f"CAST({sql} AS TIME)"
     sql_type = SqlType("datetime2", scale=7) if target.name == "datetime" else target
-    added = Term(sql, sql_type, moment.nullable or count.nullable)
+    added = Term(sql, sql_type, value.nullable or count.nullable)
     return convert(added, target) if target.name == "datetime" else added
 
 
@@ -96,11 +96,11 @@ def _difference(call: Call) -> Term:
     """DATEDIFF: how many boundaries of the part lie between; weeks begin on Sunday."""
     call.check_count(3)
     part = _part(call)
-    first, last = (convert(_moment(call, index), _WIDE) for index in (1, 2))
+    first, last = (convert(_temporal(call, index), _WIDE) for index in (1, 2))
     start, end = first.sql, last.sql
     match part:
         case "week":
-            days = [f"date_diff('day', DATE '0001-01-07', {moment})" for moment in (start, end)]
+            days = [f"date_diff('day', DATE '0001-01-07', {value})" for value in (start, end)]
             sql = f"(({days[1]} + 700) // 7 - ({days[0]} + 700) // 7)"
         case "dayofyear" | "weekday":
             sql = f"date_diff('day', {start}, {end})"
@@ -134,8 +134,8 @@ def _named_part(call: Call) -> Term:
 
 
 def _extract(call: Call, part: str, index: int) -> Term:
-    moment = _moment(call, index)
-    instant = f"(DATE '1900-01-01' + {moment.sql})" if moment.family == "time" else moment.sql
+    value = _temporal(call, index)
+    instant = f"(DATE '1900-01-01' + {value.sql})" if value.family == "time" else value.sql
     micros = f"(microsecond({instant}) % 1000000)"
     sql = {
         "weekday": f"(dayofweek({instant}) + 1)",
@@ -146,7 +146,7 @@ def _extract(call: Call, part: str, index: int) -> Term:
         "nanosecond": f"({micros} * 1000)",
         "tzoffset": f"{call.raw(index).sql}.zone",
     }.get(part, f"date_part('{part}', {instant})")
-    return Term(f"CAST({sql} AS INTEGER)", INT, moment.nullable)
+    return Term(f"CAST({sql} AS INTEGER)", INT, value.nullable)
 
 
 def _us_week(instant: str) -> str:
@@ -156,19 +156,19 @@ def _us_week(instant: str) -> str:
 
 def _date_name(call: Call) -> Term:
     call.check_count(2)
-    part, moment = _part(call), _moment(call, 1)
+    part, value = _part(call), _temporal(call, 1)
     if part in ("month", "weekday"):
-        sql = f"strftime({moment.sql}, '{'%B' if part == 'month' else '%A'}')"
+        sql = f"strftime({value.sql}, '{'%B' if part == 'month' else '%A'}')"
     else:
         sql = f"CAST({_extract(call, part, 1).sql} AS VARCHAR)"
-    return Term(sql, SqlType("nvarchar", 30), moment.nullable)
+    return Term(sql, SqlType("nvarchar", 30), value.nullable)
 
 
 def _end_of_month(call: Call) -> Term:
     call.check_count(1, 2)
-    moment = _moment(call, 0)
+    value = _temporal(call, 0)
     months = call.number(1).sql if len(call.nodes) > 1 else "0"
-    return Term(f"last_day({moment.sql} + to_months({months}))", DATE, moment.nullable)
+    return Term(f"last_day({value.sql} + to_months({months}))", DATE, value.nullable)
 
 
 def _date_from_parts(call: Call) -> Term:
@@ -190,8 +190,8 @@ def _datetime_from_parts(call: Call) -> Term:
 
 
 def _is_date(call: Call) -> Term:
-    moment = convert(call.term(0), _WIDE, is_safe=True)
-    return Term(f"CAST({moment.sql} IS NOT NULL AS INTEGER)", INT, nullable=False)
+    value = convert(call.term(0), _WIDE, is_safe=True)
+    return Term(f"CAST({value.sql} IS NOT NULL AS INTEGER)", INT, nullable=False)
 
 
 def _switch_offset(call: Call) -> Term:
@@ -204,7 +204,7 @@ def _switch_offset(call: Call) -> Term:
     if call.name == "SWITCHOFFSET":
         utc = f"{convert(term, sql_type).sql}.utc"
     else:
-        utc = f"({local(term).sql} - to_minutes({minutes}))"
+        utc = f"({wall_clock(term).sql} - to_minutes({minutes}))"
     return Term(f"{{'utc': {utc}, 'zone': CAST({minutes} AS SMALLINT)}}", sql_type, term.nullable)
 
 
@@ -226,9 +226,9 @@ def _format(call: Call) -> Term:
     """FORMAT of a date or time by a .NET form of the usual letters."""
     call.check_count(2, 3)
     form = _NET_FORM.sub(lambda m: _NET_FORMS[m[0]], str(call.term(1).constant))
-    moment = _moment(call, 0)
-    sql = f"strftime({moment.sql}, {text_literal(form)})"
-    return Term(sql, SqlType("nvarchar", 4000), moment.nullable)
+    value = _temporal(call, 0)
+    sql = f"strftime({value.sql}, {text_literal(form)})"
+    return Term(sql, SqlType("nvarchar", 4000), value.nullable)
 
 
 FUNCTIONS: Mapping[str, Function] = {
