@@ -11,7 +11,7 @@ from sandbox.sql_server.engine.execution.interpreter import execute_batch
 from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.execution.transactions import Transaction
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.instance import Instance
     from sandbox.sql_server.engine.catalog.permissions import Login
     from sandbox.sql_server.engine.catalog.schema_objects import Database
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
     from sandbox.sql_server.results import Column, Result
 
 
@@ -113,6 +113,6 @@ def _defect(error: Exception) -> SqlError:
     return SqlError(8630, message)
 
 
-def _parameter(value: Any) -> Term:
-    term = value_term(hide_surrogates(value) if isinstance(value, str) else value)
-    return replace(term, is_untyped_null=value is None)
+def _parameter(value: Any) -> TypedSql:
+    expr = literal(hide_surrogates(value) if isinstance(value, str) else value)
+    return replace(expr, is_untyped_null=value is None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
     from sandbox.sql_server.engine.catalog.permissions import Permissions
     from sandbox.sql_server.engine.catalog.schema_objects import Database
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 TEMPORARY_CATALOG = "temp.main"
 UNKNOWN_DATABASE = "Database '{}' does not exist. Make sure that the name is entered correctly."
@@ -50,7 +50,7 @@ class ExecutionContext:
     permissions: Permissions
     session_id: int
     now: datetime
-    variables: Mapping[str, Term]
+    variables: Mapping[str, TypedSql]
     counters: Mapping[str, int]
     databases: Mapping[str, Database]
     temporary: Objects
@@ -97,7 +97,7 @@ class ExecutionContext:
         assert database is not None  # noqa: S101 - the object was found in it
         self.permissions.check(permission, database.name, found.schema, found.name)
 
-    def variable(self, name: str) -> Term:
+    def variable(self, name: str) -> TypedSql:
         """A variable's value.
 
         Raises:

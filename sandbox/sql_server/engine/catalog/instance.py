@@ -12,7 +12,7 @@ import duckdb
 from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
 from sandbox.sql_server.engine.catalog.permissions import ADMINISTRATOR, Login, Permissions
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Database
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Instance:
             number = len(self.databases) + 1
             database = Database(name, f"db{number}", number)
             self.connection.execute(f"ATTACH ':memory:' AS {database.catalog}")
-            self.connection.execute(f"CREATE SCHEMA {database.catalog}.{quoted(SCHEMA)}")
+            self.connection.execute(f"CREATE SCHEMA {database.catalog}.{quote(SCHEMA)}")
             self.databases[name.lower()] = database
             return database
 

@@ -1,4 +1,4 @@
-"""What the databases contain, in SQL Server's terms: DuckDB cannot remember types and defaults."""
+"""What the databases contain, in SQL Server's exprs: DuckDB cannot remember types and defaults."""
 
 from __future__ import annotations
 

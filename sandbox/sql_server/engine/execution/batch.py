@@ -17,9 +17,9 @@ from sandbox.sql_server.engine.parsing.statements import Simple
 from sandbox.sql_server.engine.parsing.token_lists import cut_top
 from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import is_stored_in_ticks
-from sandbox.sql_server.engine.values.typed_sql import Term, in_ticks
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, in_ticks
 from sandbox.sql_server.results import Result, SqlError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.results import SqlType
 
-RunNested: TypeAlias = Callable[[SessionState, str, dict[str, Term], int], Iterator[Result]]
+RunNested: TypeAlias = Callable[[SessionState, str, dict[str, TypedSql], int], Iterator[Result]]
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Batch:
 
     state: SessionState
     sql: str
-    variables: dict[str, Term]
+    variables: dict[str, TypedSql]
     run_nested: RunNested
     try_depth: int = 0
     _trees: dict[int, exp.Expr] = field(default_factory=dict)
@@ -70,29 +70,29 @@ class Batch:
         """For the next statement."""
         return self.state.translator(self.variables)
 
-    def expression(self, tokens: Sequence[Token]) -> Term:
+    def expression(self, tokens: Sequence[Token]) -> TypedSql:
         """A translated value."""
-        return self.translator().term(parse_expression(tokens, self.sql))
+        return self.translator().expression(parse_expression(tokens, self.sql))
 
-    def evaluate(self, tokens: Sequence[Token], sql_type: SqlType | None = None) -> Term:
+    def evaluate(self, tokens: Sequence[Token], sql_type: SqlType | None = None) -> TypedSql:
         """The value of an expression, as a constant of the type."""
         return self.constant(self.expression(tokens), sql_type)
 
-    def constant(self, term: Term, sql_type: SqlType | None = None) -> Term:
-        """The value of a term, as a constant of the type."""
-        target = sql_type or term.type
-        term = convert(term, target)
-        term = in_ticks(term) if is_stored_in_ticks(target) else term
-        (row,) = self.state.fetch(f"SELECT {term.sql}", [Field("", target)])
+    def constant(self, expr: TypedSql, sql_type: SqlType | None = None) -> TypedSql:
+        """The value of a expr, as a constant of the type."""
+        target = sql_type or expr.type
+        expr = convert(expr, target)
+        expr = in_ticks(expr) if is_stored_in_ticks(target) else expr
+        (row,) = self.state.fetch(f"SELECT {expr.sql}", [Field("", target)])
         value = hide_surrogates(row[0]) if isinstance(row[0], str) else row[0]
-        return value_term(value, target)
+        return literal(value, target)
 
     def assign(self, name: str, value: Any, source: SqlType, target: SqlType) -> None:
         """Give a variable a value that came out of a query."""
         value = hide_surrogates(value) if isinstance(value, str) else value
-        self.variables[name] = self.constant(value_term(value, source), target)
+        self.variables[name] = self.constant(literal(value, source), target)
 
-    def nested(self, sql: str, variables: dict[str, Term]) -> Iterator[Result]:
+    def nested(self, sql: str, variables: dict[str, TypedSql]) -> Iterator[Result]:
         """The results of another batch within this one."""
         yield from self.run_nested(self.state, sql, variables, self.try_depth)
 

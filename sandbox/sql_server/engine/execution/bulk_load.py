@@ -16,7 +16,7 @@ from sandbox.sql_server.engine.translation.functions.system_functions import obj
 from sandbox.sql_server.engine.values.literals import datetime_of_ticks, tag_variant, ticks_of
 from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_ticks
 from sandbox.sql_server.engine.values.temporal_casts import round_ticks
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.insert import next_value
 from sandbox.sql_server.results import SqlError
 
@@ -81,10 +81,10 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Sequ
     names = [column.name for column in table.columns]
     cursor.register(_VIEW, pa.table(arrays, names=names))
     values = ", ".join(_value(column) for column in table.columns)
-    written = ", ".join(quoted(name) for name in names)
+    written = ", ".join(quote(name) for name in names)
     try:
         cursor.execute(
-            f"INSERT INTO {table.duckdb_name} ({written}) SELECT {values} FROM {quoted(_VIEW)}"
+            f"INSERT INTO {table.duckdb_name} ({written}) SELECT {values} FROM {quote(_VIEW)}"
         )
     finally:
         cursor.unregister(_VIEW)
@@ -92,8 +92,8 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Sequ
 
 def _value(column: TableColumn) -> str:
     if column.sequence is not None:
-        return f"coalesce({quoted(column.name)}, {next_value(column.sequence)})"
-    return quoted(column.name)
+        return f"coalesce({quote(column.name)}, {next_value(column.sequence)})"
+    return quote(column.name)
 
 
 def _array(column: TableColumn, values: Sequence[Any]) -> pa.Array:

@@ -15,7 +15,7 @@ from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import tokenize
 from sandbox.sql_server.engine.parsing.statements import simple_statements
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
     from sandbox.sql_server.engine.execution.session_state import SessionState
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
     from sandbox.sql_server.results import Column
 
 
@@ -48,14 +48,14 @@ def describe_first(state: SessionState, sql: str, declarations: str) -> Sequence
     return ()
 
 
-def declared_variables(declarations: str) -> dict[str, Term]:
+def declared_variables(declarations: str) -> dict[str, TypedSql]:
     """Variables without values, from a text such as `@p1 int, @p2 nvarchar(50)`."""
-    variables: dict[str, Term] = {}
+    variables: dict[str, TypedSql] = {}
     for part in split_at_commas(tokenize(declarations)):
         _declare(variables, part)
     return variables
 
 
-def _declare(variables: dict[str, Term], tokens: Sequence[Token]) -> None:
+def _declare(variables: dict[str, TypedSql], tokens: Sequence[Token]) -> None:
     name, sql_type, _ = read_declaration(tokens)
-    variables[name.lower()] = replace(value_term(None, sql_type), constant=NOT_CONSTANT)
+    variables[name.lower()] = replace(literal(None, sql_type), constant=NOT_CONSTANT)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.execution.session_state import SessionState
     from sandbox.sql_server.engine.parsing.statements import Statement
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
     from sandbox.sql_server.results import Result
 
 PARSED_KINDS = words("SELECT INSERT UPDATE DELETE MERGE WITH CREATE DROP ALTER TRUNCATE")
@@ -38,7 +38,7 @@ _IMPLICIT = words("SELECT INSERT UPDATE DELETE MERGE WITH")
 
 
 def execute_batch(
-    state: SessionState, sql: str, variables: dict[str, Term], try_depth: int = 0
+    state: SessionState, sql: str, variables: dict[str, TypedSql], try_depth: int = 0
 ) -> Iterator[Result]:
     """The results of a batch, in order, as they are consumed.
 

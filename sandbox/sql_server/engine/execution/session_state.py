@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.execution.transactions import Transaction
     from sandbox.sql_server.engine.translation.name_scopes import Field, Query
     from sandbox.sql_server.engine.translation.translator import Translator
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 _ROWS_AT_ONCE = 2048
 _CONSTANTS = {
@@ -70,7 +70,7 @@ class SessionState:
         self.database = database
 
     def translator(
-        self, variables: Mapping[str, Term], *, describes_only: bool = False
+        self, variables: Mapping[str, TypedSql], *, describes_only: bool = False
     ) -> Translator:
         """Translates one statement: it sees one moment, whatever asks for the time."""
         return new_translator(

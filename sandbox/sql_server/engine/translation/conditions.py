@@ -9,7 +9,7 @@ from sqlglot import exp
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.operators import comparable, compare
 from sandbox.sql_server.engine.values.sql_types import VARCHAR_MAX
-from sandbox.sql_server.engine.values.typed_sql import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def _comparison(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     operator = _COMPARISONS[type(node)]
     if isinstance(node.expression, _QUANTIFIERS):
         return _quantified(translator, node, scope)
-    left, right = translator.term(node.this, scope), translator.term(node.expression, scope)
+    left, right = (
+        translator.expression(node.this, scope),
+        translator.expression(node.expression, scope),
+    )
     return compare(operator, left, right)
 
 
@@ -36,8 +39,8 @@ def _quantified(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     """`x = ANY (query)` and `x < ALL (query)`."""
     operator = _COMPARISONS[type(node)]
     query = translator.query(node.expression.this, scope)
-    left, right = comparable(translator.term(node.this, scope), _value_of(query))
-    inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quoted(_SUBQUERY)}"
+    left, right = comparable(translator.expression(node.this, scope), _value_of(query))
+    inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quote(_SUBQUERY)}"
     quantifier = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
     return f"({left.sql} {operator} {quantifier} ({inner}))"
 
@@ -45,11 +48,11 @@ def _quantified(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 _SUBQUERY = "?q"
 
 
-def _value_of(query: Query) -> Term:
+def _value_of(query: Query) -> TypedSql:
     """The only field of a subquery that stands as `_SUBQUERY`."""
     (field,) = query.fields[:1]
-    name = quoted(query.output_names[0])
-    return Term(f"{quoted(_SUBQUERY)}.{name}", field.type, in_ticks=field.in_ticks)
+    name = quote(query.output_names[0])
+    return TypedSql(f"{quote(_SUBQUERY)}.{name}", field.type, in_ticks=field.in_ticks)
 
 
 def _and(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -71,25 +74,25 @@ def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> str
 
 
 def _is_null(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    return f"({translator.term(node.this, scope).sql} IS NULL)"
+    return f"({translator.expression(node.this, scope).sql} IS NULL)"
 
 
 def _between(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    value = translator.term(node.this, scope)
-    low, high = (translator.term(node.args[name], scope) for name in ("low", "high"))
+    value = translator.expression(node.this, scope)
+    low, high = (translator.expression(node.args[name], scope) for name in ("low", "high"))
     return f"({compare('>=', value, low)} AND {compare('<=', value, high)})"
 
 
 def _in(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    value = translator.term(node.this, scope)
+    value = translator.expression(node.this, scope)
     if node.args.get("query") is None:
         if not node.expressions:
             raise SqlError(102, "Incorrect syntax near ')'.", severity=15)
-        options = [translator.term(option, scope) for option in node.expressions]
+        options = [translator.expression(option, scope) for option in node.expressions]
         return f"({' OR '.join(compare('=', value, option) for option in options)})"
     query = translator.query(node.args["query"], scope)
     left, right = comparable(value, _value_of(query))
-    inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quoted(_SUBQUERY)}"
+    inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quote(_SUBQUERY)}"
     return f"({left.sql} IN ({inner}))"
 
 
@@ -104,7 +107,7 @@ def _like(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 def _escaped_like(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     if not isinstance(node.this, exp.Like):
         return translator.condition(node.this, scope)
-    return _matches(translator, node.this, scope, translator.term(node.expression, scope).sql)
+    return _matches(translator, node.this, scope, translator.expression(node.expression, scope).sql)
 
 
 def _matches(translator: Translator, node: exp.Expr, scope: Scope, escape: str) -> str:
@@ -120,7 +123,7 @@ def _matches(translator: Translator, node: exp.Expr, scope: Scope, escape: str) 
     return f"({text.sql} ILIKE {pattern.sql} ESCAPE {escape})"
 
 
-def _matches_sets(text: Term, pattern: str) -> str:
+def _matches_sets(text: TypedSql, pattern: str) -> str:
     """LIKE with [a-z] sets, as a regular expression."""
     expression = ""
     is_in_set = False

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.translation.functions.aggregates import string_agg
-from sandbox.sql_server.engine.translation.functions.function_call import Call
+from sandbox.sql_server.engine.translation.functions.function_call import FunctionCall
 from sandbox.sql_server.engine.translation.functions.registry import FUNCTIONS
 from sandbox.sql_server.engine.translation.functions.system_functions import global_variable
 from sandbox.sql_server.engine.translation.windows import window_text
 from sandbox.sql_server.engine.values import operators
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.literals import number_term, value_term
+from sandbox.sql_server.engine.values.literals import literal, number_literal
 from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
 from sandbox.sql_server.engine.values.temporal_casts import wall_clock
-from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, Term
+from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, TypedSql
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
@@ -41,77 +41,77 @@ _BITWISE: Mapping[type[exp.Expr], str] = {
 }
 
 
-def _literal(_: Translator, node: exp.Expr, __: Scope) -> Term:
+def _literal(_: Translator, node: exp.Expr, __: Scope) -> TypedSql:
     if not node.args["is_string"]:
-        return number_term(node.name)
+        return number_literal(node.name)
     return _text_term(node.name, "varchar")
 
 
-def _national(_: Translator, node: exp.Expr, __: Scope) -> Term:
+def _national(_: Translator, node: exp.Expr, __: Scope) -> TypedSql:
     return _text_term(node.name, "nvarchar")
 
 
-def _text_term(text: str, name: str) -> Term:
+def _text_term(text: str, name: str) -> TypedSql:
     units = len(text.encode("utf-16-le")) // 2 if name == "nvarchar" else len(text)
     limit = 4000 if name == "nvarchar" else 8000
-    return value_term(text, SqlType(name, max(units, 1) if units <= limit else None))
+    return literal(text, SqlType(name, max(units, 1) if units <= limit else None))
 
 
-def _binary(_: Translator, node: exp.Expr, __: Scope) -> Term:
+def _binary(_: Translator, node: exp.Expr, __: Scope) -> TypedSql:
     digits = node.name
     data = bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
-    return value_term(data, SqlType("varbinary", max(len(data), 1)))
+    return literal(data, SqlType("varbinary", max(len(data), 1)))
 
 
-def _null(_: Translator, __: exp.Expr, ___: Scope) -> Term:
+def _null(_: Translator, __: exp.Expr, ___: Scope) -> TypedSql:
     return UNTYPED_NULL
 
 
-def _column(_: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _column(_: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     qualifier = node.args["table"].name if node.args.get("table") else ""
     if node.name.lower() == "0x" and not qualifier:  # no bytes at all
-        return value_term(b"", SqlType("varbinary", 1))
+        return literal(b"", SqlType("varbinary", 1))
     return scope.column(node.name, qualifier)
 
 
-def _boolean(_: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _boolean(_: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     """TRUE and FALSE are names like any other."""
     return scope.column("true" if node.this else "false")
 
 
-def _parameter(translator: Translator, node: exp.Expr, _: Scope) -> Term:
+def _parameter(translator: Translator, node: exp.Expr, _: Scope) -> TypedSql:
     inner = node.this
     if isinstance(inner, exp.Parameter):
         return global_variable(inner.name, translator.context)
     return translator.context.variable(f"@{inner.name}")
 
 
-def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    return replace(translator.term(node.this, scope), is_identity=False)
+def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    return replace(translator.expression(node.this, scope), is_identity=False)
 
 
-def _negative(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    return operators.negative(translator.term(node.this, scope))
+def _negative(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    return operators.negative(translator.expression(node.this, scope))
 
 
-def _arithmetic(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _arithmetic(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     left, right = (translator.native(part, scope) for part in (node.this, node.expression))
     return operators.arithmetic(_ARITHMETIC[type(node)], left, right)
 
 
-def _bitwise(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _bitwise(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     parts = [translator.native(part, scope) for part in (node.this, node.expression)]
     left, right = operators.same_type(parts)
     sql = _BITWISE[type(node)].format(left.sql, right.sql)
-    return Term(sql, left.type, left.nullable or right.nullable)
+    return TypedSql(sql, left.type, left.nullable or right.nullable)
 
 
-def _bitwise_not(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    term = translator.native(node.this, scope)
-    return Term(f"(~{term.sql})", term.type, term.nullable)
+def _bitwise_not(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    expr = translator.native(node.this, scope)
+    return TypedSql(f"(~{expr.sql})", expr.type, expr.nullable)
 
 
-def _case(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _case(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     subject, branches = node.args.get("this"), node.args["ifs"]
     conditions = [
         translator.condition(exp.EQ(this=subject, expression=b.this) if subject else b.this, scope)
@@ -129,7 +129,7 @@ def _case(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
         for condition, value in zip(conditions, values, strict=True)
     )
     nullable = any(value.nullable for value in (*values, last))
-    return Term(f"CASE{arms} ELSE {last.sql} END", last.type, nullable)
+    return TypedSql(f"CASE{arms} ELSE {last.sql} END", last.type, nullable)
 
 
 def type_of_node(node: exp.Expr, default_length: int = _CAST_LENGTH) -> SqlType:
@@ -137,47 +137,47 @@ def type_of_node(node: exp.Expr, default_length: int = _CAST_LENGTH) -> SqlType:
     return declared_type(node.args["kind"], [e.name for e in node.expressions], default_length)
 
 
-def _cast(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    term = translator.term(node.this, scope)
-    return convert(term, type_of_node(node.args["to"]), is_safe=isinstance(node, exp.TryCast))
+def _cast(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    expr = translator.expression(node.this, scope)
+    return convert(expr, type_of_node(node.args["to"]), is_safe=isinstance(node, exp.TryCast))
 
 
-def _convert(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _convert(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     style = node.args.get("style")
-    number = translator.term(style, scope).constant if style else None
+    number = translator.expression(style, scope).constant if style else None
     return convert(
-        translator.term(node.expression, scope),
+        translator.expression(node.expression, scope),
         type_of_node(node.this),
         style=number if isinstance(number, int) else None,
         is_safe=bool(node.args.get("safe")),
     )
 
 
-def _call(translator: Translator, node: exp.Expr, scope: Scope, over: str = "") -> Term:
+def _call(translator: Translator, node: exp.Expr, scope: Scope, over: str = "") -> TypedSql:
     name = node.name.upper()
     function = FUNCTIONS.get(name)
     if function is None:
         message = f"'{node.name}' is not a recognized built-in function name."
         raise SqlError(195, message, severity=15)
-    return function(Call(name, node.expressions, translator, scope, over))
+    return function(FunctionCall(name, node.expressions, translator, scope, over))
 
 
-def _window(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _window(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     if not isinstance(node.this, exp.Anonymous):
         raise SqlError(102, "Incorrect syntax near 'OVER'.", severity=15)
     return _call(translator, node.this, scope, window_text(translator, node, scope))
 
 
-def _text_aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _text_aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     return string_agg(translator, node, scope)
 
 
-def _trim(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _trim(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     nodes = [node.this, *([node.expression] if node.args.get("expression") else [])]
-    return FUNCTIONS["TRIM"](Call("TRIM", nodes, translator, scope))
+    return FUNCTIONS["TRIM"](FunctionCall("TRIM", nodes, translator, scope))
 
 
-def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     query = translator.query(node, scope)
     if len(query.fields) != 1:
         message = (
@@ -187,37 +187,40 @@ def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
         raise SqlError(116, message)
     field = query.fields[0]
     sql = f"({query.sql})"
-    return Term(sql, field.type, in_ticks=field.in_ticks, is_json=field.is_json)
+    return TypedSql(sql, field.type, in_ticks=field.in_ticks, is_json=field.is_json)
 
 
-def _collate(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    return replace(translator.term(node.this, scope), is_identity=False)
+def _collate(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    return replace(translator.expression(node.this, scope), is_identity=False)
 
 
-def _at_time_zone(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
-    term, zone = translator.term(node.this, scope), translator.term(node.args["zone"], scope)
+def _at_time_zone(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
+    expr, zone = (
+        translator.expression(node.this, scope),
+        translator.expression(node.args["zone"], scope),
+    )
     if str(zone.constant).upper() != "UTC":
         message = f"The time zone parameter '{zone.constant}' provided to AT TIME ZONE is invalid."
         raise SqlError(9820, message)
-    utc = f"{term.sql}.utc" if term.family == "offset" else wall_clock(term).sql
+    utc = f"{expr.sql}.utc" if expr.family == "offset" else wall_clock(expr).sql
     sql = f"{{'utc': CAST({utc} AS TIMESTAMP), 'zone': CAST(0 AS SMALLINT)}}"
-    return Term(sql, SqlType("datetimeoffset", scale=term.type.scale), term.nullable)
+    return TypedSql(sql, SqlType("datetimeoffset", scale=expr.type.scale), expr.nullable)
 
 
-def _now(translator: Translator, _: exp.Expr, scope: Scope) -> Term:
-    return FUNCTIONS["GETDATE"](Call("GETDATE", (), translator, scope))
+def _now(translator: Translator, _: exp.Expr, scope: Scope) -> TypedSql:
+    return FUNCTIONS["GETDATE"](FunctionCall("GETDATE", (), translator, scope))
 
 
-def _odbc_literal(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _odbc_literal(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server reads too."""
-    return convert(translator.term(node.this, scope), DATETIME)
+    return convert(translator.expression(node.this, scope), DATETIME)
 
 
-def _user(translator: Translator, _: exp.Expr, __: Scope) -> Term:
-    return value_term(translator.context.permissions.user_name, SYSNAME)
+def _user(translator: Translator, _: exp.Expr, __: Scope) -> TypedSql:
+    return literal(translator.context.permissions.user_name, SYSNAME)
 
 
-EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Term]] = {
+EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], TypedSql]] = {
     exp.Literal: _literal,
     exp.National: _national,
     exp.HexString: _binary,

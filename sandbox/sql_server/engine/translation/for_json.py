@@ -10,7 +10,12 @@ from sandbox.sql_server.engine.translation.name_scopes import Field, Query
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, TEMPORAL, VARCHAR_MAX
 from sandbox.sql_server.engine.values.temporal_text import temporal_text
-from sandbox.sql_server.engine.values.typed_sql import Term, native, quoted, text_literal
+from sandbox.sql_server.engine.values.typed_sql import (
+    TypedSql,
+    native,
+    quote,
+    string_literal,
+)
 from sandbox.sql_server.results import SqlError
 
 JSON_COLUMN = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B"
@@ -21,7 +26,7 @@ _ROW = "?json"
 class _Members:
     """An object in the making: its members in order, some of them objects."""
 
-    entries: dict[str, Term | _Members] = field(default_factory=dict)
+    entries: dict[str, TypedSql | _Members] = field(default_factory=dict)
 
 
 def json_query(query: Query, clause: exp.Expr) -> Query:
@@ -38,13 +43,13 @@ def json_query(query: Query, clause: exp.Expr) -> Query:
     for index, item in enumerate(query.fields):
         _add(members, item, query.output_names[index])
     text = _object(members, keep_nulls="INCLUDE_NULL_VALUES" in options)
-    rows = f'(SELECT row_number() OVER () AS "?n", * FROM ({query.sql})) AS {quoted(_ROW)}'
-    joined = f"string_agg({text}, ',' ORDER BY {quoted(_ROW)}.\"?n\")"
+    rows = f'(SELECT row_number() OVER () AS "?n", * FROM ({query.sql})) AS {quote(_ROW)}'
+    joined = f"string_agg({text}, ',' ORDER BY {quote(_ROW)}.\"?n\")"
     if "WITHOUT_ARRAY_WRAPPER" not in options:
         joined = f"('[' || {joined} || ']')"
     if "ROOT" in options:
         joined = f"('{{' || {_name(options['ROOT'])} || {joined} || '}}')"
-    sql = f"SELECT {joined} AS {quoted(JSON_COLUMN)} FROM {rows}"
+    sql = f"SELECT {joined} AS {quote(JSON_COLUMN)} FROM {rows}"
     is_json = "WITHOUT_ARRAY_WRAPPER" not in options
     return Query(sql, (Field(JSON_COLUMN, NVARCHAR_MAX, is_json=is_json),))
 
@@ -72,8 +77,8 @@ def _add(members: _Members, item: Field, output: str) -> None:
         members = inner
     if last in members.entries:
         raise _conflict(item.name)
-    sql = f"{quoted(_ROW)}.{quoted(output)}"
-    members.entries[last] = Term(sql, item.type, in_ticks=item.in_ticks, is_json=item.is_json)
+    sql = f"{quote(_ROW)}.{quote(output)}"
+    members.entries[last] = TypedSql(sql, item.type, in_ticks=item.in_ticks, is_json=item.is_json)
 
 
 def _conflict(name: str) -> SqlError:
@@ -99,7 +104,7 @@ def _object(members: _Members, *, keep_nulls: bool) -> str:
 
 
 def _name(name: str) -> str:
-    return f"{_escaped(text_literal(name))} || ':'"
+    return f"{_escaped(string_literal(name))} || ':'"
 
 
 def _escaped(sql: str) -> str:
@@ -107,24 +112,24 @@ def _escaped(sql: str) -> str:
     return f"replace(CAST(to_json(CAST({sql} AS VARCHAR)) AS VARCHAR), '/', '\\/')"
 
 
-def json_value(term: Term) -> str:
+def json_value(expr: TypedSql) -> str:
     """SQL for a value as JSON; NULL stays NULL."""
-    if term.is_json:
-        return term.sql
-    if term.family in TEMPORAL:
-        return f"('\"' || {temporal_text(term, 126)} || '\"')"
-    term = native(term)
-    match term.family:
+    if expr.is_json:
+        return expr.sql
+    if expr.family in TEMPORAL:
+        return f"('\"' || {temporal_text(expr, 126)} || '\"')"
+    expr = native(expr)
+    match expr.family:
         case "bit":
-            return f"CAST({term.sql} AS VARCHAR)"
+            return f"CAST({expr.sql} AS VARCHAR)"
         case "integer":
-            return f"CAST({term.sql} AS VARCHAR)"
+            return f"CAST({expr.sql} AS VARCHAR)"
         case "decimal":
-            return convert(term, VARCHAR_MAX, style=2).sql
+            return convert(expr, VARCHAR_MAX, style=2).sql
         case "float":
-            digits = 15 if term.type.name == "float" else 7
-            written = f"printf('%.{digits}e', CAST({term.sql} AS DOUBLE))"
+            digits = 15 if expr.type.name == "float" else 7
+            written = f"printf('%.{digits}e', CAST({expr.sql} AS DOUBLE))"
             return f"regexp_replace({written}, 'e([+-])(\\d\\d)$', 'e\\10\\2')"
         case "binary":
-            return f"('\"' || base64({term.sql}) || '\"')"
-    return _escaped(convert(term, VARCHAR_MAX).sql)
+            return f"('\"' || base64({expr.sql}) || '\"')"
+    return _escaped(convert(expr, VARCHAR_MAX).sql)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.values.typed_sql import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ class Source:
     alias: str
     fields: tuple[Field, ...]
 
-    def terms(self, name: str) -> Iterator[Term]:
+    def columns(self, name: str) -> Iterator[TypedSql]:
         """The fields of this name, in any case."""
         wanted = name.lower()
-        return (self.term(f) for f in self.fields if f.name.lower() == wanted)
+        return (self.column(f) for f in self.fields if f.name.lower() == wanted)
 
     def loosened(self) -> Source:
         """The source as an outer join makes it: every column may be NULL."""
         return Source(self.alias, tuple(replace(f, nullable=True) for f in self.fields))
 
-    def term(self, chosen: Field) -> Term:
+    def column(self, chosen: Field) -> TypedSql:
         """One of its fields as an expression."""
-        return Term(
-            f"{quoted(self.alias)}.{quoted(chosen.name)}",
+        return TypedSql(
+            f"{quote(self.alias)}.{quote(chosen.name)}",
             chosen.type,
             chosen.nullable,
             in_ticks=chosen.in_ticks,
@@ -115,7 +115,7 @@ class Scope:
         """What a derived table sees: the CTEs, but none of the tables beside it."""
         return Scope(self.parent, ctes=self.ctes)
 
-    def column(self, name: str, qualifier: str = "") -> Term:
+    def column(self, name: str, qualifier: str = "") -> TypedSql:
         """The column of this name.
 
         Raises:
@@ -126,7 +126,7 @@ class Scope:
         while scope is not None:
             sources = scope.matching(qualifier)
             is_qualifier_known |= bool(sources)
-            found = [term for source in sources for term in source.terms(name)]
+            found = [expr for source in sources for expr in source.columns(name)]
             if len(found) > 1:
                 raise SqlError(209, f"Ambiguous column name '{name}'.")
             if found:

@@ -23,7 +23,7 @@ from sandbox.sql_server.engine.translation.select_lists import (
 from sandbox.sql_server.engine.translation.sources import from_text
 from sandbox.sql_server.engine.values.operators import coerced
 from sandbox.sql_server.engine.values.sql_types import common_type
-from sandbox.sql_server.engine.values.typed_sql import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def _select(translator: Translator, node: exp.Expr, parent: Scope | None) -> Que
     return json_query(query, clause) if clause is not None else query
 
 
-def _output(name: str, term: Term, index: int) -> str:
-    return f"{term.sql} AS {quoted(output_name(name, index))}"
+def _output(name: str, expr: TypedSql, index: int) -> str:
+    return f"{expr.sql} AS {quote(output_name(name, index))}"
 
 
 def with_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -71,8 +71,8 @@ def _cte(translator: Translator, cte: exp.Expr, scope: Scope) -> str:
         scope.ctes[name.lower()] = renamed(anchor.fields, renames, name)
     query = translator.query(cte.this, scope)
     fields = scope.ctes[name.lower()] = renamed(query.fields, renames, name)
-    columns = ", ".join(quoted(field.name) for field in fields)
-    return f"{quoted(name)}({columns}) AS ({query.sql})"
+    columns = ", ".join(quote(field.name) for field in fields)
+    return f"{quote(name)}({columns}) AS ({query.sql})"
 
 
 def _filters(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -88,10 +88,10 @@ def _filters(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 def _group_keys(translator: Translator, group: exp.Expr, scope: Scope) -> Iterator[str]:
     for key in group.expressions:
         if isinstance(key, exp.Rollup | exp.Cube):
-            inner = ", ".join(translator.term(k, scope).sql for k in key.expressions)
+            inner = ", ".join(translator.expression(k, scope).sql for k in key.expressions)
             yield f"{'ROLLUP' if isinstance(key, exp.Rollup) else 'CUBE'} ({inner})"
         else:
-            yield translator.term(key, scope).sql
+            yield translator.expression(key, scope).sql
 
 
 def _limit_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -101,9 +101,9 @@ def _limit_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
         count = limit.args.get("count") or limit.expression
         options = limit.args.get("limit_options")
         percent = "%" if options is not None and options.args.get("percent") else ""
-        text = f" LIMIT {translator.term(count, scope).sql}{percent}"
+        text = f" LIMIT {translator.expression(count, scope).sql}{percent}"
     if offset is not None:
-        text += f" OFFSET {translator.term(offset.expression, scope).sql}"
+        text += f" OFFSET {translator.expression(offset.expression, scope).sql}"
     return text
 
 
@@ -126,7 +126,7 @@ def _set_operation(translator: Translator, node: exp.Expr, parent: Scope | None)
         raise SqlError(205, message)
     fields = tuple(_merged(a, b) for a, b in zip(left.fields, right.fields, strict=True))
     operator = _OPERATIONS[type(node)] + ("" if node.args.get("distinct") else " ALL")
-    items = [(field.name, Term("", field.type)) for field in fields]
+    items = [(field.name, TypedSql("", field.type)) for field in fields]
     order = order_text(translator, node, scope, items)
     limit = _limit_text(translator, node, scope)
     sql = f"{prefix}({_as(left, fields)}) {operator} ({_as(right, fields)}){order}{limit}"
@@ -153,9 +153,9 @@ def _as(query: Query, fields: Sequence[Field]) -> str:
         return query.sql
     columns = []
     for field, wanted, name in zip(query.fields, fields, query.output_names, strict=True):
-        term = Term(quoted(name), field.type, in_ticks=field.in_ticks)
-        term = term if wanted.in_ticks else coerced(term, wanted.type)
-        columns.append(f"{term.sql} AS {quoted(name)}")
+        expr = TypedSql(quote(name), field.type, in_ticks=field.in_ticks)
+        expr = expr if wanted.in_ticks else coerced(expr, wanted.type)
+        columns.append(f"{expr.sql} AS {quote(name)}")
     return f"SELECT {', '.join(columns)} FROM ({query.sql})"
 
 

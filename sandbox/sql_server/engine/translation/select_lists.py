@@ -10,7 +10,7 @@ from sqlglot import exp
 from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.translation.windows import ordered
 from sandbox.sql_server.engine.values.operators import sort_key
-from sandbox.sql_server.engine.values.typed_sql import Term
+from sandbox.sql_server.engine.values.typed_sql import TypedSql
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.translation.name_scopes import Scope
     from sandbox.sql_server.engine.translation.translator import Translator
 
-Item: TypeAlias = tuple[str, Term]
+Item: TypeAlias = tuple[str, TypedSql]
 """A value of a select list and its name, empty if it has none."""
 
 
 def query_fields(items: Sequence[Item]) -> tuple[Field, ...]:
     """The fields of a select list."""
-    return tuple(_field(name, term) for name, term in items)
+    return tuple(_field(name, expr) for name, expr in items)
 
 
-def _field(name: str, term: Term) -> Field:
+def _field(name: str, expr: TypedSql) -> Field:
     return Field(
         name,
-        term.type,
-        term.nullable,
-        in_ticks=term.in_ticks,
-        is_identity=term.is_identity,
-        is_json=term.is_json,
-        is_untyped_null=term.is_untyped_null,
+        expr.type,
+        expr.nullable,
+        in_ticks=expr.in_ticks,
+        is_identity=expr.is_identity,
+        is_json=expr.is_json,
+        is_untyped_null=expr.is_untyped_null,
     )
 
 
@@ -57,14 +57,14 @@ def select_items(translator: Translator, nodes: Sequence[exp.Expr], scope: Scope
 _KNOWN_NULLABILITY = (exp.Column, exp.Literal, exp.National, exp.HexString)
 
 
-def _item(translator: Translator, node: exp.Expr, scope: Scope) -> Term:
+def _item(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     """A value; SQL Server calls every other expression than these nullable."""
-    term = translator.term(node, scope)
+    expr = translator.expression(node, scope)
     inner = node.this if isinstance(node, exp.Neg) else node
     is_is_null = isinstance(node, exp.Anonymous) and node.name.upper() == "ISNULL"
     if isinstance(inner, _KNOWN_NULLABILITY) or is_is_null:
-        return term
-    return replace(term, nullable=True)
+        return expr
+    return replace(expr, nullable=True)
 
 
 def _star(scope: Scope, qualifier: str) -> Iterator[Item]:
@@ -79,7 +79,7 @@ def _star(scope: Scope, qualifier: str) -> Iterator[Item]:
         raise SqlError(263, "Must specify table to select from.")
     for source in sources:
         for field in source.fields:
-            yield field.name, source.term(field)
+            yield field.name, source.column(field)
 
 
 def order_text(translator: Translator, node: exp.Expr, scope: Scope, items: Sequence[Item]) -> str:
@@ -105,11 +105,11 @@ def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, items: Seque
         return ordered(_key_of_item(position, items), part)
     if isinstance(node, exp.Column) and not node.table and node.name.lower() in names:
         return ordered(_key_of_item(names.index(node.name.lower()) + 1, items), part)
-    return ordered(sort_key(translator.term(node, scope)), part)
+    return ordered(sort_key(translator.expression(node, scope)), part)
 
 
 def _key_of_item(position: int, items: Sequence[Item]) -> str:
     """The position, unless the item's values have another order than DuckDB's."""
-    term = items[position - 1][1]
-    key = sort_key(term)
-    return str(position) if key == term.sql else key
+    expr = items[position - 1][1]
+    key = sort_key(expr)
+    return str(position) if key == expr.sql else key

@@ -13,7 +13,7 @@ from sandbox.sql_server.engine.translation.name_scopes import Field, Query, Scop
 from sandbox.sql_server.engine.translation.system_views import find_system_view
 from sandbox.sql_server.engine.values.operators import same_type
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_ticks
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
     fields = _rename(query.fields, alias, alias.name)
     applied = Source(alias.name, fields)
     add_source(scope, applied if lateral.args.get("cross_apply") else applied.loosened())
-    columns = ", ".join(quoted(field.name) for field in fields)
-    source = f"LATERAL ({query.sql}) AS {quoted(alias.name)}({columns})"
+    columns = ", ".join(quote(field.name) for field in fields)
+    source = f"LATERAL ({query.sql}) AS {quote(alias.name)}({columns})"
     if lateral.args.get("cross_apply"):
         return f" CROSS JOIN {source}"
     return f" LEFT JOIN {source} ON true"
@@ -115,8 +115,8 @@ def _derived(query: Query, node: exp.Expr, scope: Scope) -> str:
         raise SqlError(102, "Incorrect syntax near ')'.", severity=15)
     fields = _rename(query.fields, alias, alias.name)
     add_source(scope, Source(alias.name, fields))
-    columns = ", ".join(quoted(field.name) for field in fields)
-    return f"({query.sql}) AS {quoted(alias.name)}({columns})"
+    columns = ", ".join(quote(field.name) for field in fields)
+    return f"({query.sql}) AS {quote(alias.name)}({columns})"
 
 
 def _rename(fields: Sequence[Field], alias: exp.Expr, owner: str) -> tuple[Field, ...]:
@@ -131,7 +131,7 @@ def _values(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
         Field(name.name, column[0].type, any(t.nullable for t in column))
         for name, column in zip(names, columns, strict=True)
     )
-    lines = [f"({', '.join(term.sql for term in row)})" for row in zip(*columns, strict=True)]
+    lines = [f"({', '.join(expr.sql for expr in row)})" for row in zip(*columns, strict=True)]
     return Query(f"VALUES {', '.join(lines)}", fields)
 
 
@@ -145,11 +145,11 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> str:
     cte = scope.find_cte(name.name) if not name.schema else None
     if cte is not None:
         add_source(scope, Source(alias, cte))
-        return f"{quoted(name.name)} AS {quoted(alias)}"
+        return f"{quote(name.name)} AS {quote(alias)}"
     system = find_system_view(name, translator.context)
     if system is not None:
         add_source(scope, Source(alias, system.fields))
-        return f"{system.sql} AS {quoted(alias)}({system.column_list})"
+        return f"{system.sql} AS {quote(alias)}({system.column_list})"
     return _stored(translator, name, alias, scope)
 
 
@@ -158,11 +158,11 @@ def _stored(translator: Translator, name: ObjectName, alias: str, scope: Scope) 
     translator.context.check("SELECT", name, found)
     if isinstance(found, Table):
         add_source(scope, Source(alias, tuple(table_fields(found))))
-        return f"{found.duckdb_name} AS {quoted(alias)}"
+        return f"{found.duckdb_name} AS {quote(alias)}"
     query = view_query(translator, found)
     add_source(scope, Source(alias, query.fields))
-    columns = ", ".join(quoted(field.name) for field in query.fields)
-    return f"({query.sql}) AS {quoted(alias)}({columns})"
+    columns = ", ".join(quote(field.name) for field in query.fields)
+    return f"({query.sql}) AS {quote(alias)}({columns})"
 
 
 def table_fields(table: Table) -> Iterator[Field]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.translation.name_scopes import Field
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import BIT, INT, SYSNAME, digits, family
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ class SystemView:
         lines = [f"({self._line(row)})" for row in self.rows]
         if lines:
             return f"(VALUES {', '.join(lines)})"
-        nulls = ", ".join(value_term(None, f.type).sql for f in self.fields)
+        nulls = ", ".join(literal(None, f.type).sql for f in self.fields)
         return f"(SELECT {nulls} WHERE false)"
 
     def _line(self, row: tuple[Any, ...]) -> str:
         pairs = zip(row, self.fields, strict=True)
-        return ", ".join(value_term(value, field.type).sql for value, field in pairs)
+        return ", ".join(literal(value, field.type).sql for value, field in pairs)
 
     @property
     def column_list(self) -> str:
         """The names of the columns for DuckDB."""
-        return ", ".join(quoted(f.name) for f in self.fields)
+        return ", ".join(quote(f.name) for f in self.fields)
 
 
 def find_system_view(name: ObjectName, context: ExecutionContext) -> SystemView | None:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
     from sandbox.sql_server.engine.translation.name_scopes import Query
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The functions that translate a node, by the node's type."""
 
-    expressions: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Term]]
+    expressions: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], TypedSql]]
     conditions: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], str]]
     queries: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope | None], Query]]
 
@@ -38,7 +38,7 @@ class Translator:
     context: ExecutionContext
     rules: Rules
 
-    def term(self, node: exp.Expr, scope: Scope | None = None) -> Term:
+    def expression(self, node: exp.Expr, scope: Scope | None = None) -> TypedSql:
         """A value, possibly in 100 ns ticks.
 
         Raises:
@@ -49,15 +49,15 @@ class Translator:
             raise syntax_error(node)
         return translate(self, node, scope or Scope())
 
-    def native(self, node: exp.Expr, scope: Scope | None = None) -> Term:
+    def native(self, node: exp.Expr, scope: Scope | None = None) -> TypedSql:
         """A value in DuckDB's own type."""
-        return native(self.term(node, scope))
+        return native(self.expression(node, scope))
 
     def condition(self, node: exp.Expr, scope: Scope | None = None) -> str:
         """A condition, as after WHERE.
 
         Raises:
-            SqlError: as `term`; 4145 it is a value.
+            SqlError: as `expression`; 4145 it is a value.
         """
         translate = self.rules.conditions.get(type(node))
         if translate is None:
@@ -72,7 +72,7 @@ class Translator:
         """A SELECT, a UNION or one of these in parentheses.
 
         Raises:
-            SqlError: as `term`; 208 a table is unknown.
+            SqlError: as `expression`; 208 a table is unknown.
         """
         translate = self.rules.queries.get(type(node))
         if translate is None:

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 def window_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     """DuckDB's OVER clause."""
-    partition = [translator.term(part, scope).sql for part in node.args.get("partition_by") or ()]
+    partition = [
+        translator.expression(part, scope).sql for part in node.args.get("partition_by") or ()
+    ]
     parts = [f"PARTITION BY {', '.join(partition)}"] if partition else []
     order = node.args.get("order")
     if order is not None:
-        keys = [ordered(translator.term(o.this, scope).sql, o) for o in order.expressions]
+        keys = [ordered(translator.expression(o.this, scope).sql, o) for o in order.expressions]
         parts.append(f"ORDER BY {', '.join(keys)}")
     spec = node.args.get("spec")
     if spec is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import (
     NUMBERS,
     TEMPORAL,
@@ -14,7 +14,7 @@ from sandbox.sql_server.engine.values.sql_types import (
 )
 from sandbox.sql_server.engine.values.temporal_casts import to_temporal
 from sandbox.sql_server.engine.values.temporal_text import temporal_text
-from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, Term, failure
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, TypedSql, error_sql
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
@@ -25,131 +25,131 @@ _VALUE_OF_VARIANT = "substr({0}, strpos({0}, ':') + 1)"
 
 
 def convert(
-    term: Term, target: SqlType, *, style: int | None = None, is_safe: bool = False
-) -> Term:
-    """The term as this type; `is_safe` as TRY_CONVERT: NULL instead of a failure.
+    expr: TypedSql, target: SqlType, *, style: int | None = None, is_safe: bool = False
+) -> TypedSql:
+    """The expr as this type; `is_safe` as TRY_CONVERT: NULL instead of a error_sql.
 
     Raises:
         SqlError: there is no such conversion.
     """
-    if term.is_untyped_null or (term.is_constant and term.constant is None):
-        return value_term(None, target)
-    if term.family == "variant" and target.name != "sql_variant":
-        stored = _VALUE_OF_VARIANT.format(term.sql)
-        term = replace(term, sql=stored, type=SqlType("nvarchar", None), constant=NOT_CONSTANT)
+    if expr.is_untyped_null or (expr.is_constant and expr.constant is None):
+        return literal(None, target)
+    if expr.family == "variant" and target.name != "sql_variant":
+        stored = _VALUE_OF_VARIANT.format(expr.sql)
+        expr = replace(expr, sql=stored, type=SqlType("nvarchar", None), constant=NOT_CONSTANT)
     if family(target) in TEMPORAL:
-        return to_temporal(_text_of_binary(term), target, is_safe=is_safe)
+        return to_temporal(_text_of_binary(expr), target, is_safe=is_safe)
     if family(target) == "text":
-        return _to_text(term, target, style)
-    if term.type == target:
-        return term
-    result = _CONVERTERS[family(target)](term, target, _Failures(is_safe))
-    return replace(result, nullable=term.nullable or is_safe, constant=_kept_constant(term, target))
+        return _to_text(expr, target, style)
+    if expr.type == target:
+        return expr
+    result = _CONVERTERS[family(target)](expr, target, _Failures(is_safe))
+    return replace(result, nullable=expr.nullable or is_safe, constant=_kept_constant(expr, target))
 
 
-def _kept_constant(term: Term, target: SqlType) -> object:
+def _kept_constant(expr: TypedSql, target: SqlType) -> object:
     """Whole numbers stay known, as SQL Server folds them."""
-    if term.family in ("integer", "bit") and family(target) == "integer":
-        return term.constant
+    if expr.family in ("integer", "bit") and family(target) == "integer":
+        return expr.constant
     return NOT_CONSTANT
 
 
-def _text_of_binary(term: Term) -> Term:
+def _text_of_binary(expr: TypedSql) -> TypedSql:
     return (
-        term if term.family not in ("binary", "guid", "rowversion") else _refuse(term, "datetime")
+        expr if expr.family not in ("binary", "guid", "rowversion") else _refuse(expr, "datetime")
     )
 
 
-def _refuse(term: Term, name: str) -> Term:
-    raise SqlError(206, f"Operand type clash: {term.type.name} is incompatible with {name}")
+def _refuse(expr: TypedSql, name: str) -> TypedSql:
+    raise SqlError(206, f"Operand type clash: {expr.type.name} is incompatible with {name}")
 
 
 class _Failures:
-    """Writes the failure of a conversion, or NULL."""
+    """Writes the error_sql of a conversion, or NULL."""
 
     def __init__(self, is_safe: bool) -> None:
         self._is_safe = is_safe
 
-    def tried(self, term: Term, attempt: str, number: int, message: str) -> str:
-        """The attempt; where it is NULL though the term is not, the failure."""
+    def tried(self, expr: TypedSql, attempt: str, number: int, message: str) -> str:
+        """The attempt; where it is NULL though the expr is not, the error_sql."""
         if self._is_safe:
             return attempt
-        failed = failure(number, message, term.sql)
-        return f"coalesce({attempt}, CASE WHEN {term.sql} IS NOT NULL THEN {failed} END)"
+        failed = error_sql(number, message, expr.sql)
+        return f"coalesce({attempt}, CASE WHEN {expr.sql} IS NOT NULL THEN {failed} END)"
 
     def cast(self, sql: str, storage: str) -> str:
         """A cast that fails, or not."""
         return f"{'TRY_CAST' if self._is_safe else 'CAST'}({sql} AS {storage})"
 
 
-def _to_integer(term: Term, target: SqlType, failures: _Failures) -> Term:
+def _to_integer(expr: TypedSql, target: SqlType, failures: _Failures) -> TypedSql:
     storage = storage_type(target)
-    match term.family:
+    match expr.family:
         case "text":
-            message = _failed_conversion(term, target)
-            empty_as_zero = f"coalesce(nullif(trim({term.sql}), ''), '0')"
+            message = _failed_conversion(expr, target)
+            empty_as_zero = f"coalesce(nullif(trim({expr.sql}), ''), '0')"
             attempt = (
-                f"CASE WHEN regexp_matches({term.sql}, '{_INTEGER_TEXT}') "
+                f"CASE WHEN regexp_matches({expr.sql}, '{_INTEGER_TEXT}') "
                 f"THEN {failures.cast(empty_as_zero, storage)} END"
             )
-            return Term(failures.tried(term, attempt, 245, message), target)
+            return TypedSql(failures.tried(expr, attempt, 245, message), target)
         case "decimal" | "float":
-            return Term(failures.cast(f"trunc({term.sql})", storage), target)
+            return TypedSql(failures.cast(f"trunc({expr.sql})", storage), target)
         case "binary":
-            hexadecimal = f"('0x' || right('0' || hex({term.sql}), 16))"
-            return Term(failures.cast(hexadecimal, storage), target)
-        case "instant" if term.type.name in ("datetime", "smalldatetime"):
-            days = f"(epoch({term.sql}) / 86400 + 25567)"
-            return Term(f"CAST(round({days}) AS {storage})", target)
-    return _cast_number(term, target, failures)
+            hexadecimal = f"('0x' || right('0' || hex({expr.sql}), 16))"
+            return TypedSql(failures.cast(hexadecimal, storage), target)
+        case "instant" if expr.type.name in ("datetime", "smalldatetime"):
+            days = f"(epoch({expr.sql}) / 86400 + 25567)"
+            return TypedSql(f"CAST(round({days}) AS {storage})", target)
+    return _cast_number(expr, target, failures)
 
 
-def _failed_conversion(term: Term, target: SqlType) -> str:
+def _failed_conversion(expr: TypedSql, target: SqlType) -> str:
     return (
-        f"Conversion failed when converting the {term.type.name} value '{{}}' "
+        f"Conversion failed when converting the {expr.type.name} value '{{}}' "
         f"to data type {target.name}."
     )
 
 
-def _cast_number(term: Term, target: SqlType, failures: _Failures) -> Term:
-    if term.family in NUMBERS or term.family == "rowversion":
-        return Term(failures.cast(term.sql, storage_type(target)), target)
-    if term.family == "text":
+def _cast_number(expr: TypedSql, target: SqlType, failures: _Failures) -> TypedSql:
+    if expr.family in NUMBERS or expr.family == "rowversion":
+        return TypedSql(failures.cast(expr.sql, storage_type(target)), target)
+    if expr.family == "text":
         name = "numeric" if target.name == "decimal" else target.name
-        message = f"Error converting data type {term.type.name} to {name}."
-        attempt = f"TRY_CAST(trim({term.sql}) AS {storage_type(target)})"
-        return Term(failures.tried(term, attempt, 8114, message), target)
-    return _refuse(term, target.name)
+        message = f"Error converting data type {expr.type.name} to {name}."
+        attempt = f"TRY_CAST(trim({expr.sql}) AS {storage_type(target)})"
+        return TypedSql(failures.tried(expr, attempt, 8114, message), target)
+    return _refuse(expr, target.name)
 
 
-def _to_bit(term: Term, target: SqlType, failures: _Failures) -> Term:
-    if term.family == "text":
-        message = _failed_conversion(term, target)
+def _to_bit(expr: TypedSql, target: SqlType, failures: _Failures) -> TypedSql:
+    if expr.family == "text":
+        message = _failed_conversion(expr, target)
         attempt = (
-            f"CASE WHEN lower(trim({term.sql})) IN ('true', 'false') "
-            f"THEN lower(trim({term.sql})) = 'true' "
-            f"ELSE TRY_CAST(trim({term.sql}) AS BIGINT) <> 0 END"
+            f"CASE WHEN lower(trim({expr.sql})) IN ('true', 'false') "
+            f"THEN lower(trim({expr.sql})) = 'true' "
+            f"ELSE TRY_CAST(trim({expr.sql}) AS BIGINT) <> 0 END"
         )
-        return Term(failures.tried(term, attempt, 245, message), target)
-    return Term(f"({_cast_number(term, SqlType('float'), failures).sql} <> 0)", target)
+        return TypedSql(failures.tried(expr, attempt, 245, message), target)
+    return TypedSql(f"({_cast_number(expr, SqlType('float'), failures).sql} <> 0)", target)
 
 
-def _to_binary(term: Term, target: SqlType, _: _Failures) -> Term:
-    match term.family:
+def _to_binary(expr: TypedSql, target: SqlType, _: _Failures) -> TypedSql:
+    match expr.family:
         case "binary":
-            sql = term.sql
+            sql = expr.sql
         case "text":
-            unicode = "n" in term.type.name[0]
-            sql = f"encode({term.sql})" if not unicode else _utf16(term.sql)
+            unicode = "n" in expr.type.name[0]
+            sql = f"encode({expr.sql})" if not unicode else _utf16(expr.sql)
         case "integer" | "bit" | "rowversion":
             size = {"bigint": 16, "timestamp": 16, "smallint": 4, "tinyint": 2, "bit": 2}
-            number = f"format('{{:0{size.get(term.type.name, 8)}X}}', CAST({term.sql} AS BIGINT))"
+            number = f"format('{{:0{size.get(expr.type.name, 8)}X}}', CAST({expr.sql} AS BIGINT))"
             sql = f"unhex({number})"
         case "guid":
-            sql = f"unhex(replace(CAST({term.sql} AS VARCHAR), '-', ''))"
+            sql = f"unhex(replace(CAST({expr.sql} AS VARCHAR), '-', ''))"
         case _:
-            _refuse(term, target.name)
-    return Term(_sized_binary(sql, term, target), target)
+            _refuse(expr, target.name)
+    return TypedSql(_sized_binary(sql, expr, target), target)
 
 
 def _utf16(sql: str) -> str:
@@ -159,39 +159,39 @@ def _utf16(sql: str) -> str:
     return f"unhex(array_to_string([{swapped} FOR c IN string_split({sql}, '') IF c <> ''], ''))"
 
 
-def _sized_binary(sql: str, term: Term, target: SqlType) -> str:
+def _sized_binary(sql: str, expr: TypedSql, target: SqlType) -> str:
     length = target.length
     if length is None or target.name == "image":
         return sql
     if target.name == "varbinary":
-        fits = term.family == "binary" and (term.type.length or length + 1) <= length
+        fits = expr.family == "binary" and (expr.type.length or length + 1) <= length
         return sql if fits else f"unhex(left(hex({sql}), {2 * length}))"
     return f"unhex(rpad(left(hex({sql}), {2 * length}), {2 * length}, '0'))"
 
 
-def _to_guid(term: Term, target: SqlType, failures: _Failures) -> Term:
-    if term.family != "text":
-        return _refuse(term, target.name)
+def _to_guid(expr: TypedSql, target: SqlType, failures: _Failures) -> TypedSql:
+    if expr.family != "text":
+        return _refuse(expr, target.name)
     message = "Conversion failed when converting from a character string to uniqueidentifier."
-    attempt = f"TRY_CAST({term.sql} AS UUID)"
-    return Term(failures.tried(replace(term), attempt, 8169, message), target)
+    attempt = f"TRY_CAST({expr.sql} AS UUID)"
+    return TypedSql(failures.tried(replace(expr), attempt, 8169, message), target)
 
 
-def _to_rowversion(term: Term, target: SqlType, failures: _Failures) -> Term:
-    return replace(_to_integer(term, SqlType("bigint"), failures), type=target)
+def _to_rowversion(expr: TypedSql, target: SqlType, failures: _Failures) -> TypedSql:
+    return replace(_to_integer(expr, SqlType("bigint"), failures), type=target)
 
 
-def _to_variant(term: Term, target: SqlType, _: _Failures) -> Term:
-    if term.is_constant:
-        return value_term(term.constant, target)
+def _to_variant(expr: TypedSql, target: SqlType, _: _Failures) -> TypedSql:
+    if expr.is_constant:
+        return literal(expr.constant, target)
     tag = {"bit": "bit", "integer": "int", "decimal": "numeric", "float": "float", "date": "date",
            "time": "time", "instant": "datetime2", "guid": "uniqueidentifier",
-           "binary": "varbinary"}.get(term.family, "nvarchar")  # fmt: skip
-    text = f"hex({term.sql})" if term.family == "binary" else f"CAST({term.sql} AS VARCHAR)"
-    return Term(f"('{tag}:' || {text})", target)
+           "binary": "varbinary"}.get(expr.family, "nvarchar")  # fmt: skip
+    text = f"hex({expr.sql})" if expr.family == "binary" else f"CAST({expr.sql} AS VARCHAR)"
+    return TypedSql(f"('{tag}:' || {text})", target)
 
 
-_CONVERTERS: dict[str, Callable[[Term, SqlType, _Failures], Term]] = {
+_CONVERTERS: dict[str, Callable[[TypedSql, SqlType, _Failures], TypedSql]] = {
     "bit": _to_bit,
     "integer": _to_integer,
     "decimal": _cast_number,
@@ -203,53 +203,53 @@ _CONVERTERS: dict[str, Callable[[Term, SqlType, _Failures], Term]] = {
 }
 
 
-def padded(term: Term) -> Term:
+def padded(expr: TypedSql) -> TypedSql:
     """A char or nchar with the spaces that the engine does not store."""
-    if term.type.name not in ("char", "nchar") or not term.type.length:
-        return term
-    return replace(term, sql=f"rpad({term.sql}, {term.type.length}, ' ')", constant=NOT_CONSTANT)
+    if expr.type.name not in ("char", "nchar") or not expr.type.length:
+        return expr
+    return replace(expr, sql=f"rpad({expr.sql}, {expr.type.length}, ' ')", constant=NOT_CONSTANT)
 
 
-def _to_text(term: Term, target: SqlType, style: int | None) -> Term:
-    sql = _text_sql(term, style or 0)
+def _to_text(expr: TypedSql, target: SqlType, style: int | None) -> TypedSql:
+    sql = _text_sql(expr, style or 0)
     constant: object = NOT_CONSTANT
     length = target.length if target.name not in ("text", "ntext", "xml") else None
-    fits = term.family == "text" and term.type.length and term.type.length <= (length or 2**31)
-    if isinstance(term.constant, str):
-        constant = term.constant[:length]
-        sql = value_term(term.constant[:length]).sql
+    fits = expr.family == "text" and expr.type.length and expr.type.length <= (length or 2**31)
+    if isinstance(expr.constant, str):
+        constant = expr.constant[:length]
+        sql = literal(expr.constant[:length]).sql
     elif length is not None and not fits:
         sql = f"left({sql}, {length})"
-    if target.name in ("char", "nchar") and term.type.name not in ("char", "nchar"):
+    if target.name in ("char", "nchar") and expr.type.name not in ("char", "nchar"):
         sql = f"rtrim({sql}, ' ')"
-    return Term(sql, target, term.nullable, constant=constant, is_json=term.is_json)
+    return TypedSql(sql, target, expr.nullable, constant=constant, is_json=expr.is_json)
 
 
-def _text_sql(term: Term, style: int) -> str:
-    match term.family:
+def _text_sql(expr: TypedSql, style: int) -> str:
+    match expr.family:
         case "text":
-            return padded(term).sql
+            return padded(expr).sql
         case "bit":
-            return f"CAST(CAST({term.sql} AS INTEGER) AS VARCHAR)"
+            return f"CAST(CAST({expr.sql} AS INTEGER) AS VARCHAR)"
         case "guid":
-            return f"upper(CAST({term.sql} AS VARCHAR))"
+            return f"upper(CAST({expr.sql} AS VARCHAR))"
         case "binary" | "rowversion":
-            return _binary_text(term, style)
+            return _binary_text(expr, style)
         case "float":
-            return _float_text(term.sql, style)
-        case "decimal" if "money" in term.type.name and style != 2:
-            return f"CAST(CAST({term.sql} AS DECIMAL(38, 2)) AS VARCHAR)"
-    return temporal_text(term, style) if term.family in TEMPORAL else f"CAST({term.sql} AS VARCHAR)"
+            return _float_text(expr.sql, style)
+        case "decimal" if "money" in expr.type.name and style != 2:
+            return f"CAST(CAST({expr.sql} AS DECIMAL(38, 2)) AS VARCHAR)"
+    return temporal_text(expr, style) if expr.family in TEMPORAL else f"CAST({expr.sql} AS VARCHAR)"
 
 
-def _binary_text(term: Term, style: int) -> str:
-    if term.family == "rowversion":
-        hexadecimal = f"format('{{:016X}}', {term.sql})"
+def _binary_text(expr: TypedSql, style: int) -> str:
+    if expr.family == "rowversion":
+        hexadecimal = f"format('{{:016X}}', {expr.sql})"
     else:
-        hexadecimal = f"hex({term.sql})"
+        hexadecimal = f"hex({expr.sql})"
     if style in (1, 2):
         return f"('0x' || {hexadecimal})" if style == 1 else hexadecimal
-    return f"decode({term.sql})" if term.family == "binary" else hexadecimal
+    return f"decode({expr.sql})" if expr.family == "binary" else hexadecimal
 
 
 def _float_text(sql: str, style: int) -> str:

@@ -19,8 +19,8 @@ from sandbox.sql_server.engine.values.sql_types import (
 )
 from sandbox.sql_server.engine.values.typed_sql import (
     UNTYPED_NULL,
-    Term,
-    text_literal,
+    TypedSql,
+    string_literal,
 )
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -40,13 +40,13 @@ _DATETIME_TEXT = re.compile(
 )
 
 
-def number_term(written: str) -> Term:
+def number_literal(written: str) -> TypedSql:
     """A number as T-SQL types it: int, else numeric by its digits, or float."""
     if "e" in written.lower():
-        return Term(f"CAST({written} AS DOUBLE)", SqlType("float"), False, float(written))
+        return TypedSql(f"CAST({written} AS DOUBLE)", SqlType("float"), False, float(written))
     value = Decimal(written)
     if written.isdigit() and value <= _MAX_INT:
-        return Term(written, INT, False, int(written))
+        return TypedSql(written, INT, False, int(written))
     whole, _, fraction = written.partition(".")
     precision = max(len(whole.lstrip("0")) + len(fraction), 1)
     if precision > MAX_PRECISION:
@@ -56,17 +56,17 @@ def number_term(written: str) -> Term:
         )
         raise SqlError(1007, message, severity=15)
     sql_type = decimal_type(precision, len(fraction))
-    return Term(f"CAST({written} AS {storage_type(sql_type)})", sql_type, False, value)
+    return TypedSql(f"CAST({written} AS {storage_type(sql_type)})", sql_type, False, value)
 
 
-def value_term(value: Any, sql_type: SqlType | None = None) -> Term:
+def literal(value: Any, sql_type: SqlType | None = None) -> TypedSql:
     """A value of this type, or of the type that suits it."""
     if value is None and sql_type is None:
         return UNTYPED_NULL
     sql_type = sql_type or type_of_value(value)
     in_ticks = is_stored_in_ticks(sql_type) and value is not None
     sql = _literal(value, sql_type, in_ticks=in_ticks)
-    return Term(sql, sql_type, value is None, constant=value, in_ticks=in_ticks)
+    return TypedSql(sql, sql_type, value is None, constant=value, in_ticks=in_ticks)
 
 
 def _literal(value: Any, sql_type: SqlType, *, in_ticks: bool) -> str:
@@ -79,17 +79,17 @@ def _literal(value: Any, sql_type: SqlType, *, in_ticks: bool) -> str:
         value = int.from_bytes(value, "big") if isinstance(value, bytes) else value
         return f"CAST({value} AS BIGINT)"
     if family(sql_type) == "variant":
-        return text_literal(tag_variant(value))
+        return string_literal(tag_variant(value))
     if family(sql_type) == "offset":
         return _offset_literal(value)
     if isinstance(value, int) and family(sql_type) in ("time", "instant"):
         value = datetime_of_ticks(value)
         value = value.time() if family(sql_type) == "time" else value
     if isinstance(value, str):
-        return text_literal(value)
+        return string_literal(value)
     if isinstance(value, bytes):
         return f"unhex('{value.hex()}')"
-    return f"CAST({text_literal(str(value))} AS {storage})"
+    return f"CAST({string_literal(str(value))} AS {storage})"
 
 
 def _offset_literal(value: datetime) -> str:

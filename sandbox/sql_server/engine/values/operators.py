@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandbox.sql_server.engine.values.conversions import convert, padded
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import (
     DATETIME,
     FLOAT,
@@ -21,11 +21,11 @@ from sandbox.sql_server.engine.values.sql_types import (
 )
 from sandbox.sql_server.engine.values.typed_sql import (
     NOT_CONSTANT,
-    Term,
-    failure,
+    TypedSql,
+    error_sql,
     in_ticks,
     native,
-    quoted,
+    quote,
 )
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -49,7 +49,7 @@ _GUID_PIECES = (
 """First character and number of characters, of the text, in the order of their weight."""
 
 
-def arithmetic(operator: str, left: Term, right: Term) -> Term:
+def arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
     """`left operator right` for + - * / and %.
 
     Raises:
@@ -57,7 +57,7 @@ def arithmetic(operator: str, left: Term, right: Term) -> Term:
     """
     if left.is_untyped_null or right.is_untyped_null:
         known = right if left.is_untyped_null else left
-        return value_term(None, known.type)
+        return literal(None, known.type)
     families = {left.family, right.family}
     if operator == "+" and families <= {"text"}:
         return concatenation(left, right)
@@ -65,20 +65,20 @@ def arithmetic(operator: str, left: Term, right: Term) -> Term:
         lengths = left.type.length, right.type.length
         length = None if None in lengths else min(sum(lengths), 8000)  # type: ignore[arg-type]
         joined = f"({left.sql} || {right.sql})"
-        return Term(joined, SqlType("varbinary", length), left.nullable or right.nullable)
+        return TypedSql(joined, SqlType("varbinary", length), left.nullable or right.nullable)
     if families & TEMPORAL:
         return _datetime_arithmetic(operator, left, right)
     return _number_arithmetic(operator, left, right)
 
 
-def concatenation(left: Term, right: Term) -> Term:
+def concatenation(left: TypedSql, right: TypedSql) -> TypedSql:
     """Text after text; NULL if either is."""
     sql_type = joined_type(left.type, right.type)
     constant: object = NOT_CONSTANT
     if isinstance(left.constant, str) and isinstance(right.constant, str):
         constant = left.constant + right.constant
     sql = f"({padded(left).sql} || {padded(right).sql})"
-    return Term(sql, sql_type, left.nullable or right.nullable, constant=constant)
+    return TypedSql(sql, sql_type, left.nullable or right.nullable, constant=constant)
 
 
 def joined_type(left: SqlType, right: SqlType) -> SqlType:
@@ -90,7 +90,7 @@ def joined_type(left: SqlType, right: SqlType) -> SqlType:
     return SqlType(name, min(left.length + right.length, limit))
 
 
-def _datetime_arithmetic(operator: str, left: Term, right: Term) -> Term:
+def _datetime_arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
     instant, other = (left, right) if left.family in TEMPORAL else (right, left)
     if instant.type.name not in _LEGACY_DATETIMES:
         clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
@@ -101,10 +101,10 @@ def _datetime_arithmetic(operator: str, left: Term, right: Term) -> Term:
     else:
         micros = f"CAST(round({convert(other, FLOAT).sql} * 86400000000) AS BIGINT)"
     sql = f"({instant.sql} {operator} to_microseconds({micros}))"
-    return Term(sql, DATETIME, left.nullable or right.nullable)
+    return TypedSql(sql, DATETIME, left.nullable or right.nullable)
 
 
-def _number_arithmetic(operator: str, left: Term, right: Term) -> Term:
+def _number_arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
     target = common_type(left.type, right.type)
     if family(target) not in NUMBERS or target.name == "bit":
         message = (
@@ -123,11 +123,11 @@ def _number_arithmetic(operator: str, left: Term, right: Term) -> Term:
         sql = _float_quotient(left, right)
     else:
         sql = f"({left.sql} {symbol} {right.sql})"
-    result = Term(f"CAST({sql} AS {storage_type(target)})", target, nullable)
+    result = TypedSql(f"CAST({sql} AS {storage_type(target)})", target, nullable)
     return replace(result, constant=_folded(operator, left, right))
 
 
-def _folded(operator: str, left: Term, right: Term) -> object:
+def _folded(operator: str, left: TypedSql, right: TypedSql) -> object:
     a, b = left.constant, right.constant
     if not (isinstance(a, int) and isinstance(b, int)) or operator not in ("+", "-", "*"):
         return NOT_CONSTANT
@@ -135,7 +135,7 @@ def _folded(operator: str, left: Term, right: Term) -> object:
     return value if abs(value) < 2**31 else NOT_CONSTANT
 
 
-def _decimal_arithmetic(operator: str, left: Term, right: Term) -> Term:
+def _decimal_arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
     left, right = _as_decimal(left), _as_decimal(right)
     (p1, s1), (p2, s2) = digits(left.type), digits(right.type)
     scale = max(s1, s2)
@@ -156,23 +156,23 @@ def _decimal_arithmetic(operator: str, left: Term, right: Term) -> Term:
         sql = f"(CAST({left.sql} AS DOUBLE) * CAST({right.sql} AS DOUBLE))"
     else:
         sql = f"({left.sql} {operator} {right.sql})"
-    return Term(f"CAST({sql} AS {storage})", target, left.nullable or right.nullable)
+    return TypedSql(f"CAST({sql} AS {storage})", target, left.nullable or right.nullable)
 
 
-def _as_decimal(term: Term) -> Term:
-    if term.family == "integer" and isinstance(term.constant, int):
+def _as_decimal(expr: TypedSql) -> TypedSql:
+    if expr.family == "integer" and isinstance(expr.constant, int):
         # A whole literal is as wide as it is written, which keeps results narrow.
-        return convert(term, decimal_type(max(len(str(abs(term.constant))), 1), 0))
-    if term.family == "text":
-        return convert(term, decimal_type(18, 0))
-    return term if term.type.name in ("decimal", "numeric") else convert(term, _exact_type(term))
+        return convert(expr, decimal_type(max(len(str(abs(expr.constant))), 1), 0))
+    if expr.family == "text":
+        return convert(expr, decimal_type(18, 0))
+    return expr if expr.type.name in ("decimal", "numeric") else convert(expr, _exact_type(expr))
 
 
-def _exact_type(term: Term) -> SqlType:
-    return decimal_type(*digits(term.type))
+def _exact_type(expr: TypedSql) -> SqlType:
+    return decimal_type(*digits(expr.type))
 
 
-def _exact_quotient(left: Term, right: Term, target: SqlType) -> str:
+def _exact_quotient(left: TypedSql, right: TypedSql, target: SqlType) -> str:
     """A quotient cut to the target's scale: by whole numbers where they fit, else by floats."""
     (p1, s1), (p2, s2) = digits(left.type), digits(right.type)
     _, scale = digits(target)
@@ -185,22 +185,22 @@ def _exact_quotient(left: Term, right: Term, target: SqlType) -> str:
     return f"(CAST({whole} AS DECIMAL(38, 0)) * {unit})"
 
 
-def _float_quotient(left: Term, right: Term) -> str:
+def _float_quotient(left: TypedSql, right: TypedSql) -> str:
     """DuckDB divides floats by zero; SQL Server does not."""
     divisor = f"CAST({right.sql} AS DOUBLE)"
-    zero = failure(8134, "Divide by zero error encountered.")
+    zero = error_sql(8134, "Divide by zero error encountered.")
     return f"CASE WHEN {divisor} = 0 THEN {zero} ELSE CAST({left.sql} AS DOUBLE) / {divisor} END"
 
 
-def negative(term: Term) -> Term:
-    """The term with its sign changed."""
-    if term.family not in NUMBERS:
-        term = convert(term, INT)
-    constant = -term.constant if isinstance(term.constant, int) else NOT_CONSTANT
-    return replace(term, sql=f"(-{term.sql})", constant=constant, is_identity=False)
+def negative(expr: TypedSql) -> TypedSql:
+    """The expr with its sign changed."""
+    if expr.family not in NUMBERS:
+        expr = convert(expr, INT)
+    constant = -expr.constant if isinstance(expr.constant, int) else NOT_CONSTANT
+    return replace(expr, sql=f"(-{expr.sql})", constant=constant, is_identity=False)
 
 
-def compare(operator: str, left: Term, right: Term) -> str:
+def compare(operator: str, left: TypedSql, right: TypedSql) -> str:
     """A condition for = <> < <= > and >=.
 
     Raises:
@@ -210,20 +210,20 @@ def compare(operator: str, left: Term, right: Term) -> str:
     return f"({sort_key(left)} {operator} {sort_key(right)})"
 
 
-def sort_key(term: Term) -> str:
-    """What has the order of a term's values.
+def sort_key(expr: TypedSql) -> str:
+    """What has the order of a expr's values.
 
     Of a uniqueidentifier the last six bytes count most, then the others from back to front, each
     as they are stored. Source: .NET's SqlGuid, which compares as SQL Server does.
     """
-    if term.family != "guid" or term.is_untyped_null:
-        return term.sql
-    text = f"CAST({term.sql} AS VARCHAR)"
+    if expr.family != "guid" or expr.is_untyped_null:
+        return expr.sql
+    text = f"CAST({expr.sql} AS VARCHAR)"
     return "||".join(f"substr({text}, {start}, {count})" for start, count in _GUID_PIECES)
 
 
-def comparable(left: Term, right: Term) -> tuple[Term, Term]:
-    """Both terms in the form that comparison takes.
+def comparable(left: TypedSql, right: TypedSql) -> tuple[TypedSql, TypedSql]:
+    """Both exprs in the form that comparison takes.
 
     Raises:
         SqlError: 206, they cannot be compared.
@@ -244,53 +244,53 @@ def comparable(left: Term, right: Term) -> tuple[Term, Term]:
     return left, right
 
 
-def _check_clash(left: Term, right: Term) -> None:
-    for term, other in ((left, right), (right, left)):
+def _check_clash(left: TypedSql, right: TypedSql) -> None:
+    for expr, other in ((left, right), (right, left)):
         if (
-            term.family in TEMPORAL
+            expr.family in TEMPORAL
             and other.family in NUMBERS
-            and term.type.name not in _LEGACY_DATETIMES
+            and expr.type.name not in _LEGACY_DATETIMES
         ):
             clash = f"Operand type clash: {left.type.name} is incompatible with {right.type.name}"
             raise SqlError(206, clash)
 
 
-def _widened(term: Term, target: SqlType) -> Term:
-    if term.family == family(target) and not term.is_constant:
-        return term  # DuckDB compares values of one family whatever their sizes
-    if term.family in NUMBERS - {"bit"} and family(target) in NUMBERS:
-        return term
-    return convert(term, target)
+def _widened(expr: TypedSql, target: SqlType) -> TypedSql:
+    if expr.family == family(target) and not expr.is_constant:
+        return expr  # DuckDB compares values of one family whatever their sizes
+    if expr.family in NUMBERS - {"bit"} and family(target) in NUMBERS:
+        return expr
+    return convert(expr, target)
 
 
-def _utc(term: Term) -> Term:
-    return replace(term, sql=f"{term.sql}.utc")
+def _utc(expr: TypedSql) -> TypedSql:
+    return replace(expr, sql=f"{expr.sql}.utc")
 
 
-def _comparable_text(term: Term) -> Term:
+def _comparable_text(expr: TypedSql) -> TypedSql:
     """Without case, and without the trailing spaces that SQL Server does not see."""
-    if isinstance(term.constant, str):
-        trimmed = value_term(term.constant.rstrip(" "))
-        return replace(term, sql=f"({trimmed.sql} COLLATE NOCASE)")
-    return replace(term, sql=f"({term.sql} COLLATE NOCASE)") if not _is_column(term) else term
+    if isinstance(expr.constant, str):
+        trimmed = literal(expr.constant.rstrip(" "))
+        return replace(expr, sql=f"({trimmed.sql} COLLATE NOCASE)")
+    return replace(expr, sql=f"({expr.sql} COLLATE NOCASE)") if not _is_column(expr) else expr
 
 
-def _is_column(term: Term) -> bool:
-    return term.sql.startswith(quoted("")[:1]) and term.sql.endswith('"')
+def _is_column(expr: TypedSql) -> bool:
+    return expr.sql.startswith(quote("")[:1]) and expr.sql.endswith('"')
 
 
-def same_type(terms: list[Term]) -> list[Term]:
-    """The terms converted to their common type, as in CASE, COALESCE and UNION."""
-    typed = [term for term in terms if not term.is_untyped_null]
+def same_type(exprs: list[TypedSql]) -> list[TypedSql]:
+    """The exprs converted to their common type, as in CASE, COALESCE and UNION."""
+    typed = [expr for expr in exprs if not expr.is_untyped_null]
     if not typed:
-        return terms
+        return exprs
     target = typed[0].type
-    for term in typed[1:]:
-        target = common_type(target, term.type)
-    return [coerced(term, target) for term in terms]
+    for expr in typed[1:]:
+        target = common_type(target, expr.type)
+    return [coerced(expr, target) for expr in exprs]
 
 
-def coerced(term: Term, target: SqlType) -> Term:
-    """The term in its native form and of this type."""
-    term = native(term)
-    return native(term if term.type == target else convert(term, target))
+def coerced(expr: TypedSql, target: SqlType) -> TypedSql:
+    """The expr in its native form and of this type."""
+    expr = native(expr)
+    return native(expr if expr.type == target else convert(expr, target))

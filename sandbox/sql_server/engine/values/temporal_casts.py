@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.values.literals import (
     datetime_of_ticks,
+    literal,
     parse_datetime,
-    value_term,
     with_offset,
 )
 from sandbox.sql_server.engine.values.sql_types import TEMPORAL, family
 from sandbox.sql_server.engine.values.typed_sql import (
     NOT_CONSTANT,
-    Term,
-    failing_term,
-    failure,
+    TypedSql,
+    error_sql,
+    failing_expression,
     native,
 )
 from sandbox.sql_server.results import SqlError, SqlType
@@ -39,38 +39,38 @@ def scale_of(sql_type: SqlType) -> int:
     return {"datetime": 3, "smalldatetime": 0, "date": 0}.get(sql_type.name, sql_type.scale)
 
 
-def wall_clock(term: Term) -> Term:
+def wall_clock(expr: TypedSql) -> TypedSql:
     """A date or time without an offset, natively: a datetimeoffset's wall clock."""
-    if term.family != "offset":
-        return native(term)
-    sql = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
-    return replace(term, sql=sql, type=SqlType("datetime2", scale=min(term.type.scale, 6)))
+    if expr.family != "offset":
+        return native(expr)
+    sql = f"({expr.sql}.utc + to_minutes({expr.sql}.zone))"
+    return replace(expr, sql=sql, type=SqlType("datetime2", scale=min(expr.type.scale, 6)))
 
 
-def to_temporal(term: Term, target: SqlType, *, is_safe: bool = False) -> Term:
-    """The term as a date, time, datetime2 and so on."""
-    if term.family == "text":
-        return _from_text(term, target, is_safe=is_safe)
-    if term.family in TEMPORAL:
-        return _from_temporal(term, target)
-    return _from_days(term, target)
+def to_temporal(expr: TypedSql, target: SqlType, *, is_safe: bool = False) -> TypedSql:
+    """The expr as a date, time, datetime2 and so on."""
+    if expr.family == "text":
+        return _from_text(expr, target, is_safe=is_safe)
+    if expr.family in TEMPORAL:
+        return _from_temporal(expr, target)
+    return _from_days(expr, target)
 
 
-def _from_text(term: Term, target: SqlType, *, is_safe: bool) -> Term:
-    if isinstance(term.constant, str):
-        value = _read(term.constant, target)
+def _from_text(expr: TypedSql, target: SqlType, *, is_safe: bool) -> TypedSql:
+    if isinstance(expr.constant, str):
+        value = _read(expr.constant, target)
         if value is None and not is_safe:
-            return failing_term(_NOT_A_DATETIME, target)
-        return replace(value_term(value, target), nullable=value is None)
+            return failing_expression(_NOT_A_DATETIME, target)
+        return replace(literal(value, target), nullable=value is None)
     storage = {"date": "TIMESTAMP", "time": "TIME"}.get(family(target), "TIMESTAMP")
-    tried = f"TRY_CAST({term.sql} AS {storage})"
+    tried = f"TRY_CAST({expr.sql} AS {storage})"
     if storage == "TIMESTAMP":
-        tried = f"coalesce({tried}, try_strptime({term.sql}, {_TEXT_FORMATS}))"
+        tried = f"coalesce({tried}, try_strptime({expr.sql}, {_TEXT_FORMATS}))"
     if not is_safe:
-        failed = failure(_NOT_A_DATETIME.number, _NOT_A_DATETIME.message)
-        tried = f"coalesce({tried}, CASE WHEN {term.sql} IS NOT NULL THEN {failed} END)"
+        failed = error_sql(_NOT_A_DATETIME.number, _NOT_A_DATETIME.message)
+        tried = f"coalesce({tried}, CASE WHEN {expr.sql} IS NOT NULL THEN {failed} END)"
     source = SqlType("time" if storage == "TIME" else "datetime2", scale=6)
-    return _from_temporal(replace(term, sql=tried, type=source, constant=NOT_CONSTANT), target)
+    return _from_temporal(replace(expr, sql=tried, type=source, constant=NOT_CONSTANT), target)
 
 
 def _read(text: str, target: SqlType) -> Any:
@@ -98,39 +98,39 @@ def round_ticks(ticks: int, sql_type: SqlType) -> int:
     return (ticks + unit // 2) // unit * unit
 
 
-def _from_temporal(term: Term, target: SqlType) -> Term:
-    if term.in_ticks and target == term.type:
-        return term
-    if (term.family, family(target)) in (("date", "time"), ("time", "date")):
-        clash = f"Operand type clash: {term.type.name} is incompatible with {target.name}"
+def _from_temporal(expr: TypedSql, target: SqlType) -> TypedSql:
+    if expr.in_ticks and target == expr.type:
+        return expr
+    if (expr.family, family(target)) in (("date", "time"), ("time", "date")):
+        clash = f"Operand type clash: {expr.type.name} is incompatible with {target.name}"
         raise SqlError(206, clash)
-    if term.family == family(target) == "offset":
-        return replace(term, type=target)
-    sql = _KINDS[family(target)](wall_clock(term), target)
-    return Term(sql, target, term.nullable)
+    if expr.family == family(target) == "offset":
+        return replace(expr, type=target)
+    sql = _KINDS[family(target)](wall_clock(expr), target)
+    return TypedSql(sql, target, expr.nullable)
 
 
-def _as_date(term: Term, _: SqlType) -> str:
-    return f"CAST({term.sql} AS DATE)"
+def _as_date(expr: TypedSql, _: SqlType) -> str:
+    return f"CAST({expr.sql} AS DATE)"
 
 
-def _as_time(term: Term, target: SqlType) -> str:
-    if term.family == "time" and scale_of(term.type) <= target.scale:
-        return term.sql
-    instant = term.sql if term.family != "time" else f"(DATE '1900-01-01' + {term.sql})"
-    return f"CAST({_rounded(instant, replace(term.type), target)} AS TIME)"
+def _as_time(expr: TypedSql, target: SqlType) -> str:
+    if expr.family == "time" and scale_of(expr.type) <= target.scale:
+        return expr.sql
+    instant = expr.sql if expr.family != "time" else f"(DATE '1900-01-01' + {expr.sql})"
+    return f"CAST({_rounded(instant, replace(expr.type), target)} AS TIME)"
 
 
-def _as_instant(term: Term, target: SqlType) -> str:
-    sql = f"(DATE '1900-01-01' + {term.sql})" if term.family == "time" else term.sql
-    return _rounded(f"CAST({sql} AS TIMESTAMP)", term.type, target)
+def _as_instant(expr: TypedSql, target: SqlType) -> str:
+    sql = f"(DATE '1900-01-01' + {expr.sql})" if expr.family == "time" else expr.sql
+    return _rounded(f"CAST({sql} AS TIMESTAMP)", expr.type, target)
 
 
-def _as_offset(term: Term, target: SqlType) -> str:
-    return f"{{'utc': {_as_instant(term, target)}, 'zone': CAST(0 AS SMALLINT)}}"
+def _as_offset(expr: TypedSql, target: SqlType) -> str:
+    return f"{{'utc': {_as_instant(expr, target)}, 'zone': CAST(0 AS SMALLINT)}}"
 
 
-_KINDS: dict[str, Callable[[Term, SqlType], str]] = {
+_KINDS: dict[str, Callable[[TypedSql, SqlType], str]] = {
     "date": _as_date,
     "time": _as_time,
     "instant": _as_instant,
@@ -153,25 +153,25 @@ def _rounded(sql: str, source: SqlType, target: SqlType) -> str:
     return f"make_timestamp(({micros} + {unit // 2}) // {unit} * {unit} - {_YEAR_ONE_MICROS})"
 
 
-def _from_days(term: Term, target: SqlType) -> Term:
+def _from_days(expr: TypedSql, target: SqlType) -> TypedSql:
     """A number as days since 1900: only datetime and smalldatetime convert it."""
     if target.name not in ("datetime", "smalldatetime"):
-        clash = f"Operand type clash: {term.type.name} is incompatible with {target.name}"
+        clash = f"Operand type clash: {expr.type.name} is incompatible with {target.name}"
         raise SqlError(206, clash)
     overflow = SqlError(
         8115, f"Arithmetic overflow error converting expression to data type {target.name}."
     )
-    if isinstance(term.constant, int):
-        if not _FIRST_DAY_OF_DATETIME <= term.constant <= _LAST_DAY_OF_DATETIME:
-            return failing_term(overflow, target)
+    if isinstance(expr.constant, int):
+        if not _FIRST_DAY_OF_DATETIME <= expr.constant <= _LAST_DAY_OF_DATETIME:
+            return failing_expression(overflow, target)
         first = datetime(1900, 1, 1)  # noqa: DTZ001 - SQL Server's datetime has no zone
-        return replace(value_term(first + timedelta(days=term.constant), target), nullable=False)
-    days = f"CAST({term.sql} AS DOUBLE)"
+        return replace(literal(first + timedelta(days=expr.constant), target), nullable=False)
+    days = f"CAST({expr.sql} AS DOUBLE)"
     bounds = f"{_FIRST_DAY_OF_DATETIME} AND {_LAST_DAY_OF_DATETIME}"
     micros = f"CAST(round({days} * 86400000000) AS BIGINT)"
     instant = f"(TIMESTAMP '1900-01-01' + to_microseconds({micros}))"
     sql = (
-        f"CASE WHEN {days} NOT BETWEEN {bounds} THEN {failure(8115, overflow.message)} "
+        f"CASE WHEN {days} NOT BETWEEN {bounds} THEN {error_sql(8115, overflow.message)} "
         f"ELSE {_rounded(instant, SqlType('datetime2', scale=7), target)} END"
     )
-    return Term(sql, target, term.nullable)
+    return TypedSql(sql, target, expr.nullable)

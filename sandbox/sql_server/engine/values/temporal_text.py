@@ -9,7 +9,7 @@ from sandbox.sql_server.engine.values.typed_sql import native
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 _DAY, _CLOCK = "%Y-%m-%d", "%H:%M:%S"
 _FORMATS: Mapping[int, str] = {
@@ -29,23 +29,23 @@ _ISO_STYLES = (126, 127)
 _UNKNOWN_STYLE = 121
 
 
-def temporal_text(term: Term, style: int) -> str:
+def temporal_text(expr: TypedSql, style: int) -> str:
     """SQL for a date or time as text; style 0 is the type's own form."""
-    if term.family == "offset":
-        return _offset_text(term, style)
-    is_old = term.type.name in ("datetime", "smalldatetime")
+    if expr.family == "offset":
+        return _offset_text(expr, style)
+    is_old = expr.type.name in ("datetime", "smalldatetime")
     if style in (0, 100) and is_old:
-        return _american(term.sql)
-    if term.family == "date" and style in (0, 20, 21, 25, 120, 121, *_ISO_STYLES):
-        return f"strftime({term.sql}, '{_DAY}')"
-    instant = native(term).sql
-    if term.family == "time":
+        return _american(expr.sql)
+    if expr.family == "date" and style in (0, 20, 21, 25, 120, 121, *_ISO_STYLES):
+        return f"strftime({expr.sql}, '{_DAY}')"
+    instant = native(expr).sql
+    if expr.family == "time":
         instant = f"(DATE '1900-01-01' + {instant})"
     if style in _FORMATS:
         return f"strftime({instant}, '{_FORMATS[style]}')"
     form = _FORMATS_WITH_FRACTION.get(style, _FORMATS_WITH_FRACTION[_UNKNOWN_STYLE])
-    form = _CLOCK if term.family == "time" else form
-    return f"(strftime({instant}, '{form}') || {_fraction(term, style, instant)})"
+    form = _CLOCK if expr.family == "time" else form
+    return f"(strftime({instant}, '{form}') || {_fraction(expr, style, instant)})"
 
 
 def _american(sql: str) -> str:
@@ -58,12 +58,12 @@ def _american(sql: str) -> str:
     )
 
 
-def _fraction(term: Term, style: int, instant: str) -> str:
+def _fraction(expr: TypedSql, style: int, instant: str) -> str:
     """A point and the type's digits; ISO styles leave zeros out."""
-    digits = {"datetime": 3, "smalldatetime": 0}.get(term.type.name, term.type.scale)
+    digits = {"datetime": 3, "smalldatetime": 0}.get(expr.type.name, expr.type.scale)
     if digits == 0:
         return "''"
-    last = f"CAST({term.sql} % 10 AS VARCHAR)" if term.in_ticks else "'0'"
+    last = f"CAST({expr.sql} % 10 AS VARCHAR)" if expr.in_ticks else "'0'"
     all_digits = f"(strftime({instant}, '%f') || {last})"
     written = f"('.' || left({all_digits}, {digits}))"
     if style not in _ISO_STYLES:
@@ -71,17 +71,17 @@ def _fraction(term: Term, style: int, instant: str) -> str:
     return f"CASE WHEN {all_digits} = '0000000' THEN '' ELSE {written} END"
 
 
-def _offset_text(term: Term, style: int) -> str:
-    wall_clock = f"({term.sql}.utc + to_minutes({term.sql}.zone))"
-    zone = f"abs({term.sql}.zone)"
+def _offset_text(expr: TypedSql, style: int) -> str:
+    wall_clock = f"({expr.sql}.utc + to_minutes({expr.sql}.zone))"
+    zone = f"abs({expr.sql}.zone)"
     written = (
-        f"(CASE WHEN {term.sql}.zone < 0 THEN '-' ELSE '+' END || "
+        f"(CASE WHEN {expr.sql}.zone < 0 THEN '-' ELSE '+' END || "
         f"format('{{:02d}}:{{:02d}}', CAST({zone} // 60 AS INTEGER), CAST({zone} % 60 AS INTEGER)))"
     )
     if style in _FORMATS:
         return f"strftime({wall_clock}, '{_FORMATS[style]}')"
-    digits = f"'.' || left(strftime({wall_clock}, '%f') || '0', {term.type.scale})"
-    fraction = digits if term.type.scale else "''"
+    digits = f"'.' || left(strftime({wall_clock}, '%f') || '0', {expr.type.scale})"
+    fraction = digits if expr.type.scale else "''"
     if style in _ISO_STYLES:
         return f"(strftime({wall_clock}, '{_DAY}T{_CLOCK}') || {fraction} || {written})"
     return f"(strftime({wall_clock}, '{_DAY} {_CLOCK}') || {fraction} || ' ' || {written})"

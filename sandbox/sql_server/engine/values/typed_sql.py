@@ -25,7 +25,7 @@ NOT_CONSTANT = _NotConstant()
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class TypedSql:
     """An expression in DuckDB's SQL with its SQL Server type.
 
     `constant` is its value where that is known; `in_ticks` says that a time(7) or datetime2(7)
@@ -52,50 +52,50 @@ class Term:
         return self.constant is not NOT_CONSTANT
 
 
-UNTYPED_NULL = Term("NULL", INT, constant=None, is_untyped_null=True)
+UNTYPED_NULL = TypedSql("NULL", INT, constant=None, is_untyped_null=True)
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """An identifier for DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def text_literal(text: str) -> str:
+def string_literal(text: str) -> str:
     """A string for DuckDB."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def failure(number: int, message: str, details: str = "''", severity: int = 16) -> str:
+def error_sql(number: int, message: str, details: str = "''", severity: int = 16) -> str:
     """An expression that fails with this error; `details` is SQL for the text in place of `{}`."""
     before, mark, after = message.partition("{}")
-    head = text_literal(f"{ERROR_MARK}{number}.{severity}{ERROR_MARK}{before}")
-    return f"error({head} || {details} || {text_literal(after)})" if mark else f"error({head})"
+    head = string_literal(f"{ERROR_MARK}{number}.{severity}{ERROR_MARK}{before}")
+    return f"error({head} || {details} || {string_literal(after)})" if mark else f"error({head})"
 
 
-def failing_term(problem: SqlError, sql_type: SqlType) -> Term:
-    """A term that fails when it runs."""
+def failing_expression(problem: SqlError, sql_type: SqlType) -> TypedSql:
+    """A expr that fails when it runs."""
     message = problem.message.replace("{}", "{ }")
-    failed = failure(problem.number, message, severity=problem.severity)
-    return Term(f"CAST({failed} AS {storage_type(sql_type)})", sql_type)
+    failed = error_sql(problem.number, message, severity=problem.severity)
+    return TypedSql(f"CAST({failed} AS {storage_type(sql_type)})", sql_type)
 
 
-def native(term: Term) -> Term:
+def native(expr: TypedSql) -> TypedSql:
     """The same value in DuckDB's own type, to the microsecond."""
-    if not term.in_ticks:
-        return term
-    micros = f"({term.sql} // 10)"
+    if not expr.in_ticks:
+        return expr
+    micros = f"({expr.sql} // 10)"
     sql = (
         f"CAST(make_timestamp({micros}) AS TIME)"
-        if term.family == "time"
+        if expr.family == "time"
         else f"make_timestamp({micros} - {TICKS_AT_UNIX_EPOCH // 10})"
     )
-    return replace(term, sql=sql, in_ticks=False)
+    return replace(expr, sql=sql, in_ticks=False)
 
 
-def in_ticks(term: Term) -> Term:
+def in_ticks(expr: TypedSql) -> TypedSql:
     """The same time or instant in 100 ns ticks."""
-    if term.in_ticks:
-        return term
-    since = "TIME '00:00:00'" if term.family == "time" else "TIMESTAMP '0001-01-01'"
-    sql = f"(date_diff('microsecond', {since}, {term.sql}) * 10)"
-    return replace(term, sql=sql, in_ticks=True)
+    if expr.in_ticks:
+        return expr
+    since = "TIME '00:00:00'" if expr.family == "time" else "TIMESTAMP '0001-01-01'"
+    sql = f"(date_diff('microsecond', {since}, {expr.sql}) * 10)"
+    return replace(expr, sql=sql, in_ticks=True)

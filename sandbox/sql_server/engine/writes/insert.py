@@ -10,7 +10,7 @@ from sandbox.sql_server.engine.parsing.dialect import parse_expression, tokenize
 from sandbox.sql_server.engine.translation.name_scopes import Scope
 from sandbox.sql_server.engine.translation.queries import with_text
 from sandbox.sql_server.engine.translation.sources import object_name
-from sandbox.sql_server.engine.values.typed_sql import Term, quoted
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.engine.writes.store_assignment import stored
 from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
 from sandbox.sql_server.results import SqlError
@@ -52,7 +52,7 @@ def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> M
     else:
         query = translator.query(source, scope)
         rows = _selected(translator, table, columns, query, database)
-    written = ", ".join(quoted(column.name) for column in table.columns)
+    written = ", ".join(quote(column.name) for column in table.columns)
     sql = f"{prefix}INSERT INTO {table.duckdb_name} ({written}) {rows}"
     identity = next((c.sequence for c in table.columns if c.is_identity), None)
     return Modification(sql, table, database, "INSERT", identity)
@@ -89,7 +89,7 @@ def _values(
         nodes = row.expressions if isinstance(row, exp.Tuple) else [row]
         _check_count(len(columns), len(nodes))
         given = {
-            column.name: translator.term(node)
+            column.name: translator.expression(node)
             for column, node in zip(columns, nodes, strict=True)
             if not is_default(node)
         }
@@ -123,17 +123,19 @@ def _selected(
     _check_count(len(columns), len(query.fields))
     names = [f"c{index}" for index in range(len(columns))]
     given = {
-        column.name: Term(
-            f"{quoted(_ROWS)}.{quoted(name)}", f.type, in_ticks=f.in_ticks,
+        column.name: TypedSql(
+            f"{quote(_ROWS)}.{quote(name)}", f.type, in_ticks=f.in_ticks,
             is_untyped_null=f.is_untyped_null,
         )
         for column, f, name in zip(columns, query.fields, names, strict=True)
     }  # fmt: skip
     line = _line(translator, table, given, database)
-    return f"SELECT {line} FROM ({query.sql}) AS {quoted(_ROWS)}({', '.join(map(quoted, names))})"
+    return f"SELECT {line} FROM ({query.sql}) AS {quote(_ROWS)}({', '.join(map(quote, names))})"
 
 
-def _line(translator: Translator, table: Table, given: Mapping[str, Term], database: str) -> str:
+def _line(
+    translator: Translator, table: Table, given: Mapping[str, TypedSql], database: str
+) -> str:
     """All columns' values: the given ones, defaults, the next of a sequence."""
     parts = []
     for column in table.columns:
@@ -156,4 +158,4 @@ def default_value(translator: Translator, column: TableColumn, table: Table, dat
     if column.default is None:
         return "NULL"
     default = parse_expression(tokenize(column.default), column.default)
-    return stored(translator.term(default), column, table, database)
+    return stored(translator.expression(default), column, table, database)

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 from sandbox.sql_server.engine.translation.functions.text_functions import utf16_length
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.sql_types import is_stored_in_ticks, is_unicode
-from sandbox.sql_server.engine.values.typed_sql import Term, failing_term, failure, in_ticks
+from sandbox.sql_server.engine.values.typed_sql import (
+    TypedSql,
+    error_sql,
+    failing_expression,
+    in_ticks,
+)
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
 
 
-def stored(term: Term, column: TableColumn, table: Table, database: str) -> str:
+def stored(expr: TypedSql, column: TableColumn, table: Table, database: str) -> str:
     """DuckDB's expression for the value as the column keeps it.
 
     Raises:
@@ -23,31 +28,33 @@ def stored(term: Term, column: TableColumn, table: Table, database: str) -> str:
     """
     sql_type = column.type
     if sql_type.name in ("char", "varchar", "nchar", "nvarchar", "varbinary", "binary"):
-        return _fitting(term, column, table, database)
-    term = convert(term, sql_type)
-    return in_ticks(term).sql if is_stored_in_ticks(sql_type) else term.sql
+        return _fitting(expr, column, table, database)
+    expr = convert(expr, sql_type)
+    return in_ticks(expr).sql if is_stored_in_ticks(sql_type) else expr.sql
 
 
-def _fitting(term: Term, column: TableColumn, table: Table, database: str) -> str:
+def _fitting(expr: TypedSql, column: TableColumn, table: Table, database: str) -> str:
     sql_type = column.type
-    if sql_type.length is None or term.is_untyped_null:
-        return convert(term, sql_type).sql
+    if sql_type.length is None or expr.is_untyped_null:
+        return convert(expr, sql_type).sql
     is_text = "char" in sql_type.name
     wide = convert(
-        term, replace(sql_type, name="nvarchar" if is_text else "varbinary", length=None)
+        expr, replace(sql_type, name="nvarchar" if is_text else "varbinary", length=None)
     )
     if isinstance(wide.constant, str):
         if _units(wide.constant.rstrip(" "), column) > sql_type.length:
-            return failing_term(_truncated(wide.constant, column, table, database), sql_type).sql
+            return failing_expression(
+                _truncated(wide.constant, column, table, database), sql_type
+            ).sql
         return convert(wide, sql_type).sql
-    fits = term.family in ("text", "binary") and (term.type.length or 1 << 31) <= sql_type.length
+    fits = expr.family in ("text", "binary") and (expr.type.length or 1 << 31) <= sql_type.length
     value = convert(wide, sql_type).sql
     if fits:
         return value
     size = utf16_length(f"rtrim({wide.sql}, ' ')") if is_text else f"octet_length({wide.sql})"
     message = _truncated("{}", column, table, database).message
     shown = f"left({wide.sql}, {sql_type.length})" if is_text else "''"
-    failed = failure(2628, message, shown)
+    failed = error_sql(2628, message, shown)
     return f"CASE WHEN {size} > {sql_type.length} THEN {failed} ELSE {value} END"
 
 

@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.catalog.execution_context import TEMPORARY_CATALO
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, TableColumn
 from sandbox.sql_server.engine.translation.expressions import type_of_node
 from sandbox.sql_server.engine.values.sql_types import column_storage
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.insert import default_value
 from sandbox.sql_server.results import SqlError
 
@@ -40,7 +40,7 @@ class Key:
     def sql(self) -> str:
         """As DuckDB writes it."""
         kind = "PRIMARY KEY" if self.is_primary else "UNIQUE"
-        return f"{kind} ({', '.join(quoted(name) for name in self.columns)})"
+        return f"{kind} ({', '.join(quote(name) for name in self.columns)})"
 
 
 def define_table(name: ObjectName, database: Database, node: exp.Expr) -> tuple[Table, list[str]]:
@@ -67,9 +67,9 @@ def build_table(
     """A table of these columns, and DuckDB's statements for it."""
     _check_names(name, columns)
     schema = name.schema or SCHEMA
-    place = TEMPORARY_CATALOG if name.is_temporary else f"{database.catalog}.{quoted(schema)}"
+    place = TEMPORARY_CATALOG if name.is_temporary else f"{database.catalog}.{quote(schema)}"
     columns = [_with_sequence(column, name, place) for column in columns]
-    duckdb_name = f"{place}.{quoted(name.name)}"
+    duckdb_name = f"{place}.{quote(name.name)}"
     named_keys = {tuple(c.lower() for c in key.columns): _key_name(key, name.name) for key in keys}
     table = Table(name.name, schema, tuple(columns), duckdb_name, named_keys, name.is_temporary)
     statements = [] if name.is_temporary else [f"CREATE SCHEMA IF NOT EXISTS {place}"]
@@ -91,7 +91,7 @@ def sequence_statements(table: Table, seeds: dict[str, tuple[str, str]]) -> Iter
 
 def _column_sql(column: TableColumn) -> str:
     null = "" if column.nullable else " NOT NULL"
-    return f"{quoted(column.name)} {column_storage(column.type)}{null}"
+    return f"{quote(column.name)} {column_storage(column.type)}{null}"
 
 
 def _check_names(name: ObjectName, columns: Sequence[TableColumn]) -> None:
@@ -125,7 +125,7 @@ def _column(node: exp.ColumnDef) -> TableColumn:
 def _with_sequence(column: TableColumn, name: ObjectName, place: str) -> TableColumn:
     if not column.is_identity and column.type.name != "timestamp":
         return column
-    return replace(column, sequence=f"{place}.{quoted(f'{name.name} {column.name}')}")
+    return replace(column, sequence=f"{place}.{quote(f'{name.name} {column.name}')}")
 
 
 def _seeds(definitions: Sequence[exp.ColumnDef]) -> dict[str, tuple[str, str]]:
@@ -170,7 +170,7 @@ def add_column(
 ) -> tuple[Table, str]:
     """The table with one more column, and DuckDB's statement for it."""
     column = _column(node)
-    sql = f"ALTER TABLE {table.duckdb_name} ADD COLUMN {quoted(column.name)} "
+    sql = f"ALTER TABLE {table.duckdb_name} ADD COLUMN {quote(column.name)} "
     sql += column_storage(column.type)
     if column.default is not None and not column.nullable:
         default = default_value(translator, column, table, database)

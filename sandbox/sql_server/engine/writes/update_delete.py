@@ -16,7 +16,7 @@ from sandbox.sql_server.engine.translation.sources import (
     object_name,
     table_fields,
 )
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.insert import default_value, is_default, next_value
 from sandbox.sql_server.engine.writes.store_assignment import stored
 from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
@@ -53,24 +53,23 @@ def translate_update(translator: Translator, node: exp.Expr, limit: str) -> Modi
         (c, next_value(c.sequence)) for c in table.columns if _is_rowversion(c) if c.sequence
     ]
     condition = _condition(translator, node, scope)
-    row = f"{quoted(alias)}.rowid"
+    row = f"{quote(alias)}.rowid"
     if source or limit:
-        values = ", ".join(f"{value} AS {quoted(f'c{i}')}" for i, (_, value) in enumerate(changes))
+        values = ", ".join(f"{value} AS {quote(f'c{i}')}" for i, (_, value) in enumerate(changes))
         first = f'row_number() OVER (PARTITION BY {row}) AS "?n"'
-        origin = source or f" FROM {table.duckdb_name} AS {quoted(alias)}"
+        origin = source or f" FROM {table.duckdb_name} AS {quote(alias)}"
         inner = f'SELECT {row} AS "?r", {first}, {values}{origin}{condition}{limit}'
         assignments = ", ".join(
-            f"{quoted(c.name)} = {quoted(_ROWS)}.{quoted(f'c{i}')}"
-            for i, (c, _) in enumerate(changes)
+            f"{quote(c.name)} = {quote(_ROWS)}.{quote(f'c{i}')}" for i, (c, _) in enumerate(changes)
         )
         sql = (
             f'{prefix}UPDATE {table.duckdb_name} AS "?t" SET {assignments} '
-            f"FROM ({inner}) AS {quoted(_ROWS)} "
-            f'WHERE "?t".rowid = {quoted(_ROWS)}."?r" AND {quoted(_ROWS)}."?n" = 1'
+            f"FROM ({inner}) AS {quote(_ROWS)} "
+            f'WHERE "?t".rowid = {quote(_ROWS)}."?r" AND {quote(_ROWS)}."?n" = 1'
         )
     else:
-        assignments = ", ".join(f"{quoted(c.name)} = {value}" for c, value in changes)
-        sql = f"{prefix}UPDATE {table.duckdb_name} AS {quoted(alias)} SET {assignments}{condition}"
+        assignments = ", ".join(f"{quote(c.name)} = {value}" for c, value in changes)
+        sql = f"{prefix}UPDATE {table.duckdb_name} AS {quote(alias)} SET {assignments}{condition}"
     return Modification(sql, table, database, "UPDATE")
 
 
@@ -129,7 +128,7 @@ def _assignment(
         raise SqlError(8102, f"Cannot update identity column '{column.name}'.")
     if is_default(node.expression):
         return column, default_value(translator, column, table, database)
-    return column, stored(translator.term(node.expression, scope), column, table, database)
+    return column, stored(translator.expression(node.expression, scope), column, table, database)
 
 
 def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> Modification:
@@ -154,9 +153,9 @@ def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> Modi
     if condition:
         translator.context.check("SELECT", name, table)
     if not source and not limit:
-        sql = f"{prefix}DELETE FROM {table.duckdb_name} AS {quoted(alias)}{condition}"
+        sql = f"{prefix}DELETE FROM {table.duckdb_name} AS {quote(alias)}{condition}"
         return Modification(sql, table, database, "DELETE")
-    source = source or f" FROM {table.duckdb_name} AS {quoted(alias)}"
-    inner = f"SELECT {quoted(alias)}.rowid{source}{condition}{limit}"
+    source = source or f" FROM {table.duckdb_name} AS {quote(alias)}"
+    inner = f"SELECT {quote(alias)}.rowid{source}{condition}{limit}"
     sql = f"{prefix}DELETE FROM {table.duckdb_name} WHERE rowid IN ({inner})"
     return Modification(sql, table, database, "DELETE")

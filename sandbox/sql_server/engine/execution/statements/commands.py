@@ -13,7 +13,7 @@ from sandbox.sql_server.engine.execution.row_reader import show_surrogates
 from sandbox.sql_server.engine.execution.session_state import cancelled_error
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
-from sandbox.sql_server.engine.values.literals import parse_datetime, value_term
+from sandbox.sql_server.engine.values.literals import literal, parse_datetime
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
@@ -65,8 +65,8 @@ def _declare(batch: Batch, statement: Simple) -> Iterator[Result]:
                 "unique within a query batch or stored procedure."
             )
             raise SqlError(134, message, severity=15)
-        term = batch.evaluate(value, sql_type) if value else value_term(None, sql_type)
-        batch.variables[name.lower()] = term
+        expr = batch.evaluate(value, sql_type) if value else literal(None, sql_type)
+        batch.variables[name.lower()] = expr
     yield from ()
 
 

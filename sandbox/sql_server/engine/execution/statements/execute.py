@@ -12,7 +12,7 @@ from sandbox.sql_server.engine.execution.statements.commands import read_declara
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.translation.functions.system_functions import lock_resource
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import INT, NVARCHAR_MAX
 from sandbox.sql_server.results import SqlError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import Simple
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
     from sandbox.sql_server.results import Result
 
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 class _Arguments:
     """What a procedure is given; `status` is what it returns."""
 
-    named: dict[str, Term] = field(default_factory=dict)
-    positional: list[Term] = field(default_factory=list)
+    named: dict[str, TypedSql] = field(default_factory=dict)
+    positional: list[TypedSql] = field(default_factory=list)
     status: int = 0
 
     def value(self, name: str, position: int, default: Any = None) -> Any:
         """An argument by its name or its place."""
-        term = self.named.get(name)
-        if term is None and position < len(self.positional):
-            term = self.positional[position]
-        return default if term is None else term.constant
+        expr = self.named.get(name)
+        if expr is None and position < len(self.positional):
+            expr = self.positional[position]
+        return default if expr is None else expr.constant
 
 
 def _execute(batch: Batch, statement: Simple) -> Iterator[Result]:
@@ -62,7 +62,7 @@ def _execute(batch: Batch, statement: Simple) -> Iterator[Result]:
     yield from procedure(batch, arguments)
     if result_variable is not None:
         target = batch.translator().context.variable(result_variable).type
-        batch.variables[result_variable] = batch.constant(value_term(arguments.status, INT), target)
+        batch.variables[result_variable] = batch.constant(literal(arguments.status, INT), target)
 
 
 def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
@@ -87,10 +87,10 @@ def _read_arguments(batch: Batch, tokens: Sequence[Token]) -> _Arguments:
     return arguments
 
 
-def _argument(batch: Batch, tokens: Sequence[Token]) -> Term:
+def _argument(batch: Batch, tokens: Sequence[Token]) -> TypedSql:
     """A value; a bare word is text, as in `@LockMode = Exclusive`."""
     if len(tokens) == 1 and tokens[0].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
-        return value_term(tokens[0].text)
+        return literal(tokens[0].text)
     return batch.evaluate(tokens)
 
 
@@ -102,7 +102,7 @@ def _execute_sql(batch: Batch, arguments: _Arguments) -> Iterator[Result]:
     for index, part in enumerate(split_at_commas(tokenize(declared)), start=2):
         name, sql_type, _ = read_declaration(part)
         value = arguments.value(name.lower(), index)
-        variables[name.lower()] = batch.constant(value_term(value), sql_type)
+        variables[name.lower()] = batch.constant(literal(value), sql_type)
     yield from batch.nested(sql, variables)
 
 

@@ -11,7 +11,7 @@ from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.translation.sources import object_name, view_query
-from sandbox.sql_server.engine.values.typed_sql import quoted
+from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.table_definition import add_column, define_table
 from sandbox.sql_server.results import RowCount, SqlError
 
@@ -123,7 +123,10 @@ def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
     if isinstance(action, exp.Drop):
         columns = tuple(c for c in table.columns if c.name.lower() != action.this.name.lower())
         changed = Table(table.name, table.schema, columns, table.duckdb_name, table.keys)
-        return changed, f"ALTER TABLE {table.duckdb_name} DROP COLUMN {quoted(action.this.name)}"
+        return (
+            changed,
+            f"ALTER TABLE {table.duckdb_name} DROP COLUMN {quote(action.this.name)}",
+        )
     raise SqlError(8630, "Internal Query Processor Error: this ALTER TABLE is not offered.")
 
 

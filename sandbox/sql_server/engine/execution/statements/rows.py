@@ -136,7 +136,7 @@ def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Q
     aliases = ["deleted"] if change.action == "DELETE" else ["inserted"]
     scope = Scope(sources=[Source(alias, fields) for alias in aliases])
     items = list(select_items(translator, clause.expressions, scope))
-    columns = [term.sql.replace(f'"{aliases[0]}".', "") for _, term in items]
+    columns = [expr.sql.replace(f'"{aliases[0]}".', "") for _, expr in items]
     return Query(f"{change.sql} RETURNING {', '.join(columns)}", query_fields(items))
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.sql_types import BIGINT, DATE, DATETIME, INT, TEMPORAL
 from sandbox.sql_server.engine.values.temporal_casts import to_temporal, wall_clock
-from sandbox.sql_server.engine.values.typed_sql import Term, failure, text_literal
+from sandbox.sql_server.engine.values.typed_sql import TypedSql, error_sql, string_literal
 from sandbox.sql_server.results import SqlError, SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Function, FunctionCall
 
 _PARTS = {
     "year": "yy yyyy year", "quarter": "qq q quarter", "month": "mm m month",
@@ -31,7 +31,7 @@ _INTERVALS = {"year": "to_years", "month": "to_months", "day": "to_days", "week"
               "hour": "to_hours", "minute": "to_minutes"}  # fmt: skip
 
 
-def _part(call: Call, index: int = 0) -> str:
+def _part(call: FunctionCall, index: int = 0) -> str:
     word = call.word(index)
     if word not in _PART_BY_WORD:
         message = f"'{word}' is not a recognized {call.name.lower()} option."
@@ -39,20 +39,20 @@ def _part(call: Call, index: int = 0) -> str:
     return _PART_BY_WORD[word]
 
 
-def _temporal(call: Call, index: int) -> Term:
+def _temporal(call: FunctionCall, index: int) -> TypedSql:
     """An argument as a date or time without offset; text and numbers are read as such."""
-    term = call.raw(index)
-    if term.family == "text" or term.is_untyped_null:
-        term = convert(term, _DATETIME2)
-    if term.family not in TEMPORAL:
-        term = to_temporal(term, DATETIME)
-    return wall_clock(term)
+    expr = call.raw_argument(index)
+    if expr.family == "text" or expr.is_untyped_null:
+        expr = convert(expr, _DATETIME2)
+    if expr.family not in TEMPORAL:
+        expr = to_temporal(expr, DATETIME)
+    return wall_clock(expr)
 
 
-def _added(call: Call) -> Term:
+def _added(call: FunctionCall) -> TypedSql:
     """DATEADD(part, number, value): of the value's type."""
     call.check_count(3)
-    part, count, original = _part(call), call.number(1), call.raw(2)
+    part, count, original = _part(call), call.number(1), call.raw_argument(2)
     value = _temporal(call, 2)
     # Text becomes datetime; dates and times keep their type.
     target = original.type if original.family in TEMPORAL else DATETIME
@@ -61,19 +61,19 @@ def _added(call: Call) -> Term:
     sql = _within_calendar(sql, target.name)
     if original.family == "offset":
         sql = f"{{'utc': {sql} - to_minutes({original.sql}.zone), 'zone': {original.sql}.zone}}"
-        return Term(sql, target, value.nullable or count.nullable)
+        return TypedSql(sql, target, value.nullable or count.nullable)
     if target.name == "date":
         sql = f"CAST({sql} AS DATE)"
     elif target.name == "time":
         sql = f"CAST({sql} AS TIME)"
     sql_type = SqlType("datetime2", scale=7) if target.name == "datetime" else target
-    added = Term(sql, sql_type, value.nullable or count.nullable)
+    added = TypedSql(sql, sql_type, value.nullable or count.nullable)
     return convert(added, target) if target.name == "datetime" else added
 
 
 def _within_calendar(sql: str, name: str) -> str:
-    """The instant, or the failure that SQL Server has past the years 1 and 9999."""
-    failed = failure(517, f"Adding a value to a '{name}' column caused an overflow.")
+    """The instant, or the error_sql that SQL Server has past the years 1 and 9999."""
+    failed = error_sql(517, f"Adding a value to a '{name}' column caused an overflow.")
     bounds = "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
     return f"CASE WHEN {sql} NOT BETWEEN {bounds} THEN {failed} ELSE {sql} END"
 
@@ -92,7 +92,7 @@ def _interval(part: str, count: str) -> str:
     return f"{_INTERVALS[part]}({count})"
 
 
-def _difference(call: Call) -> Term:
+def _difference(call: FunctionCall) -> TypedSql:
     """DATEDIFF: how many boundaries of the part lie between; weeks begin on Sunday."""
     call.check_count(3)
     part = _part(call)
@@ -110,30 +110,30 @@ def _difference(call: Call) -> Term:
             sql = f"date_diff('{part}', {start}, {end})"
     nullable = first.nullable or last.nullable
     if call.name == "DATEDIFF_BIG":
-        return Term(sql, BIGINT, nullable)
+        return TypedSql(sql, BIGINT, nullable)
     message = (
         "The datediff function resulted in an overflow. The number of dateparts separating two "
         "date/time instances is too large. Try to use datediff with a less precise datepart."
     )
-    overflow = f"CASE WHEN {sql} IS NOT NULL THEN {failure(535, message)} END"
-    return Term(f"coalesce(TRY_CAST({sql} AS INTEGER), {overflow})", INT, nullable)
+    overflow = f"CASE WHEN {sql} IS NOT NULL THEN {error_sql(535, message)} END"
+    return TypedSql(f"coalesce(TRY_CAST({sql} AS INTEGER), {overflow})", INT, nullable)
 
 
 _WIDE = SqlType("datetime2", scale=6)
 
 
-def _date_part(call: Call) -> Term:
+def _date_part(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     return _extract(call, _part(call), 1)
 
 
-def _named_part(call: Call) -> Term:
+def _named_part(call: FunctionCall) -> TypedSql:
     """YEAR, MONTH and DAY."""
     call.check_count(1)
     return _extract(call, call.name.lower(), 0)
 
 
-def _extract(call: Call, part: str, index: int) -> Term:
+def _extract(call: FunctionCall, part: str, index: int) -> TypedSql:
     value = _temporal(call, index)
     instant = f"(DATE '1900-01-01' + {value.sql})" if value.family == "time" else value.sql
     micros = f"(microsecond({instant}) % 1000000)"
@@ -144,9 +144,9 @@ def _extract(call: Call, part: str, index: int) -> Term:
         "millisecond": f"({micros} // 1000)",
         "microsecond": micros,
         "nanosecond": f"({micros} * 1000)",
-        "tzoffset": f"{call.raw(index).sql}.zone",
+        "tzoffset": f"{call.raw_argument(index).sql}.zone",
     }.get(part, f"date_part('{part}', {instant})")
-    return Term(f"CAST({sql} AS INTEGER)", INT, value.nullable)
+    return TypedSql(f"CAST({sql} AS INTEGER)", INT, value.nullable)
 
 
 def _us_week(instant: str) -> str:
@@ -154,30 +154,30 @@ def _us_week(instant: str) -> str:
     return f"((dayofyear({instant}) + dayofweek({first}) - 1) // 7 + 1)"
 
 
-def _date_name(call: Call) -> Term:
+def _date_name(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     part, value = _part(call), _temporal(call, 1)
     if part in ("month", "weekday"):
         sql = f"strftime({value.sql}, '{'%B' if part == 'month' else '%A'}')"
     else:
         sql = f"CAST({_extract(call, part, 1).sql} AS VARCHAR)"
-    return Term(sql, SqlType("nvarchar", 30), value.nullable)
+    return TypedSql(sql, SqlType("nvarchar", 30), value.nullable)
 
 
-def _end_of_month(call: Call) -> Term:
+def _end_of_month(call: FunctionCall) -> TypedSql:
     call.check_count(1, 2)
     value = _temporal(call, 0)
     months = call.number(1).sql if len(call.nodes) > 1 else "0"
-    return Term(f"last_day({value.sql} + to_months({months}))", DATE, value.nullable)
+    return TypedSql(f"last_day({value.sql} + to_months({months}))", DATE, value.nullable)
 
 
-def _date_from_parts(call: Call) -> Term:
+def _date_from_parts(call: FunctionCall) -> TypedSql:
     call.check_count(3)
     parts = ", ".join(call.number(index).sql for index in range(3))
-    return Term(f"make_date({parts})", DATE)
+    return TypedSql(f"make_date({parts})", DATE)
 
 
-def _datetime_from_parts(call: Call) -> Term:
+def _datetime_from_parts(call: FunctionCall) -> TypedSql:
     """DATETIMEFROMPARTS, and DATETIME2FROMPARTS with its fraction and scale."""
     call.check_count(7, 8)
     *parts, second, fraction = (call.number(index).sql for index in range(7))
@@ -186,26 +186,28 @@ def _datetime_from_parts(call: Call) -> Term:
     seconds = f"({second} + {fraction} / CAST({10**scale} AS DOUBLE))"
     sql = f"make_timestamp({', '.join(parts)}, {seconds})"
     target = DATETIME if call.name == "DATETIMEFROMPARTS" else SqlType("datetime2", scale=scale)
-    return Term(sql, target)
+    return TypedSql(sql, target)
 
 
-def _is_date(call: Call) -> Term:
-    value = convert(call.term(0), _WIDE, is_safe=True)
-    return Term(f"CAST({value.sql} IS NOT NULL AS INTEGER)", INT, nullable=False)
+def _is_date(call: FunctionCall) -> TypedSql:
+    value = convert(call.argument(0), _WIDE, is_safe=True)
+    return TypedSql(f"CAST({value.sql} IS NOT NULL AS INTEGER)", INT, nullable=False)
 
 
-def _switch_offset(call: Call) -> Term:
+def _switch_offset(call: FunctionCall) -> TypedSql:
     """SWITCHOFFSET and TODATETIMEOFFSET."""
     call.check_count(2)
-    zone = call.term(1)
+    zone = call.argument(1)
     minutes = zone.sql if zone.family == "integer" else _minutes_of(str(zone.constant))
-    sql_type = SqlType("datetimeoffset", scale=call.raw(0).type.scale)
-    term = call.raw(0)
+    sql_type = SqlType("datetimeoffset", scale=call.raw_argument(0).type.scale)
+    expr = call.raw_argument(0)
     if call.name == "SWITCHOFFSET":
-        utc = f"{convert(term, sql_type).sql}.utc"
+        utc = f"{convert(expr, sql_type).sql}.utc"
     else:
-        utc = f"({wall_clock(term).sql} - to_minutes({minutes}))"
-    return Term(f"{{'utc': {utc}, 'zone': CAST({minutes} AS SMALLINT)}}", sql_type, term.nullable)
+        utc = f"({wall_clock(expr).sql} - to_minutes({minutes}))"
+    return TypedSql(
+        f"{{'utc': {utc}, 'zone': CAST({minutes} AS SMALLINT)}}", sql_type, expr.nullable
+    )
 
 
 def _minutes_of(zone: str) -> str:
@@ -222,13 +224,13 @@ _NET_FORMS = {
 _NET_FORM = re.compile("|".join(_NET_FORMS))
 
 
-def _format(call: Call) -> Term:
+def _format(call: FunctionCall) -> TypedSql:
     """FORMAT of a date or time by a .NET form of the usual letters."""
     call.check_count(2, 3)
-    form = _NET_FORM.sub(lambda m: _NET_FORMS[m[0]], str(call.term(1).constant))
+    form = _NET_FORM.sub(lambda m: _NET_FORMS[m[0]], str(call.argument(1).constant))
     value = _temporal(call, 0)
-    sql = f"strftime({value.sql}, {text_literal(form)})"
-    return Term(sql, SqlType("nvarchar", 4000), value.nullable)
+    sql = f"strftime({value.sql}, {string_literal(form)})"
+    return TypedSql(sql, SqlType("nvarchar", 4000), value.nullable)
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
     from sandbox.sql_server.engine.translation.name_scopes import Scope
     from sandbox.sql_server.engine.translation.translator import Translator
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A call by its upper-case name; `over` is DuckDB's window, empty without one."""
 
     name: str
@@ -41,28 +41,28 @@ class Call:
             message = f"The {self.name.lower()} function requires {least} argument(s)."
             raise SqlError(174, message, severity=15)
 
-    def raw(self, index: int) -> Term:
+    def raw_argument(self, index: int) -> TypedSql:
         """An argument, possibly in 100 ns ticks."""
-        return self.translator.term(self.nodes[index], self.scope)
+        return self.translator.expression(self.nodes[index], self.scope)
 
-    def term(self, index: int) -> Term:
+    def argument(self, index: int) -> TypedSql:
         """An argument in DuckDB's own type."""
         return self.translator.native(self.nodes[index], self.scope)
 
-    def terms(self) -> list[Term]:
+    def arguments(self) -> list[TypedSql]:
         """All arguments in DuckDB's own types."""
-        return [self.term(index) for index in range(len(self.nodes))]
+        return [self.argument(index) for index in range(len(self.nodes))]
 
-    def text(self, index: int) -> Term:
+    def text(self, index: int) -> TypedSql:
         """An argument as text, of its own type if it is text."""
-        term = self.term(index)
-        if term.family == "text" and not term.is_untyped_null:
-            return term
-        return convert(term, VARCHAR_MAX)
+        expr = self.argument(index)
+        if expr.family == "text" and not expr.is_untyped_null:
+            return expr
+        return convert(expr, VARCHAR_MAX)
 
-    def number(self, index: int) -> Term:
+    def number(self, index: int) -> TypedSql:
         """An argument as an int."""
-        return convert(self.term(index), INT)
+        return convert(self.argument(index), INT)
 
     def word(self, index: int) -> str:
         """An argument that is a bare word, such as a datepart, in lower case."""
@@ -70,9 +70,9 @@ class Call:
         return node.name.lower() if isinstance(node, exp.Column | exp.Var) else ""
 
 
-Function: TypeAlias = "Callable[[Call], Term]"
+Function: TypeAlias = "Callable[[FunctionCall], TypedSql]"
 
 
-def max_text(term: Term) -> Term:
+def max_text(expr: TypedSql) -> TypedSql:
     """The text without a limit to its length, ANSI or Unicode as it was."""
-    return convert(term, NVARCHAR_MAX if is_unicode(term.type) else VARCHAR_MAX)
+    return convert(expr, NVARCHAR_MAX if is_unicode(expr.type) else VARCHAR_MAX)

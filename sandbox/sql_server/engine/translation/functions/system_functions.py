@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.sql_server.engine.catalog.application_locks import MODES, Hold
 from sandbox.sql_server.engine.catalog.execution_context import ObjectName
 from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import INT, SYSNAME
 from sandbox.sql_server.results import SqlError, SqlType
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
-    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
-    from sandbox.sql_server.engine.values.typed_sql import Term
+    from sandbox.sql_server.engine.translation.functions.function_call import Function, FunctionCall
+    from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 VERSION = "16.0.4135.4"
 SERVER_NAME = "sandbox"
@@ -31,7 +31,7 @@ _PROPERTIES: Mapping[str, object] = {
 _TEXT = SqlType("nvarchar", 128)
 
 
-def global_variable(name: str, context: ExecutionContext) -> Term:
+def global_variable(name: str, context: ExecutionContext) -> TypedSql:
     """`@@NAME`.
 
     Raises:
@@ -39,95 +39,95 @@ def global_variable(name: str, context: ExecutionContext) -> Term:
     """
     counter = context.counter(name)
     if counter is not None:
-        return value_term(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
+        return literal(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
     if name.upper() == "IDENTITY":
-        return value_term(context.last_identity, SqlType("numeric", precision=38))
+        return literal(context.last_identity, SqlType("numeric", precision=38))
     texts = {"VERSION": VERSION_TEXT, "SERVERNAME": SERVER_NAME, "LANGUAGE": "us_english",
              "SERVICENAME": "MSSQLSERVER"}  # fmt: skip
     if name.upper() in texts:
-        return value_term(texts[name.upper()], SqlType("nvarchar", 300))
+        return literal(texts[name.upper()], SqlType("nvarchar", 300))
     raise SqlError(137, f'Must declare the scalar variable "@@{name}".', severity=15)
 
 
-def _property(call: Call) -> Term:
+def _property(call: FunctionCall) -> TypedSql:
     call.check_count(1)
-    value = _PROPERTIES.get(str(call.term(0).constant).lower())
-    return value_term(value, SqlType("sql_variant"))
+    value = _PROPERTIES.get(str(call.argument(0).constant).lower())
+    return literal(value, SqlType("sql_variant"))
 
 
-def _database_name(call: Call) -> Term:
+def _database_name(call: FunctionCall) -> TypedSql:
     if not call.nodes:
-        return value_term(call.context.database, _TEXT)
-    number = call.term(0).constant
+        return literal(call.context.database, _TEXT)
+    number = call.argument(0).constant
     names = [d.name for d in call.context.databases.values() if d.number == number]
-    return value_term(names[0] if names else None, _TEXT)
+    return literal(names[0] if names else None, _TEXT)
 
 
-def _database_id(call: Call) -> Term:
-    name = str(call.term(0).constant) if call.nodes else ""
+def _database_id(call: FunctionCall) -> TypedSql:
+    name = str(call.argument(0).constant) if call.nodes else ""
     database = call.context.find_database(name)
-    return value_term(database.number if database else None, INT)
+    return literal(database.number if database else None, INT)
 
 
-def _login_name(call: Call) -> Term:
-    return value_term(call.context.login, _TEXT)
+def _login_name(call: FunctionCall) -> TypedSql:
+    return literal(call.context.login, _TEXT)
 
 
-def _user_name(call: Call) -> Term:
-    return value_term(call.context.permissions.user_name, _TEXT)
+def _user_name(call: FunctionCall) -> TypedSql:
+    return literal(call.context.permissions.user_name, _TEXT)
 
 
-def _schema_name(_: Call) -> Term:
-    return value_term(SCHEMA, _TEXT)
+def _schema_name(_: FunctionCall) -> TypedSql:
+    return literal(SCHEMA, _TEXT)
 
 
-def _application_name(_: Call) -> Term:
-    return value_term("", _TEXT)
+def _application_name(_: FunctionCall) -> TypedSql:
+    return literal("", _TEXT)
 
 
-def _host_name(_: Call) -> Term:
-    return value_term(SERVER_NAME, _TEXT)
+def _host_name(_: FunctionCall) -> TypedSql:
+    return literal(SERVER_NAME, _TEXT)
 
 
-def _is_server_role_member(call: Call) -> Term:
-    role = str(call.term(0).constant).lower()
+def _is_server_role_member(call: FunctionCall) -> TypedSql:
+    role = str(call.argument(0).constant).lower()
     if role == "public":
-        return value_term(1, INT)
+        return literal(1, INT)
     if role not in ("sysadmin", "securityadmin", "serveradmin", "setupadmin", "dbcreator"):
-        return value_term(None, INT)
-    return value_term(int(call.context.permissions.is_administrator), INT)
+        return literal(None, INT)
+    return literal(int(call.context.permissions.is_administrator), INT)
 
 
-def _is_member(call: Call) -> Term:
-    role = str(call.term(0).constant).lower()
+def _is_member(call: FunctionCall) -> TypedSql:
+    role = str(call.argument(0).constant).lower()
     is_administrator = call.context.permissions.is_administrator
     if role in ("db_datareader", "public"):
-        return value_term(1, INT)
+        return literal(1, INT)
     if role in ("db_owner", "db_datawriter", "db_ddladmin", "db_securityadmin"):
-        return value_term(int(is_administrator), INT)
-    return value_term(None, INT)
+        return literal(int(is_administrator), INT)
+    return literal(None, INT)
 
 
-def _has_permission(call: Call) -> Term:
+def _has_permission(call: FunctionCall) -> TypedSql:
     """HAS_PERMS_BY_NAME(securable, class, permission)."""
     call.check_count(3, 5)
-    securable, kind, permission = (call.term(index).constant for index in range(3))
+    securable, kind, permission = (call.argument(index).constant for index in range(3))
     permissions = call.context.permissions
     kind = str(kind or "SERVER").upper()
     if kind == "SERVER":
         allowed = permissions.is_administrator or str(permission).upper() == "CONNECT SQL"
-        return value_term(int(allowed), INT)
+        return literal(int(allowed), INT)
     if kind == "DATABASE":
         if call.context.find_database(str(securable or "")) is None:
-            return value_term(None, INT)
-        return value_term(int(permissions.has(str(permission))), INT)
+            return literal(None, INT)
+        return literal(int(permissions.has(str(permission))), INT)
     name = object_of_text(str(securable))
     found = call.context.find(name)
     if found is None:
-        return value_term(None, INT)
+        return literal(None, INT)
     database = (name.database or call.context.database).lower()
     key = (database, found.schema.lower(), found.name.lower())
-    return value_term(int(permissions.has(str(permission), key)), INT)
+    return literal(int(permissions.has(str(permission), key)), INT)
 
 
 def object_of_text(text: str) -> ObjectName:
@@ -137,32 +137,32 @@ def object_of_text(text: str) -> ObjectName:
     return ObjectName(name, schema, database)
 
 
-def _object_id(call: Call) -> Term:
-    name = object_of_text(str(call.term(0).constant))
+def _object_id(call: FunctionCall) -> TypedSql:
+    name = object_of_text(str(call.argument(0).constant))
     name = ObjectName(name.name, name.schema, "" if name.is_temporary else name.database)
     found = call.context.find(name)
-    wanted = str(call.term(1).constant).upper() if len(call.nodes) > 1 else ""
+    wanted = str(call.argument(1).constant).upper() if len(call.nodes) > 1 else ""
     kind = "U" if isinstance(found, Table) else "V"
     if found is None or wanted not in ("", kind):
-        return value_term(None, INT)
+        return literal(None, INT)
     database = call.context.find_database(name.database)
     entries = database.objects.all() if database else []
     number = entries.index(found) + 1 if found in entries else 0
-    return value_term(FIRST_OBJECT_ID + number, INT)
+    return literal(FIRST_OBJECT_ID + number, INT)
 
 
-def _lock_test(call: Call) -> Term:
+def _lock_test(call: FunctionCall) -> TypedSql:
     """APPLOCK_TEST(principal, resource, mode, owner)."""
     call.check_count(4)
-    wanted = _hold(call, str(call.term(2).constant).lower())
-    return value_term(int(call.context.locks.is_grantable(wanted)), SqlType("smallint"))
+    wanted = _hold(call, str(call.argument(2).constant).lower())
+    return literal(int(call.context.locks.is_grantable(wanted)), SqlType("smallint"))
 
 
-def _hold(call: Call, mode: str) -> Hold:
+def _hold(call: FunctionCall, mode: str) -> Hold:
     context = call.context
     if mode not in MODES:
         raise SqlError(1035, f"Incorrect syntax near '{mode}'.", severity=15)
-    resource = lock_resource(context.database, str(call.term(1).constant))
+    resource = lock_resource(context.database, str(call.argument(1).constant))
     return Hold(resource, mode, context.session_id, is_of_transaction=False)
 
 
@@ -171,32 +171,32 @@ def lock_resource(database: str, name: str) -> str:
     return f"{database.lower()}\0{name}"
 
 
-def _lock_mode(call: Call) -> Term:
+def _lock_mode(call: FunctionCall) -> TypedSql:
     """APPLOCK_MODE(principal, resource, owner)."""
     call.check_count(3)
     context = call.context
-    resource = lock_resource(context.database, str(call.term(1).constant))
+    resource = lock_resource(context.database, str(call.argument(1).constant))
     mode = context.locks.held_mode(resource, context.session_id)
     names = {"intentshared": "IntentShared", "intentexclusive": "IntentExclusive"}
-    return value_term(names.get(mode, mode.capitalize()) if mode else "NoLock", SYSNAME)
+    return literal(names.get(mode, mode.capitalize()) if mode else "NoLock", SYSNAME)
 
 
-def _caught(call: Call) -> Term:
+def _caught(call: FunctionCall) -> TypedSql:
     """ERROR_NUMBER, ERROR_MESSAGE and so on: of the error that CATCH handles."""
     error = call.context.caught
     if call.name == "ERROR_MESSAGE":
-        return value_term(error.message if error else None, SqlType("nvarchar", 4000))
+        return literal(error.message if error else None, SqlType("nvarchar", 4000))
     values = {
         "ERROR_NUMBER": lambda e: e.number,
         "ERROR_SEVERITY": lambda e: e.severity,
         "ERROR_STATE": lambda e: e.state,
         "ERROR_LINE": lambda e: e.line,
     }
-    return value_term(values[call.name](error) if error else None, INT)
+    return literal(values[call.name](error) if error else None, INT)
 
 
-def _last_identity(call: Call) -> Term:
-    return value_term(call.context.last_identity, SqlType("numeric", precision=38))
+def _last_identity(call: FunctionCall) -> TypedSql:
+    return literal(call.context.last_identity, SqlType("numeric", precision=38))
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.translation.functions.function_call import max_text
 from sandbox.sql_server.engine.values.conversions import convert, padded
-from sandbox.sql_server.engine.values.literals import value_term
+from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.operators import joined_type
 from sandbox.sql_server.engine.values.sql_types import (
     BIGINT,
@@ -16,13 +16,13 @@ from sandbox.sql_server.engine.values.sql_types import (
     is_unicode,
     storage_type,
 )
-from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, Term
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, TypedSql
 from sandbox.sql_server.results import SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.engine.translation.functions.function_call import Call, Function
+    from sandbox.sql_server.engine.translation.functions.function_call import Function, FunctionCall
 
 _BEYOND_PLANE_ZERO = r"[^\x{10000}-\x{10FFFF}]"
 _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "bit": 1, "float": 8, "real": 4,
@@ -34,41 +34,41 @@ def utf16_length(sql: str) -> str:
     return f"(length({sql}) + length(regexp_replace({sql}, '{_BEYOND_PLANE_ZERO}', '', 'g')))"
 
 
-def _length(call: Call) -> Term:
+def _length(call: FunctionCall) -> TypedSql:
     call.check_count(1)
-    term = call.term(0)
-    if term.family == "binary":
-        return Term(f"octet_length({term.sql})", INT, term.nullable)
+    expr = call.argument(0)
+    if expr.family == "binary":
+        return TypedSql(f"octet_length({expr.sql})", INT, expr.nullable)
     text = call.text(0)
     is_long = text.type.length is None
     sql_type = BIGINT if is_long else INT
     units = utf16_length(f"rtrim({text.sql}, ' ')")
-    return Term(f"CAST({units} AS {storage_type(sql_type)})", sql_type, text.nullable)
+    return TypedSql(f"CAST({units} AS {storage_type(sql_type)})", sql_type, text.nullable)
 
 
-def _data_length(call: Call) -> Term:
+def _data_length(call: FunctionCall) -> TypedSql:
     call.check_count(1)
-    term = call.term(0)
-    match term.family:
-        case "text" if is_unicode(term.type):
-            sql = f"(2 * {utf16_length(padded(term).sql)})"
+    expr = call.argument(0)
+    match expr.family:
+        case "text" if is_unicode(expr.type):
+            sql = f"(2 * {utf16_length(padded(expr).sql)})"
         case "text":
-            sql = f"length({padded(term).sql})"
+            sql = f"length({padded(expr).sql})"
         case "binary":
-            sql = f"octet_length({term.sql})"
+            sql = f"octet_length({expr.sql})"
         case _:
-            size = _SIZES.get(term.type.name, 8)
-            sql = f"CASE WHEN {term.sql} IS NOT NULL THEN {size} END"
-    return Term(f"CAST({sql} AS INTEGER)", INT, term.nullable)
+            size = _SIZES.get(expr.type.name, 8)
+            sql = f"CASE WHEN {expr.sql} IS NOT NULL THEN {size} END"
+    return TypedSql(f"CAST({sql} AS INTEGER)", INT, expr.nullable)
 
 
-def _substring(call: Call) -> Term:
+def _substring(call: FunctionCall) -> TypedSql:
     call.check_count(3)
     start, length = call.number(1), call.number(2)
-    term = call.term(0)
-    if term.family == "binary":
-        sql = f"unhex(substr(hex({term.sql}), 2 * {start.sql} - 1, 2 * {length.sql}))"
-        return Term(sql, replace(term.type, name="varbinary"))
+    expr = call.argument(0)
+    if expr.family == "binary":
+        sql = f"unhex(substr(hex({expr.sql}), 2 * {start.sql} - 1, 2 * {length.sql}))"
+        return TypedSql(sql, replace(expr.type, name="varbinary"))
     text = call.text(0)
     # Positions before 1 use up the length.
     end = f"greatest({start.sql} + {length.sql}, 1)"
@@ -76,14 +76,14 @@ def _substring(call: Call) -> Term:
     return _of(text, f"substr({text.sql}, {begin}, greatest({end} - {begin}, 0))")
 
 
-def _of(text: Term, sql: str, length: int | None = 0) -> Term:
+def _of(text: TypedSql, sql: str, length: int | None = 0) -> TypedSql:
     """A text made of another: of its type, though never char."""
     name = "nvarchar" if is_unicode(text.type) else "varchar"
     limit = text.type.length if length == 0 else length
-    return Term(sql, SqlType(name, limit), True)
+    return TypedSql(sql, SqlType(name, limit), True)
 
 
-def _side(call: Call) -> Term:
+def _side(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     text, count = call.text(0), call.number(1)
     length = text.type.length
@@ -93,7 +93,7 @@ def _side(call: Call) -> Term:
     return _of(text, sql, length)
 
 
-def _same_type(call: Call) -> Term:
+def _same_type(call: FunctionCall) -> TypedSql:
     """UPPER, LOWER, LTRIM, RTRIM, REVERSE."""
     text = call.text(0)
     if len(call.nodes) > 1:
@@ -102,13 +102,13 @@ def _same_type(call: Call) -> Term:
     return _of(text, f"{call.name.lower()}({text.sql}{blank})")
 
 
-def _trim(call: Call) -> Term:
+def _trim(call: FunctionCall) -> TypedSql:
     text = call.text(0)
     characters = call.text(1).sql if len(call.nodes) > 1 else "' '"
     return _of(text, f"trim({text.sql}, {characters})")
 
 
-def _replace(call: Call) -> Term:
+def _replace(call: FunctionCall) -> TypedSql:
     call.check_count(3)
     text, old, new = (call.text(index) for index in range(3))
     # SQL Server's collation ignores case; an empty pattern changes nothing.
@@ -121,26 +121,26 @@ def _replace(call: Call) -> Term:
     return _of(text, sql, limit)
 
 
-def _concat(call: Call) -> Term:
+def _concat(call: FunctionCall) -> TypedSql:
     call.check_count(2, 254)
     return _joined(call, [padded(call.text(index)) for index in range(len(call.nodes))], "concat(")
 
 
-def _concat_ws(call: Call) -> Term:
+def _concat_ws(call: FunctionCall) -> TypedSql:
     call.check_count(3, 254)
     texts = [padded(call.text(index)) for index in range(len(call.nodes))]
     return _joined(call, texts, "concat_ws(")
 
 
-def _joined(call: Call, texts: list[Term], function: str) -> Term:
+def _joined(call: FunctionCall, texts: list[TypedSql], function: str) -> TypedSql:
     sql_type = SqlType("varchar", 0)
-    for term, text in zip(call.terms(), texts, strict=True):
-        typed = text.type if term.family == "text" else SqlType("varchar", 12)
-        sql_type = joined_type(sql_type, SqlType("varchar", 1) if term.is_untyped_null else typed)
-    return Term(f"{function}{', '.join(t.sql for t in texts)})", sql_type, nullable=False)
+    for expr, text in zip(call.arguments(), texts, strict=True):
+        typed = text.type if expr.family == "text" else SqlType("varchar", 12)
+        sql_type = joined_type(sql_type, SqlType("varchar", 1) if expr.is_untyped_null else typed)
+    return TypedSql(f"{function}{', '.join(t.sql for t in texts)})", sql_type, nullable=False)
 
 
-def _index(call: Call) -> Term:
+def _index(call: FunctionCall) -> TypedSql:
     """CHARINDEX(what, text, start)."""
     call.check_count(2, 3)
     what, text = call.text(0), call.text(1)
@@ -150,10 +150,10 @@ def _index(call: Call) -> Term:
         start = call.number(2).sql
         found = f"strpos(substr({haystack}, {start}), {needle})"
         sql = f"CASE WHEN {found} = 0 THEN 0 ELSE {found} + {start} - 1 END"
-    return Term(f"CAST({sql} AS INTEGER)", INT, what.nullable or text.nullable)
+    return TypedSql(f"CAST({sql} AS INTEGER)", INT, what.nullable or text.nullable)
 
 
-def _replicate(call: Call) -> Term:
+def _replicate(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     text = call.text(0)
     limit = None if text.type.length is None else (4000 if is_unicode(text.type) else 8000)
@@ -161,28 +161,28 @@ def _replicate(call: Call) -> Term:
     return _of(text, sql if limit is None else f"left({sql}, {limit})", limit)
 
 
-def _space(call: Call) -> Term:
+def _space(call: FunctionCall) -> TypedSql:
     call.check_count(1)
-    return Term(f"repeat(' ', {call.number(0).sql})", SqlType("varchar", 8000))
+    return TypedSql(f"repeat(' ', {call.number(0).sql})", SqlType("varchar", 8000))
 
 
-def _character(call: Call) -> Term:
+def _character(call: FunctionCall) -> TypedSql:
     call.check_count(1)
     code = call.number(0).sql
     if call.name == "CHAR":
-        return Term(f"chr({code})", SqlType("varchar", 1))
+        return TypedSql(f"chr({code})", SqlType("varchar", 1))
     # A surrogate has a stand-in, as in `values`.
     stand_in = f"CASE WHEN ({code}) BETWEEN 55296 AND 57343 THEN ({code}) + 1048576 ELSE {code} END"
-    return Term(f"chr(({stand_in})::INTEGER)", SqlType("nchar", 1))
+    return TypedSql(f"chr(({stand_in})::INTEGER)", SqlType("nchar", 1))
 
 
-def _code(call: Call) -> Term:
+def _code(call: FunctionCall) -> TypedSql:
     call.check_count(1)
     text = call.text(0)
-    return Term(f"unicode(nullif({text.sql}, ''))", INT)
+    return TypedSql(f"unicode(nullif({text.sql}, ''))", INT)
 
 
-def _stuff(call: Call) -> Term:
+def _stuff(call: FunctionCall) -> TypedSql:
     call.check_count(4)
     text, start, length, new = call.text(0), call.number(1), call.number(2), call.text(3)
     tail = f"substr({text.sql}, {start.sql} + {length.sql})"
@@ -190,50 +190,52 @@ def _stuff(call: Call) -> Term:
     return _of(text, sql, joined_type(text.type, new.type).length)
 
 
-def _quote_name(call: Call) -> Term:
+def _quote_name(call: FunctionCall) -> TypedSql:
     text = call.text(0)
-    return Term(f"('[' || replace({text.sql}, ']', ']]') || ']')", SqlType("nvarchar", 258))
+    return TypedSql(f"('[' || replace({text.sql}, ']', ']]') || ']')", SqlType("nvarchar", 258))
 
 
-def _json_query(call: Call) -> Term:
+def _json_query(call: FunctionCall) -> TypedSql:
     text = max_text(call.text(0))
     if len(call.nodes) > 1:
         path = call.text(1).sql
         found = f"json_extract({text.sql}, {path})"
         is_value = f"json_type({found}) NOT IN ('OBJECT', 'ARRAY')"
-        text = Term(f"CASE WHEN {is_value} THEN NULL ELSE CAST({found} AS VARCHAR) END", text.type)
+        text = TypedSql(
+            f"CASE WHEN {is_value} THEN NULL ELSE CAST({found} AS VARCHAR) END", text.type
+        )
     return replace(text, type=NVARCHAR_MAX, is_json=True, constant=NOT_CONSTANT)
 
 
-def _json_value(call: Call) -> Term:
+def _json_value(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     found = f"json_extract_string({call.text(0).sql}, {call.text(1).sql})"
-    return Term(found, SqlType("nvarchar", 4000))
+    return TypedSql(found, SqlType("nvarchar", 4000))
 
 
-def _is_json(call: Call) -> Term:
+def _is_json(call: FunctionCall) -> TypedSql:
     text = call.text(0)
-    return Term(f"CAST(json_valid({text.sql}) AS INTEGER)", INT, text.nullable)
+    return TypedSql(f"CAST(json_valid({text.sql}) AS INTEGER)", INT, text.nullable)
 
 
-def _text_of_number(call: Call) -> Term:
+def _text_of_number(call: FunctionCall) -> TypedSql:
     """STR(number, length, decimals)."""
     length = call.number(1).sql if len(call.nodes) > 1 else "10"
     places = call.number(2).sql if len(call.nodes) > 2 else "0"
-    number = convert(call.term(0), SqlType("float")).sql
+    number = convert(call.argument(0), SqlType("float")).sql
     rounded = f"printf('%.' || CAST({places} AS VARCHAR) || 'f', {number})"
-    return Term(f"lpad({rounded}, {length}, ' ')", SqlType("varchar", 10))
+    return TypedSql(f"lpad({rounded}, {length}, ' ')", SqlType("varchar", 10))
 
 
-def _hash(call: Call) -> Term:
+def _hash(call: FunctionCall) -> TypedSql:
     """HASHBYTES of ANSI text or bytes by MD5, SHA1 or SHA2_256."""
     call.check_count(2)
-    name = str(call.term(0).constant).upper()
+    name = str(call.argument(0).constant).upper()
     functions = {"MD5": "md5", "SHA1": "sha1", "SHA2_256": "sha256"}
-    data = convert(call.term(1), SqlType("varbinary", None))
+    data = convert(call.argument(1), SqlType("varbinary", None))
     if name not in functions:
-        return value_term(None, SqlType("varbinary", 8000))
-    return Term(f"unhex({functions[name]}({data.sql}))", SqlType("varbinary", 8000))
+        return literal(None, SqlType("varbinary", 8000))
+    return TypedSql(f"unhex({functions[name]}({data.sql}))", SqlType("varbinary", 8000))
 
 
 FUNCTIONS: Mapping[str, Function] = {
