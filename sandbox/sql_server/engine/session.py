@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.execution.describe import describe_first
 from sandbox.sql_server.engine.execution.interpreter import execute_batch
-from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
+from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.execution.transactions import Transaction
 from sandbox.sql_server.engine.values.literals import literal
@@ -55,7 +55,7 @@ class DuckDBSession:
         """
         self._state.cancelled.clear()
         variables = {name.lower(): _parameter(value) for name, value in (parameters or {}).items()}
-        return _guarded(execute_batch(self._state, hide_surrogates(sql), variables))
+        return _guarded(execute_batch(self._state, encode_surrogates(sql), variables))
 
     def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
         """The columns of the first result set, without running it; none if there is none.
@@ -63,8 +63,8 @@ class DuckDBSession:
         Raises:
             SqlError: as when it is run.
         """
-        with _no_defects():
-            return describe_first(self._state, hide_surrogates(sql), parameters)
+        with _internal_errors():
+            return describe_first(self._state, encode_surrogates(sql), parameters)
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -93,26 +93,26 @@ class DuckDBSession:
 
 
 def _guarded(results: Iterator[Result]) -> Iterator[Result]:
-    with _no_defects():
+    with _internal_errors():
         yield from results
 
 
 @contextmanager
-def _no_defects() -> Iterator[None]:
+def _internal_errors() -> Iterator[None]:
     """Text that the translation cannot handle fails its batch, not the connection."""
     try:
         yield
     except (ArithmeticError, AssertionError, AttributeError, LookupError) as error:
-        raise _defect(error) from error
+        raise _internal_error(error) from error
     except (RecursionError, TypeError, ValueError) as error:
-        raise _defect(error) from error
+        raise _internal_error(error) from error
 
 
-def _defect(error: Exception) -> SqlError:
+def _internal_error(error: Exception) -> SqlError:
     message = f"Internal Query Processor Error: the sandbox does not understand this ({error!r})."
     return SqlError(8630, message)
 
 
 def _parameter(value: Any) -> TypedSql:
-    expr = literal(hide_surrogates(value) if isinstance(value, str) else value)
+    expr = literal(encode_surrogates(value) if isinstance(value, str) else value)
     return replace(expr, is_untyped_null=value is None)

@@ -24,7 +24,7 @@ MODES = frozenset(_COMPATIBLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class ApplicationLock:
     """A granted lock: on what, in which mode, by which session, until its transaction ends."""
 
     resource: str
@@ -34,14 +34,17 @@ class Hold:
 
 
 @dataclass(slots=True)
-class ApplicationLocks:
+class LockManager:
     """All application locks of a server; resources are told apart by database and name."""
 
-    _holds: list[Hold] = field(default_factory=list)
+    _granted: list[ApplicationLock] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def acquire(
-        self, wanted: Hold, timeout_seconds: float | None, is_cancelled: Callable[[], bool]
+        self,
+        wanted: ApplicationLock,
+        timeout_seconds: float | None,
+        is_cancelled: Callable[[], bool],
     ) -> int:
         """Wait for a lock, None for as long as it takes; the procedure's return value."""
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -55,19 +58,19 @@ class ApplicationLocks:
                     return TIMED_OUT
                 self._changed.wait(left)
                 result = GRANTED_AFTER_WAITING
-            self._holds.append(wanted)
+            self._granted.append(wanted)
             return result
 
-    def is_grantable(self, wanted: Hold) -> bool:
+    def is_grantable(self, wanted: ApplicationLock) -> bool:
         """The lock could be had now."""
         with self._changed:
             return self._is_grantable(wanted)
 
-    def _is_grantable(self, wanted: Hold) -> bool:
+    def _is_grantable(self, wanted: ApplicationLock) -> bool:
         compatible = _COMPATIBLE[wanted.mode]
         return all(
             hold.mode in compatible
-            for hold in self._holds
+            for hold in self._granted
             if hold.resource == wanted.resource and hold.session_id != wanted.session_id
         )
 
@@ -75,18 +78,20 @@ class ApplicationLocks:
         """The mode in which a session holds a resource."""
         with self._changed:
             modes = (
-                h.mode for h in self._holds if (h.resource, h.session_id) == (resource, session_id)
+                h.mode
+                for h in self._granted
+                if (h.resource, h.session_id) == (resource, session_id)
             )
             return next(modes, None)
 
     def release(self, resource: str, session_id: int, *, of_transaction: bool) -> bool:
         """Give back one lock; False if the session holds none."""
         with self._changed:
-            for hold in self._holds:
+            for hold in self._granted:
                 if (hold.resource, hold.session_id) == (resource, session_id) and (
                     hold.is_of_transaction == of_transaction
                 ):
-                    self._holds.remove(hold)
+                    self._granted.remove(hold)
                     self._changed.notify_all()
                     return True
         return False
@@ -94,9 +99,9 @@ class ApplicationLocks:
     def release_all(self, session_id: int, *, only_of_transaction: bool = False) -> None:
         """Give back what a session holds, as its transaction or itself ends."""
         with self._changed:
-            self._holds = [
+            self._granted = [
                 hold
-                for hold in self._holds
+                for hold in self._granted
                 if hold.session_id != session_id
                 or (only_of_transaction and not hold.is_of_transaction)
             ]

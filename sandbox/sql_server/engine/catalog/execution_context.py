@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Objects, Table, View
+from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, SchemaObjects, Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
+    from sandbox.sql_server.engine.catalog.application_locks import LockManager
     from sandbox.sql_server.engine.catalog.permissions import Permissions
     from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.values.typed_sql import TypedSql
@@ -51,12 +51,12 @@ class ExecutionContext:
     session_id: int
     now: datetime
     variables: Mapping[str, TypedSql]
-    counters: Mapping[str, int]
+    global_variables: Mapping[str, int]
     databases: Mapping[str, Database]
-    temporary: Objects
-    locks: ApplicationLocks
+    temporary: SchemaObjects
+    locks: LockManager
     describes_only: bool = False
-    caught: SqlError | None = None
+    caught_error: SqlError | None = None
     last_identity: int | None = None
 
     def find_database(self, name: str) -> Database | None:
@@ -108,6 +108,6 @@ class ExecutionContext:
             raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15)
         return found
 
-    def counter(self, name: str) -> Any:
+    def global_variable(self, name: str) -> Any:
         """`@@NAME` as a number; None if there is no such thing."""
-        return self.counters.get(name.upper())
+        return self.global_variables.get(name.upper())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from sandbox.sql_server.engine.catalog.application_locks import ApplicationLocks
+from sandbox.sql_server.engine.catalog.application_locks import LockManager
 from sandbox.sql_server.engine.catalog.permissions import ADMINISTRATOR, Login, Permissions
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Database
 from sandbox.sql_server.engine.values.typed_sql import quote
@@ -39,7 +39,7 @@ class Instance:
     )
     databases: dict[str, Database] = field(default_factory=dict)
     logins: dict[str, Login] = field(default_factory=dict)
-    locks: ApplicationLocks = field(default_factory=ApplicationLocks)
+    locks: LockManager = field(default_factory=LockManager)
     guard: threading.Lock = field(default_factory=threading.Lock)
     _session_ids: Iterator[int] = field(default_factory=lambda: itertools.count(_FIRST_SESSION))
 

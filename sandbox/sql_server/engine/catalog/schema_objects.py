@@ -54,7 +54,7 @@ class View:
 
 
 @dataclass(slots=True)
-class Objects:
+class SchemaObjects:
     """Tables and views by schema and name, in any case."""
 
     _by_name: dict[tuple[str, str], Table | View] = field(default_factory=dict)
@@ -94,4 +94,4 @@ class Database:
     name: str
     catalog: str
     number: int
-    objects: Objects = field(default_factory=Objects)
+    objects: SchemaObjects = field(default_factory=SchemaObjects)

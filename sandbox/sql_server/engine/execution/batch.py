@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
+from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.parsing.dialect import (
     parse_condition,
     parse_expression,
     parse_statement,
 )
-from sandbox.sql_server.engine.parsing.statements import Simple
-from sandbox.sql_server.engine.parsing.token_lists import cut_top
+from sandbox.sql_server.engine.parsing.statements import SimpleStatement
+from sandbox.sql_server.engine.parsing.token_lists import split_top
 from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import literal
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
-    from sandbox.sql_server.engine.catalog.schema_objects import Objects, Table
+    from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects, Table
     from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.results import SqlType
 
@@ -51,17 +51,17 @@ class Batch:
     try_depth: int = 0
     _trees: dict[int, exp.Expr] = field(default_factory=dict)
 
-    def prepare(self, statement: Simple) -> None:
+    def prepare(self, statement: SimpleStatement) -> None:
         """Parse a statement before the batch runs."""
         self._trees[id(statement)] = self.parse(statement)
 
-    def parse(self, statement: Simple) -> exp.Expr:
+    def parse(self, statement: SimpleStatement) -> exp.Expr:
         """The tree of a statement."""
         found = self._trees.get(id(statement))
         if found is not None:
             return found.copy()
         try:
-            return parse_statement(cut_top(statement)[0], self.sql)
+            return parse_statement(split_top(statement)[0], self.sql)
         except SqlError as problem:
             problem.line = statement.line
             raise
@@ -84,19 +84,19 @@ class Batch:
         expr = convert(expr, target)
         expr = in_ticks(expr) if is_stored_in_ticks(target) else expr
         (row,) = self.state.fetch(f"SELECT {expr.sql}", [Field("", target)])
-        value = hide_surrogates(row[0]) if isinstance(row[0], str) else row[0]
+        value = encode_surrogates(row[0]) if isinstance(row[0], str) else row[0]
         return literal(value, target)
 
     def assign(self, name: str, value: Any, source: SqlType, target: SqlType) -> None:
         """Give a variable a value that came out of a query."""
-        value = hide_surrogates(value) if isinstance(value, str) else value
+        value = encode_surrogates(value) if isinstance(value, str) else value
         self.variables[name] = self.constant(literal(value, source), target)
 
     def nested(self, sql: str, variables: dict[str, TypedSql]) -> Iterator[Result]:
         """The results of another batch within this one."""
         yield from self.run_nested(self.state, sql, variables, self.try_depth)
 
-    def objects(self, name: ObjectName) -> Objects:
+    def objects(self, name: ObjectName) -> SchemaObjects:
         """Where a table or view of this name belongs."""
         if name.is_temporary:
             return self.state.temporary
@@ -120,14 +120,14 @@ class Batch:
         objects = self.objects(name)
         self.state.change_catalog(lambda: objects.put(table))
 
-    def holds(self, condition: Sequence[Token]) -> bool:
+    def is_true(self, condition: Sequence[Token]) -> bool:
         """A condition is true."""
         sql = self.translator().condition(parse_condition(condition, self.sql))
         (row,) = self.state.fetch(f"SELECT {sql}", ())
         return row[0] is True
 
 
-Handler: TypeAlias = Callable[[Batch, Simple], Iterator[Result]]
+Handler: TypeAlias = Callable[[Batch, SimpleStatement], Iterator[Result]]
 """Runs one kind of statement."""
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
-from sandbox.sql_server.engine.execution.row_reader import hide_surrogates
+from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.values.literals import datetime_of_ticks, tag_variant, ticks_of
 from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_ticks
@@ -128,9 +128,9 @@ def _converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
     match family(sql_type):
         case "text":
             is_padded = sql_type.name in ("char", "nchar")
-            return (lambda v: hide_surrogates(v).rstrip(" ")) if is_padded else hide_surrogates
+            return (lambda v: encode_surrogates(v).rstrip(" ")) if is_padded else encode_surrogates
         case "variant":
-            return lambda value: hide_surrogates(tag_variant(value))
+            return lambda value: encode_surrogates(tag_variant(value))
         case "decimal":
             return lambda value: value.quantize(unit, ROUND_HALF_UP, _WIDE)
         case "instant" | "time":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from sandbox.sql_server.engine.execution.row_reader import show_surrogates
+from sandbox.sql_server.engine.execution.row_reader import decode_surrogates
 from sandbox.sql_server.engine.values.typed_sql import ERROR_MARK
 from sandbox.sql_server.results import SqlError
 
@@ -35,7 +35,7 @@ def sql_error(error: duckdb.Error, table: Table | None = None, database: str = "
     text = str(error)
     raised = _RAISED.match(text)
     if raised:
-        message = show_surrogates(raised[3].split("\n\nLINE 1:")[0])
+        message = decode_surrogates(raised[3].split("\n\nLINE 1:")[0])
         return SqlError(int(raised[1]), message, severity=int(raised[2]))
     if isinstance(error, duckdb.ConstraintException) and table is not None:
         return _constraint_error(text, table, database)
@@ -66,7 +66,7 @@ def _ungrouped(match: re.Match[str]) -> SqlError:
 
 def _failed_conversion(match: re.Match[str]) -> SqlError:
     target = _TYPES.get(match[2], match[2].lower())
-    value = show_surrogates(match[1])
+    value = decode_surrogates(match[1])
     message = (
         f"Conversion failed when converting the varchar value '{value}' to data type {target}."
     )
@@ -133,7 +133,7 @@ def _constraint_error(text: str, table: Table, database: str) -> SqlError:
     pairs = [pair.partition(": ") for pair in duplicate[1].split(", ")]
     key = table.keys.get(tuple(name.lower() for name, _, _ in pairs), "PK")
     kind = "PRIMARY KEY" if duplicate[2] == "primary key" else "UNIQUE KEY"
-    values = ", ".join(show_surrogates(value) for _, _, value in pairs)
+    values = ", ".join(decode_surrogates(value) for _, _, value in pairs)
     message = (
         f"Violation of {kind} constraint '{key}'. Cannot insert duplicate key in object "
         f"'{table.schema}.{table.name}'. The duplicate key value is ({values})."

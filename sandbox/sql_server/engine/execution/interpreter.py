@@ -15,11 +15,11 @@ from sandbox.sql_server.engine.parsing.dialect import (
     words,
 )
 from sandbox.sql_server.engine.parsing.statements import (
-    Attempt,
     Block,
-    Conditional,
-    Loop,
-    Simple,
+    IfStatement,
+    SimpleStatement,
+    TryCatch,
+    WhileLoop,
     simple_statements,
 )
 from sandbox.sql_server.results import ResultSet, SqlError
@@ -73,21 +73,23 @@ class _Interpreter:
             case Block():
                 for inner in statement.statements:
                     yield from self._statement(inner)
-            case Conditional():
+            case IfStatement():
                 chosen = (
-                    statement.then if self.batch.holds(statement.condition) else statement.otherwise
+                    statement.then
+                    if self.batch.is_true(statement.condition)
+                    else statement.otherwise
                 )
                 if chosen is not None:
                     yield from self._statement(chosen)
-            case Loop():
+            case WhileLoop():
                 yield from self._loop(statement)
-            case Attempt():
-                yield from self._attempt(statement)
-            case Simple():
+            case TryCatch():
+                yield from self._try_catch(statement)
+            case SimpleStatement():
                 yield from self._simple(statement)
 
-    def _loop(self, loop: Loop) -> Iterator[Result]:
-        while self.batch.holds(loop.condition):
+    def _loop(self, loop: WhileLoop) -> Iterator[Result]:
+        while self.batch.is_true(loop.condition):
             if self.state.cancelled.is_set():
                 raise cancelled_error()
             try:
@@ -97,22 +99,22 @@ class _Interpreter:
             except Break:
                 return
 
-    def _attempt(self, attempt: Attempt) -> Iterator[Result]:
+    def _try_catch(self, attempt: TryCatch) -> Iterator[Result]:
         self.batch.try_depth += 1
         try:
             for result in self._statement(attempt.body):
                 yield _taken(result)
         except SqlError as problem:
             self.batch.try_depth -= 1
-            before, self.state.caught = self.state.caught, problem
+            before, self.state.caught_error = self.state.caught_error, problem
             try:
                 yield from self._statement(attempt.handler)
             finally:
-                self.state.caught = before
+                self.state.caught_error = before
         else:
             self.batch.try_depth -= 1
 
-    def _simple(self, statement: Simple) -> Iterator[Result]:
+    def _simple(self, statement: SimpleStatement) -> Iterator[Result]:
         self._begin_implicitly(statement)
         try:
             yield from self._checked(statement)
@@ -126,12 +128,12 @@ class _Interpreter:
                 raise
             yield problem
 
-    def _begin_implicitly(self, statement: Simple) -> None:
+    def _begin_implicitly(self, statement: SimpleStatement) -> None:
         is_outside = self.state.has_implicit_transactions and not self.state.transaction.depth
         if is_outside and statement.kind in _IMPLICIT:
             self.state.transaction.begin()
 
-    def _checked(self, statement: Simple) -> Iterator[Result]:
+    def _checked(self, statement: SimpleStatement) -> Iterator[Result]:
         """The statement's results; those that are not taken are dropped before the next."""
         handler = HANDLERS.get(statement.kind)
         if handler is None:

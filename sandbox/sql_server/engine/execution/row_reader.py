@@ -23,14 +23,14 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _STAND_INS = re.compile("[\U0010d800-\U0010dfff]")
 
 
-def hide_surrogates(text: str) -> str:
+def encode_surrogates(text: str) -> str:
     """The text with a stand-in for each lone surrogate."""
     if text.isascii():
         return text
     return _SURROGATES.sub(lambda m: chr(ord(m[0]) - _SURROGATE + _STAND_IN), text)
 
 
-def show_surrogates(text: str) -> str:
+def decode_surrogates(text: str) -> str:
     """The text with its lone surrogates back."""
     if text.isascii():
         return text
@@ -59,13 +59,13 @@ def converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
     if sql_type.name in ("char", "nchar"):
         return _pad(sql_type.length or 0)
     if is_unicode(sql_type):
-        return show_surrogates
+        return decode_surrogates
     return _CONVERTERS.get(sql_type.name)
 
 
 def _pad(length: int) -> Callable[[str], str]:
     def pad(text: str) -> str:
-        shown = show_surrogates(text)
+        shown = decode_surrogates(text)
         if shown.isascii():
             return shown.ljust(length)
         units = len(shown.encode("utf-16-le", "surrogatepass")) // 2
@@ -86,7 +86,7 @@ def _aware(value: dict[str, Any]) -> datetime:
 
 def _variant(stored: str) -> Any:
     value = read_variant(stored)
-    return show_surrogates(value) if isinstance(value, str) else value
+    return decode_surrogates(value) if isinstance(value, str) else value
 
 
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {

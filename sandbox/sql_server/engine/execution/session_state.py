@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE, ExecutionContext
-from sandbox.sql_server.engine.catalog.schema_objects import Objects
+from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
-from sandbox.sql_server.engine.execution.row_reader import row_reader, show_surrogates
+from sandbox.sql_server.engine.execution.row_reader import decode_surrogates, row_reader
 from sandbox.sql_server.engine.translation.rules import new_translator
 from sandbox.sql_server.results import Column, ResultSet, SqlError
 
@@ -47,7 +47,7 @@ class SessionState:
     session_id: int
     cursor: duckdb.DuckDBPyConnection
     transaction: Transaction
-    temporary: Objects = field(default_factory=Objects)
+    temporary: SchemaObjects = field(default_factory=SchemaObjects)
     cancelled: threading.Event = field(default_factory=threading.Event)
     row_count: int = 0
     error: int = 0
@@ -56,7 +56,7 @@ class SessionState:
     counts_rows: bool = True
     has_implicit_transactions: bool = False
     explicit_identity: str = ""
-    caught: SqlError | None = None
+    caught_error: SqlError | None = None
 
     def use(self, name: str) -> None:
         """Change the current database.
@@ -81,17 +81,17 @@ class SessionState:
                 session_id=self.session_id,
                 now=self.instance.clock(),
                 variables=variables,
-                counters=self._counters(),
+                global_variables=self._global_variables(),
                 databases=self.instance.databases,
                 temporary=self.temporary,
                 locks=self.instance.locks,
                 describes_only=describes_only,
-                caught=self.caught,
+                caught_error=self.caught_error,
                 last_identity=self.last_identity,
             )
         )
 
-    def _counters(self) -> Mapping[str, int]:
+    def _global_variables(self) -> Mapping[str, int]:
         return {
             **_CONSTANTS,
             "ROWCOUNT": self.row_count,
@@ -120,7 +120,7 @@ class SessionState:
     def columns(self, fields: Sequence[Field]) -> list[Column]:
         """The fields as a client sees them."""
         return [
-            Column(show_surrogates(f.name), f.type, nullable=f.nullable, identity=f.is_identity)
+            Column(decode_surrogates(f.name), f.type, nullable=f.nullable, identity=f.is_identity)
             for f in fields
         ]
 

@@ -8,14 +8,14 @@ from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize, words
 from sandbox.sql_server.engine.parsing.statements import (
-    Attempt,
     Block,
-    Conditional,
-    Loop,
-    Simple,
+    IfStatement,
+    SimpleStatement,
     Statement,
+    TryCatch,
+    WhileLoop,
 )
-from sandbox.sql_server.engine.parsing.token_lists import word
+from sandbox.sql_server.engine.parsing.token_lists import keyword
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class _Splitter:
 
     def _word(self, ahead: int = 0) -> str:
         index = self._position + ahead
-        return word(self._tokens[index]) if 0 <= index < len(self._tokens) else ""
+        return keyword(self._tokens[index]) if 0 <= index < len(self._tokens) else ""
 
     def _skip_semicolons(self) -> bool:
         """Move to the next statement; False at the end."""
@@ -74,34 +74,34 @@ class _Splitter:
                 return self._conditional()
             case "WHILE":
                 self._position += 1
-                return Loop(self._condition(), self._statement())
+                return WhileLoop(self._condition(), self._statement())
             case "BEGIN" if self._word(1) == "TRY":
-                return self._attempt()
+                return self._try_catch()
             case "BEGIN" if self._word(1) not in _TRANSACTION:
                 return self._block("")
         return self._simple(is_first=is_first)
 
-    def _conditional(self) -> Conditional:
+    def _conditional(self) -> IfStatement:
         self._position += 1
         condition, then = self._condition(), self._statement()
         before = self._position
         if self._skip_semicolons() and self._word() == "ELSE":
             self._position += 1
-            return Conditional(condition, then, self._statement())
+            return IfStatement(condition, then, self._statement())
         self._position = before
-        return Conditional(condition, then, None)
+        return IfStatement(condition, then, None)
 
     def _condition(self) -> Sequence[Token]:
         start = self._position
         self._scan("CONDITION")
         return self._tokens[start : self._position]
 
-    def _attempt(self) -> Attempt:
+    def _try_catch(self) -> TryCatch:
         body = self._block("TRY")
         self._skip_semicolons()
         if self._word() != "BEGIN" or self._word(1) != "CATCH":
             raise self._unexpected()
-        return Attempt(body, self._block("CATCH"))
+        return TryCatch(body, self._block("CATCH"))
 
     def _block(self, suffix: str) -> Block:
         """From BEGIN to END, each followed by `suffix`."""
@@ -118,7 +118,7 @@ class _Splitter:
         index = min(self._position, len(self._tokens) - 1)
         return syntax_error(self._tokens[index].text, int(self._tokens[index].line))
 
-    def _simple(self, *, is_first: bool) -> Simple:
+    def _simple(self, *, is_first: bool) -> SimpleStatement:
         kind, start = self._word(), self._position
         if kind not in _STARTERS:
             if not is_first or kind in _ENDERS or not self._is_name():
@@ -126,7 +126,7 @@ class _Splitter:
             kind = "EXEC"  # a procedure's name may begin a batch
         self._position += 1
         self._scan(kind)
-        return Simple(kind, self._tokens[start : self._position])
+        return SimpleStatement(kind, self._tokens[start : self._position])
 
     def _is_name(self) -> bool:
         token = self._tokens[self._position]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Simple:
+class SimpleStatement:
     """A statement without statements inside; `kind` is its first word."""
 
     kind: str
@@ -25,7 +25,7 @@ class Simple:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditional:
+class IfStatement:
     """IF … ELSE …."""
 
     condition: Sequence[Token]
@@ -34,7 +34,7 @@ class Conditional:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class WhileLoop:
     """WHILE …."""
 
     condition: Sequence[Token]
@@ -49,29 +49,29 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TryCatch:
     """BEGIN TRY … BEGIN CATCH …."""
 
     body: Block
     handler: Block
 
 
-Statement: TypeAlias = Simple | Conditional | Loop | Block | Attempt
+Statement: TypeAlias = SimpleStatement | IfStatement | WhileLoop | Block | TryCatch
 
 
-def simple_statements(statement: Statement | None) -> Iterator[Simple]:
+def simple_statements(statement: Statement | None) -> Iterator[SimpleStatement]:
     """The statements without statements inside, in order."""
     match statement:
-        case Simple():
+        case SimpleStatement():
             yield statement
         case Block():
             for inner in statement.statements:
                 yield from simple_statements(inner)
-        case Conditional():
+        case IfStatement():
             yield from simple_statements(statement.then)
             yield from simple_statements(statement.otherwise)
-        case Loop():
+        case WhileLoop():
             yield from simple_statements(statement.body)
-        case Attempt():
+        case TryCatch():
             yield from simple_statements(statement.body)
             yield from simple_statements(statement.handler)

@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.parsing.statements import Simple
+    from sandbox.sql_server.engine.parsing.statements import SimpleStatement
 
 _QUOTED = (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING)
 
 
-def word(token: Token) -> str:
+def keyword(token: Token) -> str:
     """A bare word in upper case; empty for strings and names in brackets."""
     return "" if token.token_type in _QUOTED else token.text.upper()
 
 
-def cut_top(statement: Simple) -> tuple[list[Token], Sequence[Token]]:
+def split_top(statement: SimpleStatement) -> tuple[list[Token], Sequence[Token]]:
     """The tokens of an UPDATE or DELETE without TOP, and TOP's number; `+=` written out."""
     tokens = list(statement.tokens)
     if statement.kind not in ("UPDATE", "DELETE"):
         return tokens, ()
-    if len(tokens) > 3 and word(tokens[1]) == "TOP" and tokens[2].text == "(":
+    if len(tokens) > 3 and keyword(tokens[1]) == "TOP" and tokens[2].text == "(":
         end = next((i for i, token in enumerate(tokens) if token.text == ")"), len(tokens))
         return _spell_out(tokens[:1] + tokens[end + 1 :]), tokens[3:end]
     return _spell_out(tokens), ()
@@ -53,7 +53,7 @@ def split_at_commas(tokens: Sequence[Token]) -> list[list[Token]]:
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
-        depth += {"(": 1, ")": -1}.get(word(token), 0)
+        depth += {"(": 1, ")": -1}.get(keyword(token), 0)
         if depth == 0 and token.token_type == TokenType.COMMA:
             parts.append([])
         else:

@@ -79,7 +79,7 @@ class Source:
         wanted = name.lower()
         return (self.column(f) for f in self.fields if f.name.lower() == wanted)
 
-    def loosened(self) -> Source:
+    def as_nullable(self) -> Source:
         """The source as an outer join makes it: every column may be NULL."""
         return Source(self.alias, tuple(replace(f, nullable=True) for f in self.fields))
 

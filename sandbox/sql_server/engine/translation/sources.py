@@ -53,16 +53,16 @@ def join_text(translator: Translator, join: exp.Expr, scope: Scope) -> str:
     side, kind = (join.args.get("side") or "").upper(), (join.args.get("kind") or "").upper()
     if condition is None:
         return f" CROSS JOIN {source}" if kind in ("CROSS", "") and not side else f", {source}"
-    _loosen(scope, left, side)
+    _make_nullable(scope, left, side)
     word = f"{side} JOIN" if side else "JOIN"
     return f" {word} {source} ON {translator.condition(condition, scope)}"
 
 
-def _loosen(scope: Scope, left: Sequence[Source], side: str) -> None:
+def _make_nullable(scope: Scope, left: Sequence[Source], side: str) -> None:
     """An outer join makes the columns of one side nullable, or of both."""
     right = scope.sources[len(left) :]
     changed = {"LEFT": right, "RIGHT": left, "FULL": scope.sources}.get(side, ())
-    scope.sources[:] = [s.loosened() if s in changed else s for s in scope.sources]
+    scope.sources[:] = [s.as_nullable() if s in changed else s for s in scope.sources]
 
 
 def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
@@ -75,7 +75,7 @@ def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
         query = translator.query(inner, scope)
     fields = _rename(query.fields, alias, alias.name)
     applied = Source(alias.name, fields)
-    add_source(scope, applied if lateral.args.get("cross_apply") else applied.loosened())
+    add_source(scope, applied if lateral.args.get("cross_apply") else applied.as_nullable())
     columns = ", ".join(quote(field.name) for field in fields)
     source = f"LATERAL ({query.sql}) AS {quote(alias.name)}({columns})"
     if lateral.args.get("cross_apply"):

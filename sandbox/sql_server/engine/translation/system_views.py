@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext, ObjectName
-    from sandbox.sql_server.engine.catalog.schema_objects import Objects, TableColumn
+    from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects, TableColumn
 
 _YES_NO = SqlType("varchar", 3)
 _TYPE_NAME = SqlType("varchar", 10)
@@ -58,7 +58,7 @@ def find_system_view(name: ObjectName, context: ExecutionContext) -> SystemView 
     return SystemView(tuple(Field(n, t) for n, t in columns.items()), list(rows(name, context)))
 
 
-def _objects(name: ObjectName, context: ExecutionContext) -> Objects:
+def _objects(name: ObjectName, context: ExecutionContext) -> SchemaObjects:
     database = context.find_database(name.database)
     assert database is not None  # noqa: S101 - the caller has looked
     return database.objects

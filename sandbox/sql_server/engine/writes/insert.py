@@ -11,8 +11,8 @@ from sandbox.sql_server.engine.translation.name_scopes import Scope
 from sandbox.sql_server.engine.translation.queries import with_text
 from sandbox.sql_server.engine.translation.sources import object_name
 from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
-from sandbox.sql_server.engine.writes.store_assignment import stored
-from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
+from sandbox.sql_server.engine.writes.store_assignment import store_assignment
+from sandbox.sql_server.engine.writes.write_statement import WriteStatement, target_table
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROWS = "?rows"
 
 
-def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> Modification:
+def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> WriteStatement:
     """An INSERT; `explicit` is the table whose IDENTITY_INSERT is on.
 
     Raises:
@@ -55,7 +55,7 @@ def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> M
     written = ", ".join(quote(column.name) for column in table.columns)
     sql = f"{prefix}INSERT INTO {table.duckdb_name} ({written}) {rows}"
     identity = next((c.sequence for c in table.columns if c.is_identity), None)
-    return Modification(sql, table, database, "INSERT", identity)
+    return WriteStatement(sql, table, database, "INSERT", identity)
 
 
 def _insert_columns(table: Table, names: Sequence[str] | None) -> list[TableColumn]:
@@ -140,7 +140,7 @@ def _line(
     parts = []
     for column in table.columns:
         if column.name in given:
-            parts.append(stored(given[column.name], column, table, database))
+            parts.append(store_assignment(given[column.name], column, table, database))
         elif column.sequence is not None:
             parts.append(next_value(column.sequence))
         else:
@@ -158,4 +158,4 @@ def default_value(translator: Translator, column: TableColumn, table: Table, dat
     if column.default is None:
         return "NULL"
     default = parse_expression(tokenize(column.default), column.default)
-    return stored(translator.expression(default), column, table, database)
+    return store_assignment(translator.expression(default), column, table, database)

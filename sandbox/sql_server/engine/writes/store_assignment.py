@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
 
 
-def stored(expr: TypedSql, column: TableColumn, table: Table, database: str) -> str:
+def store_assignment(expr: TypedSql, column: TableColumn, table: Table, database: str) -> str:
     """DuckDB's expression for the value as the column keeps it.
 
     Raises:

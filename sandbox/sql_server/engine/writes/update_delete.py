@@ -18,8 +18,8 @@ from sandbox.sql_server.engine.translation.sources import (
 )
 from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.insert import default_value, is_default, next_value
-from sandbox.sql_server.engine.writes.store_assignment import stored
-from sandbox.sql_server.engine.writes.write_statement import Modification, target_table
+from sandbox.sql_server.engine.writes.store_assignment import store_assignment
+from sandbox.sql_server.engine.writes.write_statement import WriteStatement, target_table
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ROWS = "?rows"
 
 
-def translate_update(translator: Translator, node: exp.Expr, limit: str) -> Modification:
+def translate_update(translator: Translator, node: exp.Expr, limit: str) -> WriteStatement:
     """An UPDATE; `limit` is its TOP.
 
     Raises:
@@ -70,7 +70,7 @@ def translate_update(translator: Translator, node: exp.Expr, limit: str) -> Modi
     else:
         assignments = ", ".join(f"{quote(c.name)} = {value}" for c, value in changes)
         sql = f"{prefix}UPDATE {table.duckdb_name} AS {quote(alias)} SET {assignments}{condition}"
-    return Modification(sql, table, database, "UPDATE")
+    return WriteStatement(sql, table, database, "UPDATE")
 
 
 def _is_rowversion(column: TableColumn) -> bool:
@@ -128,10 +128,12 @@ def _assignment(
         raise SqlError(8102, f"Cannot update identity column '{column.name}'.")
     if is_default(node.expression):
         return column, default_value(translator, column, table, database)
-    return column, stored(translator.expression(node.expression, scope), column, table, database)
+    return column, store_assignment(
+        translator.expression(node.expression, scope), column, table, database
+    )
 
 
-def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> Modification:
+def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> WriteStatement:
     """A DELETE; `limit` is its TOP.
 
     Raises:
@@ -154,8 +156,8 @@ def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> Modi
         translator.context.check("SELECT", name, table)
     if not source and not limit:
         sql = f"{prefix}DELETE FROM {table.duckdb_name} AS {quote(alias)}{condition}"
-        return Modification(sql, table, database, "DELETE")
+        return WriteStatement(sql, table, database, "DELETE")
     source = source or f" FROM {table.duckdb_name} AS {quote(alias)}"
     inner = f"SELECT {quote(alias)}.rowid{source}{condition}{limit}"
     sql = f"{prefix}DELETE FROM {table.duckdb_name} WHERE rowid IN ({inner})"
-    return Modification(sql, table, database, "DELETE")
+    return WriteStatement(sql, table, database, "DELETE")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Modification:
+class WriteStatement:
     """What to run, on which table; `sequence` gave the identity values."""
 
     sql: str

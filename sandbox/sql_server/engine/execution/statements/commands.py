@@ -9,10 +9,10 @@ from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.execution.batch import Break, Continue, Return
 from sandbox.sql_server.engine.execution.duckdb_errors import DEADLOCK
-from sandbox.sql_server.engine.execution.row_reader import show_surrogates
+from sandbox.sql_server.engine.execution.row_reader import decode_surrogates
 from sandbox.sql_server.engine.execution.session_state import cancelled_error
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
-from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
+from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
 from sandbox.sql_server.engine.values.literals import literal, parse_datetime
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, declared_type
 from sandbox.sql_server.results import Message, RowCount, SqlError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
-    from sandbox.sql_server.engine.parsing.statements import Simple
+    from sandbox.sql_server.engine.parsing.statements import SimpleStatement
     from sandbox.sql_server.results import Result, SqlType
 
 _USER_ERROR, _DEADLOCK = 50000, 1205
@@ -42,7 +42,7 @@ def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[To
     if len(tokens) < 3 or tokens[0].token_type != TokenType.PARAMETER:
         raise syntax_error(tokens[0].text if tokens else "DECLARE")
     name, rest = f"@{tokens[1].text}", list(tokens[2:])
-    if word(rest[0]) == "AS":
+    if keyword(rest[0]) == "AS":
         rest = rest[1:]
     type_name, rest = rest[0].text, rest[1:]
     sizes = []
@@ -51,12 +51,12 @@ def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[To
         sizes = [part[0].text for part in split_at_commas(rest[1:end])]
         rest = rest[end + 1 :]
     is_valued = bool(rest) and rest[0].token_type == TokenType.EQ
-    if rest and not is_valued and word(rest[0]) not in ("OUTPUT", "OUT"):
+    if rest and not is_valued and keyword(rest[0]) not in ("OUTPUT", "OUT"):
         raise syntax_error(rest[0].text)
     return name, declared_type(type_name, sizes), rest[1:] if is_valued else ()
 
 
-def _declare(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _declare(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     for part in split_at_commas(statement.tokens[1:]) or [[]]:
         name, sql_type, value = read_declaration(part)
         if name.lower() in batch.variables:
@@ -70,7 +70,7 @@ def _declare(batch: Batch, statement: Simple) -> Iterator[Result]:
     yield from ()
 
 
-def _set(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _set(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tokens = statement.tokens[1:]
     if not tokens:
         raise syntax_error("SET")
@@ -107,7 +107,7 @@ def _set_option(batch: Batch, texts: Sequence[str]) -> None:
             state.explicit_identity = texts[-2].lower() if is_on else ""
 
 
-def _use(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _use(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     name = statement.tokens[1].text if len(statement.tokens) > 1 else ""
     batch.state.use(name)
     yield RowCount()
@@ -115,14 +115,14 @@ def _use(batch: Batch, statement: Simple) -> Iterator[Result]:
 
 def _text_of(batch: Batch, tokens: Sequence[Token]) -> str:
     value = batch.evaluate(tokens, NVARCHAR_MAX).constant
-    return show_surrogates(str(value)) if value is not None else ""
+    return decode_surrogates(str(value)) if value is not None else ""
 
 
-def _print(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _print(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     yield Message(0, _text_of(batch, statement.tokens[1:]))
 
 
-def _raise_error(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _raise_error(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     """RAISERROR; as an exception to SQL Server, 1205 may be raised too, to try deadlocks out."""
     tokens = list(statement.tokens[1:])
     end = max((i for i, token in enumerate(tokens) if token.text == ")"), default=0)
@@ -135,7 +135,7 @@ def _raise_error(batch: Batch, statement: Simple) -> Iterator[Result]:
     number = text if isinstance(text, int) else _USER_ERROR
     if number == _DEADLOCK:
         raise SqlError(_DEADLOCK, DEADLOCK.format(batch.state.session_id), state=51, severity=13)
-    message = show_surrogates(_formatted(str(text or ""), values))
+    message = decode_surrogates(_formatted(str(text or ""), values))
     batch.state.error = number
     if severity <= 10:
         yield Message(number, message, state=state, severity=severity)
@@ -158,17 +158,17 @@ def _formatted(text: str, values: Sequence[Any]) -> str:
     return _PLACEHOLDER.sub(fill, text)
 
 
-def _throw(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _throw(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     parts = split_at_commas(statement.tokens[1:])
     if not parts:
-        if batch.state.caught is None:
+        if batch.state.caught_error is None:
             message = (
                 "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert "
                 "the THROW statement inside a CATCH block, or add error parameters to the THROW "
                 "statement."
             )
             raise SqlError(10704, message, severity=15)
-        raise batch.state.caught
+        raise batch.state.caught_error
     if len(parts) != 3:
         raise syntax_error(statement.tokens[-1].text)
     number, text, state = (batch.evaluate(part).constant for part in parts)
@@ -178,12 +178,12 @@ def _throw(batch: Batch, statement: Simple) -> Iterator[Result]:
             "error number in the valid range of 50000 to 2147483647."
         )
         raise SqlError(35100, message)
-    raise SqlError(number, show_surrogates(str(text)), state=state, line=statement.line)
+    raise SqlError(number, decode_surrogates(str(text)), state=state, line=statement.line)
     yield RowCount()
 
 
-def _wait(batch: Batch, statement: Simple) -> Iterator[Result]:
-    if len(statement.tokens) < 3 or word(statement.tokens[1]) != "DELAY":
+def _wait(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
+    if len(statement.tokens) < 3 or keyword(statement.tokens[1]) != "DELAY":
         raise syntax_error(statement.tokens[-1].text)
     delay = batch.evaluate(statement.tokens[2:], NVARCHAR_MAX).constant
     parsed = parse_datetime(str(delay))
@@ -194,36 +194,36 @@ def _wait(batch: Batch, statement: Simple) -> Iterator[Result]:
     yield RowCount()
 
 
-def _begin(batch: Batch, _: Simple) -> Iterator[Result]:
+def _begin(batch: Batch, _: SimpleStatement) -> Iterator[Result]:
     batch.state.transaction.begin()
     yield RowCount()
 
 
-def _commit(batch: Batch, _: Simple) -> Iterator[Result]:
+def _commit(batch: Batch, _: SimpleStatement) -> Iterator[Result]:
     batch.state.commit()
     yield RowCount()
 
 
-def _rollback(batch: Batch, _: Simple) -> Iterator[Result]:
+def _rollback(batch: Batch, _: SimpleStatement) -> Iterator[Result]:
     batch.state.rollback()
     yield RowCount()
 
 
-def _nothing(_: Batch, __: Simple) -> Iterator[Result]:
+def _nothing(_: Batch, __: SimpleStatement) -> Iterator[Result]:
     yield RowCount()
 
 
-def _break(_: Batch, __: Simple) -> Iterator[Result]:
+def _break(_: Batch, __: SimpleStatement) -> Iterator[Result]:
     raise Break
     yield RowCount()
 
 
-def _continue(_: Batch, __: Simple) -> Iterator[Result]:
+def _continue(_: Batch, __: SimpleStatement) -> Iterator[Result]:
     raise Continue
     yield RowCount()
 
 
-def _return(_: Batch, __: Simple) -> Iterator[Result]:
+def _return(_: Batch, __: SimpleStatement) -> Iterator[Result]:
     raise Return
     yield RowCount()
 

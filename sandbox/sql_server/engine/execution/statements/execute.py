@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import TokenType
 
-from sandbox.sql_server.engine.catalog.application_locks import INVALID, MODES, Hold
+from sandbox.sql_server.engine.catalog.application_locks import INVALID, MODES, ApplicationLock
 from sandbox.sql_server.engine.execution.statements.commands import read_declaration
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
-from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
+from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
 from sandbox.sql_server.engine.translation.functions.system_functions import lock_resource
 from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import INT, NVARCHAR_MAX
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
-    from sandbox.sql_server.engine.parsing.statements import Simple
+    from sandbox.sql_server.engine.parsing.statements import SimpleStatement
     from sandbox.sql_server.engine.values.typed_sql import TypedSql
     from sandbox.sql_server.results import Result
 
@@ -43,9 +43,9 @@ class _Arguments:
         return default if expr is None else expr.constant
 
 
-def _execute(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _execute(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tokens = list(statement.tokens)
-    if word(tokens[0]) in ("EXEC", "EXECUTE"):
+    if keyword(tokens[0]) in ("EXEC", "EXECUTE"):
         tokens = tokens[1:]
     if tokens and tokens[0].text == "(":
         sql = batch.evaluate(tokens[1:-1], NVARCHAR_MAX).constant
@@ -78,7 +78,7 @@ def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
 def _read_arguments(batch: Batch, tokens: Sequence[Token]) -> _Arguments:
     arguments = _Arguments()
     for part in split_at_commas(tokens):
-        if part and word(part[-1]) in ("OUTPUT", "OUT"):
+        if part and keyword(part[-1]) in ("OUTPUT", "OUT"):
             part.pop()
         if len(part) > 3 and part[0].token_type == TokenType.PARAMETER and part[2].text == "=":
             arguments.named[f"@{part[1].text}".lower()] = _argument(batch, part[3:])
@@ -138,7 +138,7 @@ def _resource(batch: Batch, arguments: _Arguments) -> str:
     return lock_resource(batch.state.database.name, str(arguments.value("@resource", 0, "")))
 
 
-def _hold(batch: Batch, arguments: _Arguments, mode: str) -> Hold | None:
+def _hold(batch: Batch, arguments: _Arguments, mode: str) -> ApplicationLock | None:
     """The wanted lock; None if the arguments do not say one."""
     owner = str(arguments.value("@lockowner", 2, "Transaction")).lower()
     is_of_transaction = owner != "session"
@@ -147,7 +147,7 @@ def _hold(batch: Batch, arguments: _Arguments, mode: str) -> Hold | None:
     if is_of_transaction and not batch.state.transaction.depth:
         return None
     resource = _resource(batch, arguments)
-    return Hold(resource, mode.lower(), batch.state.session_id, is_of_transaction)
+    return ApplicationLock(resource, mode.lower(), batch.state.session_id, is_of_transaction)
 
 
 def _nothing(_: Batch, __: _Arguments) -> Iterator[Result]:

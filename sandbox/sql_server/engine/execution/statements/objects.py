@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, View
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
-from sandbox.sql_server.engine.parsing.token_lists import split_at_commas, word
+from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
 from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.translation.sources import object_name, view_query
 from sandbox.sql_server.engine.values.typed_sql import quote
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.catalog.execution_context import ObjectName
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
-    from sandbox.sql_server.engine.parsing.statements import Simple
+    from sandbox.sql_server.engine.parsing.statements import SimpleStatement
     from sandbox.sql_server.results import Result
 
 
-def _create(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _create(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     match tree.args.get("kind"):
         case "TABLE":
@@ -50,7 +50,7 @@ def _create_table(batch: Batch, tree: exp.Expr) -> None:
     batch.create_table(name, define_table(name, batch.state.database, tree.this))
 
 
-def _create_view(batch: Batch, statement: Simple, tree: exp.Expr) -> None:
+def _create_view(batch: Batch, statement: SimpleStatement, tree: exp.Expr) -> None:
     database = batch.state.database
     batch.state.login.permissions.check_creation("VIEW", database.name)
     target, columns = tree.this, ()
@@ -59,7 +59,7 @@ def _create_view(batch: Batch, statement: Simple, tree: exp.Expr) -> None:
         target = target.this
     name = object_name(target)
     batch.check_is_new(name)
-    start = next(i for i, token in enumerate(statement.tokens) if word(token) == "AS") + 1
+    start = next(i for i, token in enumerate(statement.tokens) if keyword(token) == "AS") + 1
     text = batch.sql[statement.tokens[start].start : statement.tokens[-1].end + 1]
     view = View(name.name, name.schema or SCHEMA, text, columns)
     query = view_query(batch.translator(), view)
@@ -67,7 +67,7 @@ def _create_view(batch: Batch, statement: Simple, tree: exp.Expr) -> None:
     batch.state.change_catalog(lambda: database.objects.put(view))
 
 
-def _drop(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _drop(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     kind = str(tree.args.get("kind"))
     nodes = tree.args.get("tables") or [tree.this]
@@ -97,7 +97,7 @@ def _drop_object(batch: Batch, name: ObjectName, kind: str, *, if_exists: bool) 
     batch.state.change_catalog(lambda: objects.drop(found))
 
 
-def _alter(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _alter(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     name = object_name(tree.this)
     found = batch.translator().context.find(name)
@@ -130,13 +130,13 @@ def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
     raise SqlError(8630, "Internal Query Processor Error: this ALTER TABLE is not offered.")
 
 
-def _permit(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _permit(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     """GRANT, DENY and REVOKE of SELECT, INSERT, UPDATE and DELETE on tables and views."""
     permissions = batch.state.login.permissions
     if not permissions.is_administrator:
         raise SqlError(4613, "Grantor does not have GRANT permission.")
     tokens = list(statement.tokens[1:])
-    texts = [word(token) for token in tokens]
+    texts = [keyword(token) for token in tokens]
     end = next((i for i, text in enumerate(texts) if text in ("TO", "FROM")), len(tokens))
     if "ON" in texts:
         on = texts.index("ON")

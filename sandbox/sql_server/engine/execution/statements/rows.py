@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sandbox.sql_server.engine.catalog.schema_objects import Table, TableColumn
-from sandbox.sql_server.engine.parsing.token_lists import cut_top
+from sandbox.sql_server.engine.parsing.token_lists import split_top
 from sandbox.sql_server.engine.translation.for_json import JSON_COLUMN
 from sandbox.sql_server.engine.translation.name_scopes import Query, Scope, Source
 from sandbox.sql_server.engine.translation.select_lists import query_fields, select_items
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
-    from sandbox.sql_server.engine.parsing.statements import Simple
+    from sandbox.sql_server.engine.parsing.statements import SimpleStatement
     from sandbox.sql_server.engine.translation.translator import Translator
-    from sandbox.sql_server.engine.writes.write_statement import Modification
+    from sandbox.sql_server.engine.writes.write_statement import WriteStatement
     from sandbox.sql_server.results import Result
 
 _JSON_CHUNK = 2033
 """Characters per row in which SQL Server sends the text of FOR JSON."""
 
 
-def _select(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _select(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     if not isinstance(tree, exp.Query):
         yield from _modify(batch, statement)
@@ -100,11 +100,11 @@ def _select_into(batch: Batch, tree: exp.Expr) -> Iterator[Result]:
     yield _count(batch, batch.state.write(f"INSERT INTO {target.duckdb_name} {rows}", target))
 
 
-def _modify(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _modify(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     if isinstance(tree, exp.Merge):
         raise SqlError(8630, "Internal Query Processor Error: the sandbox does not offer MERGE.")
-    _, top = cut_top(statement)
+    _, top = split_top(statement)
     limit = f" LIMIT {batch.expression(top).sql}" if top else ""
     translator = batch.translator()
     change = _translated(batch, translator, tree, limit)
@@ -117,7 +117,7 @@ def _modify(batch: Batch, statement: Simple) -> Iterator[Result]:
     yield _count(batch, count)
 
 
-def _translated(batch: Batch, translator: Translator, tree: exp.Expr, limit: str) -> Modification:
+def _translated(batch: Batch, translator: Translator, tree: exp.Expr, limit: str) -> WriteStatement:
     if isinstance(tree, exp.Insert):
         return translate_insert(translator, tree, batch.state.explicit_identity)
     if isinstance(tree, exp.Update):
@@ -130,7 +130,7 @@ def _count(batch: Batch, count: int) -> RowCount:
     return RowCount(count if batch.state.counts_rows else None)
 
 
-def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Query:
+def _output(translator: Translator, change: WriteStatement, clause: exp.Expr) -> Query:
     """OUTPUT inserted.… or deleted.…, as DuckDB's RETURNING."""
     fields = tuple(table_fields(change.table))
     aliases = ["deleted"] if change.action == "DELETE" else ["inserted"]
@@ -140,7 +140,7 @@ def _output(translator: Translator, change: Modification, clause: exp.Expr) -> Q
     return Query(f"{change.sql} RETURNING {', '.join(columns)}", query_fields(items))
 
 
-def _modify_with_output(batch: Batch, change: Modification, query: Query) -> Iterator[Result]:
+def _modify_with_output(batch: Batch, change: WriteStatement, query: Query) -> Iterator[Result]:
     batch.state.transaction.prepare_write()
     rows = batch.state.fetch(query.sql, query.fields, change.table, change.database)
     batch.state.row_count = len(rows)
@@ -148,7 +148,7 @@ def _modify_with_output(batch: Batch, change: Modification, query: Query) -> Ite
     yield ResultSet(batch.state.columns(query.fields), iter(rows))
 
 
-def _remember_identity(batch: Batch, change: Modification) -> None:
+def _remember_identity(batch: Batch, change: WriteStatement) -> None:
     if change.sequence is not None:
         column = next(c for c in change.table.columns if c.is_identity)
         sql = f'SELECT max("{column.name}") FROM {change.table.duckdb_name}'
@@ -156,7 +156,7 @@ def _remember_identity(batch: Batch, change: Modification) -> None:
         batch.state.last_identity = value
 
 
-def _truncate(batch: Batch, statement: Simple) -> Iterator[Result]:
+def _truncate(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     for node in tree.expressions:
         name = object_name(node)

@@ -32,7 +32,7 @@ _INTERVALS = {"year": "to_years", "month": "to_months", "day": "to_days", "week"
 
 
 def _part(call: FunctionCall, index: int = 0) -> str:
-    word = call.word(index)
+    word = call.keyword(index)
     if word not in _PART_BY_WORD:
         message = f"'{word}' is not a recognized {call.name.lower()} option."
         raise SqlError(155, message, severity=15)

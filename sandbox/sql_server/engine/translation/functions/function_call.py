@@ -64,7 +64,7 @@ class FunctionCall:
         """An argument as an int."""
         return convert(self.argument(index), INT)
 
-    def word(self, index: int) -> str:
+    def keyword(self, index: int) -> str:
         """An argument that is a bare word, such as a datepart, in lower case."""
         node = self.nodes[index]
         return node.name.lower() if isinstance(node, exp.Column | exp.Var) else ""

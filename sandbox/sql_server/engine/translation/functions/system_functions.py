@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.engine.catalog.application_locks import MODES, Hold
+from sandbox.sql_server.engine.catalog.application_locks import MODES, ApplicationLock
 from sandbox.sql_server.engine.catalog.execution_context import ObjectName
 from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.values.literals import literal
@@ -37,7 +37,7 @@ def global_variable(name: str, context: ExecutionContext) -> TypedSql:
     Raises:
         SqlError: 137, there is none.
     """
-    counter = context.counter(name)
+    counter = context.global_variable(name)
     if counter is not None:
         return literal(counter, SqlType("smallint") if name.upper() == "SPID" else INT)
     if name.upper() == "IDENTITY":
@@ -158,12 +158,12 @@ def _lock_test(call: FunctionCall) -> TypedSql:
     return literal(int(call.context.locks.is_grantable(wanted)), SqlType("smallint"))
 
 
-def _hold(call: FunctionCall, mode: str) -> Hold:
+def _hold(call: FunctionCall, mode: str) -> ApplicationLock:
     context = call.context
     if mode not in MODES:
         raise SqlError(1035, f"Incorrect syntax near '{mode}'.", severity=15)
     resource = lock_resource(context.database, str(call.argument(1).constant))
-    return Hold(resource, mode, context.session_id, is_of_transaction=False)
+    return ApplicationLock(resource, mode, context.session_id, is_of_transaction=False)
 
 
 def lock_resource(database: str, name: str) -> str:
@@ -183,7 +183,7 @@ def _lock_mode(call: FunctionCall) -> TypedSql:
 
 def _caught(call: FunctionCall) -> TypedSql:
     """ERROR_NUMBER, ERROR_MESSAGE and so on: of the error that CATCH handles."""
-    error = call.context.caught
+    error = call.context.caught_error
     if call.name == "ERROR_MESSAGE":
         return literal(error.message if error else None, SqlType("nvarchar", 4000))
     values = {
