@@ -196,7 +196,7 @@ def test_fatal_error_ends_the_connection(server: SqlServer) -> None:
 
 @pytest.mark.parametrize(("number", "state"), [(18456, "28000"), (4060, "42000"), (40613, "42000")])
 def test_logins_are_refused_as_often_as_told(server: SqlServer, number: int, state: str) -> None:
-    """Two logins are refused with the number that was asked for, the third is welcome."""
+    """Two logins are refused with the number that was asked for, the third is login_response."""
     fault = RefuseLogin(error=SqlError(number, "not now", severity=14), times=2)
     server.faults.add(fault)
     client = _Client(server, "odbc18")

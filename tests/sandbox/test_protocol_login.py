@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.sql_server.login.handshake import refusal, welcome
+from sandbox.sql_server.login.handshake import login_error_response, login_response
 from sandbox.sql_server.login.login7 import Login, parse_login
 from sandbox.sql_server.login.prelogin import (
     Encryption,
     EncryptionMode,
-    answer_prelogin,
-    negotiate,
+    negotiate_encryption,
     parse_prelogin,
+    prelogin_response,
 )
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.token_stream import tokens
@@ -54,7 +54,7 @@ def test_cut_login_is_refused(cut: int) -> None:
 def test_prelogin_is_answered_as_recorded(name: str) -> None:
     """The same options in the same order; the version is our own, MARS data is its one byte."""
     asked = parse_prelogin(recorded.requests(name, "PRELOGIN")[0])
-    ours = parse_prelogin(answer_prelogin(asked, Encryption.NOT_SUPPORTED))
+    ours = parse_prelogin(prelogin_response(asked, Encryption.NOT_SUPPORTED))
     theirs = parse_prelogin(recorded.answer_to(name, "PRELOGIN"))
     assert list(ours) == list(theirs)
     assert ours[0] != theirs[0]
@@ -82,7 +82,7 @@ def test_encryption_follows_the_table_of_the_specification(
     mode: EncryptionMode, client: str, expected: Encryption
 ) -> None:
     """Both sides' wishes decide, as in [MS-TDS] 2.2.6.5."""
-    assert negotiate({1: bytes([_ASKED[client]])}, mode) is expected
+    assert negotiate_encryption({1: bytes([_ASKED[client]])}, mode) is expected
 
 
 def login() -> Login:
@@ -92,7 +92,10 @@ def login() -> Login:
 
 def test_welcome_holds_the_recorded_tokens() -> None:
     """Packet size, database and collation are announced with the bytes that were recorded."""
-    ours, theirs = welcome(login(), "shop"), recorded.answer_to("mssql_python-types", "LOGIN7")
+    ours, theirs = (
+        login_response(login(), "shop"),
+        recorded.answer_to("mssql_python-types", "LOGIN7"),
+    )
     packet_size, collation = theirs[:22], bytes.fromhex("e3080007050904d0003400")
     assert tokens.change_text(tokens.Change.PACKET_SIZE, "4096", "4096") == packet_size
     assert tokens.change_text(tokens.Change.DATABASE, "shop", "") in theirs
@@ -104,15 +107,15 @@ def test_welcome_holds_the_recorded_tokens() -> None:
 def test_welcome_acknowledges_the_feature_it_has() -> None:
     """UTF-8 support is acknowledged when asked for, and nothing is when it is not."""
     acknowledgement = bytes.fromhex("ae0a0100000001ff")
-    assert acknowledgement in welcome(login(), "shop")
-    assert acknowledgement not in welcome(replace(login(), features={1: b""}), "shop")
+    assert acknowledgement in login_response(login(), "shop")
+    assert acknowledgement not in login_response(replace(login(), features={1: b""}), "shop")
 
 
 def test_refusal_has_the_recorded_form() -> None:
     """Error 18456 as recorded, up to the server's name and its quotes; DONE says error."""
     problem = SqlError(18456, 'Login failed for user "app"', severity=14)
     theirs = recorded.answer_to("odbc18-login-failed", "LOGIN7")
-    server, ours = "BABELFISH", refusal(problem, "app")
+    server, ours = "BABELFISH", login_error_response(problem, "app")
     renamed = theirs.replace(
         bytes([len(server)]) + server.encode("utf-16-le"),
         bytes([len("SANDBOX")]) + "SANDBOX".encode("utf-16-le"),
@@ -122,5 +125,5 @@ def test_refusal_has_the_recorded_form() -> None:
 
 def test_unknown_database_brings_a_second_error() -> None:
     """As SQL Server does, 4060 is followed by 18456."""
-    answer = refusal(SqlError(4060, "Cannot open database", severity=11), "app")
+    answer = login_error_response(SqlError(4060, "Cannot open database", severity=11), "app")
     assert (18456).to_bytes(4, "little") in answer

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from sandbox.sql_server.data_types.wire_type import Builder
+    from sandbox.sql_server.data_types.wire_type import WireTypeFactory
     from sandbox.sql_server.results import SqlType
 
 INTN, BITN, DECIMALN, NUMERICN, FLTN, MONEYN, GUID = 0x26, 0x68, 0x6A, 0x6C, 0x6D, 0x6E, 0x24
@@ -21,7 +21,7 @@ _MONEY_SCALE = 4
 MAX_PRECISION = 38
 
 
-def _number(form: int, fixed: int, pack: Callable[[Any], bytes], size: int) -> Builder:
+def _number(form: int, fixed: int, pack: Callable[[Any], bytes], size: int) -> WireTypeFactory:
     """A type with a nullable form (with lengths) and a fixed one (without) for NOT NULL columns."""
     nullable_form = WireType(bytes([form, size]), b"\x00", byte_length(pack, size))
     fixed_form = WireType(bytes([fixed]), None, pack)
@@ -83,7 +83,7 @@ def _pack_guid(value: UUID) -> bytes:
 
 _GUID_FORM = WireType(bytes([GUID, 16]), b"\x00", byte_length(_pack_guid, 16))
 
-BUILDERS: Mapping[str, Builder] = {
+FACTORIES: Mapping[str, WireTypeFactory] = {
     "tinyint": _number(INTN, 0x30, struct.Struct("<B").pack, 1),
     "smallint": _number(INTN, 0x34, struct.Struct("<h").pack, 2),
     "int": _number(INTN, 0x38, struct.Struct("<i").pack, 4),

@@ -14,17 +14,17 @@ from sandbox.sql_server.transport.packets import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.data_types.wire_type import Builder, WireType
+    from sandbox.sql_server.data_types.wire_type import WireType, WireTypeFactory
     from sandbox.sql_server.results import Column, SqlType
 
-_BUILDERS: Mapping[str, Builder] = {
-    **number_types.BUILDERS,
-    **time_types.BUILDERS,
-    **text_types.BUILDERS,
-    **variant_type.BUILDERS,
+_FACTORIES: Mapping[str, WireTypeFactory] = {
+    **number_types.FACTORIES,
+    **time_types.FACTORIES,
+    **text_types.FACTORIES,
+    **variant_type.FACTORIES,
 }
 
-TYPE_NAMES = frozenset(_BUILDERS)
+TYPE_NAMES = frozenset(_FACTORIES)
 
 
 def wire_type(sql_type: SqlType, *, nullable: bool = True) -> WireType:
@@ -34,7 +34,7 @@ def wire_type(sql_type: SqlType, *, nullable: bool = True) -> WireType:
         ProtocolError: there is no such type.
     """
     try:
-        build = _BUILDERS[sql_type.name.lower()]
+        build = _FACTORIES[sql_type.name.lower()]
     except KeyError:
         raise ProtocolError(f"no TDS form is known for the type {sql_type.name!r}") from None
     return build(sql_type, nullable)

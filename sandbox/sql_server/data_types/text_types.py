@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from sandbox.sql_server.data_types.wire_type import Builder
+    from sandbox.sql_server.data_types.wire_type import WireTypeFactory
     from sandbox.sql_server.results import SqlType
 
 BIGVARBINARY, BIGVARCHAR, BIGBINARY, BIGCHAR = 0xA5, 0xA7, 0xAD, 0xAF
@@ -60,7 +60,7 @@ def _short(encode: Callable[[Any], bytes], limit: int) -> Callable[[Any], bytes]
 
 def _varying(
     form: int, encode: Callable[[Any], bytes], *, unit: int, suffix: bytes, user_type: int = 0
-) -> Builder:
+) -> WireTypeFactory:
     def build(sql_type: SqlType, _: bool) -> WireType:
         if sql_type.length is None:
             return WireType(
@@ -75,7 +75,7 @@ def _varying(
     return build
 
 
-def _large(form: int, encode: Callable[[Any], bytes], suffix: bytes) -> Builder:
+def _large(form: int, encode: Callable[[Any], bytes], suffix: bytes) -> WireTypeFactory:
     """text, ntext and image: NULL is an absent text pointer."""
     type_info = bytes([form]) + struct.pack("<I", _MAX_LENGTH) + suffix
 
@@ -86,7 +86,7 @@ def _large(form: int, encode: Callable[[Any], bytes], suffix: bytes) -> Builder:
     return lambda _, __: WireType(type_info, b"\x00", pack, is_large_object=True)
 
 
-def _clr(database: str, assembly: str) -> Builder:
+def _clr(database: str, assembly: str) -> WireTypeFactory:
     """A CLR type: UDT_INFO in COLMETADATA ([MS-TDS] 2.2.5.5.2), the value in chunks."""
 
     def build(sql_type: SqlType, _: bool) -> WireType:
@@ -111,7 +111,7 @@ def _rowversion(sql_type: SqlType, nullable: bool) -> WireType:
 
 def _sysname(sql_type: SqlType, nullable: bool) -> WireType:
     """The type of names: nvarchar(128)."""
-    return BUILDERS["nvarchar"](replace(sql_type, length=128), nullable)
+    return FACTORIES["nvarchar"](replace(sql_type, length=128), nullable)
 
 
 _ASSEMBLY = (
@@ -120,7 +120,7 @@ _ASSEMBLY = (
 )
 _XML_FORM = WireType(bytes([XML, 0]), PLP_NULL, lambda value: in_chunks(encode_unicode(value)))
 
-BUILDERS: Mapping[str, Builder] = {
+FACTORIES: Mapping[str, WireTypeFactory] = {
     "char": _varying(BIGCHAR, encode_ansi, unit=1, suffix=COLLATION),
     "varchar": _varying(BIGVARCHAR, encode_ansi, unit=1, suffix=COLLATION),
     "nchar": _varying(NCHAR, encode_unicode, unit=2, suffix=COLLATION),

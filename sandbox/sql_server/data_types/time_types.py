@@ -15,7 +15,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sql_server.data_types.wire_type import Builder
+    from sandbox.sql_server.data_types.wire_type import WireTypeFactory
     from sandbox.sql_server.results import SqlType
 
 DATEN, TIMEN, DATETIME2N, DATETIMEOFFSETN, DATETIMN = 0x28, 0x29, 0x2A, 0x2B, 0x6F
@@ -143,7 +143,7 @@ def _smalldatetime(_: SqlType, nullable: bool) -> WireType:
 
 _DATE_FORM = WireType(bytes([DATEN]), b"\x00", byte_length(pack_date, 3))
 
-BUILDERS: Mapping[str, Builder] = {
+FACTORIES: Mapping[str, WireTypeFactory] = {
     "date": lambda _, __: _DATE_FORM,
     "time": _time,
     "datetime": _datetime,

@@ -14,7 +14,7 @@ from sandbox.sql_server.data_types.wire_type import COLLATION, WireType
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.sql_server.data_types.wire_type import Builder
+    from sandbox.sql_server.data_types.wire_type import WireTypeFactory
 
 SSVARIANT = 0x62
 _MAX_BYTES = 8009
@@ -81,4 +81,4 @@ def pack_variant(value: Any) -> bytes:
 
 _FORM = WireType(struct.pack("<BI", SSVARIANT, _MAX_BYTES), b"\x00\x00\x00\x00", pack_variant)
 
-BUILDERS: Mapping[str, Builder] = {"sql_variant": lambda _, __: _FORM}
+FACTORIES: Mapping[str, WireTypeFactory] = {"sql_variant": lambda _, __: _FORM}

@@ -40,7 +40,7 @@ class WireType:
         return self.null
 
 
-Builder: TypeAlias = Callable[[SqlType, bool], WireType]
+WireTypeFactory: TypeAlias = Callable[[SqlType, bool], WireType]
 """Makes the wire form of a type; the flag says whether the column may hold NULLs."""
 
 

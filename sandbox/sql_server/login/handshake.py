@@ -9,9 +9,9 @@ from sandbox.sql_server.login.login7 import FEATURE_UTF8, Login, parse_login
 from sandbox.sql_server.login.prelogin import (
     Encryption,
     EncryptionMode,
-    answer_prelogin,
-    negotiate,
+    negotiate_encryption,
     parse_prelogin,
+    prelogin_response,
 )
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.token_stream import tokens
@@ -47,9 +47,9 @@ def receive_login(channel: Channel, mode: EncryptionMode, context: ssl.SSLContex
             raise ProtocolError("TLS was asked of a server that has none")
         channel.start_strict_tls(context)
     options = parse_prelogin(_expect(channel, PacketType.PRELOGIN).payload)
-    encryption = Encryption.NOT_SUPPORTED if is_strict else negotiate(options, mode)
-    answer = answer_prelogin(options, encryption)
-    channel.send(frame_message(PacketType.TABULAR_RESULT, answer))
+    encryption = Encryption.NOT_SUPPORTED if is_strict else negotiate_encryption(options, mode)
+    response = prelogin_response(options, encryption)
+    channel.send(frame_message(PacketType.TABULAR_RESULT, response))
     if encryption is not Encryption.NOT_SUPPORTED:
         channel.start_tls(context)
     login = parse_login(_expect(channel, PacketType.LOGIN7).payload)
@@ -65,7 +65,7 @@ def _expect(channel: Channel, wanted: PacketType) -> Message:
     return message
 
 
-def welcome(login: Login, database: str) -> bytes:
+def login_response(login: Login, database: str) -> bytes:
     """The answer to a login that succeeded, in SQL Server's order of tokens."""
     packet_size = str(login.packet_size)
     acknowledged = {FEATURE_UTF8: b"\x01"} if FEATURE_UTF8 in login.features else {}
@@ -82,12 +82,12 @@ def welcome(login: Login, database: str) -> bytes:
     )
 
 
-def refusal(problem: SqlError, user: str) -> bytes:
+def login_error_response(problem: SqlError, user: str) -> bytes:
     """The answer to a login that failed; after 4060, SQL Server also sends 18456."""
-    answer = tokens.error(problem)
+    response = tokens.error(problem)
     if problem.number == _CANNOT_OPEN_DATABASE:
-        answer += tokens.error(login_failed(user))
-    return answer + tokens.done(Token.DONE, Done.ERROR)
+        response += tokens.error(login_failed(user))
+    return response + tokens.done(Token.DONE, Done.ERROR)
 
 
 def login_failed(user: str) -> SqlError:

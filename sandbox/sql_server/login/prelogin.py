@@ -21,7 +21,7 @@ _TERMINATOR = 0xFF
 
 
 class Option(IntEnum):
-    """The options that this server answers."""
+    """The options that this server values."""
 
     VERSION = 0x00
     ENCRYPTION = 0x01
@@ -70,7 +70,7 @@ def build_prelogin(options: Mapping[int, bytes]) -> bytes:
     return table + bytes([_TERMINATOR]) + data
 
 
-def negotiate(asked: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
+def negotiate_encryption(asked: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
     """The server's ENCRYPTION answer: the table in [MS-TDS] 2.2.6.5.
 
     OFF on both sides still encrypts the login, and only that.
@@ -85,9 +85,9 @@ def negotiate(asked: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
     return Encryption.OFF if client == Encryption.OFF else Encryption.NOT_SUPPORTED
 
 
-def answer_prelogin(asked: Mapping[int, bytes], encryption: Encryption) -> bytes:
+def prelogin_response(asked: Mapping[int, bytes], encryption: Encryption) -> bytes:
     """The server's PRELOGIN: the options that were asked for, multiple active results off."""
-    answers = {
+    values = {
         Option.VERSION: struct.pack(">BBHH", *SERVER_VERSION, 0),
         Option.ENCRYPTION: bytes([encryption]),
         Option.INSTANCE: b"\x00",
@@ -96,4 +96,4 @@ def answer_prelogin(asked: Mapping[int, bytes], encryption: Encryption) -> bytes
         Option.TRACE_ID: b"",
     }
     wanted = {*asked, Option.VERSION, Option.ENCRYPTION}
-    return build_prelogin({token: data for token, data in answers.items() if token in wanted})
+    return build_prelogin({token: data for token, data in values.items() if token in wanted})

@@ -49,7 +49,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProcedureResult:
     """A procedure's answer."""
 
     results: Iterator[Any]
@@ -74,15 +74,15 @@ _Prepared: TypeAlias = _Statement | str
 
 
 @dataclass(slots=True)
-class Procedures:
+class SystemProcedures:
     """One session's system procedures; `describe` gives the columns of a query."""
 
     describe: Callable[[str, str], Sequence[Column]]
     _prepared: dict[int, _Prepared] = field(default_factory=dict)
     _last_handle: int = 0
 
-    def call(self, request: RpcRequest, execute: Execute) -> Call:
-        """Call a procedure; `execute` runs the statements that it is given.
+    def call(self, request: RpcRequest, execute: Execute) -> ProcedureResult:
+        """ProcedureResult a procedure; `execute` runs the statements that it is given.
 
         Raises:
             SqlError: it does not exist here, or its arguments do not fit.
@@ -102,48 +102,52 @@ class Procedures:
                 return self._unprepare(request.parameters)
         if request.name.startswith("sp_cursor"):
             raise SqlError(16902, f"{request.name}: server cursors are not offered.")
-        return self._inform(request) or _call_in_engine(request, execute)
+        return self._metadata(request) or _call_in_engine(request, execute)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all prepared statements: the connection was reset."""
         self._prepared.clear()
 
-    def called_in_batch(self, sql: str, variables: Mapping[str, Any]) -> Call | None:
+    def called_in_batch(self, sql: str, variables: Mapping[str, Any]) -> ProcedureResult | None:
         """The answer to a batch that only calls one of these procedures, or None."""
         match = _CALLED_IN_BATCH.match(sql)
         arguments = _arguments(match["arguments"] or "", variables) if match else None
         if match is None or arguments is None:
             return None
-        return self._inform(RpcRequest(match[1].lower(), arguments))
+        return self._metadata(RpcRequest(match[1].lower(), arguments))
 
-    def _inform(self, request: RpcRequest) -> Call | None:
+    def _metadata(self, request: RpcRequest) -> ProcedureResult | None:
         """The procedures that only tell something."""
         match request.name:
             case "sp_describe_first_result_set":
-                return Call(self._described(request.parameters))
+                return ProcedureResult(self._first_result_set(request.parameters))
             case "sp_datatype_info" | "sp_datatype_info_90" | "sp_datatype_info_100":
-                return Call(_datatypes(request.parameters))
+                return ProcedureResult(_datatypes(request.parameters))
         return None
 
-    def _prepare_and_execute(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+    def _prepare_and_execute(
+        self, parameters: tuple[Parameter, ...], execute: Execute
+    ) -> ProcedureResult:
         handle, declarations, sql, *values = parameters
         statement = _Statement(sql.value, _declared_names(declarations.value))
         results = execute(statement.sql, statement.bind(values))
-        return Call(results, [self._keep(statement, handle)])
+        return ProcedureResult(results, [self._keep(statement, handle)])
 
-    def _prepare_and_call(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+    def _prepare_and_call(
+        self, parameters: tuple[Parameter, ...], execute: Execute
+    ) -> ProcedureResult:
         """What ODBC makes of `{CALL procedure (?)}`."""
         handle, written, *values = parameters
         name = procedure_name(written.value)
         called = self.call(RpcRequest(name, tuple(values)), execute)
         return replace(called, outputs=[self._keep(name, handle), *called.outputs])
 
-    def _prepare(self, parameters: tuple[Parameter, ...]) -> Call:
+    def _prepare(self, parameters: tuple[Parameter, ...]) -> ProcedureResult:
         handle, declarations, sql, *_ = parameters
         statement = _Statement(sql.value, _declared_names(declarations.value))
         columns = self.describe(statement.sql, declarations.value or "")
         results = [ResultSet(columns, iter(()))] if columns else []
-        return Call(iter(results), [self._keep(statement, handle)])
+        return ProcedureResult(iter(results), [self._keep(statement, handle)])
 
     def _keep(self, prepared: _Prepared, handle: Parameter) -> Output:
         self._prepared.pop(handle.value, None)  # a handle that is sent along is replaced
@@ -151,7 +155,9 @@ class Procedures:
         self._prepared[self._last_handle] = prepared
         return Output(0, handle.name, SqlType("int"), self._last_handle)
 
-    def _execute_prepared(self, parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+    def _execute_prepared(
+        self, parameters: tuple[Parameter, ...], execute: Execute
+    ) -> ProcedureResult:
         handle, *values = parameters
         prepared = self._prepared.get(handle.value)
         if prepared is None:
@@ -159,27 +165,27 @@ class Procedures:
             raise SqlError(8179, message)
         if isinstance(prepared, str):
             return self.call(RpcRequest(prepared, tuple(values)), execute)
-        return Call(execute(prepared.sql, prepared.bind(values)))
+        return ProcedureResult(execute(prepared.sql, prepared.bind(values)))
 
-    def _unprepare(self, parameters: tuple[Parameter, ...]) -> Call:
+    def _unprepare(self, parameters: tuple[Parameter, ...]) -> ProcedureResult:
         self._prepared.pop(parameters[0].value, None)
-        return Call(iter(()))
+        return ProcedureResult(iter(()))
 
-    def _described(self, parameters: tuple[Parameter, ...]) -> Iterator[Any]:
+    def _first_result_set(self, parameters: tuple[Parameter, ...]) -> Iterator[Any]:
         named = {parameter.name.lower(): parameter.value for parameter in parameters}
         sql = named.get("@tsql") or _first_text(parameters)
         declarations = named.get("@params") or ""
         yield describe_rows(self.describe(sql, declarations))
 
 
-def _execute_sql(parameters: tuple[Parameter, ...], execute: Execute) -> Call:
+def _execute_sql(parameters: tuple[Parameter, ...], execute: Execute) -> ProcedureResult:
     sql, values = _first_text(parameters), parameters[2:]
     declarations = parameters[1].value if len(parameters) > 1 else ""
     statement = _Statement(sql, _declared_names(declarations))
-    return Call(execute(sql, statement.bind(values)))
+    return ProcedureResult(execute(sql, statement.bind(values)))
 
 
-def _call_in_engine(request: RpcRequest, execute: Execute) -> Call:
+def _call_in_engine(request: RpcRequest, execute: Execute) -> ProcedureResult:
     """Any other procedure, as the EXEC statement that calls it."""
     names = [p.name or f"@p{index}" for index, p in enumerate(request.parameters)]
     arguments = [
@@ -187,7 +193,7 @@ def _call_in_engine(request: RpcRequest, execute: Execute) -> Call:
         for parameter, name in zip(request.parameters, names, strict=True)
     ]
     values = {n: p.value for n, p in zip(names, request.parameters, strict=True)}
-    return Call(execute(f"EXEC {request.name} {', '.join(arguments)}".strip(), values))
+    return ProcedureResult(execute(f"EXEC {request.name} {', '.join(arguments)}".strip(), values))
 
 
 def _declared_names(declarations: str | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sandbox.sql_server.requests.parser import (
     parse_rpc,
     parse_transaction,
 )
-from sandbox.sql_server.requests.system_procedures import Call, Procedures
+from sandbox.sql_server.requests.system_procedures import ProcedureResult, SystemProcedures
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.token_stream import tokens
 from sandbox.sql_server.token_stream.tokens import Change, Done, Token
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.login.login7 import Login
     from sandbox.sql_server.login.prelogin import EncryptionMode
     from sandbox.sql_server.results import Column, Engine
-    from sandbox.sql_server.sessions.response import Answerable, Response
+    from sandbox.sql_server.sessions.response import Response, ResponsePart
     from sandbox.sql_server.transport.packets import Message
 
 _RESETS = PacketStatus.RESET_CONNECTION | PacketStatus.RESET_CONNECTION_KEEP_TRANSACTION
@@ -55,7 +55,7 @@ class Services:
     stopping: threading.Event
 
 
-class Conversation:
+class RequestHandler:
     """A logged-in client and its engine session.
 
     Raises:
@@ -65,33 +65,33 @@ class Conversation:
     def __init__(self, login: Login, services: Services) -> None:
         self._login = login
         self._services = services
-        self._engine = services.engine.login(login.user, login.password, login.database)
-        self._announced_database = self._engine.database
+        self._session = services.engine.login(login.user, login.password, login.database)
+        self._announced_database = self._session.database
         self._transaction = 0
-        self._procedures = Procedures(self._describe)
+        self._procedures = SystemProcedures(self._describe)
 
     @property
     def database(self) -> str:
         """The session's current database."""
-        return self._engine.database
+        return self._session.database
 
     def close(self) -> None:
         """End the engine's session."""
-        self._engine.close()
+        self._session.close()
 
     def cancel(self) -> None:
         """Stop what the engine is doing; called from the inbox's thread."""
-        self._engine.cancel()
+        self._session.cancel()
 
     def database_change(self) -> bytes:
         """ENVCHANGE if the database is another than the client knows, as after USE."""
-        new, old = self._engine.database, self._announced_database
+        new, old = self._session.database, self._announced_database
         if new == old:
             return b""
         self._announced_database = new
         return tokens.database_changed(new, old)
 
-    def answer(self, request: Message, response: Response, answer: Answer) -> None:
+    def handle(self, request: Message, response: Response, control: Answer) -> None:
         """Run a request and write its answer.
 
         Raises:
@@ -104,11 +104,11 @@ class Conversation:
             response.write(tokens.change_bytes(Change.RESET_ACKNOWLEDGED))
         match request.type:
             case PacketType.SQL_BATCH:
-                self._answer_batch(parse_batch(request.payload), response, answer)
+                self._run_batch(parse_batch(request.payload), response, control)
             case PacketType.RPC:
-                self._answer_calls(parse_rpc(request.payload), response, answer)
+                self._run_calls(parse_rpc(request.payload), response, control)
             case PacketType.TRANSACTION_MANAGER:
-                self._answer_transaction(request.payload, response)
+                self._respond_to_transaction(request.payload, response)
             case PacketType.ATTENTION:
                 pass  # it came after the answer's end: only the acknowledgement is due
             case _:
@@ -116,50 +116,50 @@ class Conversation:
 
     def _reset(self) -> None:
         """Start over as after login: a pooled connection changes hands ([MS-TDS] 2.2.3.1.2)."""
-        self._engine.close()
+        self._session.close()
         login = self._login
-        self._engine = self._services.engine.login(login.user, login.password, login.database)
-        self._procedures.forget()
+        self._session = self._services.engine.login(login.user, login.password, login.database)
+        self._procedures.clear()
 
-    def _answer_batch(self, sql: str, response: Response, answer: Answer) -> None:
-        response.write_results(self._execute(answer, sql, {}))
+    def _run_batch(self, sql: str, response: Response, control: Answer) -> None:
+        response.write_results(self._execute(control, sql, {}))
         response.end_batch()
 
-    def _answer_calls(
-        self, requests: Sequence[RpcRequest], response: Response, answer: Answer
+    def _run_calls(
+        self, requests: Sequence[RpcRequest], response: Response, control: Answer
     ) -> None:
         for index, request in enumerate(requests, start=1):
-            call = self._call(request, answer)
-            response.write_procedure(call.results, call.outputs, is_last=index == len(requests))
+            result = self._call(request, control)
+            response.write_procedure(result.results, result.outputs, is_last=index == len(requests))
 
-    def _call(self, request: RpcRequest, answer: Answer) -> Call:
+    def _call(self, request: RpcRequest, control: Answer) -> ProcedureResult:
         try:
-            return self._procedures.call(request, partial(self._execute, answer))
+            return self._procedures.call(request, partial(self._execute, control))
         except SqlError as problem:
-            return Call(iter([problem]))
+            return ProcedureResult(iter([problem]))
 
     def _execute(
-        self, answer: Answer, sql: str, parameters: Mapping[str, Any]
-    ) -> Iterator[Answerable]:
+        self, control: Answer, sql: str, parameters: Mapping[str, Any]
+    ) -> Iterator[ResponsePart]:
         """Results of a text: a system procedure's, a canned one, or the engine's."""
         called = self._procedures.called_in_batch(sql, parameters)
         if called is not None:
             yield from called.results
         else:
-            yield from self._services.faults.disturb(sql, self._run(sql, parameters), answer)
+            yield from self._services.faults.disturb(sql, self._run(sql, parameters), control)
 
-    def _run(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[Answerable]:
+    def _run(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[ResponsePart]:
         canned = find_canned(self._services.canned, sql)
         if canned is not None:
             yield canned
         else:
-            yield from self._engine.execute(sql, parameters)
+            yield from self._session.execute(sql, parameters)
 
     def _describe(self, sql: str, declarations: str) -> Sequence[Column]:
         canned = find_canned(self._services.canned, sql)
-        return canned.columns if canned else self._engine.describe(sql, declarations)
+        return canned.columns if canned else self._session.describe(sql, declarations)
 
-    def _answer_transaction(self, payload: bytes, response: Response) -> None:
+    def _respond_to_transaction(self, payload: bytes, response: Response) -> None:
         request = parse_transaction(payload)
         try:
             self._run_transaction(request, response)
@@ -174,15 +174,15 @@ class Conversation:
             response.write(self._begin())
             return
         if request.action is TransactionAction.COMMIT:
-            self._engine.commit()
+            self._session.commit()
         else:
-            self._engine.rollback()
+            self._session.rollback()
         response.write(tokens.change_bytes(_CHANGES[request.action], old=self._descriptor()))
         if request.begins_another:
             response.write(self._begin())
 
     def _begin(self) -> bytes:
-        self._engine.begin()
+        self._session.begin()
         self._transaction += 1
         return tokens.change_bytes(Change.BEGIN_TRANSACTION, new=self._descriptor())
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.transport.channel import Channel
 
 
-class Inbox:
+class RequestQueue:
     """Requests of one client in order.
 
     `interrupted` is set while the running answer is not wanted any more: the client has sent
@@ -33,8 +33,8 @@ class Inbox:
         self._cancel = cancel
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._is_answering = False
-        self._thread = threading.Thread(target=self._listen, name="tds-inbox", daemon=True)
+        self._is_responding = False
+        self._thread = threading.Thread(target=self._listen, name="tds-requests", daemon=True)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -48,10 +48,10 @@ class Inbox:
         """Wait for the next request; None when the client is gone."""
         return self._requests.get()
 
-    def finish_answer(self) -> bool:
+    def finish_response(self) -> bool:
         """The answer is about to end; True if it must acknowledge an ATTENTION."""
         with self._lock:
-            self._is_answering = False
+            self._is_responding = False
             return self.interrupted.is_set()
 
     def _listen(self) -> None:
@@ -65,14 +65,14 @@ class Inbox:
 
     def _deliver(self, message: Message) -> None:
         with self._lock:
-            if message.type == PacketType.ATTENTION and self._is_answering:
+            if message.type == PacketType.ATTENTION and self._is_responding:
                 self._interrupt()
                 return
-            self._is_answering = True
+            self._is_responding = True
             self.interrupted.clear()
         self._requests.put(message)
 
     def _interrupt(self) -> None:
         self.interrupted.set()
-        if self._is_answering:
+        if self._is_responding:
             self._cancel()

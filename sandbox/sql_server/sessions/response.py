@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.requests.system_procedures import Output
     from sandbox.sql_server.transport.packet_writer import PacketWriter
 
-Answerable: TypeAlias = "Result | CannedResult"
+ResponsePart: TypeAlias = "Result | CannedResult"
 _FATAL_SEVERITY = 20
 
 
@@ -89,7 +89,7 @@ class Response:
         self._waiting = None
         self.write(tokens.done(Token.DONE, status, command=command, count=count))
 
-    def end_interrupted(self) -> None:
+    def end_canceled(self) -> None:
         """Write the DONE of the statement that was cut short: drivers report it as canceled."""
         token = Token.DONE_PROCEDURE if self._in_procedure else Token.DONE
         self.write(tokens.done(token, Done.ERROR | Done.MORE))
@@ -109,7 +109,7 @@ class Response:
         if self._interrupted.is_set():
             raise Interrupted
 
-    def _write_result(self, result: Answerable) -> None:
+    def _write_result(self, result: ResponsePart) -> None:
         match result:
             case ResultSet():
                 self._write_table(result)

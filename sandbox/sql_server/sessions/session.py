@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.faults import Answer, HangUp, RefuseLogin, StallAfterAccept
-from sandbox.sql_server.login.handshake import receive_login, refusal, welcome
+from sandbox.sql_server.login.handshake import login_error_response, login_response, receive_login
 from sandbox.sql_server.results import SqlError
-from sandbox.sql_server.sessions.request_handler import Conversation
-from sandbox.sql_server.sessions.request_queue import Inbox
+from sandbox.sql_server.sessions.request_handler import RequestHandler
+from sandbox.sql_server.sessions.request_queue import RequestQueue
 from sandbox.sql_server.sessions.response import Interrupted, Response
 from sandbox.sql_server.transport.channel import ConnectionEnded
 from sandbox.sql_server.transport.packet_writer import PacketWriter
@@ -43,20 +43,20 @@ class Session:
         self._services = services
         self._number = number
         self._login: Login | None = None
-        self._conversation: Conversation | None = None
+        self._handler: RequestHandler | None = None
 
     @property
     def info(self) -> SessionInfo | None:
         """Who is logged in; None before login."""
-        login, conversation = self._login, self._conversation
-        if login is None or conversation is None:
+        login, handler = self._login, self._handler
+        if login is None or handler is None:
             return None
-        return SessionInfo(login.program, login.user, conversation.database, login.host)
+        return SessionInfo(login.program, login.user, handler.database, login.host)
 
     def run(self) -> None:
         """Talk to the client until one of both ends it."""
         try:
-            self._greet_and_serve()
+            self._log_in_and_serve()
         except (ConnectionEnded, HangUp, ProtocolError, ssl.SSLError):
             pass  # nobody is left to tell
         finally:
@@ -66,54 +66,54 @@ class Session:
         """End the session from another thread."""
         self._channel.shutdown()
 
-    def _greet_and_serve(self) -> None:
+    def _log_in_and_serve(self) -> None:
         if stall := self._services.faults.take(StallAfterAccept):
             self._services.stopping.wait(stall.seconds)
         login = receive_login(self._channel, self._services.encryption, self._services.tls_context)
         try:
-            conversation = self._open(login)
+            handler = self._open(login)
         except SqlError as problem:
-            self._send(refusal(problem, login.user))
+            self._send(login_error_response(problem, login.user))
             return
         try:
-            self._send(welcome(login, conversation.database))
-            self._serve(login, conversation)
+            self._send(login_response(login, handler.database))
+            self._serve(login, handler)
         finally:
-            conversation.close()
+            handler.close()
 
-    def _open(self, login: Login) -> Conversation:
+    def _open(self, login: Login) -> RequestHandler:
         if refused := self._services.faults.take(RefuseLogin):
             raise refused.error
-        self._conversation = Conversation(login, self._services)
+        self._handler = RequestHandler(login, self._services)
         self._login = login
-        return self._conversation
+        return self._handler
 
-    def _send(self, answer: bytes) -> None:
-        self._channel.send(frame_message(PacketType.TABULAR_RESULT, answer))
+    def _send(self, response: bytes) -> None:
+        self._channel.send(frame_message(PacketType.TABULAR_RESULT, response))
 
-    def _serve(self, login: Login, conversation: Conversation) -> None:
-        inbox = Inbox(self._channel, conversation.cancel)
-        inbox.start()
+    def _serve(self, login: Login, handler: RequestHandler) -> None:
+        requests = RequestQueue(self._channel, handler.cancel)
+        requests.start()
         try:
             is_open = True
-            while is_open and (request := inbox.next_request()) is not None:
+            while is_open and (request := requests.next_request()) is not None:
                 writer = PacketWriter(self._channel.send, login.packet_size, self._number)
-                is_open = _answer(request, conversation, writer, inbox)
+                is_open = _respond(request, handler, writer, requests)
         finally:
             self._channel.shutdown()
-            inbox.join()
+            requests.join()
 
 
-def _answer(
-    request: Message, conversation: Conversation, writer: PacketWriter, inbox: Inbox
+def _respond(
+    request: Message, handler: RequestHandler, writer: PacketWriter, requests: RequestQueue
 ) -> bool:
     """Answer a request; False if the connection ends with it."""
-    response = Response(writer, inbox.interrupted, conversation.database_change)
+    response = Response(writer, requests.interrupted, handler.database_change)
     try:
-        conversation.answer(request, response, Answer(writer, inbox.interrupted))
+        handler.handle(request, response, Answer(writer, requests.interrupted))
     except Interrupted:
-        response.end_interrupted()
-    if inbox.finish_answer() or request.type == PacketType.ATTENTION:
+        response.end_canceled()
+    if requests.finish_response() or request.type == PacketType.ATTENTION:
         response.acknowledge_attention()
     writer.end()
     return not response.is_fatal
