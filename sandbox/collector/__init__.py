@@ -9,7 +9,7 @@ takes behaviours from another process.
 from __future__ import annotations
 
 from sandbox.collector.behaviour import Behaviour
-from sandbox.collector.memory import Call, Request
+from sandbox.collector.call_log import Call, Request
 from sandbox.collector.server import DEFAULT_WRITE_KEY, Collector
 from sandbox.collector.vendors import VENDORS
 

@@ -17,20 +17,20 @@ class Behaviour:
     """How to treat the requests that it governs.
 
     Attributes:
-        status: the answer's status; None answers as the API would. With a status the calls are
+        status: the response's status; None answers as the API would. With a status the calls are
             not committed, unless `commit` says so.
-        headers: further headers of the answer, such as Retry-After or Location.
-        body: the answer's body.
+        headers: further headers of the response, such as Retry-After or Location.
+        body: the response's body.
         padding_bytes: so many spaces after the body.
         gzip_bytes: instead of the body, gzip that unpacks to so many bytes.
         commit: commit the calls even though the status says otherwise.
         delay_seconds: wait so long, after the commit, before answering.
-        drip_seconds: wait so long before each byte of the answer's body.
-        drop: close the connection without an answer, `before` or `after` the commit.
+        drip_seconds: wait so long before each byte of the response's body.
+        drop: close the connection without an response, `before` or `after` the commit.
         contains: govern only requests whose body holds this text.
         times: how many requests it governs; None means all from then on.
         probability: how likely each of them is treated so; the others are answered as usual.
-        seed: of the dice for `probability`.
+        seed: of the rng for `probability`.
     """
 
     status: int | None = None
@@ -52,8 +52,8 @@ class Behaviour:
         """Whether the calls of the request are committed."""
         return self.commit or self.drop == "after" or (self.status is None and self.drop is None)
 
-    def answer_body(self) -> bytes:
-        """The bytes of the answer's body."""
+    def response_body(self) -> bytes:
+        """The bytes of the response's body."""
         if self.gzip_bytes:
             return gzip.compress(b" " * self.gzip_bytes)
         return self.body.encode() + b" " * self.padding_bytes
@@ -71,7 +71,7 @@ class _Entry:
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.left = behaviour.times
-        self.dice = random.Random(behaviour.seed)  # noqa: S311 - faults, not secrets
+        self.rng = random.Random(behaviour.seed)  # noqa: S311 - faults, not secrets
 
     def governs(self, body: bytes) -> bool:
         return self.left != 0 and self.behaviour.contains.encode() in body
@@ -79,7 +79,7 @@ class _Entry:
     def take(self) -> Behaviour:
         if self.left is not None:
             self.left -= 1
-        return self.behaviour if self.dice.random() < self.behaviour.probability else AS_USUAL
+        return self.behaviour if self.rng.random() < self.behaviour.probability else AS_USUAL
 
 
 class Script:

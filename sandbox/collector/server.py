@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sandbox.collector.behaviour import Behaviour, Script, parse_behaviours
+from sandbox.collector.call_log import Call, CallLog, Request
 from sandbox.collector.handler import Handler, HandlerServer
-from sandbox.collector.memory import Call, Memory, Request
 from sandbox.collector.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class _Server(HandlerServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], memory: Memory, script: Script, vendor: Vendor, key: str
+        self, address: tuple[str, int], log: CallLog, script: Script, vendor: Vendor, key: str
     ) -> None:
-        self.memory = memory
+        self.log = log
         self.script = script
         self.vendor = vendor
         self.write_key = key
@@ -73,10 +73,10 @@ class Collector:
     def __init__(
         self, port: int = 0, write_key: str = DEFAULT_WRITE_KEY, vendor: str = "customerio"
     ) -> None:
-        self._memory = Memory()
+        self._log = CallLog()
         self._script = Script()
         api = VENDORS[vendor]
-        self._server = _Server(("127.0.0.1", port), self._memory, self._script, api, write_key)
+        self._server = _Server(("127.0.0.1", port), self._log, self._script, api, write_key)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}{api.base_path}"
         self._thread = threading.Thread(
@@ -86,12 +86,12 @@ class Collector:
     @property
     def calls(self) -> list[Call]:
         """All calls so far, in the order of their commit."""
-        return self._memory.calls
+        return self._log.calls
 
     @property
     def requests(self) -> list[Request]:
         """All requests that are over, in the order of their arrival."""
-        return self._memory.requests
+        return self._log.requests
 
     def script(self, behaviours: Iterable[Behaviour | Mapping[str, Any]]) -> None:
         """Follow these behaviours from now on, and no earlier ones."""
@@ -102,15 +102,15 @@ class Collector:
 
     def forget(self) -> None:
         """Forget all calls and requests."""
-        self._memory.forget()
+        self._log.forget()
 
     def wait_for_calls(self, count: int, timeout_seconds: float = 10.0) -> list[Call]:
         """All calls, as soon as there are `count`. Raises TimeoutError."""
-        return self._memory.wait_for_calls(count, timeout_seconds)
+        return self._log.wait_for_calls(count, timeout_seconds)
 
     def wait_for_requests(self, count: int, timeout_seconds: float = 10.0) -> list[Request]:
         """All requests that are over, as soon as there are `count`. Raises TimeoutError."""
-        return self._memory.wait_for_requests(count, timeout_seconds)
+        return self._log.wait_for_requests(count, timeout_seconds)
 
     def start(self) -> None:
         """Serve; clients may connect as soon as this returns."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sandbox.shop.data import table_rows
+from sandbox.shop.sample_rows import table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,7 +36,7 @@ def test_calls_are_remembered_in_order(collector, client):
 
 
 def test_wrong_key_is_not_authorized(collector):
-    """A request with another key is answered 401 and its calls are not kept."""
+    """A request with another key is answered 401 and its calls are not accepted."""
     with Client(collector, key="another") as stranger:
         assert stranger.batch(IDENTIFY).status == 401
     assert collector.calls == []
@@ -50,7 +50,7 @@ def test_key_is_not_remembered(collector, client):
 
 
 def test_strict_mode_refuses_the_whole_batch(collector, client):
-    """With strict mode one faulty call makes the batch 400, and nothing of it is kept."""
+    """With strict mode one faulty call makes the batch 400, and nothing of it is accepted."""
     response = client.batch(IDENTIFY, NAMELESS, X_Strict_Mode="1")
 
     assert response.status == 400
@@ -98,15 +98,15 @@ def test_statuses_are_answered_in_turn(collector, client):
     assert [request.calls for request in collector.requests] == [0, 0, 0, 1]
 
 
-@pytest.mark.parametrize(("when", "kept"), [("before", 0), ("after", 1)])
-def test_connection_drops_before_or_after_the_commit(collector, client, when, kept):
-    """A dropped connection leaves no answer, and the call is kept only after the commit."""
+@pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
+def test_connection_drops_before_or_after_the_commit(collector, client, when, accepted):
+    """A dropped connection leaves no answer, and the call is accepted only after the commit."""
     collector.script([Behaviour(drop=when)])
 
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         client.batch(IDENTIFY)
 
-    assert len(collector.calls) == kept
+    assert len(collector.calls) == accepted
     assert collector.requests[0].status is None
 
 
@@ -159,7 +159,7 @@ def test_gzip_bomb_is_small_on_the_wire(collector, client):
 
 
 def test_delay_comes_after_the_commit(collector, client):
-    """A delayed answer finds its call already kept."""
+    """A delayed answer finds its call already accepted."""
     collector.script([Behaviour(delay_seconds=0.1)])
     started = time.monotonic()
 
@@ -224,7 +224,7 @@ def test_waiting_for_calls_ends_with_the_last(collector, client):
 
 
 def test_many_connections_lose_nothing(collector):
-    """Eight clients at once: every call is kept once, and receipts have no gap."""
+    """Eight clients at once: every call is accepted once, and receipts have no gap."""
 
     def send(sender: int) -> None:
         with Client(collector) as own:

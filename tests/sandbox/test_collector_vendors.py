@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from sandbox.collector import VENDORS, Collector
-from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY, Answer, Post
+from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY, PostRequest, Response
 from sandbox.collector.webhooks import is_signed
 from tests.sandbox.collector_client import IDENTIFY, Client
 
@@ -18,15 +18,15 @@ KEY = "k"
 TRACK = {"type": "track", "userId": "1", "event": "e"}
 
 
-def _post(vendor: str, path: str, body: object, **headers: str) -> Answer:
+def _post(vendor: str, path: str, body: object, **headers: str) -> Response:
     message = Message()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return VENDORS[vendor].answer(Post(path, message, raw, KEY, arrived_at=0))
+    return VENDORS[vendor].respond(PostRequest(path, message, raw, KEY, arrived_at=0))
 
 
-def _basic(vendor: str, body: object, key: str = KEY) -> Answer:
+def _basic(vendor: str, body: object, key: str = KEY) -> Response:
     encoded = base64.b64encode(f"{key}:".encode()).decode()
     return _post(vendor, "/v1/batch", body, Authorization=f"Basic {encoded}")
 
@@ -35,17 +35,17 @@ def _batch(*calls: object) -> dict[str, Any]:
     return {"batch": calls}
 
 
-def _jitsu(kind: str, body: object, key: str = KEY) -> Answer:
+def _jitsu(kind: str, body: object, key: str = KEY) -> Response:
     return _post("jitsu", f"/api/s/s2s/{kind}", body, X_Write_Key=key)
 
 
 @pytest.mark.parametrize("vendor", ["customerio", "hightouch", "rudderstack", "segment"])
 def test_batch_is_kept_by_every_vendor_of_batches(vendor):
-    """A batch that shows the key is kept, call by call."""
-    answer = _basic(vendor, _batch(IDENTIFY, TRACK))
+    """A batch that shows the key is accepted, call by call."""
+    response = _basic(vendor, _batch(IDENTIFY, TRACK))
 
-    assert answer.status == 200
-    assert [call.fields for call in answer.kept] == [IDENTIFY, TRACK]
+    assert response.status == 200
+    assert [call.fields for call in response.accepted] == [IDENTIFY, TRACK]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_batch_is_kept_by_every_vendor_of_batches(vendor):
 )
 def test_wrong_key_keeps_nothing(vendor, status):
     """Segment answers even this with 200."""
-    answer = _basic(vendor, _batch(IDENTIFY), key="other")
+    response = _basic(vendor, _batch(IDENTIFY), key="other")
 
-    assert (answer.status, answer.kept) == (status, ())
+    assert (response.status, response.accepted) == (status, ())
 
 
 @pytest.mark.parametrize("vendor", sorted(VENDORS))
@@ -67,12 +67,12 @@ def test_other_path_is_not_found(vendor):
     assert _post(vendor, "/v2/batch", _batch(IDENTIFY)).status == expected
 
 
-@pytest.mark.parametrize(("count", "kept"), [(2500, 2500), (2501, 0)])
-def test_segment_throws_long_batches_away(count, kept):
-    """Above 2,500 events the answer is 200 all the same."""
-    answer = _basic("segment", _batch(*[{"type": "track"}] * count))
+@pytest.mark.parametrize(("count", "accepted"), [(2500, 2500), (2501, 0)])
+def test_segment_throws_long_batches_away(count, accepted):
+    """Above 2,500 events the response is 200 all the same."""
+    response = _basic("segment", _batch(*[{"type": "track"}] * count))
 
-    assert (answer.status, len(answer.kept)) == (200, kept)
+    assert (response.status, len(response.accepted)) == (200, accepted)
 
 
 @pytest.mark.parametrize(
@@ -119,18 +119,18 @@ def test_rudderstack_does_not_know_a_disabled_source():
     ],
 )
 def test_jitsu_takes_single_events(kind, event, status):
-    """An event whose type its path or itself names is kept as it came."""
-    answer = _jitsu(kind, event)
+    """An event whose type its path or itself names is accepted as it came."""
+    response = _jitsu(kind, event)
 
-    assert (answer.status, len(answer.kept)) == (status, int(status == 200))
+    assert (response.status, len(response.accepted)) == (status, int(status == 200))
 
 
 def test_jitsu_knows_its_sources():
-    """An unknown key is 401; a source that leads nowhere is 200, and nothing is kept."""
+    """An unknown key is 401; a source that leads nowhere is 200, and nothing is accepted."""
     unknown, unconnected = _jitsu("track", TRACK, "?"), _jitsu("track", TRACK, UNCONNECTED_KEY)
 
     assert unknown.status == 401
-    assert (unconnected.status, unconnected.kept) == (200, ())
+    assert (unconnected.status, unconnected.accepted) == (200, ())
     assert b'"error"' in unconnected.body
 
 
@@ -185,11 +185,11 @@ def test_any_change_breaks_the_signature(change):
 def test_vendor_is_served_over_http():
     """A collector that plays a vendor has its addresses, and remembers no key."""
     with Collector(vendor="jitsu", write_key=KEY) as collector, Client(collector) as client:
-        answer = client.request(
+        response = client.request(
             "POST", "/api/s/s2s/event", b'{"type":"alias"}', {"X-Write-Key": KEY}
         )
 
-        assert answer.json() == {"ok": True}
+        assert response.json() == {"ok": True}
         assert [call.type for call in collector.calls] == ["alias"]
         assert collector.url == f"http://127.0.0.1:{collector.port}"
         assert "x-write-key" not in str(collector.requests).lower()

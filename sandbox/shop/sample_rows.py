@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox.shop import words
+from sandbox.shop import sample_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,12 +42,12 @@ def table_rows() -> dict[str, Sequence[Row]]:
     }
 
 
-def products_json(dice: random.Random) -> str:
+def products_json(rng: random.Random) -> str:
     """One to three order lines, as a JSON array."""
     return json.dumps(
         [
-            {"product_id": sku, "name": name, "quantity": dice.randint(1, 4), "price": float(price)}
-            for sku, name, price in dice.sample(words.PRODUCTS, dice.randint(1, 3))
+            {"product_id": sku, "name": name, "quantity": rng.randint(1, 4), "price": float(price)}
+            for sku, name, price in rng.sample(sample_names.PRODUCTS, rng.randint(1, 3))
         ],
         ensure_ascii=False,
     )
@@ -59,54 +59,54 @@ def _stamps(count: int) -> Iterator[tuple[int, int]]:
         yield number, SHOP_OPENED + number * (_YEAR_SECONDS // (count + 1))
 
 
-def _maybe(dice: random.Random, value: Any) -> Any:
+def _value_or_null(rng: random.Random, value: Any) -> Any:
     """The value, or now and then NULL."""
-    return value if dice.random() > 0.1 else None
+    return value if rng.random() > 0.1 else None
 
 
-def _users(dice: random.Random) -> Iterator[Row]:
+def _users(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(USERS):
         yield (
             number,
-            _maybe(dice, f"user{number}@example.com"),
-            dice.choice(words.FIRST_NAMES),
-            dice.choice(words.LAST_NAMES),
-            _maybe(dice, f"+4930{number:07d}"),
+            _value_or_null(rng, f"user{number}@example.com"),
+            rng.choice(sample_names.FIRST_NAMES),
+            rng.choice(sample_names.LAST_NAMES),
+            _value_or_null(rng, f"+4930{number:07d}"),
             stamp,
         )
 
 
-def _events(dice: random.Random) -> Iterator[Row]:
+def _events(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(EVENTS):
-        user = dice.randint(1, USERS)
+        user = rng.randint(1, USERS)
         if number in _NAMELESS_EVENTS:  # an importer's bug: these become dead letters
             yield user, None, None, None, stamp
-        elif dice.random() < 0.3:
+        elif rng.random() < 0.3:
             yield user, "Newsletter Opened", None, None, stamp
         else:
-            price = Decimal(dice.randint(500, 50_000)) / 100
-            yield user, "Order Completed", products_json(dice), price, stamp
+            price = Decimal(rng.randint(500, 50_000)) / 100
+            yield user, "Order Completed", products_json(rng), price, stamp
 
 
-def _companies(dice: random.Random) -> Iterator[Row]:
+def _companies(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(COMPANIES):
-        name = f"{words.COMPANIES[number % len(words.COMPANIES)]} {number}"
-        employees = _maybe(dice, dice.randint(1, 5000))
-        yield 5000 + number, 1 + number % 2, name, employees, dice.randint(1, USERS), stamp
+        name = f"{sample_names.COMPANIES[number % len(sample_names.COMPANIES)]} {number}"
+        employees = _value_or_null(rng, rng.randint(1, 5000))
+        yield 5000 + number, 1 + number % 2, name, employees, rng.randint(1, USERS), stamp
 
 
-def _pages(dice: random.Random) -> Iterator[Row]:
+def _pages(rng: random.Random) -> Iterator[Row]:
     for _, stamp in _stamps(PAGES):
-        title, path = dice.choice(words.PAGES)
-        seconds = _maybe(dice, dice.randint(1, 4000) / 8)
-        yield dice.randint(1, USERS), title, f"https://shop.example{path}", seconds, stamp
+        title, path = rng.choice(sample_names.PAGES)
+        seconds = _value_or_null(rng, rng.randint(1, 4000) / 8)
+        yield rng.randint(1, USERS), title, f"https://shop.example{path}", seconds, stamp
 
 
-def _screens(dice: random.Random) -> Iterator[Row]:
+def _screens(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(SCREENS):
         started = _FIRST_SESSION + timedelta(hours=14 * number, milliseconds=7 * number)
-        name = dice.choice(words.SCREENS)
-        yield dice.randint(1, USERS), name, _maybe(dice, started), stamp
+        name = rng.choice(sample_names.SCREENS)
+        yield rng.randint(1, USERS), name, _value_or_null(rng, started), stamp
 
 
 def _user_resolutions(_: random.Random) -> Iterator[Row]:
@@ -114,12 +114,12 @@ def _user_resolutions(_: random.Random) -> Iterator[Row]:
         yield number, None if number == _LOST_OLD_ID else f"anon-{number:05d}", stamp
 
 
-def _subscriptions(dice: random.Random) -> Iterator[Row]:
+def _subscriptions(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(SUBSCRIPTIONS):
-        plan, price = dice.choice(words.PLANS)
-        renews_on = _maybe(dice, date(2026, 1, 1) + timedelta(days=number))
+        plan, price = rng.choice(sample_names.PLANS)
+        renews_on = _value_or_null(rng, date(2026, 1, 1) + timedelta(days=number))
         updated_at = _EPOCH + timedelta(seconds=stamp, milliseconds=number)
-        yield number * 3, plan, Decimal(price), dice.random() < 0.2, renews_on, updated_at
+        yield number * 3, plan, Decimal(price), rng.random() < 0.2, renews_on, updated_at
 
 
 _TABLES: dict[str, Callable[[random.Random], Iterator[Row]]] = {

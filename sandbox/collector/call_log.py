@@ -11,7 +11,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.collector.rules import ReceivedCall
+    from sandbox.collector.validation import ReceivedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Request:
     arrived_at: float
 
 
-class Memory:
+class CallLog:
     """Calls and requests; safe to use from many threads."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.collector.rules import BATCH_MAX_BYTES, CALL_MAX_BYTES, judge
+from sandbox.collector.validation import BATCH_MAX_BYTES, CALL_MAX_BYTES, validate_body
 
 VALID: dict[str, dict[str, Any]] = {
     "identify": {"userId": "1", "traits": {"email": "a@example.com"}},
@@ -31,8 +31,8 @@ REQUIRED = [
 @pytest.mark.parametrize("kind", VALID)
 def test_complete_call_is_accepted(kind):
     """A call with the fields that its type requires is accepted, alone and in a batch."""
-    alone = judge(kind, orjson.dumps(VALID[kind]))
-    batched = judge("batch", orjson.dumps({"batch": [{"type": kind, **VALID[kind]}]}))
+    alone = validate_body(kind, orjson.dumps(VALID[kind]))
+    batched = validate_body("batch", orjson.dumps({"batch": [{"type": kind, **VALID[kind]}]}))
 
     assert (len(alone.accepted), alone.errors) == (1, ())
     assert (len(batched.accepted), batched.errors) == (1, ())
@@ -45,20 +45,20 @@ def test_required_field_must_be_a_text(kind, field, value):
     call = {**VALID[kind], field: value}
     call.pop("traits", None)
 
-    verdict = judge(kind, orjson.dumps(call))
+    validation = validate_body(kind, orjson.dumps(call))
 
-    assert verdict.accepted == ()
-    assert "required" in verdict.errors[0]
+    assert validation.accepted == ()
+    assert "required" in validation.errors[0]
 
 
 def test_person_with_only_an_email_is_accepted():
     """An identify call may name its person by `traits.email` alone."""
-    assert judge("identify", b'{"traits":{"email":"a@example.com"}}').errors == ()
+    assert validate_body("identify", b'{"traits":{"email":"a@example.com"}}').errors == ()
 
 
 def test_number_as_object_type_is_refused():
     """`objectTypeId` is a string, not a number."""
-    assert judge("group", b'{"groupId":"g","objectTypeId":1}').accepted == ()
+    assert validate_body("group", b'{"groupId":"g","objectTypeId":1}').accepted == ()
 
 
 @pytest.mark.parametrize(
@@ -67,20 +67,20 @@ def test_number_as_object_type_is_refused():
 )
 def test_body_that_is_no_batch_is_refused(body):
     """What is not a JSON object with an array `batch` has an error and no calls."""
-    verdict = judge("batch", body)
+    validation = validate_body("batch", body)
 
-    assert verdict.accepted == ()
-    assert len(verdict.errors) == 1
+    assert validation.accepted == ()
+    assert len(validation.errors) == 1
 
 
 def test_error_names_the_position_in_the_batch():
     """The faulty call of a batch is named by its position; the others stay accepted."""
     good = {"type": "page", **VALID["page"]}
 
-    verdict = judge("batch", orjson.dumps({"batch": [good, {"type": "nope"}, 5, good]}))
+    validation = validate_body("batch", orjson.dumps({"batch": [good, {"type": "nope"}, 5, good]}))
 
-    assert len(verdict.accepted) == 2
-    assert [error[:9] for error in verdict.errors] == ["batch[1]:", "batch[2]:"]
+    assert len(validation.accepted) == 2
+    assert [error[:9] for error in validation.errors] == ["batch[1]:", "batch[2]:"]
 
 
 @pytest.mark.parametrize("character", ["a", "界", "🙂"])
@@ -91,9 +91,9 @@ def test_size_of_a_call_is_its_bytes_on_the_wire(character, excess):
     missing = CALL_MAX_BYTES + excess - len(orjson.dumps(call))
     call["userId"] += "x" * missing
 
-    verdict = judge("batch", orjson.dumps({"batch": [call]}))
+    validation = validate_body("batch", orjson.dumps({"batch": [call]}))
 
-    assert len(verdict.accepted) == 1 - excess
+    assert len(validation.accepted) == 1 - excess
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -101,15 +101,15 @@ def test_size_of_a_batch_is_its_body(excess):
     """500 KB are allowed and one byte more is not."""
     body = b'{"batch":[]' + b" " * (BATCH_MAX_BYTES - 12 + excess) + b"}"
 
-    assert len(judge("batch", body).errors) == excess
+    assert len(validate_body("batch", body).errors) == excess
 
 
 def test_bytes_of_a_call_are_kept_as_they_came():
     """Digits, escapes and spaces of each call survive, whatever stands around it."""
     raw = b'{ "type":"page","userId":"1","name":"\\u00e9","v":12345678901234567.8900 }'
 
-    verdict = judge(
+    validation = validate_body(
         "batch", b'{"context":{"batch":[1]} , "batch" : [ ' + raw + b" , " + raw + b"]}"
     )
 
-    assert [call.raw for call in verdict.accepted] == [raw, raw]
+    assert [call.raw for call in validation.accepted] == [raw, raw]

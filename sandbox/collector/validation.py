@@ -25,25 +25,27 @@ class ReceivedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The calls that may be kept, and what is wrong with the others."""
+class Validation:
+    """The calls that may be accepted, and what is wrong with the others."""
 
     accepted: tuple[ReceivedCall, ...]
     errors: tuple[str, ...]
 
 
-def judge(endpoint: str, body: bytes) -> Verdict:
+def validate_body(endpoint: str, body: bytes) -> Validation:
     """Judge the body of a POST to an endpoint such as `track` or `batch`."""
     if endpoint == "batch" and len(body) > BATCH_MAX_BYTES:
-        return Verdict((), (f"batch is {len(body)} bytes; at most {BATCH_MAX_BYTES} are allowed",))
+        return Validation(
+            (), (f"batch is {len(body)} bytes; at most {BATCH_MAX_BYTES} are allowed",)
+        )
     try:
         calls = read_calls(endpoint, body.decode())
     except ValueError:
-        return Verdict((), ("body is not valid JSON",))
+        return Validation((), ("body is not valid JSON",))
     if calls is None:
-        return Verdict((), ("body has no array `batch`",))
+        return Validation((), ("body has no array `batch`",))
     problems = [find_problem(call, endpoint) for call in calls]
-    return Verdict(
+    return Validation(
         tuple(call for call, problem in zip(calls, problems, strict=True) if not problem),
         tuple(
             f"batch[{position}]: {problem}" if endpoint == "batch" else problem
@@ -69,29 +71,29 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _has_person(call: Mapping[str, Any]) -> bool:
+def _has_user_id(call: Mapping[str, Any]) -> bool:
     return _is_id(call.get("userId")) or _is_id(call.get("anonymousId"))
 
 
-def _has_person_or_email(call: Mapping[str, Any]) -> bool:
+def _has_user_id_or_email(call: Mapping[str, Any]) -> bool:
     traits = call.get("traits")
-    return _has_person(call) or (isinstance(traits, dict) and _is_id(traits.get("email")))
+    return _has_user_id(call) or (isinstance(traits, dict) and _is_id(traits.get("email")))
 
 
 def _field(name: str) -> tuple[str, Callable[[Mapping[str, Any]], bool]]:
     return f"`{name}` is required: a string", lambda call: _is_id(call.get(name))
 
 
-_PERSON = ("`userId` or `anonymousId` is required: a string", _has_person)
+_USER_ID = ("`userId` or `anonymousId` is required: a string", _has_user_id)
 _OBJECT_TYPE = (
     "`objectTypeId` must be a string",
     lambda call: isinstance(call.get("objectTypeId", ""), str),
 )
 _REQUIREMENTS: dict[str, tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...]] = {
-    "identify": (("`userId`, `anonymousId` or `traits.email` is required", _has_person_or_email),),
-    "track": (_PERSON, _field("event")),
-    "page": (_PERSON, _field("name")),
-    "screen": (_PERSON, _field("name")),
+    "identify": (("`userId`, `anonymousId` or `traits.email` is required", _has_user_id_or_email),),
+    "track": (_USER_ID, _field("event")),
+    "page": (_USER_ID, _field("name")),
+    "screen": (_USER_ID, _field("name")),
     "group": (_field("groupId"), _OBJECT_TYPE),
     "alias": (_field("previousId"), _field("userId")),
 }
