@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.execution.describe import describe_first
 from sandbox.sql_server.engine.execution.interpreter import execute_batch
-from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.execution.transactions import Transaction
 from sandbox.sql_server.engine.values.literals import literal
+from sandbox.sql_server.engine.values.surrogates import encode_surrogates
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:

@@ -13,32 +13,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sandbox.sql_server.engine.catalog.application_locks import LockManager
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.catalog.permissions import Permissions
     from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.values.typed_sql import TypedSql
 
 TEMPORARY_CATALOG = "temp.main"
 UNKNOWN_DATABASE = "Database '{}' does not exist. Make sure that the name is entered correctly."
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectName:
-    """The parts of a name as they are written; empty where they are left out."""
-
-    name: str
-    schema: str = ""
-    database: str = ""
-
-    @property
-    def written(self) -> str:
-        """As messages quote it."""
-        parts = [part for part in (self.database, self.schema, self.name) if part]
-        return ".".join(parts)
-
-    @property
-    def is_temporary(self) -> bool:
-        """It names a table of the session."""
-        return self.name.startswith("#")
 
 
 @dataclass(frozen=True, slots=True)

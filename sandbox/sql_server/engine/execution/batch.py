@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
 from sandbox.sql_server.engine.execution.session_state import SessionState
 from sandbox.sql_server.engine.parsing.dialect import (
     parse_condition,
@@ -19,6 +18,7 @@ from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import is_stored_in_ticks
+from sandbox.sql_server.engine.values.surrogates import encode_surrogates
 from sandbox.sql_server.engine.values.typed_sql import TypedSql, in_ticks
 from sandbox.sql_server.results import Result, SqlError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects, Table
     from sandbox.sql_server.engine.translation.translator import Translator
     from sandbox.sql_server.results import SqlType

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from sandbox.sql_server.engine.catalog.object_names import parse_object_name
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
-from sandbox.sql_server.engine.execution.row_reader import encode_surrogates
-from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.values.literals import datetime_of_ticks, tag_variant, ticks_of
 from sandbox.sql_server.engine.values.sql_types import digits, family, is_stored_in_ticks
+from sandbox.sql_server.engine.values.surrogates import encode_surrogates
 from sandbox.sql_server.engine.values.temporal_casts import round_ticks
 from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.insert import next_value
@@ -64,7 +64,7 @@ def load_rows(
 
 
 def _find(instance: Instance, database: str, table_name: str) -> Table:
-    name = object_of_text(table_name)
+    name = parse_object_name(table_name)
     found = instance.databases.get(database.lower())
     table = found.objects.find(name.schema or SCHEMA, name.name) if found else None
     if not isinstance(table, Table):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from sandbox.sql_server.engine.execution.row_reader import decode_surrogates
+from sandbox.sql_server.engine.values.surrogates import decode_surrogates
 from sandbox.sql_server.engine.values.typed_sql import ERROR_MARK
 from sandbox.sql_server.results import SqlError
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from sandbox.sql_server.engine.values.literals import read_variant
 from sandbox.sql_server.engine.values.sql_types import is_unicode
+from sandbox.sql_server.engine.values.surrogates import decode_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,26 +15,6 @@ if TYPE_CHECKING:
 
     from sandbox.sql_server.engine.translation.name_scopes import Field
     from sandbox.sql_server.results import SqlType
-
-# DuckDB's text is UTF-8, which has no lone surrogates: they stay in this private range of code
-# points meanwhile. Text that really uses the range comes back changed.
-_SURROGATE, _STAND_IN = 0xD800, 0x10D800
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_STAND_INS = re.compile("[\U0010d800-\U0010dfff]")
-
-
-def encode_surrogates(text: str) -> str:
-    """The text with a stand-in for each lone surrogate."""
-    if text.isascii():
-        return text
-    return _SURROGATES.sub(lambda m: chr(ord(m[0]) - _SURROGATE + _STAND_IN), text)
-
-
-def decode_surrogates(text: str) -> str:
-    """The text with its lone surrogates back."""
-    if text.isascii():
-        return text
-    return _STAND_INS.sub(lambda m: chr(ord(m[0]) - _STAND_IN + _SURROGATE), text)
 
 
 def row_reader(fields: Sequence[Field]) -> Callable[[Sequence[Any]], Sequence[Any]] | None:

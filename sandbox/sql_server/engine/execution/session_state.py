@@ -11,8 +11,9 @@ import duckdb
 from sandbox.sql_server.engine.catalog.execution_context import UNKNOWN_DATABASE, ExecutionContext
 from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects
 from sandbox.sql_server.engine.execution.duckdb_errors import sql_error
-from sandbox.sql_server.engine.execution.row_reader import decode_surrogates, row_reader
+from sandbox.sql_server.engine.execution.row_reader import row_reader
 from sandbox.sql_server.engine.translation.rules import new_translator
+from sandbox.sql_server.engine.values.surrogates import decode_surrogates
 from sandbox.sql_server.results import Column, ResultSet, SqlError
 
 if TYPE_CHECKING:

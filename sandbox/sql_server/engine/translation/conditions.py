@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from sandbox.sql_server.engine.values.comparison import comparable, compare
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.operators import comparable, compare
 from sandbox.sql_server.engine.values.sql_types import VARCHAR_MAX
 from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.results import SqlError

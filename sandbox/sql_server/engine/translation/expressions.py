@@ -12,7 +12,8 @@ from sandbox.sql_server.engine.translation.functions.function_call import Functi
 from sandbox.sql_server.engine.translation.functions.registry import FUNCTIONS
 from sandbox.sql_server.engine.translation.functions.system_functions import global_variable
 from sandbox.sql_server.engine.translation.windows import window_text
-from sandbox.sql_server.engine.values import operators
+from sandbox.sql_server.engine.values.arithmetic import arithmetic, negative
+from sandbox.sql_server.engine.values.comparison import same_type
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import literal, number_literal
 from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
@@ -91,17 +92,17 @@ def _in_parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> Typ
 
 
 def _negative(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
-    return operators.negative(translator.expression(node.this, scope))
+    return negative(translator.expression(node.this, scope))
 
 
 def _arithmetic(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     left, right = (translator.native(part, scope) for part in (node.this, node.expression))
-    return operators.arithmetic(_ARITHMETIC[type(node)], left, right)
+    return arithmetic(_ARITHMETIC[type(node)], left, right)
 
 
 def _bitwise(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     parts = [translator.native(part, scope) for part in (node.this, node.expression)]
-    left, right = operators.same_type(parts)
+    left, right = same_type(parts)
     sql = _BITWISE[type(node)].format(left.sql, right.sql)
     return TypedSql(sql, left.type, left.nullable or right.nullable)
 
@@ -123,7 +124,7 @@ def _case(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     if all(value.is_untyped_null for value in values):
         message = "At least one of the result expressions in a CASE specification must be an "
         raise SqlError(8133, f"{message}expression other than the NULL constant.")
-    *values, last = operators.same_type(values)
+    *values, last = same_type(values)
     arms = "".join(
         f" WHEN {condition} THEN {value.sql}"
         for condition, value in zip(conditions, values, strict=True)

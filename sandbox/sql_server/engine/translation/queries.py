@@ -21,7 +21,7 @@ from sandbox.sql_server.engine.translation.select_lists import (
     select_items,
 )
 from sandbox.sql_server.engine.translation.sources import from_text
-from sandbox.sql_server.engine.values.operators import coerced
+from sandbox.sql_server.engine.values.comparison import coerced
 from sandbox.sql_server.engine.values.sql_types import common_type
 from sandbox.sql_server.engine.values.typed_sql import TypedSql, quote
 from sandbox.sql_server.results import SqlError

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.translation.name_scopes import Field
 from sandbox.sql_server.engine.translation.windows import ordered
-from sandbox.sql_server.engine.values.operators import sort_key
+from sandbox.sql_server.engine.values.comparison import sort_key
 from sandbox.sql_server.engine.values.typed_sql import TypedSql
 from sandbox.sql_server.results import SqlError
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+from sandbox.sql_server.engine.catalog.object_names import ObjectName
 from sandbox.sql_server.engine.catalog.schema_objects import Table
 from sandbox.sql_server.engine.parsing.dialect import parse_text
 from sandbox.sql_server.engine.translation.name_scopes import Field, Query, Scope, Source, renamed
 from sandbox.sql_server.engine.translation.system_views import find_system_view
-from sandbox.sql_server.engine.values.operators import same_type
+from sandbox.sql_server.engine.values.comparison import same_type
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, is_stored_in_ticks
 from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.results import SqlError

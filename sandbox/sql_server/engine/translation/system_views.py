@@ -15,7 +15,8 @@ from sandbox.sql_server.results import SqlType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext, ObjectName
+    from sandbox.sql_server.engine.catalog.execution_context import ExecutionContext
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import SchemaObjects, TableColumn
 
 _YES_NO = SqlType("varchar", 3)

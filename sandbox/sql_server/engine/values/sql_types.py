@@ -57,6 +57,8 @@ FAMILIES: Mapping[str, str] = {
 NUMBERS = frozenset({"bit", "integer", "decimal", "float"})
 TEMPORAL = frozenset({"date", "time", "instant", "offset"})
 """Families of dates and times."""
+LEGACY_DATETIMES = ("datetime", "smalldatetime")
+"""The types that convert from and to numbers of days."""
 
 _SYNONYMS = {
     "rowversion": "timestamp",

@@ -19,7 +19,7 @@ from sandbox.sql_server.results import SqlError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import Database
     from sandbox.sql_server.engine.translation.translator import Translator
 

@@ -23,7 +23,7 @@ from sandbox.sql_server.engine.writes.write_statement import WriteStatement, tar
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.catalog.schema_objects import TableColumn
     from sandbox.sql_server.engine.translation.translator import Translator
 

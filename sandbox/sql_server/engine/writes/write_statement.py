@@ -9,7 +9,7 @@ from sandbox.sql_server.engine.catalog.schema_objects import Table, View
 from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.translation.translator import Translator
 
 

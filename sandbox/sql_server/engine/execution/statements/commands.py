@@ -9,12 +9,12 @@ from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.execution.batch import Break, Continue, Return
 from sandbox.sql_server.engine.execution.duckdb_errors import DEADLOCK
-from sandbox.sql_server.engine.execution.row_reader import decode_surrogates
 from sandbox.sql_server.engine.execution.session_state import cancelled_error
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
 from sandbox.sql_server.engine.values.literals import literal, parse_datetime
 from sandbox.sql_server.engine.values.sql_types import NVARCHAR_MAX, declared_type
+from sandbox.sql_server.engine.values.surrogates import decode_surrogates
 from sandbox.sql_server.results import Message, RowCount, SqlError
 
 if TYPE_CHECKING:

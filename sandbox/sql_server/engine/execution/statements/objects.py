@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from sandbox.sql_server.engine.catalog.object_names import parse_object_name
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, View
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
 from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
-from sandbox.sql_server.engine.translation.functions.system_functions import object_of_text
 from sandbox.sql_server.engine.translation.sources import object_name, view_query
 from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.table_definition import add_column, define_table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlglot.tokenizer_core import Token
 
-    from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+    from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
     from sandbox.sql_server.engine.parsing.statements import SimpleStatement
     from sandbox.sql_server.results import Result
@@ -149,7 +149,7 @@ def _permit(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
 
 def _key(batch: Batch, tokens: Sequence[Token]) -> tuple[str, str, str]:
     text = "".join(token.text for token in tokens).removeprefix("OBJECT::")
-    name = object_of_text(text)
+    name = parse_object_name(text)
     found = batch.translator().context.table(name)
     database = (name.database or batch.state.database.name).lower()
     return database, found.schema.lower(), found.name.lower()

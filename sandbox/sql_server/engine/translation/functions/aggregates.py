@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sandbox.sql_server.engine.translation.windows import ordered
+from sandbox.sql_server.engine.values.comparison import sort_key
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.operators import sort_key
 from sandbox.sql_server.engine.values.sql_types import (
     BIGINT,
     FLOAT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.engine.values.comparison import compare, same_type
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.operators import compare, same_type
 from sandbox.sql_server.engine.values.sql_types import (
     FLOAT,
     INT,

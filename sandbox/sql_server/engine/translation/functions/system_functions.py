@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.catalog.application_locks import MODES, ApplicationLock
-from sandbox.sql_server.engine.catalog.execution_context import ObjectName
+from sandbox.sql_server.engine.catalog.object_names import ObjectName, parse_object_name
 from sandbox.sql_server.engine.catalog.schema_objects import FIRST_OBJECT_ID, SCHEMA, Table
 from sandbox.sql_server.engine.values.literals import literal
 from sandbox.sql_server.engine.values.sql_types import INT, SYSNAME
@@ -121,7 +121,7 @@ def _has_permission(call: FunctionCall) -> TypedSql:
         if call.context.find_database(str(securable or "")) is None:
             return literal(None, INT)
         return literal(int(permissions.has(str(permission))), INT)
-    name = object_of_text(str(securable))
+    name = parse_object_name(str(securable))
     found = call.context.find(name)
     if found is None:
         return literal(None, INT)
@@ -130,15 +130,8 @@ def _has_permission(call: FunctionCall) -> TypedSql:
     return literal(int(permissions.has(str(permission), key)), INT)
 
 
-def object_of_text(text: str) -> ObjectName:
-    """A name that is written inside a string, such as `dbo.[users]`."""
-    parts = [part.strip('[]" ') for part in text.split(".")]
-    *_, database, schema, name = ("", "", *parts)
-    return ObjectName(name, schema, database)
-
-
 def _object_id(call: FunctionCall) -> TypedSql:
-    name = object_of_text(str(call.argument(0).constant))
+    name = parse_object_name(str(call.argument(0).constant))
     name = ObjectName(name.name, name.schema, "" if name.is_temporary else name.database)
     found = call.context.find(name)
     wanted = str(call.argument(1).constant).upper() if len(call.nodes) > 1 else ""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.translation.functions.function_call import max_text
-from sandbox.sql_server.engine.values.conversions import convert, padded
+from sandbox.sql_server.engine.values.arithmetic import joined_type
+from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import literal
-from sandbox.sql_server.engine.values.operators import joined_type
 from sandbox.sql_server.engine.values.sql_types import (
     BIGINT,
     INT,
@@ -16,6 +16,7 @@ from sandbox.sql_server.engine.values.sql_types import (
     is_unicode,
     storage_type,
 )
+from sandbox.sql_server.engine.values.text_casts import padded
 from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, TypedSql
 from sandbox.sql_server.results import SqlType
 
