@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server.data_types.parameter_values import ByteReader, read_value
+from sandbox.sql_server.data_types.byte_reader import ByteReader
+from sandbox.sql_server.data_types.parameter_values import read_value
 from sandbox.sql_server.data_types.registry import wire_type
 from sandbox.sql_server.requests.parser import (
     TransactionAction,

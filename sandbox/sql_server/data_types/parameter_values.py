@@ -19,42 +19,12 @@ from sandbox.sql_server.transport.packets import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sandbox.sql_server.data_types.byte_reader import ByteReader
+
 _MAX_MARK = 0xFFFF
 _PLP_NULL = 0xFFFFFFFFFFFFFFFF
 _UTF8_FLAG = 0x04000000
 _EPOCH = datetime(1, 1, 1)  # noqa: DTZ001 - SQL Server's datetime has no zone
-
-
-class ByteReader:
-    """Reads a request from its start to its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.position = 0
-
-    @property
-    def at_end(self) -> bool:
-        """Nothing is left."""
-        return self.position >= len(self._data)
-
-    def take(self, size: int) -> bytes:
-        """The next bytes."""
-        start, self.position = self.position, self.position + size
-        if size < 0 or self.position > len(self._data):
-            raise ProtocolError("a request ends in the middle of a value")
-        return self._data[start : self.position]
-
-    def number(self, size: int) -> int:
-        """An unsigned little-endian number."""
-        return int.from_bytes(self.take(size), "little")
-
-    def short_text(self) -> str:
-        """B_VARCHAR."""
-        return self.take(2 * self.number(1)).decode("utf-16-le", "surrogatepass")
-
-    def long_text(self) -> str:
-        """US_VARCHAR."""
-        return self.take(2 * self.number(2)).decode("utf-16-le", "surrogatepass")
 
 
 def read_value(reader: ByteReader) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from sandbox.sql_server.data_types.parameter_values import ByteReader, read_value
+from sandbox.sql_server.data_types.byte_reader import ByteReader
+from sandbox.sql_server.data_types.parameter_values import read_value
 from sandbox.sql_server.transport.packets import ProtocolError
 
 _BY_NUMBER = 0xFFFF

@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from sandbox.sql_server.engine.execution.batch import Batch
 from sandbox.sql_server.engine.execution.interpreter import PARSED_KINDS, execute_batch
-from sandbox.sql_server.engine.execution.statements.commands import read_declaration
 from sandbox.sql_server.engine.execution.statements.rows import is_assignment
+from sandbox.sql_server.engine.execution.statements.variables import read_declaration
 from sandbox.sql_server.engine.parsing.batch_splitter import split_batch
 from sandbox.sql_server.engine.parsing.dialect import tokenize
 from sandbox.sql_server.engine.parsing.statements import simple_statements

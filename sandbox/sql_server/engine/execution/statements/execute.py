@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot.tokenizer_core import TokenType
 
 from sandbox.sql_server.engine.catalog.application_locks import INVALID, MODES, ApplicationLock
-from sandbox.sql_server.engine.execution.statements.commands import read_declaration
+from sandbox.sql_server.engine.execution.statements.variables import read_declaration
 from sandbox.sql_server.engine.parsing.dialect import syntax_error, tokenize
 from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
 from sandbox.sql_server.engine.translation.functions.system_functions import lock_resource

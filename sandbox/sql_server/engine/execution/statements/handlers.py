@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.execution.statements import (
-    commands,
+    control_flow,
     execute,
+    grants,
+    messages,
     objects,
     rows,
+    variables,
 )
 
 if TYPE_CHECKING:
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.execution.batch import Handler
 
 HANDLERS: Mapping[str, Handler] = {
-    **commands.HANDLERS,
+    **control_flow.HANDLERS,
+    **messages.HANDLERS,
+    **variables.HANDLERS,
+    **grants.HANDLERS,
     **objects.HANDLERS,
     **execute.HANDLERS,
     **rows.HANDLERS,

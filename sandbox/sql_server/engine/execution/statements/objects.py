@@ -1,4 +1,4 @@
-"""CREATE, DROP, ALTER and the granting of permissions at work."""
+"""CREATE, DROP and ALTER."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from sandbox.sql_server.engine.catalog.object_names import parse_object_name
 from sandbox.sql_server.engine.catalog.schema_objects import SCHEMA, Table, View
 from sandbox.sql_server.engine.parsing.dialect import syntax_error
-from sandbox.sql_server.engine.parsing.token_lists import keyword, split_at_commas
+from sandbox.sql_server.engine.parsing.token_lists import keyword
 from sandbox.sql_server.engine.translation.sources import object_name, view_query
 from sandbox.sql_server.engine.values.typed_sql import quote
 from sandbox.sql_server.engine.writes.table_definition import add_column, define_table
 from sandbox.sql_server.results import RowCount, SqlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from sqlglot.tokenizer_core import Token
+    from collections.abc import Iterator, Mapping
 
     from sandbox.sql_server.engine.catalog.object_names import ObjectName
     from sandbox.sql_server.engine.execution.batch import Batch, Handler
@@ -130,46 +127,8 @@ def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
     raise SqlError(8630, "Internal Query Processor Error: this ALTER TABLE is not offered.")
 
 
-def _permit(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
-    """GRANT, DENY and REVOKE of SELECT, INSERT, UPDATE and DELETE on tables and views."""
-    permissions = batch.state.login.permissions
-    if not permissions.is_administrator:
-        raise SqlError(4613, "Grantor does not have GRANT permission.")
-    tokens = list(statement.tokens[1:])
-    texts = [keyword(token) for token in tokens]
-    end = next((i for i, text in enumerate(texts) if text in ("TO", "FROM")), len(tokens))
-    if "ON" in texts:
-        on = texts.index("ON")
-        target = _key(batch, tokens[on + 1 : end])
-        for login in _logins(batch, tokens[end + 1 :]):
-            for permission in split_at_commas(tokens[:on]):
-                getattr(login, statement.kind.lower())(permission[0].text, target)
-    yield RowCount()
-
-
-def _key(batch: Batch, tokens: Sequence[Token]) -> tuple[str, str, str]:
-    text = "".join(token.text for token in tokens).removeprefix("OBJECT::")
-    name = parse_object_name(text)
-    found = batch.translator().context.table(name)
-    database = (name.database or batch.state.database.name).lower()
-    return database, found.schema.lower(), found.name.lower()
-
-
-def _logins(batch: Batch, tokens: Sequence[Token]) -> Iterator[object]:
-    for part in split_at_commas(tokens):
-        login = batch.state.instance.logins.get(part[0].text.lower())
-        if login is None:
-            message = (
-                f"Cannot find the user '{part[0].text}', because it does not exist or you do not "
-                "have permission."
-            )
-            raise SqlError(15151, message)
-        yield login.permissions
-
-
 HANDLERS: Mapping[str, Handler] = {
     "CREATE": _create,
     "DROP": _drop,
     "ALTER": _alter,
-    **dict.fromkeys(("GRANT", "DENY", "REVOKE"), _permit),
 }

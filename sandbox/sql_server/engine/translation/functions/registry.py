@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from sandbox.sql_server.engine.translation.functions import (
     aggregates,
     clock_functions,
+    conditional_functions,
     date_functions,
+    json_functions,
     number_functions,
     system_functions,
     text_functions,
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 FUNCTIONS: Mapping[str, Function] = {
     **aggregates.FUNCTIONS,
     **clock_functions.FUNCTIONS,
+    **conditional_functions.FUNCTIONS,
     **date_functions.FUNCTIONS,
+    **json_functions.FUNCTIONS,
     **number_functions.FUNCTIONS,
     **system_functions.FUNCTIONS,
     **text_functions.FUNCTIONS,
