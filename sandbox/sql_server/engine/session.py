@@ -1,4 +1,4 @@
-"""A login's session: what the protocol drives."""
+"""A login's session, which the protocol drives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class DuckDBSession:
-    """One session; it may be used from any thread, by one at a time."""
+    """One session; any thread may use it, one at a time."""
 
     def __init__(self, instance: Instance, login: Login, database: Database) -> None:
         cursor = instance.cursor()
@@ -48,7 +48,7 @@ class DuckDBSession:
         self._state.use(name)
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
-        """Run a batch; results come as they are consumed.
+        """Run a batch; results are produced as they are consumed.
 
         Raises:
             SqlError: an error that ends the batch.
@@ -58,7 +58,7 @@ class DuckDBSession:
         return _guarded(execute_batch(self._state, encode_surrogates(sql), variables))
 
     def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
-        """The columns of the first result set, without running it; none if there is none.
+        """The columns of the first result set, without running the batch; empty if it has none.
 
         Raises:
             SqlError: as when it is run.
@@ -71,21 +71,21 @@ class DuckDBSession:
         self._state.transaction.begin()
 
     def commit(self) -> None:
-        """Commit it. Raises SqlError 3902 if there is none."""
+        """Commit the transaction. Raises SqlError 3902 if there is none."""
         self._state.commit()
 
     def rollback(self) -> None:
-        """Roll it back. Raises SqlError 3903 if there is none."""
+        """Roll the transaction back. Raises SqlError 3903 if there is none."""
         self._state.rollback()
 
     def cancel(self) -> None:
-        """Stop the running statement; from any thread."""
+        """Cancel the running statement; may be called from any thread."""
         self._state.cancelled.set()
         self._state.cursor.interrupt()
         self._state.instance.locks.wake()
 
     def close(self) -> None:
-        """Roll back, release the locks, forget the temporary tables."""
+        """Roll back, release all locks, drop the temporary tables."""
         if self._state.transaction.depth:
             self._state.rollback()
         self._state.instance.locks.release_all(self._state.session_id)
@@ -99,7 +99,7 @@ def _guarded(results: Iterator[Result]) -> Iterator[Result]:
 
 @contextmanager
 def _internal_errors() -> Iterator[None]:
-    """Text that the translation cannot handle fails its batch, not the connection."""
+    """Report SQL that the translation cannot handle as an error of its batch."""
     try:
         yield
     except (ArithmeticError, AssertionError, AttributeError, LookupError) as error:

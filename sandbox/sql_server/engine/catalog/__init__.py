@@ -1,1 +1,1 @@
-"""What a server holds: databases and their objects, logins, permissions, application locks."""
+"""What a server contains: databases and their objects, logins, permissions, application locks."""

@@ -25,7 +25,7 @@ MODES = frozenset(_COMPATIBLE)
 
 @dataclass(frozen=True, slots=True)
 class ApplicationLock:
-    """A granted lock: on what, in which mode, by which session, until its transaction ends."""
+    """A lock on a resource, in a mode, owned by a session or by its transaction."""
 
     resource: str
     mode: str
@@ -35,7 +35,7 @@ class ApplicationLock:
 
 @dataclass(slots=True)
 class LockManager:
-    """All application locks of a server; resources are told apart by database and name."""
+    """The application locks of all sessions; a resource is a database and a name."""
 
     _granted: list[ApplicationLock] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -46,7 +46,7 @@ class LockManager:
         timeout_seconds: float | None,
         is_cancelled: Callable[[], bool],
     ) -> int:
-        """Wait for a lock, None for as long as it takes; the procedure's return value."""
+        """Wait for a lock, without a timeout if it is None; returns sp_getapplock's return code."""
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         with self._changed:
             result = GRANTED
@@ -62,7 +62,7 @@ class LockManager:
             return result
 
     def is_grantable(self, wanted: ApplicationLock) -> bool:
-        """The lock could be had now."""
+        """Whether the lock could be granted now."""
         with self._changed:
             return self._is_grantable(wanted)
 
@@ -75,7 +75,7 @@ class LockManager:
         )
 
     def held_mode(self, resource: str, session_id: int) -> str | None:
-        """The mode in which a session holds a resource."""
+        """The mode in which a session holds a resource; None if it does not."""
         with self._changed:
             modes = (
                 h.mode
@@ -85,7 +85,7 @@ class LockManager:
             return next(modes, None)
 
     def release(self, resource: str, session_id: int, *, of_transaction: bool) -> bool:
-        """Give back one lock; False if the session holds none."""
+        """Release one lock; False if the session does not hold it."""
         with self._changed:
             for hold in self._granted:
                 if (hold.resource, hold.session_id) == (resource, session_id) and (
@@ -97,7 +97,7 @@ class LockManager:
         return False
 
     def release_all(self, session_id: int, *, only_of_transaction: bool = False) -> None:
-        """Give back what a session holds, as its transaction or itself ends."""
+        """Release a session's locks when the session or its transaction ends."""
         with self._changed:
             self._granted = [
                 hold
@@ -108,6 +108,6 @@ class LockManager:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let the waiting look whether they were cancelled."""
+        """Make waiting sessions check whether they were cancelled."""
         with self._changed:
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""What a statement is run in: the login, the database, variables, the clock, the objects."""
+"""The execution context of a statement: login, database, variables, clock, objects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ExecutionContext:
     last_identity: int | None = None
 
     def find_database(self, name: str) -> Database | None:
-        """The database of this name, in any case; the session's own if the name is empty."""
+        """The database of this name, case-insensitively; the current one if the name is empty."""
         return self.databases.get((name or self.database).lower())
 
     def find(self, name: ObjectName) -> Table | View | None:
@@ -52,10 +52,10 @@ class ExecutionContext:
         return database.objects.find(name.schema or SCHEMA, name.name) if database else None
 
     def table(self, name: ObjectName) -> Table | View:
-        """A table or a view.
+        """A table or view.
 
         Raises:
-            SqlError: 208, there is none.
+            SqlError: 208, unknown object.
         """
         found = self.find(name)
         if name.database and self.find_database(name.database) is None:
@@ -71,7 +71,7 @@ class ExecutionContext:
         return found
 
     def check(self, permission: str, name: ObjectName, found: Table | View) -> None:
-        """Let the login do this to an object, or raise SqlError 229."""
+        """Raise SqlError 229 unless the login has this permission on the object."""
         if name.is_temporary:
             return
         database = self.find_database(name.database)
@@ -79,10 +79,10 @@ class ExecutionContext:
         self.permissions.check(permission, database.name, found.schema, found.name)
 
     def variable(self, name: str) -> TypedSql:
-        """A variable's value.
+        """The value of a variable.
 
         Raises:
-            SqlError: 137, it is not declared.
+            SqlError: 137, not declared.
         """
         found = self.variables.get(name.lower())
         if found is None:
@@ -90,5 +90,5 @@ class ExecutionContext:
         return found
 
     def global_variable(self, name: str) -> Any:
-        """`@@NAME` as a number; None if there is no such thing."""
+        """The value of `@@NAME`; None if it is not one of the numeric ones."""
         return self.global_variables.get(name.upper())

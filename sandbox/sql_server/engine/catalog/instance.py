@@ -31,7 +31,7 @@ _ALLOWED_ROLES = (ADMINISTRATOR, "reader")
 
 @dataclass(slots=True)
 class Instance:
-    """A server's state; DuckDB keeps each database as a catalog of its own, in memory."""
+    """The state of a server; DuckDB keeps each database as an in-memory catalog."""
 
     clock: Callable[[], datetime]
     connection: duckdb.DuckDBPyConnection = field(
@@ -44,12 +44,12 @@ class Instance:
     _session_ids: Iterator[int] = field(default_factory=lambda: itertools.count(_FIRST_SESSION))
 
     def next_session_id(self) -> int:
-        """A number that no session has."""
+        """A session id that is not in use."""
         with self.guard:
             return next(self._session_ids)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to all databases."""
+        """A DuckDB connection of its own to all databases."""
         with self.guard:
             return self.connection.cursor()
 
@@ -57,7 +57,7 @@ class Instance:
         """Create an empty database.
 
         Raises:
-            SqlError: 1801, it exists.
+            SqlError: 1801, it already exists.
         """
         with self.guard:
             if name.lower() in self.databases:
@@ -71,16 +71,16 @@ class Instance:
             return database
 
     def add_login(self, name: str, password: str, role: str) -> None:
-        """Let someone in, or change their password and role."""
+        """Add a login, or change its password and role."""
         if role not in _ALLOWED_ROLES:
-            raise ValueError(f"a role is one of {', '.join(_ALLOWED_ROLES)}, not {role!r}")
+            raise ValueError(f"role must be one of {', '.join(_ALLOWED_ROLES)}, not {role!r}")
         self.logins[name.lower()] = Login(name, password, Permissions(name, role))
 
     def check_login(self, name: str, password: str) -> Login:
         """The login of this name.
 
         Raises:
-            SqlError: 18456, there is none or the password is wrong.
+            SqlError: 18456, unknown login or wrong password.
         """
         login = self.logins.get(name.lower())
         if login is None or login.password != password:
@@ -88,6 +88,6 @@ class Instance:
         return login
 
     def default_database(self) -> Database:
-        """The first database that was created, or master."""
+        """The first user database, or master."""
         own = [database for key, database in self.databases.items() if key != MASTER]
         return own[0] if own else self.databases[MASTER]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ObjectName:
-    """The parts of a name as they are written; empty where they are left out."""
+    """The parts of a name as written; empty where omitted."""
 
     name: str
     schema: str = ""
@@ -15,18 +15,18 @@ class ObjectName:
 
     @property
     def written(self) -> str:
-        """As messages quote it."""
+        """The name as error messages quote it."""
         parts = [part for part in (self.database, self.schema, self.name) if part]
         return ".".join(parts)
 
     @property
     def is_temporary(self) -> bool:
-        """It names a table of the session."""
+        """Whether it names a temporary table."""
         return self.name.startswith("#")
 
 
 def parse_object_name(text: str) -> ObjectName:
-    """A name that is written inside a string, such as `dbo.[users]`."""
+    """Parse a name given as text, such as `dbo.[users]`."""
     parts = [part.strip('[]" ') for part in text.split(".")]
     *_, database, schema, name = ("", "", *parts)
     return ObjectName(name, schema, database)

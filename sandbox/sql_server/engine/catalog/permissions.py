@@ -1,4 +1,4 @@
-"""Logins, their roles, and what they may do."""
+"""Logins, roles and permissions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NAMED = (
 )
 
 ObjectKey = tuple[str, str, str]
-"""Database, schema and name, in lower case."""
+"""Database, schema and object name, in lower case."""
 
 
 @dataclass(slots=True)
 class Permissions:
-    """What one login may do: a reader only SELECTs, unless granted or denied otherwise."""
+    """The permissions of one login: a reader may SELECT, plus GRANTs and minus DENYs."""
 
     login: str
     role: str
@@ -27,7 +27,7 @@ class Permissions:
 
     @property
     def is_administrator(self) -> bool:
-        """The login may do everything."""
+        """Whether the login may do everything."""
         return self.role == ADMINISTRATOR
 
     @property
@@ -36,7 +36,7 @@ class Permissions:
         return "dbo" if self.is_administrator else self.login
 
     def has(self, permission: str, key: ObjectKey | None = None) -> bool:
-        """The login has this permission, on an object or on the database."""
+        """Whether the login has this permission, on an object or on the database."""
         if self.is_administrator:
             return True
         permission = permission.upper()
@@ -47,36 +47,36 @@ class Permissions:
         return permission in ("SELECT", "CONNECT")
 
     def check(self, permission: str, database: str, schema: str, name: str) -> None:
-        """Let the login do this to an object, or raise SqlError 229."""
+        """Raise SqlError 229 unless the login has this permission on the object."""
         if not self.has(permission, (database.lower(), schema.lower(), name.lower())):
             names = {"name": name, "database": database, "schema": schema}
             message = _NAMED.format(permission=permission.upper(), **names)
             raise SqlError(229, message, state=5, severity=14)
 
     def check_creation(self, kind: str, database: str) -> None:
-        """Let the login create a table or a view, or raise SqlError 262."""
+        """Raise SqlError 262 unless the login may create tables and views."""
         if not self.is_administrator:
             message = f"CREATE {kind} permission denied in database '{database}'."
             raise SqlError(262, message, severity=14)
 
     def grant(self, permission: str, key: ObjectKey) -> None:
-        """Allow it."""
+        """GRANT a permission."""
         self._denied.discard((permission.upper(), key))
         self._granted.add((permission.upper(), key))
 
     def deny(self, permission: str, key: ObjectKey) -> None:
-        """Forbid it, whatever was granted."""
+        """DENY a permission; it overrides GRANT."""
         self._denied.add((permission.upper(), key))
 
     def revoke(self, permission: str, key: ObjectKey) -> None:
-        """Take back what was granted or denied."""
+        """REVOKE a GRANT or DENY."""
         self._denied.discard((permission.upper(), key))
         self._granted.discard((permission.upper(), key))
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A name with its password and its permissions."""
+    """A login's name, password and permissions."""
 
     name: str
     password: str

@@ -1,4 +1,4 @@
-"""What the databases contain, in SQL Server's exprs: DuckDB cannot remember types and defaults."""
+"""Databases, tables and views with SQL Server's types and defaults, which DuckDB cannot keep."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_OBJECT_ID = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A table's column; `default` is T-SQL, `sequence` feeds IDENTITY and timestamp columns."""
+    """A table's column; `default` is T-SQL, `sequence` fills IDENTITY and timestamp columns."""
 
     name: str
     type: SqlType
@@ -28,7 +28,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table and its columns; `keys` are the names of its constraints by their columns."""
+    """A table and its columns; `keys` maps key columns to the constraint's name."""
 
     name: str
     schema: str
@@ -38,14 +38,14 @@ class Table:
     is_temporary: bool = False
 
     def find(self, name: str) -> TableColumn | None:
-        """The column of this name, in any case."""
+        """The column of this name, case-insensitively."""
         wanted = name.lower()
         return next((c for c in self.columns if c.name.lower() == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view: T-SQL, translated anew at each use."""
+    """A view; its T-SQL is translated at each use."""
 
     name: str
     schema: str
@@ -55,7 +55,7 @@ class View:
 
 @dataclass(slots=True)
 class SchemaObjects:
-    """Tables and views by schema and name, in any case."""
+    """Tables and views by schema and name, case-insensitively."""
 
     _by_name: dict[tuple[str, str], Table | View] = field(default_factory=dict)
 
@@ -64,18 +64,18 @@ class SchemaObjects:
         return self._by_name.get((schema.lower(), name.lower()))
 
     def all(self) -> list[Table | View]:
-        """All of them, in the order of their creation."""
+        """All objects, in order of creation."""
         return list(self._by_name.values())
 
     def put(self, entry: Table | View) -> Callable[[], None]:
-        """Add or replace; the answer undoes it."""
+        """Add or replace an object; returns a function that undoes it."""
         key = (entry.schema.lower(), entry.name.lower())
         before = self._by_name.get(key)
         self._by_name[key] = entry
         return lambda: self._restore(key, before)
 
     def drop(self, entry: Table | View) -> Callable[[], None]:
-        """Forget; the answer undoes it."""
+        """Remove an object; returns a function that undoes it."""
         key = (entry.schema.lower(), entry.name.lower())
         del self._by_name[key]
         return lambda: self._restore(key, entry)
@@ -89,7 +89,7 @@ class SchemaObjects:
 
 @dataclass(slots=True)
 class Database:
-    """A database, the DuckDB catalog that holds it, and its number."""
+    """A database, its DuckDB catalog and its database id."""
 
     name: str
     catalog: str

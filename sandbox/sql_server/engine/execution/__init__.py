@@ -1,1 +1,1 @@
-"""Runs batches: sessions, transactions, statements, and what DuckDB answers."""
+"""Runs batches: sessions, transactions, statement handlers, DuckDB's results and errors."""

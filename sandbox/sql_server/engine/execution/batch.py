@@ -1,4 +1,4 @@
-"""One T-SQL batch: its session, text and variables, and what its statements need of them."""
+"""One T-SQL batch: its session, text and variables, and the operations its statements need."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ RunNested: TypeAlias = Callable[[SessionState, str, dict[str, TypedSql], int], I
 
 @dataclass(slots=True)
 class Batch:
-    """A batch that is running; its variables live as long as it does.
+    """A running batch; its variables live as long as it does.
 
-    `run_nested` runs the text of an EXEC; `try_depth` counts the TRY blocks around the statement.
+    `run_nested` runs an EXEC's text; `try_depth` counts the TRY blocks around the statement.
     """
 
     state: SessionState
@@ -56,7 +56,7 @@ class Batch:
         self._trees[id(statement)] = self.parse(statement)
 
     def parse(self, statement: SimpleStatement) -> exp.Expr:
-        """The tree of a statement."""
+        """The sqlglot tree of a statement."""
         found = self._trees.get(id(statement))
         if found is not None:
             return found.copy()
@@ -67,19 +67,19 @@ class Batch:
             raise
 
     def translator(self) -> Translator:
-        """For the next statement."""
+        """A translator for the next statement."""
         return self.state.translator(self.variables)
 
     def expression(self, tokens: Sequence[Token]) -> TypedSql:
-        """A translated value."""
+        """Translate an expression."""
         return self.translator().expression(parse_expression(tokens, self.sql))
 
     def evaluate(self, tokens: Sequence[Token], sql_type: SqlType | None = None) -> TypedSql:
-        """The value of an expression, as a constant of the type."""
+        """Evaluate an expression to a constant of the type."""
         return self.constant(self.expression(tokens), sql_type)
 
     def constant(self, expr: TypedSql, sql_type: SqlType | None = None) -> TypedSql:
-        """The value of a expr, as a constant of the type."""
+        """Evaluate a translated expression to a constant of the type."""
         target = sql_type or expr.type
         expr = convert(expr, target)
         expr = in_ticks(expr) if is_stored_in_ticks(target) else expr
@@ -88,29 +88,29 @@ class Batch:
         return literal(value, target)
 
     def assign(self, name: str, value: Any, source: SqlType, target: SqlType) -> None:
-        """Give a variable a value that came out of a query."""
+        """Set a variable to a value that a query returned."""
         value = encode_surrogates(value) if isinstance(value, str) else value
         self.variables[name] = self.constant(literal(value, source), target)
 
     def nested(self, sql: str, variables: dict[str, TypedSql]) -> Iterator[Result]:
-        """The results of another batch within this one."""
+        """Run another batch inside this one."""
         yield from self.run_nested(self.state, sql, variables, self.try_depth)
 
     def objects(self, name: ObjectName) -> SchemaObjects:
-        """Where a table or view of this name belongs."""
+        """The catalog in which a table or view of this name belongs."""
         if name.is_temporary:
             return self.state.temporary
         database = self.translator().context.find_database(name.database)
         return (database or self.state.database).objects
 
     def check_is_new(self, name: ObjectName) -> None:
-        """Raise SqlError 2714 if the name is taken."""
+        """Raise SqlError 2714 if the name is in use."""
         if self.translator().context.find(name) is not None:
             message = f"There is already an object named '{name.name}' in the database."
             raise SqlError(2714, message, state=6)
 
     def create_table(self, name: ObjectName, definition: tuple[Table, list[str]]) -> None:
-        """Create a table as it is defined."""
+        """Create a table from its definition."""
         if not name.is_temporary:
             self.state.login.permissions.check_creation("TABLE", self.state.database.name)
         self.check_is_new(name)
@@ -121,7 +121,7 @@ class Batch:
         self.state.change_catalog(lambda: objects.put(table))
 
     def is_true(self, condition: Sequence[Token]) -> bool:
-        """A condition is true."""
+        """Whether a condition is true."""
         sql = self.translator().condition(parse_condition(condition, self.sql))
         (row,) = self.state.fetch(f"SELECT {sql}", ())
         return row[0] is True

@@ -1,4 +1,4 @@
-"""Loads many rows of Python values into a table, without T-SQL."""
+"""Bulk-loads rows of Python values into a table, without T-SQL."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _ARROW = {
 def load_rows(
     instance: Instance, database: str, table_name: str, rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Insert rows, some ten thousand at a time.
+    """Insert rows in chunks.
 
     Raises:
-        SqlError: there is no such table, or a row breaks a constraint.
+        SqlError: unknown table, or a row violates a constraint.
     """
     table = _find(instance, database, table_name)
     cursor = instance.cursor()
@@ -119,7 +119,7 @@ def _arrow_type(sql_type: SqlType) -> pa.DataType:
 
 
 def _converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
-    """A function from the value of `results` to what Arrow takes; None if it takes it as it is."""
+    """A function from a value of `results` to Arrow's; None if Arrow takes it as it is."""
     if is_stored_in_ticks(sql_type):
         return ticks_of
     if sql_type.name == "binary":

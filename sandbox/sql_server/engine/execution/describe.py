@@ -1,4 +1,4 @@
-"""The columns of a batch's first result set, found without running anything."""
+"""Finds the columns of a batch's first result set without running it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def describe_first(state: SessionState, sql: str, declarations: str) -> Sequence[Column]:
-    """The columns of the first SELECT; none if the batch has none.
+    """The columns of the first SELECT; empty if the batch has none.
 
     Raises:
-        SqlError: the SELECT, or its variables, cannot be understood.
+        SqlError: the SELECT or a declaration is invalid.
     """
     batch = Batch(state, sql, declared_variables(declarations), execute_batch)
     statements = list(simple_statements(split_batch(sql)))
@@ -49,7 +49,7 @@ def describe_first(state: SessionState, sql: str, declarations: str) -> Sequence
 
 
 def declared_variables(declarations: str) -> dict[str, TypedSql]:
-    """Variables without values, from a text such as `@p1 int, @p2 nvarchar(50)`."""
+    """Variables without values, declared by text such as `@p1 int, @p2 nvarchar(50)`."""
     variables: dict[str, TypedSql] = {}
     for part in split_at_commas(tokenize(declarations)):
         _declare(variables, part)

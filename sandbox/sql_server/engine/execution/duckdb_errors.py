@@ -1,4 +1,4 @@
-"""DuckDB's errors as SQL Server's, with their number, severity and words."""
+"""Maps DuckDB's errors to SQL Server's, with number, severity and message."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ DEADLOCK = (
     "been chosen as the deadlock victim. Rerun the transaction."
 )
 CONTINUING = frozenset({220, 512, 515, 2627, 2628, 8115, 8134, 8152})
-"""Errors after which SQL Server goes on with the batch."""
+"""Errors after which SQL Server continues the batch."""
 
 
 def sql_error(error: duckdb.Error, table: Table | None = None, database: str = "") -> SqlError:
-    """SQL Server's error for DuckDB's; `table` is the one that was written to."""
+    """The SQL Server error for DuckDB's; `table` is the one that was written to."""
     text = str(error)
     raised = _RAISED.match(text)
     if raised:
@@ -142,7 +142,7 @@ def _constraint_error(text: str, table: Table, database: str) -> SqlError:
 
 
 def null_error(column: str, table: Table, database: str, action: str = "INSERT") -> SqlError:
-    """515: NULL for a column that is NOT NULL."""
+    """Error 515: NULL for a NOT NULL column."""
     message = (
         f"Cannot insert the value NULL into column '{column}', table "
         f"'{database}.{table.schema}.{table.name}'; column does not allow nulls. {action} fails."

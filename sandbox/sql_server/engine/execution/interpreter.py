@@ -1,4 +1,4 @@
-"""Runs a batch: its statements in order, IF, WHILE, TRY, and what an error ends."""
+"""Runs a batch: statements in order, IF, WHILE, TRY, and error handling."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _IMPLICIT = words("SELECT INSERT UPDATE DELETE MERGE WITH")
 def execute_batch(
     state: SessionState, sql: str, variables: dict[str, TypedSql], try_depth: int = 0
 ) -> Iterator[Result]:
-    """The results of a batch, in order, as they are consumed.
+    """Run a batch; results are produced as they are consumed.
 
     Raises:
         SqlError: an error that ends the batch.
@@ -63,7 +63,7 @@ class _Interpreter:
             return
 
     def _parse(self, statement: Statement) -> None:
-        """Read everything before anything runs, as SQL Server does."""
+        """Parse all statements before the first runs, as SQL Server does."""
         for simple in simple_statements(statement):
             if simple.kind in PARSED_KINDS:
                 self.batch.prepare(simple)
@@ -134,7 +134,7 @@ class _Interpreter:
             self.state.transaction.begin()
 
     def _checked(self, statement: SimpleStatement) -> Iterator[Result]:
-        """The statement's results; those that are not taken are dropped before the next."""
+        """The statement's results; rows left unread are discarded before the next result."""
         handler = HANDLERS.get(statement.kind)
         if handler is None:
             raise syntax_error(statement.tokens[0].text)
@@ -147,7 +147,7 @@ class _Interpreter:
 
 
 def _taken(result: Result) -> Result:
-    """Inside TRY rows are fetched at once, so that CATCH sees their errors."""
+    """Fetch rows at once inside TRY, so that CATCH sees their errors."""
     if not isinstance(result, ResultSet):
         return result
     return ResultSet(result.columns, iter(list(result.rows)))

@@ -1,4 +1,4 @@
-"""DuckDB's values as the Python values of `results`."""
+"""Converts DuckDB's values to the Python values of `results`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def row_reader(fields: Sequence[Field]) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
-    """A function from DuckDB's row to the result's; None if they are the same."""
+    """A function that converts DuckDB's rows; None if they need no conversion."""
     converters = [(i, c) for i, f in enumerate(fields) if (c := converter(f.type)) is not None]
     if not converters:
         return None
@@ -35,7 +35,7 @@ def row_reader(fields: Sequence[Field]) -> Callable[[Sequence[Any]], Sequence[An
 
 
 def converter(sql_type: SqlType) -> Callable[[Any], Any] | None:
-    """A function from DuckDB's value, which is not NULL, to the result's; None if it is that."""
+    """A function that converts DuckDB's non-NULL values; None if they need no conversion."""
     if sql_type.name in ("char", "nchar"):
         return _pad(sql_type.length or 0)
     if is_unicode(sql_type):

@@ -1,4 +1,4 @@
-"""What a session keeps between its batches, and how its statements reach DuckDB."""
+"""A session's state between batches, and its access to DuckDB."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONSTANTS = {
 
 @dataclass(slots=True)
 class SessionState:
-    """One session; `cursor` is its own connection to DuckDB."""
+    """One session; `cursor` is its own DuckDB connection."""
 
     instance: Instance
     login: Login
@@ -63,7 +63,7 @@ class SessionState:
         """Change the current database.
 
         Raises:
-            SqlError: 911, there is no such database.
+            SqlError: 911, unknown database.
         """
         database = self.instance.databases.get(name.lower())
         if database is None:
@@ -73,7 +73,7 @@ class SessionState:
     def translator(
         self, variables: Mapping[str, TypedSql], *, describes_only: bool = False
     ) -> Translator:
-        """Translates one statement: it sees one moment, whatever asks for the time."""
+        """A translator for one statement, which sees a single current time."""
         return new_translator(
             ExecutionContext(
                 database=self.database.name,
@@ -103,10 +103,10 @@ class SessionState:
         }
 
     def result_set(self, query: Query) -> ResultSet:
-        """Run a query; its rows are fetched as they are taken.
+        """Run a query; rows are fetched as they are consumed.
 
         Raises:
-            SqlError: DuckDB refuses the query; one that fails at work fails with its rows.
+            SqlError: DuckDB rejects the query; run-time errors are raised by the rows.
         """
         columns = self.columns(query.fields)
         try:
@@ -119,7 +119,7 @@ class SessionState:
         return ResultSet(columns, self._rows(query.fields))
 
     def columns(self, fields: Sequence[Field]) -> list[Column]:
-        """The fields as a client sees them."""
+        """The fields as result columns."""
         return [
             Column(decode_surrogates(f.name), f.type, nullable=f.nullable, identity=f.is_identity)
             for f in fields
@@ -146,7 +146,7 @@ class SessionState:
         """All rows of a small query, or of a statement that changes `table` and returns rows.
 
         Raises:
-            SqlError: it fails.
+            SqlError: the statement fails.
         """
         try:
             self._execute(sql)
@@ -157,10 +157,10 @@ class SessionState:
         return [read(row) for row in rows]
 
     def write(self, sql: str, table: Table | None = None, database: str = "") -> int:
-        """Run a statement that changes something; the number of rows.
+        """Run a statement that changes data; returns the number of rows.
 
         Raises:
-            SqlError: it fails.
+            SqlError: the statement fails.
         """
         try:
             self.transaction.prepare_write()
@@ -171,7 +171,7 @@ class SessionState:
         return int(row[0]) if row and isinstance(row[0], int) else 0
 
     def commit(self) -> None:
-        """Commit, and give back the transaction's locks.
+        """Commit, and release the transaction's locks.
 
         Raises:
             SqlError: 3902, there is no transaction.
@@ -180,7 +180,7 @@ class SessionState:
         self._release_locks()
 
     def rollback(self) -> None:
-        """Roll back, and give back the transaction's locks.
+        """Roll back, and release the transaction's locks.
 
         Raises:
             SqlError: 3903, there is no transaction.
@@ -193,7 +193,7 @@ class SessionState:
             self.instance.locks.release_all(self.session_id, only_of_transaction=True)
 
     def change_catalog(self, change: Callable[[], Callable[[], None]]) -> None:
-        """Change what the catalog knows; a ROLLBACK undoes it."""
+        """Change the catalog; a ROLLBACK undoes it."""
         self.transaction.remember(change())
 
 
@@ -206,7 +206,7 @@ _ERRORS_OF_TRANSLATION = (
 
 
 def cancelled_error() -> SqlError:
-    """What a statement ends with that the client does not want any more."""
+    """The error of a statement that the client cancelled."""
     return SqlError(3617, "The statement was cancelled.", severity=11)
 
 

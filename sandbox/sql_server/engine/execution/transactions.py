@@ -1,4 +1,4 @@
-"""A session's transaction: nested BEGINs, and what ROLLBACK must undo besides DuckDB's part."""
+"""A session's transaction: nested BEGINs, and the catalog changes that ROLLBACK undoes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Transaction:
     """The transaction of one connection.
 
-    DuckDB's begins with the first write: until then every read sees what others have committed,
-    as under READ COMMITTED.
+    DuckDB's transaction begins with the first write: until then every read sees what other
+    sessions have committed, as under READ COMMITTED.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -28,25 +28,25 @@ class Transaction:
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Begin one, or go one deeper."""
+        """Begin a transaction, or nest one."""
         self.depth += 1
 
     def prepare_write(self) -> None:
-        """Make sure that a write can be rolled back."""
+        """Begin DuckDB's transaction, so that the next write can be rolled back."""
         if self.depth and not self._has_written:
             self.cursor.execute("BEGIN TRANSACTION")
             self._has_written = True
 
     def remember(self, undo: Callable[[], None]) -> None:
-        """Have this done on ROLLBACK."""
+        """Register a function that ROLLBACK calls."""
         if self.depth:
             self._undo.append(undo)
 
     def commit(self) -> None:
-        """End the innermost; the outermost makes all of it last.
+        """Commit the innermost transaction; only the outermost makes the changes durable.
 
         Raises:
-            SqlError: 3902, there is none; or DuckDB cannot commit.
+            SqlError: 3902, no transaction; or DuckDB cannot commit.
         """
         if not self.depth:
             message = "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION."
@@ -64,10 +64,10 @@ class Transaction:
                 raise sql_error(error) from error
 
     def rollback(self) -> None:
-        """End all of it as if it had not been.
+        """Roll back all levels.
 
         Raises:
-            SqlError: 3903, there is none.
+            SqlError: 3903, no transaction.
         """
         if not self.depth:
             message = "The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION."

@@ -1,1 +1,1 @@
-"""T-SQL text to statements and sqlglot trees."""
+"""Parses T-SQL text into statements and sqlglot trees."""

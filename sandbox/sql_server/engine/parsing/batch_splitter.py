@@ -40,7 +40,7 @@ def split_batch(sql: str) -> Block:
     """The statements of a batch.
 
     Raises:
-        SqlError: 102, 105 or 156: it is not T-SQL.
+        SqlError: 102, 105 or 156, syntax errors.
     """
     return _Splitter(tokenize(sql)).batch()
 
@@ -104,7 +104,7 @@ class _Splitter:
         return TryCatch(body, self._block("CATCH"))
 
     def _block(self, suffix: str) -> Block:
-        """From BEGIN to END, each followed by `suffix`."""
+        """Parse BEGIN … END, each followed by `suffix`."""
         self._position += 2 if suffix else 1
         statements = []
         while self._skip_semicolons() and self._word() != "END":
@@ -123,7 +123,7 @@ class _Splitter:
         if kind not in _STARTERS:
             if not is_first or kind in _ENDERS or not self._is_name():
                 raise self._unexpected()
-            kind = "EXEC"  # a procedure's name may begin a batch
+            kind = "EXEC"  # a batch may begin with a procedure's name
         self._position += 1
         self._scan(kind)
         return SimpleStatement(kind, self._tokens[start : self._position])
@@ -133,7 +133,7 @@ class _Splitter:
         return token.token_type in (TokenType.VAR, TokenType.IDENTIFIER) or token.text.isalpha()
 
     def _scan(self, kind: str) -> None:
-        """Move behind the statement."""
+        """Move past the statement."""
         depth = cases = 0
         state = _Continuation(kind)
         while self._position < len(self._tokens):
@@ -147,7 +147,7 @@ class _Splitter:
             self._position += 1
 
     def _starts(self, current: str, state: _Continuation) -> bool:
-        """A word that begins statements does so here."""
+        """Whether this keyword begins a new statement here."""
         before, after = self._word(-1), self._word(1)
         if before == "." or (before == "AS" and current != "BEGIN"):
             return False
@@ -167,7 +167,7 @@ class _Splitter:
 
 
 class _Continuation:
-    """Which words belong to a statement of some kind, though they begin statements elsewhere."""
+    """Decides which statement keywords continue a statement instead of beginning a new one."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -175,7 +175,7 @@ class _Continuation:
         self._has_set = False
 
     def takes(self, current: str, before: str) -> bool:
-        """The word goes on with the statement."""
+        """Whether the keyword continues the statement."""
         match self.kind:
             case "GRANT" | "DENY" | "REVOKE":
                 return before in (self.kind, ",")

@@ -1,7 +1,7 @@
-"""T-SQL as the engine reads it: sqlglot's parser without its translations.
+"""sqlglot's T-SQL parser without its normalisation.
 
-Functions stay as they are written and types keep SQL Server's names, since sqlglot's common
-forms drop what SQL Server tells apart (real and float, ntext and text, DATEDIFF's text).
+Functions stay as written and types keep SQL Server's names, because sqlglot's common
+forms merge what SQL Server distinguishes (real and float, ntext and text, DATEDIFF's text).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NO_TYPE_NAMES = (TokenType.ALIAS, TokenType.STRING, TokenType.NATIONAL_STRING, 
 
 
 def words(text: str) -> frozenset[str]:
-    """A set of words that are written in a row."""
+    """The set of these space-separated words."""
     return frozenset(text.split())
 
 
@@ -46,7 +46,7 @@ class TransactSql(TSQL):
     """SQL Server's dialect, taken literally."""
 
     class Tokenizer(TSQL.Tokenizer):
-        """Has no words that swallow the rest of a statement."""
+        """Has no keywords that consume the rest of a statement."""
 
         COMMANDS: ClassVar[set[TokenType]] = set()
 
@@ -65,7 +65,7 @@ class TransactSql(TSQL):
             allow_identifiers: bool = True,
             with_collation: bool = False,
         ) -> exp.Expr | None:
-            """A type by its written name; where an expression is tried as a type, none."""
+            """Parse a type by its written name; None where sqlglot tries whether it is one."""
             del schema, with_collation
             if check_func or not allow_identifiers or not self._is_at_type_name():
                 return None
@@ -100,7 +100,7 @@ def tokenize(sql: str) -> list[Token]:
     """The tokens of a T-SQL text.
 
     Raises:
-        SqlError: 105, a string is not closed.
+        SqlError: 105, unclosed string.
     """
     try:
         return list(_DIALECT.tokenize(sql))
@@ -111,10 +111,10 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def parse_statement(tokens: list[Token], sql: str) -> exp.Expr:
-    """The tree of one statement, whose tokens were cut from `sql`.
+    """Parse one statement, whose tokens come from `sql`.
 
     Raises:
-        SqlError: 102 or 156, it is not T-SQL.
+        SqlError: 102 or 156, syntax error.
     """
     _check_commas(tokens)
     try:
@@ -130,14 +130,14 @@ def parse_statement(tokens: list[Token], sql: str) -> exp.Expr:
 
 
 def _check_commas(tokens: Sequence[Token]) -> None:
-    """SQL Server has no list with a comma behind its last part; sqlglot has."""
+    """Reject a trailing comma, which sqlglot accepts and SQL Server does not."""
     for token, following in itertools.pairwise(tokens):
         if token.token_type == TokenType.COMMA and following.token_type in _AFTER_LISTS:
             raise syntax_error(following.text, int(following.line))
 
 
 def parse_expression(tokens: Sequence[Token], sql: str) -> exp.Expr:
-    """The tree of a value.
+    """Parse an expression.
 
     Raises:
         SqlError: as `parse_statement`.
@@ -150,7 +150,7 @@ def parse_expression(tokens: Sequence[Token], sql: str) -> exp.Expr:
 
 
 def parse_condition(tokens: Sequence[Token], sql: str) -> exp.Expr:
-    """The tree of a condition, as after IF.
+    """Parse a condition, as after IF.
 
     Raises:
         SqlError: as `parse_statement`.
@@ -167,7 +167,7 @@ _SELECT_WHERE = tokenize("SELECT 1 WHERE")
 
 
 def syntax_error(near: str, line: int = 1) -> SqlError:
-    """What SQL Server says of a word that does not fit."""
+    """SQL Server's syntax error near this token."""
     if near.upper() in RESERVED:
         text = f"Incorrect syntax near the keyword '{near}'."
         return SqlError(156, text, severity=15, line=line)
@@ -175,5 +175,5 @@ def syntax_error(near: str, line: int = 1) -> SqlError:
 
 
 def parse_text(sql: str) -> exp.Expr:
-    """The tree of a text that has been parsed before, such as a view's query."""
+    """Parse text that has been parsed before, such as a view's query."""
     return parse_statement(tokenize(sql), sql)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SimpleStatement:
-    """A statement without statements inside; `kind` is its first word."""
+    """A statement that contains no other; `kind` is its first keyword."""
 
     kind: str
     tokens: Sequence[Token]
 
     @property
     def line(self) -> int:
-        """Where it begins."""
+        """The line on which it begins."""
         return int(self.tokens[0].line)
 
 
@@ -60,7 +60,7 @@ Statement: TypeAlias = SimpleStatement | IfStatement | WhileLoop | Block | TryCa
 
 
 def simple_statements(statement: Statement | None) -> Iterator[SimpleStatement]:
-    """The statements without statements inside, in order."""
+    """The simple statements in a statement, in order."""
     match statement:
         case SimpleStatement():
             yield statement

@@ -1,4 +1,4 @@
-"""Tokens of a statement, cut and spelled out for the parser."""
+"""Token lists of statements, split and rewritten for the parser."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _QUOTED = (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, To
 
 
 def keyword(token: Token) -> str:
-    """A bare word in upper case; empty for strings and names in brackets."""
+    """A bare keyword in upper case; empty for strings and bracketed names."""
     return "" if token.token_type in _QUOTED else token.text.upper()
 
 
 def split_top(statement: SimpleStatement) -> tuple[list[Token], Sequence[Token]]:
-    """The tokens of an UPDATE or DELETE without TOP, and TOP's number; `+=` written out."""
+    """Split TOP's tokens off an UPDATE or DELETE; compound assignments are written out."""
     tokens = list(statement.tokens)
     if statement.kind not in ("UPDATE", "DELETE"):
         return tokens, ()
@@ -36,7 +36,7 @@ _OPERATORS = (TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, T
 
 
 def _spell_out(tokens: list[Token]) -> list[Token]:
-    """`a += b` as `a = a + b`: sqlglot does not know the short form."""
+    """Write `a += b` as `a = a + b`, because sqlglot does not parse compound assignment."""
     result: list[Token] = []
     for index, token in enumerate(tokens):
         is_short = index > 0 and token.token_type == TokenType.EQ
@@ -49,7 +49,7 @@ def _spell_out(tokens: list[Token]) -> list[Token]:
 
 
 def split_at_commas(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The parts of a list; commas in parentheses do not count."""
+    """Split a list at its top-level commas."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:

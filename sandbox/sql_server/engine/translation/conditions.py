@@ -1,4 +1,4 @@
-"""Conditions of T-SQL, which are no values: comparisons, AND, IN, LIKE, EXISTS and so on."""
+"""Predicates: comparisons, AND, OR, IN, LIKE, EXISTS and so on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SUBQUERY = "?q"
 
 
 def _value_of(query: Query) -> TypedSql:
-    """The only field of a subquery that stands as `_SUBQUERY`."""
+    """The only column of a subquery aliased as `_SUBQUERY`."""
     (field,) = query.fields[:1]
     name = quote(query.output_names[0])
     return TypedSql(f"{quote(_SUBQUERY)}.{name}", field.type, in_ticks=field.in_ticks)
@@ -118,7 +118,7 @@ def _matches(translator: Translator, node: exp.Expr, scope: Scope, escape: str) 
     if isinstance(pattern.constant, str) and "[" in pattern.constant:
         return _matches_sets(text, pattern.constant)
     if isinstance(pattern.constant, str) and escape == "'\\'":
-        # A backslash is no escape in T-SQL; any unused character may stand in.
+        # A backslash does not escape in T-SQL; use a character that does not occur
         escape = "chr(1)"
     return f"({text.sql} ILIKE {pattern.sql} ESCAPE {escape})"
 

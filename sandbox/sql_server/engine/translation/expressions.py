@@ -1,4 +1,4 @@
-"""Values of T-SQL: literals, columns, variables, operators, CASE, CAST, function calls."""
+"""Scalar expressions: literals, columns, variables, operators, CASE, CAST, function calls."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def _null(_: Translator, __: exp.Expr, ___: Scope) -> TypedSql:
 
 def _column(_: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
     qualifier = node.args["table"].name if node.args.get("table") else ""
-    if node.name.lower() == "0x" and not qualifier:  # no bytes at all
+    if node.name.lower() == "0x" and not qualifier:  # an empty binary literal
         return literal(b"", SqlType("varbinary", 1))
     return scope.column(node.name, qualifier)
 
 
 def _boolean(_: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
-    """TRUE and FALSE are names like any other."""
+    """TRUE and FALSE are ordinary column names in T-SQL."""
     return scope.column("true" if node.this else "false")
 
 
@@ -134,7 +134,7 @@ def _case(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
 
 
 def type_of_node(node: exp.Expr, default_length: int = _CAST_LENGTH) -> SqlType:
-    """The type that a DataType node declares."""
+    """The type of a DataType node."""
     return declared_type(node.args["kind"], [e.name for e in node.expressions], default_length)
 
 
@@ -213,7 +213,7 @@ def _now(translator: Translator, _: exp.Expr, scope: Scope) -> TypedSql:
 
 
 def _odbc_literal(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
-    """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server reads too."""
+    """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server accepts too."""
     return convert(translator.expression(node.this, scope), DATETIME)
 
 

@@ -1,4 +1,4 @@
-"""FOR JSON: rows as one text, members named by dotted aliases, as SQL Server writes it."""
+"""FOR JSON: a query's rows as one text, with members named by dotted aliases."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _ROW = "?json"
 
 @dataclass(slots=True)
 class _Members:
-    """An object in the making: its members in order, some of them objects."""
+    """A JSON object's members in order, some of them objects."""
 
     entries: dict[str, TypedSql | _Members] = field(default_factory=dict)
 
 
 def json_query(query: Query, clause: exp.Expr) -> Query:
-    """The query's rows as JSON: one row with one text, NULL if there are no rows.
+    """The query's rows as JSON: one row with one text; NULL if there are no rows.
 
     Raises:
-        SqlError: 13605 a column has no name, 13601 two have the same, 102 it is not FOR JSON.
+        SqlError: 13605 unnamed column, 13601 conflicting names, 102 not FOR JSON.
     """
     kind = str(clause.args["kind"]).upper()
     if kind != "JSON":
@@ -55,7 +55,7 @@ def json_query(query: Query, clause: exp.Expr) -> Query:
 
 
 def _option(option: exp.Expr) -> tuple[str, str]:
-    """An option's name and value; ROOT without a value is called root."""
+    """An option's name and value; ROOT defaults to `root`."""
     inner = option.this
     value = inner.args.get("expression")
     name = inner.this.name if isinstance(inner.this, exp.Expr) else inner.name
@@ -90,7 +90,7 @@ def _conflict(name: str) -> SqlError:
 
 
 def _object(members: _Members, *, keep_nulls: bool) -> str:
-    """SQL for the object; members that are NULL are left out by `concat_ws`."""
+    """SQL for the object; `concat_ws` omits members that are NULL."""
     parts = []
     for name, entry in members.entries.items():
         if isinstance(entry, _Members):
@@ -108,7 +108,7 @@ def _name(name: str) -> str:
 
 
 def _escaped(sql: str) -> str:
-    """A JSON string; SQL Server also escapes the slash."""
+    """SQL for a JSON string; SQL Server escapes the slash too."""
     return f"replace(CAST(to_json(CAST({sql} AS VARCHAR)) AS VARCHAR), '/', '\\/')"
 
 

@@ -1,4 +1,4 @@
-"""What names mean inside a query: its tables' columns, its CTEs, and those of the query around."""
+"""Name resolution in queries: columns of the tables in FROM, CTEs, outer queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named value of a table or a query."""
+    """A named column of a table or query."""
 
     name: str
     type: SqlType
@@ -29,27 +29,27 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A translated query: DuckDB's text and its fields; their DuckDB names are `output_names`."""
+    """A translated query: DuckDB SQL and its fields; `output_names` are their DuckDB names."""
 
     sql: str
     fields: tuple[Field, ...]
 
     @property
     def output_names(self) -> list[str]:
-        """What DuckDB calls the fields."""
+        """DuckDB's names of the fields."""
         return [output_name(f.name, index) for index, f in enumerate(self.fields)]
 
 
 def output_name(name: str, index: int) -> str:
-    """DuckDB's name for a field: its own, or a placeholder where it has none."""
+    """DuckDB's name for a field: its own, or a placeholder if it has none."""
     return name or f"?{index}"
 
 
 def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[Field, ...]:
-    """The fields with the names that an alias list gives them.
+    """The fields with the names of a column alias list.
 
     Raises:
-        SqlError: 8155 a field has no name, 8156 two have the same, 8158 the list does not fit.
+        SqlError: 8155 unnamed field, 8156 duplicate name, 8158 wrong number of names.
     """
     if names and len(names) != len(fields):
         message = f"'{owner}' has more columns than were specified in the column list."
@@ -69,18 +69,18 @@ def renamed(fields: Sequence[Field], names: Sequence[str], owner: str) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table in FROM, by the name that the query gives it."""
+    """A table in FROM, by its alias."""
 
     alias: str
     fields: tuple[Field, ...]
 
     def columns(self, name: str) -> Iterator[TypedSql]:
-        """The fields of this name, in any case."""
+        """The columns of this name, case-insensitively."""
         wanted = name.lower()
         return (self.column(f) for f in self.fields if f.name.lower() == wanted)
 
     def as_nullable(self) -> Source:
-        """The source as an outer join makes it: every column may be NULL."""
+        """The source as an outer join makes it: every column is nullable."""
         return Source(self.alias, tuple(replace(f, nullable=True) for f in self.fields))
 
     def column(self, chosen: Field) -> TypedSql:
@@ -96,14 +96,14 @@ class Source:
 
 @dataclass(slots=True)
 class Scope:
-    """The names that an expression may use; `parent` is the query around this one."""
+    """The names visible to an expression; `parent` is the scope of the outer query."""
 
     parent: Scope | None = None
     sources: list[Source] = field(default_factory=list)
     ctes: dict[str, tuple[Field, ...]] = field(default_factory=dict)
 
     def find_cte(self, name: str) -> tuple[Field, ...] | None:
-        """The fields of a CTE, here or around."""
+        """The fields of a CTE, here or in an outer query."""
         scope: Scope | None = self
         while scope is not None:
             if name.lower() in scope.ctes:
@@ -112,14 +112,14 @@ class Scope:
         return None
 
     def parent_with_ctes(self) -> Scope:
-        """What a derived table sees: the CTEs, but none of the tables beside it."""
+        """What a derived table sees: the CTEs, but not the tables beside it."""
         return Scope(self.parent, ctes=self.ctes)
 
     def column(self, name: str, qualifier: str = "") -> TypedSql:
         """The column of this name.
 
         Raises:
-            SqlError: 207 there is none, 209 there are several, 4104 the qualifier is unknown.
+            SqlError: 207 unknown, 209 ambiguous, 4104 unknown qualifier.
         """
         scope: Scope | None = self
         is_qualifier_known = False
@@ -138,7 +138,7 @@ class Scope:
         raise SqlError(207, f"Invalid column name '{name}'.")
 
     def matching(self, qualifier: str) -> Sequence[Source]:
-        """The sources of this alias, or all."""
+        """The sources with this alias; all without one."""
         if not qualifier:
             return self.sources
         return [s for s in self.sources if s.alias.lower() == qualifier.lower()]

@@ -1,4 +1,4 @@
-"""SELECT, set operations and CTEs: which columns come out, and DuckDB's query for them."""
+"""SELECT, set operations and CTEs: their columns and DuckDB SQL."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _output(name: str, expr: TypedSql, index: int) -> str:
 
 
 def with_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """`WITH …` of a statement's CTEs, which the scope knows from then on."""
+    """`WITH …` of a statement; adds its CTEs to the scope."""
     clause = node.args.get("with_")
     if clause is None:
         return ""
@@ -147,7 +147,7 @@ def _merged(left: Field, right: Field) -> Field:
 
 
 def _as(query: Query, fields: Sequence[Field]) -> str:
-    """The query with its fields in the types of these."""
+    """The query with its columns cast to the types of these fields."""
     pairs = zip(query.fields, fields, strict=True)
     if all(a.type == b.type and a.in_ticks == b.in_ticks for a, b in pairs):
         return query.sql

@@ -1,4 +1,4 @@
-"""The translation rules of all kinds of nodes, and a translator that follows them."""
+"""The translation rules of all kinds of nodes, and a translator that uses them."""
 
 from __future__ import annotations
 

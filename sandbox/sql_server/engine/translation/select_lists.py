@@ -1,4 +1,4 @@
-"""Select lists: stars spelled out, names, nullability; and ORDER BY, which refers to them."""
+"""Select lists: stars expanded, names, nullability; and ORDER BY, which refers to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.engine.translation.translator import Translator
 
 Item: TypeAlias = tuple[str, TypedSql]
-"""A value of a select list and its name, empty if it has none."""
+"""A name, empty if there is none, and an expression of a select list."""
 
 
 def query_fields(items: Sequence[Item]) -> tuple[Field, ...]:
@@ -41,7 +41,7 @@ def _field(name: str, expr: TypedSql) -> Field:
 
 
 def select_items(translator: Translator, nodes: Sequence[exp.Expr], scope: Scope) -> Iterator[Item]:
-    """The values of a select list, stars spelled out."""
+    """The items of a select list, stars expanded."""
     for node in nodes:
         if isinstance(node, exp.Star) or (
             isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
@@ -58,7 +58,7 @@ _KNOWN_NULLABILITY = (exp.Column, exp.Literal, exp.National, exp.HexString)
 
 
 def _item(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
-    """A value; SQL Server calls every other expression than these nullable."""
+    """An item; SQL Server reports all expressions but these as nullable."""
     expr = translator.expression(node, scope)
     inner = node.this if isinstance(node, exp.Neg) else node
     is_is_null = isinstance(node, exp.Anonymous) and node.name.upper() == "ISNULL"
@@ -83,7 +83,7 @@ def _star(scope: Scope, qualifier: str) -> Iterator[Item]:
 
 
 def order_text(translator: Translator, node: exp.Expr, scope: Scope, items: Sequence[Item]) -> str:
-    """ORDER BY: a name means a column of the select list first, a number its position."""
+    """ORDER BY: a name refers to the select list first, a number to a position."""
     order = node.args.get("order")
     if order is None:
         return ""
@@ -109,7 +109,7 @@ def _sort_key(translator: Translator, part: exp.Expr, scope: Scope, items: Seque
 
 
 def _key_of_item(position: int, items: Sequence[Item]) -> str:
-    """The position, unless the item's values have another order than DuckDB's."""
+    """The position, unless the item sorts differently in DuckDB."""
     expr = items[position - 1][1]
     key = sort_key(expr)
     return str(position) if key == expr.sql else key

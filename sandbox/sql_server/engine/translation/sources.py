@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def object_name(node: exp.Expr) -> ObjectName:
-    """The name that a Table node writes; `#` of temporary tables included."""
+    """The name in a Table node, including the `#` of temporary tables."""
     if not isinstance(node, exp.Table):
         raise SqlError(102, f"Incorrect syntax near '{node.name}'.", severity=15)
     identifier = node.this
@@ -34,7 +34,7 @@ def object_name(node: exp.Expr) -> ObjectName:
 
 
 def from_text(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """`FROM …` of a SELECT, with its joins; the scope gets to know its tables."""
+    """`FROM …` of a SELECT, with its joins; adds the tables to the scope."""
     clause = node.args.get("from_")
     if clause is None:
         return ""
@@ -59,14 +59,14 @@ def join_text(translator: Translator, join: exp.Expr, scope: Scope) -> str:
 
 
 def _make_nullable(scope: Scope, left: Sequence[Source], side: str) -> None:
-    """An outer join makes the columns of one side nullable, or of both."""
+    """Make the columns on the optional side of an outer join nullable."""
     right = scope.sources[len(left) :]
     changed = {"LEFT": right, "RIGHT": left, "FULL": scope.sources}.get(side, ())
     scope.sources[:] = [s.as_nullable() if s in changed else s for s in scope.sources]
 
 
 def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
-    """CROSS APPLY and OUTER APPLY; what stands right sees what stands left."""
+    """CROSS APPLY and OUTER APPLY; the right side sees the left."""
     inner = lateral.this
     alias = lateral.args["alias"]
     if isinstance(inner, exp.Anonymous):
@@ -84,10 +84,10 @@ def _apply(translator: Translator, lateral: exp.Expr, scope: Scope) -> str:
 
 
 def add_source(scope: Scope, source: Source) -> None:
-    """Make a table known.
+    """Add a table to the scope.
 
     Raises:
-        SqlError: 1013, another has the same name.
+        SqlError: 1011, duplicate alias.
     """
     if scope.matching(source.alias):
         message = (
@@ -173,16 +173,16 @@ def table_fields(table: Table) -> Iterator[Field]:
 
 
 def view_query(translator: Translator, view: View) -> Query:
-    """A view's query, its fields named as the view's columns."""
+    """A view's query, with the view's column names."""
     query = translator.query(parse_text(view.query))
     return Query(query.sql, renamed(query.fields, view.columns, view.name))
 
 
 def _table_function(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
-    """STRING_SPLIT is the only one.
+    """STRING_SPLIT, the only table function.
 
     Raises:
-        SqlError: 208, it is another.
+        SqlError: 208, another function.
     """
     if node.name.upper() != "STRING_SPLIT" or len(node.expressions) < 2:
         raise SqlError(208, f"Invalid object name '{node.name}'.")

@@ -1,4 +1,4 @@
-"""The views that tell of databases, tables and columns: information_schema and sys."""
+"""System views: information_schema and sys."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TYPE_NAME = SqlType("varchar", 10)
 
 @dataclass(frozen=True, slots=True)
 class SystemView:
-    """A view whose rows are known when it is used."""
+    """A view whose rows are computed when it is used."""
 
     fields: tuple[Field, ...]
     rows: Sequence[tuple[Any, ...]]
 
     @property
     def sql(self) -> str:
-        """DuckDB's source for the rows."""
+        """DuckDB SQL for the rows."""
         lines = [f"({self._line(row)})" for row in self.rows]
         if lines:
             return f"(VALUES {', '.join(lines)})"
@@ -45,7 +45,7 @@ class SystemView:
 
     @property
     def column_list(self) -> str:
-        """The names of the columns for DuckDB."""
+        """The column names for DuckDB."""
         return ", ".join(quote(f.name) for f in self.fields)
 
 
@@ -61,7 +61,7 @@ def find_system_view(name: ObjectName, context: ExecutionContext) -> SystemView 
 
 def _objects(name: ObjectName, context: ExecutionContext) -> SchemaObjects:
     database = context.find_database(name.database)
-    assert database is not None  # noqa: S101 - the caller has looked
+    assert database is not None  # noqa: S101 - checked by the caller
     return database.objects
 
 
@@ -115,7 +115,7 @@ def _sys_tables(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[A
 def _sys_columns(name: ObjectName, context: ExecutionContext) -> Iterator[tuple[Any, ...]]:
     for number, entry in enumerate(_objects(name, context).all(), start=1):
         for position, column in enumerate(entry.columns if isinstance(entry, Table) else (), 1):
-            assert not isinstance(column, str)  # noqa: S101 - only views name columns bare
+            assert not isinstance(column, str)  # noqa: S101 - only views have bare column names
             precision, scale = digits(column.type)
             row = (
                 FIRST_OBJECT_ID + number,

@@ -1,6 +1,6 @@
-"""Translates sqlglot trees of T-SQL to DuckDB's SQL, by rules that other modules own.
+"""Translates sqlglot trees of T-SQL to DuckDB SQL, by rules that other modules own.
 
-This module imports none of the rules: `rules` collects them, so imports run one way.
+This module imports none of the rules; `rules` collects them, so that imports run one way.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """Translates for one statement; `context` tells what the statement cannot."""
+    """Translates one statement; `context` supplies what is not in its text."""
 
     context: ExecutionContext
     rules: Rules
 
     def expression(self, node: exp.Expr, scope: Scope | None = None) -> TypedSql:
-        """A value, possibly in 100 ns ticks.
+        """Translate a scalar expression, possibly to 100 ns ticks.
 
         Raises:
-            SqlError: a name is unknown, types do not fit, or it is not a value.
+            SqlError: unknown name, incompatible types, or not a scalar expression.
         """
         translate = self.rules.expressions.get(type(node))
         if translate is None:
@@ -50,14 +50,14 @@ class Translator:
         return translate(self, node, scope or Scope())
 
     def native(self, node: exp.Expr, scope: Scope | None = None) -> TypedSql:
-        """A value in DuckDB's own type."""
+        """Translate a scalar expression to DuckDB's own type."""
         return native(self.expression(node, scope))
 
     def condition(self, node: exp.Expr, scope: Scope | None = None) -> str:
-        """A condition, as after WHERE.
+        """Translate a predicate, as after WHERE.
 
         Raises:
-            SqlError: as `expression`; 4145 it is a value.
+            SqlError: as `expression`; 4145 it is not a predicate.
         """
         translate = self.rules.conditions.get(type(node))
         if translate is None:
@@ -69,10 +69,10 @@ class Translator:
         return translate(self, node, scope or Scope())
 
     def query(self, node: exp.Expr, scope: Scope | None = None) -> Query:
-        """A SELECT, a UNION or one of these in parentheses.
+        """Translate a SELECT, a set operation, or one of these in parentheses.
 
         Raises:
-            SqlError: as `expression`; 208 a table is unknown.
+            SqlError: as `expression`; 208 unknown table.
         """
         translate = self.rules.queries.get(type(node))
         if translate is None:
@@ -81,6 +81,6 @@ class Translator:
 
 
 def syntax_error(node: Any) -> SqlError:
-    """What SQL Server says of something that it does not read."""
+    """SQL Server's syntax error for a node that has no rule."""
     near = str(node.sql("tsql")).split(" ")[0] if node is not None else ""
     return SqlError(102, f"Incorrect syntax near '{near}'.", severity=15)

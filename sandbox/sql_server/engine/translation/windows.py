@@ -1,4 +1,4 @@
-"""OVER clauses and the order of rows; NULL is the lowest value in SQL Server."""
+"""OVER clauses and sort order; NULL sorts lowest in SQL Server."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""SQL Server values as typed DuckDB SQL: types, literals, conversions, operators."""
+"""SQL Server values as typed DuckDB SQL: types, literals, casts, arithmetic, comparison."""

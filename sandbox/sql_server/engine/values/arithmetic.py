@@ -36,7 +36,7 @@ def arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
     """`left operator right` for + - * / and %.
 
     Raises:
-        SqlError: the types do not go together.
+        SqlError: the types are incompatible.
     """
     if left.is_untyped_null or right.is_untyped_null:
         known = right if left.is_untyped_null else left
@@ -55,7 +55,7 @@ def arithmetic(operator: str, left: TypedSql, right: TypedSql) -> TypedSql:
 
 
 def concatenation(left: TypedSql, right: TypedSql) -> TypedSql:
-    """Text after text; NULL if either is."""
+    """Concatenate text; NULL if either is NULL."""
     sql_type = joined_type(left.type, right.type)
     constant: object = NOT_CONSTANT
     if isinstance(left.constant, str) and isinstance(right.constant, str):
@@ -65,7 +65,7 @@ def concatenation(left: TypedSql, right: TypedSql) -> TypedSql:
 
 
 def joined_type(left: SqlType, right: SqlType) -> SqlType:
-    """The type of text after text."""
+    """The type of concatenated text."""
     unicode = is_unicode(left) or is_unicode(right)
     name, limit = ("nvarchar", 4000) if unicode else ("varchar", 8000)
     if left.length is None or right.length is None:
@@ -144,7 +144,7 @@ def _decimal_arithmetic(operator: str, left: TypedSql, right: TypedSql) -> Typed
 
 def _as_decimal(expr: TypedSql) -> TypedSql:
     if expr.family == "integer" and isinstance(expr.constant, int):
-        # A whole literal is as wide as it is written, which keeps results narrow.
+        # An integer literal is as precise as it is written, which keeps results narrow.
         return convert(expr, decimal_type(max(len(str(abs(expr.constant))), 1), 0))
     if expr.family == "text":
         return convert(expr, decimal_type(18, 0))
@@ -156,7 +156,7 @@ def _exact_type(expr: TypedSql) -> SqlType:
 
 
 def _exact_quotient(left: TypedSql, right: TypedSql, target: SqlType) -> str:
-    """A quotient cut to the target's scale: by whole numbers where they fit, else by floats."""
+    """A quotient truncated to the target's scale: integer arithmetic where it fits, else floats."""
     (p1, s1), (p2, s2) = digits(left.type), digits(right.type)
     _, scale = digits(target)
     shift = scale + s2 - s1
@@ -169,14 +169,14 @@ def _exact_quotient(left: TypedSql, right: TypedSql, target: SqlType) -> str:
 
 
 def _float_quotient(left: TypedSql, right: TypedSql) -> str:
-    """DuckDB divides floats by zero; SQL Server does not."""
+    """Divide as floats; unlike DuckDB, SQL Server fails on a zero divisor."""
     divisor = f"CAST({right.sql} AS DOUBLE)"
     zero = error_sql(8134, "Divide by zero error encountered.")
     return f"CASE WHEN {divisor} = 0 THEN {zero} ELSE CAST({left.sql} AS DOUBLE) / {divisor} END"
 
 
 def negative(expr: TypedSql) -> TypedSql:
-    """The expr with its sign changed."""
+    """The expression with its sign changed."""
     if expr.family not in NUMBERS:
         expr = convert(expr, INT)
     constant = -expr.constant if isinstance(expr.constant, int) else NOT_CONSTANT

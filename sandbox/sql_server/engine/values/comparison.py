@@ -33,7 +33,7 @@ _GUID_PIECES = (
     (3, 2),
     (1, 2),
 )
-"""First character and number of characters, of the text, in the order of their weight."""
+"""Start and length of the pieces of a GUID's text, most significant first."""
 
 
 def compare(operator: str, left: TypedSql, right: TypedSql) -> str:
@@ -47,10 +47,10 @@ def compare(operator: str, left: TypedSql, right: TypedSql) -> str:
 
 
 def sort_key(expr: TypedSql) -> str:
-    """What has the order of a expr's values.
+    """SQL that sorts as SQL Server sorts the expression.
 
-    Of a uniqueidentifier the last six bytes count most, then the others from back to front, each
-    as they are stored. Source: .NET's SqlGuid, which compares as SQL Server does.
+    In a uniqueidentifier the last six bytes are the most significant, then the groups before
+    them, last to first, byte by byte as stored. Source: .NET's SqlGuid.
     """
     if expr.family != "guid" or expr.is_untyped_null:
         return expr.sql
@@ -59,10 +59,10 @@ def sort_key(expr: TypedSql) -> str:
 
 
 def comparable(left: TypedSql, right: TypedSql) -> tuple[TypedSql, TypedSql]:
-    """Both exprs in the form that comparison takes.
+    """Both expressions converted so that they can be compared.
 
     Raises:
-        SqlError: 206, they cannot be compared.
+        SqlError: 206, the types cannot be compared.
     """
     if left.is_untyped_null or right.is_untyped_null:
         return left, right
@@ -104,7 +104,7 @@ def _utc(expr: TypedSql) -> TypedSql:
 
 
 def _comparable_text(expr: TypedSql) -> TypedSql:
-    """Without case, and without the trailing spaces that SQL Server does not see."""
+    """Make a comparison ignore case and trailing spaces, as SQL Server does."""
     if isinstance(expr.constant, str):
         trimmed = literal(expr.constant.rstrip(" "))
         return replace(expr, sql=f"({trimmed.sql} COLLATE NOCASE)")
@@ -116,7 +116,7 @@ def _is_column(expr: TypedSql) -> bool:
 
 
 def same_type(exprs: list[TypedSql]) -> list[TypedSql]:
-    """The exprs converted to their common type, as in CASE, COALESCE and UNION."""
+    """Convert the expressions to their common type, as CASE, COALESCE and UNION do."""
     typed = [expr for expr in exprs if not expr.is_untyped_null]
     if not typed:
         return exprs
@@ -127,6 +127,6 @@ def same_type(exprs: list[TypedSql]) -> list[TypedSql]:
 
 
 def coerced(expr: TypedSql, target: SqlType) -> TypedSql:
-    """The expr in its native form and of this type."""
+    """The expression as this type, in DuckDB's own representation."""
     expr = native(expr)
     return native(expr if expr.type == target else convert(expr, target))

@@ -1,4 +1,4 @@
-"""CAST, CONVERT and the conversions that SQL Server does by itself."""
+"""CAST, CONVERT and SQL Server's implicit conversions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _VALUE_OF_VARIANT = "substr({0}, strpos({0}, ':') + 1)"
 def convert(
     expr: TypedSql, target: SqlType, *, style: int | None = None, is_safe: bool = False
 ) -> TypedSql:
-    """The expr as this type; `is_safe` as TRY_CONVERT: NULL instead of a error_sql.
+    """Convert to a type; with `is_safe`, like TRY_CONVERT, NULL instead of an error.
 
     Raises:
-        SqlError: there is no such conversion.
+        SqlError: the conversion does not exist.
     """
     if expr.is_untyped_null or (expr.is_constant and expr.constant is None):
         return literal(None, target)
@@ -48,7 +48,7 @@ def convert(
 
 
 def _kept_constant(expr: TypedSql, target: SqlType) -> object:
-    """Whole numbers stay known, as SQL Server folds them."""
+    """Keep integer constants, which SQL Server folds."""
     if expr.family in ("integer", "bit") and family(target) == "integer":
         return expr.constant
     return NOT_CONSTANT
@@ -65,20 +65,20 @@ def _refuse(expr: TypedSql, name: str) -> TypedSql:
 
 
 class _Failures:
-    """Writes the error_sql of a conversion, or NULL."""
+    """Writes what a failed conversion does: an error, or NULL."""
 
     def __init__(self, is_safe: bool) -> None:
         self._is_safe = is_safe
 
     def tried(self, expr: TypedSql, attempt: str, number: int, message: str) -> str:
-        """The attempt; where it is NULL though the expr is not, the error_sql."""
+        """The attempt, and an error where it is NULL although the expression is not."""
         if self._is_safe:
             return attempt
         failed = error_sql(number, message, expr.sql)
         return f"coalesce({attempt}, CASE WHEN {expr.sql} IS NOT NULL THEN {failed} END)"
 
     def cast(self, sql: str, storage: str) -> str:
-        """A cast that fails, or not."""
+        """CAST or TRY_CAST."""
         return f"{'TRY_CAST' if self._is_safe else 'CAST'}({sql} AS {storage})"
 
 
@@ -153,7 +153,7 @@ def _to_binary(expr: TypedSql, target: SqlType, _: _Failures) -> TypedSql:
 
 
 def _utf16(sql: str) -> str:
-    """UTF-16 of text from the Basic Multilingual Plane."""
+    """Text from the Basic Multilingual Plane as UTF-16."""
     unit = "format('{:04X}', unicode(c))"
     swapped = f"substr({unit}, 3, 2) || substr({unit}, 1, 2)"
     return f"unhex(array_to_string([{swapped} FOR c IN string_split({sql}, '') IF c <> ''], ''))"

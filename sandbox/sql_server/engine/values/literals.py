@@ -1,4 +1,4 @@
-"""Python values as DuckDB literals, and moments as people write them."""
+"""Python values as DuckDB literals, and parsing of date and time text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DATETIME_TEXT = re.compile(
 
 
 def number_literal(written: str) -> TypedSql:
-    """A number as T-SQL types it: int, else numeric by its digits, or float."""
+    """A numeric literal with T-SQL's type: int, else numeric by its digits, or float."""
     if "e" in written.lower():
         return TypedSql(f"CAST({written} AS DOUBLE)", SqlType("float"), False, float(written))
     value = Decimal(written)
@@ -60,7 +60,7 @@ def number_literal(written: str) -> TypedSql:
 
 
 def literal(value: Any, sql_type: SqlType | None = None) -> TypedSql:
-    """A value of this type, or of the type that suits it."""
+    """A value of this type, or of the type that T-SQL infers."""
     if value is None and sql_type is None:
         return UNTYPED_NULL
     sql_type = sql_type or type_of_value(value)
@@ -108,14 +108,14 @@ def ticks_of(value: datetime | time | int) -> int:
 
 
 def datetime_of_ticks(ticks: int) -> datetime:
-    """The instant, cut to a microsecond."""
+    """The datetime of these ticks, truncated to a microsecond."""
     return _YEAR_ONE + timedelta(microseconds=ticks // 10)
 
 
 def parse_datetime(text: str) -> tuple[int, timedelta | None] | None:
-    """100 ns ticks since 0001-01-01 by the wall clock, and the offset; None if it is no moment.
+    """100 ns ticks since 0001-01-01 (wall clock) and the offset; None if the text is invalid.
 
-    A time alone is on 1900-01-01, a date alone at midnight, an empty text 1900-01-01.
+    A time alone is on 1900-01-01, a date alone at midnight; an empty text is 1900-01-01.
     """
     match = _DATETIME_TEXT.match(text)
     if match is None or (match["zone"] and match["hour"] is None):
@@ -173,17 +173,17 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 
 
 def tag_variant(value: Any) -> str:
-    """A value as a sql_variant is stored: the name of its type, a colon, its text."""
+    """The stored form of a sql_variant: its type's name, a colon, its text."""
     text = value.hex() if isinstance(value, bytes) else str(value)
     return f"{_TAGS.get(type(value), 'nvarchar')}:{text}"
 
 
 def read_variant(stored: str) -> Any:
-    """The value of a stored sql_variant."""
+    """Read a stored sql_variant."""
     name, _, text = stored.partition(":")
     return _READERS.get(name, str)(text)
 
 
 def with_offset(ticks: int, offset: timedelta | None) -> datetime:
-    """An aware datetime of a wall clock and an offset; UTC if there is none."""
+    """An aware datetime from wall-clock ticks and an offset; UTC without one."""
     return datetime_of_ticks(ticks).replace(tzinfo=timezone(offset) if offset else UTC)

@@ -1,8 +1,8 @@
-"""Facts about SQL Server's types: families, precedence, sizes, and how DuckDB stores each.
+"""SQL Server's types: families, precedence, sizes, and how DuckDB stores each.
 
-Forms that differ from the obvious: datetime2(7) and time(7) columns hold 100 ns ticks, a
-datetimeoffset is a struct of UTC instant and offset, a timestamp (rowversion) is a number,
-sql_variant is tagged text, char and nchar are kept without their padding.
+Unusual representations: datetime2(7) and time(7) columns hold 100 ns ticks, a
+datetimeoffset is a struct of UTC time and offset, a timestamp (rowversion) is an integer,
+a sql_variant is tagged text, char and nchar are stored without padding.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ FAMILIES: Mapping[str, str] = {
 }
 NUMBERS = frozenset({"bit", "integer", "decimal", "float"})
 TEMPORAL = frozenset({"date", "time", "instant", "offset"})
-"""Families of dates and times."""
+"""The families of dates and times."""
 LEGACY_DATETIMES = ("datetime", "smalldatetime")
-"""The types that convert from and to numbers of days."""
+"""Types that convert from and to a number of days."""
 
 _SYNONYMS = {
     "rowversion": "timestamp",
@@ -96,15 +96,15 @@ def family(sql_type: SqlType) -> str:
 
 
 def is_unicode(sql_type: SqlType) -> bool:
-    """An n-type, whose lengths count UTF-16 units."""
+    """Whether it is an n-type, whose length counts UTF-16 code units."""
     return sql_type.name in _UNICODE
 
 
 def declared_type(name: str, arguments: Sequence[str] = (), default_length: int = 1) -> SqlType:
-    """The type that T-SQL writes as `name(arguments)`.
+    """Parse a type written in T-SQL as `name(arguments)`.
 
     Raises:
-        SqlError: there is no such type.
+        SqlError: unknown type.
     """
     written, name = name, _SYNONYMS.get(name.lower(), name.lower())
     if name not in FAMILIES:
@@ -125,21 +125,21 @@ def declared_type(name: str, arguments: Sequence[str] = (), default_length: int 
 
 
 def decimal_type(precision: int, scale: int, name: str = "numeric") -> SqlType:
-    """A decimal; past 38 digits its scale gives way, down to 6 digits, as SQL Server does it."""
+    """A decimal type; beyond 38 digits the scale is reduced, to 6 at least, as in SQL Server."""
     if precision > MAX_PRECISION:
         scale = max(scale - (precision - MAX_PRECISION), min(scale, 6))
     return SqlType(name, precision=min(precision, MAX_PRECISION), scale=scale)
 
 
 def digits(sql_type: SqlType) -> tuple[int, int]:
-    """Precision and scale of an exact number."""
+    """Precision and scale of an exact numeric type."""
     if sql_type.name in _INTEGER_DIGITS:
         return _INTEGER_DIGITS[sql_type.name], 0
     return _MONEY.get(sql_type.name, (sql_type.precision, sql_type.scale))
 
 
 def storage_type(sql_type: SqlType) -> str:
-    """DuckDB's type for values in expressions, where times are always native."""
+    """DuckDB's type for values in expressions, where times use DuckDB's own types."""
     match family(sql_type):
         case "decimal":
             precision, scale = digits(sql_type)
@@ -154,12 +154,12 @@ def storage_type(sql_type: SqlType) -> str:
 
 
 def is_stored_in_ticks(sql_type: SqlType) -> bool:
-    """A column of this type holds 100 ns ticks: DuckDB's microseconds are too coarse."""
+    """Whether a column stores 100 ns ticks, because DuckDB's microseconds are too coarse."""
     return sql_type.name in ("time", "datetime2") and sql_type.scale == MAX_SCALE_OF_TIME
 
 
 def column_storage(sql_type: SqlType) -> str:
-    """DuckDB's type of a table's column."""
+    """DuckDB's type of a table column."""
     if is_stored_in_ticks(sql_type):
         return "BIGINT"
     storage = storage_type(sql_type)
@@ -167,7 +167,7 @@ def column_storage(sql_type: SqlType) -> str:
 
 
 def common_type(first: SqlType, second: SqlType) -> SqlType:
-    """What two values become when they meet: the higher precedence, wide enough for both."""
+    """The common type of two values: the higher precedence, wide enough for both."""
     if _RANK[first.name] < _RANK[second.name]:
         first, second = second, first
     kinds = family(first), family(second)
@@ -208,7 +208,7 @@ def _longer(first: SqlType, second: SqlType) -> int | None:
 
 
 def type_of_value(value: Any) -> SqlType:
-    """The type of a parameter that comes as a Python value."""
+    """The type of a parameter given as a Python value."""
     if isinstance(value, str):
         units = len(value.encode("utf-16-le", "surrogatepass")) // 2
         return SqlType("nvarchar", max(units, 1) if units <= 4000 else None)

@@ -35,12 +35,12 @@ _TEXT_FORMATS = "['%Y%m%d', '%Y%m%d %H:%M:%S', '%Y%m%d %H:%M:%S.%f', '%Y%m%d %H:
 
 
 def scale_of(sql_type: SqlType) -> int:
-    """Digits of a second that the type keeps, at most 7."""
+    """Fractional digits of a second that the type stores, at most 7."""
     return {"datetime": 3, "smalldatetime": 0, "date": 0}.get(sql_type.name, sql_type.scale)
 
 
 def wall_clock(expr: TypedSql) -> TypedSql:
-    """A date or time without an offset, natively: a datetimeoffset's wall clock."""
+    """A date or time without offset, in DuckDB's own type; of a datetimeoffset, its wall clock."""
     if expr.family != "offset":
         return native(expr)
     sql = f"({expr.sql}.utc + to_minutes({expr.sql}.zone))"
@@ -48,7 +48,7 @@ def wall_clock(expr: TypedSql) -> TypedSql:
 
 
 def to_temporal(expr: TypedSql, target: SqlType, *, is_safe: bool = False) -> TypedSql:
-    """The expr as a date, time, datetime2 and so on."""
+    """Convert to a date or time type."""
     if expr.family == "text":
         return _from_text(expr, target, is_safe=is_safe)
     if expr.family in TEMPORAL:
@@ -74,7 +74,7 @@ def _from_text(expr: TypedSql, target: SqlType, *, is_safe: bool) -> TypedSql:
 
 
 def _read(text: str, target: SqlType) -> Any:
-    """A constant text as a value of this type, rounded to it; None if it cannot be."""
+    """Parse constant text as a value of this type, rounded; None if it is invalid."""
     instant = parse_datetime(text)
     if instant is None:
         return None
@@ -90,7 +90,7 @@ def _read(text: str, target: SqlType) -> Any:
 
 
 def round_ticks(ticks: int, sql_type: SqlType) -> int:
-    """100 ns ticks rounded to what the type can hold."""
+    """Round 100 ns ticks to the type's precision."""
     if sql_type.name == "datetime":
         increments = (ticks * 3 + 50_000) // 100_000
         return (increments * 10 + 1) // 3 * 10_000
@@ -139,7 +139,7 @@ _KINDS: dict[str, Callable[[TypedSql, SqlType], str]] = {
 
 
 def _rounded(sql: str, source: SqlType, target: SqlType) -> str:
-    """A TIMESTAMP rounded to the target's digits, if the source has more."""
+    """Round a TIMESTAMP to the target's digits, if the source has more."""
     scale = min(scale_of(target), 6)
     if source == target or (target.name == "datetime" and source.name == "smalldatetime"):
         return sql
@@ -154,7 +154,7 @@ def _rounded(sql: str, source: SqlType, target: SqlType) -> str:
 
 
 def _from_days(expr: TypedSql, target: SqlType) -> TypedSql:
-    """A number as days since 1900: only datetime and smalldatetime convert it."""
+    """Convert a number of days since 1900, which only datetime and smalldatetime accept."""
     if target.name not in ("datetime", "smalldatetime"):
         clash = f"Operand type clash: {expr.type.name} is incompatible with {target.name}"
         raise SqlError(206, clash)

@@ -30,7 +30,7 @@ _UNKNOWN_STYLE = 121
 
 
 def temporal_text(expr: TypedSql, style: int) -> str:
-    """SQL for a date or time as text; style 0 is the type's own form."""
+    """SQL for a date or time as text; style 0 is the type's default."""
     if expr.family == "offset":
         return _offset_text(expr, style)
     is_old = expr.type.name in ("datetime", "smalldatetime")
@@ -59,7 +59,7 @@ def _american(sql: str) -> str:
 
 
 def _fraction(expr: TypedSql, style: int, instant: str) -> str:
-    """A point and the type's digits; ISO styles leave zeros out."""
+    """The decimal point and the type's digits; ISO styles omit a zero fraction."""
     digits = {"datetime": 3, "smalldatetime": 0}.get(expr.type.name, expr.type.scale)
     if digits == 0:
         return "''"

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def padded(expr: TypedSql) -> TypedSql:
-    """A char or nchar with the spaces that the engine does not store."""
+    """A char or nchar padded to its length; the engine stores it unpadded."""
     if expr.type.name not in ("char", "nchar") or not expr.type.length:
         return expr
     return replace(expr, sql=f"rpad({expr.sql}, {expr.type.length}, ' ')", constant=NOT_CONSTANT)
 
 
 def to_text(expr: TypedSql, target: SqlType, style: int | None) -> TypedSql:
-    """The expression as text of this type, in a style of CONVERT."""
+    """Convert to text, in a style of CONVERT."""
     sql = _text_sql(expr, style or 0)
     constant: object = NOT_CONSTANT
     length = target.length if target.name not in ("text", "ntext", "xml") else None
@@ -65,7 +65,7 @@ def _binary_text(expr: TypedSql, style: int) -> str:
 
 
 def _float_text(sql: str, style: int) -> str:
-    """Six digits, or with style 3 all 17; exponents have three digits."""
+    """Six digits, or 17 with style 3; exponents have three digits."""
     form = {1: "%.7e", 2: "%.15e", 3: "%.16e"}.get(style, "%g")
     written = f"printf('{form}', CAST({sql} AS DOUBLE))"
     return f"regexp_replace({written}, 'e([+-])(\\d\\d)$', 'e\\10\\2')"

@@ -1,4 +1,4 @@
-"""Translated expressions: DuckDB's text, and what SQL Server would say about their values."""
+"""Translated expressions: DuckDB SQL with the SQL Server type of its value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TICKS_AT_UNIX_EPOCH = 621_355_968_000_000_000
 """100 ns ticks from 0001-01-01 to 1970-01-01."""
 
 ERROR_MARK = "\u241b"
-"""Encloses the number of an error that a translated expression raises with `error()`."""
+"""Delimits the error number in errors that translated SQL raises with DuckDB's `error()`."""
 
 
 class _NotConstant:
-    """The value of an expression that is only known when it runs."""
+    """Marks an expression whose value is known only when it runs."""
 
 
 NOT_CONSTANT = _NotConstant()
@@ -26,10 +26,10 @@ NOT_CONSTANT = _NotConstant()
 
 @dataclass(frozen=True, slots=True)
 class TypedSql:
-    """An expression in DuckDB's SQL with its SQL Server type.
+    """An expression in DuckDB SQL with its SQL Server type.
 
-    `constant` is its value where that is known; `in_ticks` says that a time(7) or datetime2(7)
-    is a number of 100 ns ticks; `is_json` that FOR JSON takes it unquoted.
+    `constant` is its value if known at translation; `in_ticks` marks a time(7) or datetime2(7)
+    held as 100 ns ticks; `is_json` marks JSON, which FOR JSON does not quote.
     """
 
     sql: str
@@ -48,7 +48,7 @@ class TypedSql:
 
     @property
     def is_constant(self) -> bool:
-        """Its value is known."""
+        """Whether its value is known at translation."""
         return self.constant is not NOT_CONSTANT
 
 
@@ -56,24 +56,24 @@ UNTYPED_NULL = TypedSql("NULL", INT, constant=None, is_untyped_null=True)
 
 
 def quote(name: str) -> str:
-    """An identifier for DuckDB."""
+    """Quote an identifier for DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def string_literal(text: str) -> str:
-    """A string for DuckDB."""
+    """Quote a string for DuckDB."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def error_sql(number: int, message: str, details: str = "''", severity: int = 16) -> str:
-    """An expression that fails with this error; `details` is SQL for the text in place of `{}`."""
+    """SQL that raises this error; `details` is SQL for the text in place of `{}`."""
     before, mark, after = message.partition("{}")
     head = string_literal(f"{ERROR_MARK}{number}.{severity}{ERROR_MARK}{before}")
     return f"error({head} || {details} || {string_literal(after)})" if mark else f"error({head})"
 
 
 def failing_expression(problem: SqlError, sql_type: SqlType) -> TypedSql:
-    """A expr that fails when it runs."""
+    """An expression that raises this error when it runs."""
     message = problem.message.replace("{}", "{ }")
     failed = error_sql(problem.number, message, severity=problem.severity)
     return TypedSql(f"CAST({failed} AS {storage_type(sql_type)})", sql_type)
@@ -93,7 +93,7 @@ def native(expr: TypedSql) -> TypedSql:
 
 
 def in_ticks(expr: TypedSql) -> TypedSql:
-    """The same time or instant in 100 ns ticks."""
+    """The same date and time in 100 ns ticks."""
     if expr.in_ticks:
         return expr
     since = "TIME '00:00:00'" if expr.family == "time" else "TIMESTAMP '0001-01-01'"

@@ -1,4 +1,4 @@
-"""INSERT: the rows of VALUES or of a query, defaults, IDENTITY."""
+"""INSERT: rows from VALUES or a query, defaults, IDENTITY."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ROWS = "?rows"
 
 
 def translate_insert(translator: Translator, node: exp.Expr, explicit: str) -> WriteStatement:
-    """An INSERT; `explicit` is the table whose IDENTITY_INSERT is on.
+    """Translate an INSERT; `explicit` is the table with IDENTITY_INSERT ON.
 
     Raises:
-        SqlError: as translation does; 229 the login may not, 213 the columns do not fit, 544.
+        SqlError: as translation does; 229 denied, 213 wrong number of values, 544 identity.
     """
     target, names = node.this, None
     if isinstance(target, exp.Schema):
@@ -98,7 +98,7 @@ def _values(
 
 
 def is_default(node: exp.Expr) -> bool:
-    """DEFAULT in place of a value."""
+    """Whether the node is DEFAULT."""
     return isinstance(node, exp.Var | exp.Column) and node.name.upper() == "DEFAULT"
 
 
@@ -136,7 +136,7 @@ def _selected(
 def _line(
     translator: Translator, table: Table, given: Mapping[str, TypedSql], database: str
 ) -> str:
-    """All columns' values: the given ones, defaults, the next of a sequence."""
+    """The values of all columns: given values, sequences, defaults."""
     parts = []
     for column in table.columns:
         if column.name in given:
@@ -149,12 +149,12 @@ def _line(
 
 
 def next_value(sequence: str) -> str:
-    """The next of a sequence."""
+    """SQL for the next value of a sequence."""
     return f"nextval('{sequence.replace(chr(39), chr(39) * 2)}')"
 
 
 def default_value(translator: Translator, column: TableColumn, table: Table, database: str) -> str:
-    """What a column gets that is given nothing."""
+    """The value of a column that the INSERT omits."""
     if column.default is None:
         return "NULL"
     default = parse_expression(tokenize(column.default), column.default)

@@ -1,4 +1,4 @@
-"""A value on its way into a column: converted to the column's type, refused if it does not fit."""
+"""Store assignment: converts a value to its column's type, or fails if it does not fit."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def store_assignment(expr: TypedSql, column: TableColumn, table: Table, database: str) -> str:
-    """DuckDB's expression for the value as the column keeps it.
+    """DuckDB SQL for the value as the column stores it.
 
     Raises:
-        SqlError: 206 or 257, the types do not go together.
+        SqlError: 206 or 257, the types are incompatible.
     """
     sql_type = column.type
     if sql_type.name in ("char", "varchar", "nchar", "nvarchar", "varbinary", "binary"):

@@ -1,4 +1,4 @@
-"""CREATE TABLE, as columns and constraints: what a definition says, without running it."""
+"""CREATE TABLE as columns and constraints, without running it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNIQUE_NODES = (exp.UniqueColumnConstraint,)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """PRIMARY KEY or UNIQUE."""
+    """A PRIMARY KEY or UNIQUE constraint."""
 
     columns: tuple[str, ...]
     name: str = ""
@@ -38,16 +38,16 @@ class Key:
 
     @property
     def sql(self) -> str:
-        """As DuckDB writes it."""
+        """The constraint in DuckDB SQL."""
         kind = "PRIMARY KEY" if self.is_primary else "UNIQUE"
         return f"{kind} ({', '.join(quote(name) for name in self.columns)})"
 
 
 def define_table(name: ObjectName, database: Database, node: exp.Expr) -> tuple[Table, list[str]]:
-    """The table of a CREATE TABLE, and DuckDB's statements for it.
+    """The table that a CREATE TABLE defines, and DuckDB's statements for it.
 
     Raises:
-        SqlError: a type is unknown, a column is written twice.
+        SqlError: unknown type, duplicate column.
     """
     definitions = [part for part in node.expressions if isinstance(part, exp.ColumnDef)]
     keys = list(_keys(node.expressions))
@@ -81,7 +81,7 @@ def build_table(
 
 
 def sequence_statements(table: Table, seeds: dict[str, tuple[str, str]]) -> Iterator[str]:
-    """What creates the table's sequences anew, from their seeds."""
+    """Statements that create the table's sequences anew, from their seeds."""
     for column in table.columns:
         if column.sequence is not None:
             start, step = seeds.get(column.name, ("1", "1"))
@@ -159,7 +159,7 @@ def _column_names(node: exp.Expr) -> Iterator[str]:
 
 
 def _key_name(key: Key, table: str) -> str:
-    """The constraint's name, or one like those that SQL Server makes up."""
+    """The constraint's name, or a generated one in SQL Server's form."""
     prefix = "PK" if key.is_primary else "UQ"
     number = zlib.crc32(f"{table}.{key.columns}".encode())
     return key.name or f"{prefix}__{table[:9]}__{number:016X}"

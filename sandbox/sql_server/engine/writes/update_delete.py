@@ -31,10 +31,10 @@ _ROWS = "?rows"
 
 
 def translate_update(translator: Translator, node: exp.Expr, limit: str) -> WriteStatement:
-    """An UPDATE; `limit` is its TOP.
+    """Translate an UPDATE; `limit` is its TOP.
 
     Raises:
-        SqlError: as translation does; 229 the login may not, 8102 it changes an identity.
+        SqlError: as translation does; 229 denied, 8102 it changes an identity column.
     """
     scope = Scope()
     prefix = with_text(translator, node, scope)
@@ -83,7 +83,7 @@ def _condition(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 
 
 def _target(translator: Translator, node: exp.Expr, scope: Scope) -> tuple[str, ObjectName, str]:
-    """FROM of an UPDATE if it has one, the table to change, and its alias."""
+    """The FROM of an UPDATE if it has one, the table to change, and its alias."""
     name = object_name(node.this)
     if node.args.get("from_"):
         source = from_text(translator, node, scope)
@@ -102,7 +102,7 @@ def _only_source(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 
 
 def _aliased(first: exp.Expr, wanted: ObjectName) -> tuple[ObjectName, str]:
-    """The table that stands in FROM under the wanted name."""
+    """The table in FROM that the UPDATE or DELETE names."""
     tables = [first, *(join.this for join in first.args.get("joins") or ())]
     parent = first.parent
     statement = parent.parent if parent is not None else None
@@ -134,10 +134,10 @@ def _assignment(
 
 
 def translate_delete(translator: Translator, node: exp.Expr, limit: str) -> WriteStatement:
-    """A DELETE; `limit` is its TOP.
+    """Translate a DELETE; `limit` is its TOP.
 
     Raises:
-        SqlError: as translation does; 229 the login may not.
+        SqlError: as translation does; 229 denied.
     """
     scope = Scope()
     prefix = with_text(translator, node, scope)

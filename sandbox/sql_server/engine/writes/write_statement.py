@@ -1,4 +1,4 @@
-"""A statement that changes rows, ready to run, and the table that it changes."""
+"""A translated statement that changes rows, and its table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WriteStatement:
-    """What to run, on which table; `sequence` gave the identity values."""
+    """DuckDB SQL and the table that it changes; `sequence` fills the identity column."""
 
     sql: str
     table: Table

@@ -1,1 +1,1 @@
-"""What each kind of statement does when it runs."""
+"""The handlers of statements, by kind."""

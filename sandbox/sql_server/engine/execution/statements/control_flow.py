@@ -1,4 +1,4 @@
-"""Transactions, WAITFOR, jumps, and statements that the sandbox ignores."""
+"""Transactions, WAITFOR, BREAK, CONTINUE, RETURN, and statements that the sandbox ignores."""
 
 from __future__ import annotations
 

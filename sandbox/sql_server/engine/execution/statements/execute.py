@@ -1,4 +1,4 @@
-"""EXEC: dynamic SQL and the application locks; there are no stored procedures of users."""
+"""EXEC: dynamic SQL and application locks; there are no user-defined procedures."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Arguments:
-    """What a procedure is given; `status` is what it returns."""
+    """A procedure's arguments; `status` is its return value."""
 
     named: dict[str, TypedSql] = field(default_factory=dict)
     positional: list[TypedSql] = field(default_factory=list)
     status: int = 0
 
     def value(self, name: str, position: int, default: Any = None) -> Any:
-        """An argument by its name or its place."""
+        """An argument by name or position."""
         expr = self.named.get(name)
         if expr is None and position < len(self.positional):
             expr = self.positional[position]
@@ -66,7 +66,7 @@ def _execute(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
 
 
 def _name(tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
-    """The procedure's name without its schema, and what follows."""
+    """The procedure's name without schema, and the remaining tokens."""
     if not tokens:
         raise syntax_error("EXEC")
     end = 1
@@ -88,7 +88,7 @@ def _read_arguments(batch: Batch, tokens: Sequence[Token]) -> _Arguments:
 
 
 def _argument(batch: Batch, tokens: Sequence[Token]) -> TypedSql:
-    """A value; a bare word is text, as in `@LockMode = Exclusive`."""
+    """An argument's value; a bare word is text, as in `@LockMode = Exclusive`."""
     if len(tokens) == 1 and tokens[0].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
         return literal(tokens[0].text)
     return batch.evaluate(tokens)
@@ -139,7 +139,7 @@ def _resource(batch: Batch, arguments: _Arguments) -> str:
 
 
 def _hold(batch: Batch, arguments: _Arguments, mode: str) -> ApplicationLock | None:
-    """The wanted lock; None if the arguments do not say one."""
+    """The requested lock; None if the arguments are invalid."""
     owner = str(arguments.value("@lockowner", 2, "Transaction")).lower()
     is_of_transaction = owner != "session"
     if mode.lower() not in MODES or owner not in ("session", "transaction"):

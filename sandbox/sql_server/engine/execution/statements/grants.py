@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _permit(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
-    """GRANT, DENY and REVOKE of SELECT, INSERT, UPDATE and DELETE on tables and views."""
+    """GRANT, DENY or REVOKE permissions on tables and views."""
     permissions = batch.state.login.permissions
     if not permissions.is_administrator:
         raise SqlError(4613, "Grantor does not have GRANT permission.")

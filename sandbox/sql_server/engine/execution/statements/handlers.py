@@ -1,4 +1,4 @@
-"""All statements by their first word."""
+"""The handlers of all statements, by first keyword."""
 
 from __future__ import annotations
 

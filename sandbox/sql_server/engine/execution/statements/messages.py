@@ -36,7 +36,7 @@ def _print(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
 
 
 def _raise_error(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
-    """RAISERROR; as an exception to SQL Server, 1205 may be raised too, to try deadlocks out."""
+    """RAISERROR; unlike in SQL Server, 1205 can be raised too, to test deadlock handling."""
     tokens = list(statement.tokens[1:])
     end = max((i for i, token in enumerate(tokens) if token.text == ")"), default=0)
     if not tokens or tokens[0].text != "(" or end == 0:
@@ -58,7 +58,7 @@ def _raise_error(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
 
 
 def _formatted(text: str, values: Sequence[Any]) -> str:
-    """The text with its placeholders filled in, as printf does it."""
+    """Fill in the text's placeholders, as printf does."""
     rest = iter(values)
 
     def fill(match: re.Match[str]) -> str:

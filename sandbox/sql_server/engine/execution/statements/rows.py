@@ -1,4 +1,4 @@
-"""SELECT, INSERT, UPDATE, DELETE and TRUNCATE at work."""
+"""SELECT, INSERT, UPDATE, DELETE and TRUNCATE."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.results import Result
 
 _JSON_CHUNK = 2033
-"""Characters per row in which SQL Server sends the text of FOR JSON."""
+"""Characters per row in which SQL Server sends FOR JSON's text."""
 
 
 def _select(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
@@ -53,7 +53,7 @@ def _chunks(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
 
 
 def is_assignment(tree: exp.Expr) -> bool:
-    """`SELECT @x = …`."""
+    """Whether it is `SELECT @x = …`."""
     return isinstance(tree, exp.Select) and any(
         isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
         for node in tree.expressions
@@ -61,7 +61,7 @@ def is_assignment(tree: exp.Expr) -> bool:
 
 
 def _assign(batch: Batch, tree: exp.Expr) -> None:
-    """The last row's values; without a row the variables stay."""
+    """Assign the last row's values; without rows the variables keep theirs."""
     names = []
     for node in tree.expressions:
         if not isinstance(node, exp.EQ) or not isinstance(node.this, exp.Parameter):

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def read_declaration(tokens: Sequence[Token]) -> tuple[str, SqlType, Sequence[Token]]:
-    """`@name [AS] type [= value]`: the name, the type, the value's tokens.
+    """Parse `@name [AS] type [= value]` to the name, the type and the value's tokens.
 
     Raises:
-        SqlError: it is written otherwise, or there is no such type.
+        SqlError: syntax error or unknown type.
     """
     if len(tokens) < 3 or tokens[0].token_type != TokenType.PARAMETER:
         raise syntax_error(tokens[0].text if tokens else "DECLARE")
@@ -83,7 +83,7 @@ def _set_variable(batch: Batch, tokens: Sequence[Token]) -> None:
 
 
 def _set_option(batch: Batch, texts: Sequence[str]) -> None:
-    """Options that change what the sandbox does; it takes all others silently."""
+    """Set an option; options that do not affect the sandbox are ignored."""
     state, is_on = batch.state, texts[-1].upper() == "ON"
     match texts[0].upper():
         case "NOCOUNT":

@@ -1,1 +1,1 @@
-"""T-SQL's built-in functions, by what they work on."""
+"""T-SQL's built-in functions, by area."""

@@ -32,7 +32,7 @@ _MAX_PRECISION = 38
 
 
 def _argument(call: FunctionCall) -> tuple[TypedSql, str]:
-    """The aggregated expr and DISTINCT, if that was written."""
+    """The aggregated expression, and DISTINCT if written."""
     call.check_count(1)
     node = call.nodes[0]
     if isinstance(node, exp.Distinct):

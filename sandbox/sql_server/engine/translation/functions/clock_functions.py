@@ -1,4 +1,4 @@
-"""Functions that tell the time: one moment for a whole statement, in UTC."""
+"""Functions that return the current time: one time for a whole statement, in UTC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _old_clock(call: FunctionCall) -> TypedSql:
 
 
 def _clock(call: FunctionCall) -> TypedSql:
-    """SYSDATETIME and SYSUTCDATETIME: the server's zone is UTC."""
+    """SYSDATETIME and SYSUTCDATETIME; the server's time zone is UTC."""
     return literal(_utc_now(call), SqlType("datetime2", scale=7))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _is_null(call: FunctionCall) -> TypedSql:
-    """ISNULL keeps the first argument's type, where COALESCE takes the higher."""
+    """ISNULL keeps the first argument's type; COALESCE takes the one of higher precedence."""
     call.check_count(2)
     first, second = call.argument(0), call.argument(1)
     if first.is_untyped_null:

@@ -1,4 +1,4 @@
-"""Functions on dates and times: the clock, DATEADD, DATEDIFF, DATEPART and their like."""
+"""Date and time functions: DATEADD, DATEDIFF, DATEPART and so on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _part(call: FunctionCall, index: int = 0) -> str:
 
 
 def _temporal(call: FunctionCall, index: int) -> TypedSql:
-    """An argument as a date or time without offset; text and numbers are read as such."""
+    """An argument as a date or time without offset; text and numbers are converted."""
     expr = call.raw_argument(index)
     if expr.family == "text" or expr.is_untyped_null:
         expr = convert(expr, _DATETIME2)
@@ -50,7 +50,7 @@ def _temporal(call: FunctionCall, index: int) -> TypedSql:
 
 
 def _added(call: FunctionCall) -> TypedSql:
-    """DATEADD(part, number, value): of the value's type."""
+    """DATEADD(datepart, number, value), of the value's type."""
     call.check_count(3)
     part, count, original = _part(call), call.number(1), call.raw_argument(2)
     value = _temporal(call, 2)
@@ -72,7 +72,7 @@ def _added(call: FunctionCall) -> TypedSql:
 
 
 def _within_calendar(sql: str, name: str) -> str:
-    """The instant, or the error_sql that SQL Server has past the years 1 and 9999."""
+    """The result, or SQL Server's error outside the years 1 to 9999."""
     failed = error_sql(517, f"Adding a value to a '{name}' column caused an overflow.")
     bounds = "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
     return f"CASE WHEN {sql} NOT BETWEEN {bounds} THEN {failed} ELSE {sql} END"
@@ -93,7 +93,7 @@ def _interval(part: str, count: str) -> str:
 
 
 def _difference(call: FunctionCall) -> TypedSql:
-    """DATEDIFF: how many boundaries of the part lie between; weeks begin on Sunday."""
+    """DATEDIFF: the number of datepart boundaries crossed; weeks begin on Sunday."""
     call.check_count(3)
     part = _part(call)
     first, last = (convert(_temporal(call, index), _WIDE) for index in (1, 2))
@@ -178,7 +178,7 @@ def _date_from_parts(call: FunctionCall) -> TypedSql:
 
 
 def _datetime_from_parts(call: FunctionCall) -> TypedSql:
-    """DATETIMEFROMPARTS, and DATETIME2FROMPARTS with its fraction and scale."""
+    """DATETIMEFROMPARTS, and DATETIME2FROMPARTS with fraction and scale."""
     call.check_count(7, 8)
     *parts, second, fraction = (call.number(index).sql for index in range(7))
     scale = call.number(7).constant if len(call.nodes) > 7 else 3
@@ -225,7 +225,7 @@ _NET_FORM = re.compile("|".join(_NET_FORMS))
 
 
 def _format(call: FunctionCall) -> TypedSql:
-    """FORMAT of a date or time by a .NET form of the usual letters."""
+    """FORMAT of a date or time by a .NET format of the common specifiers."""
     call.check_count(2, 3)
     form = _NET_FORM.sub(lambda m: _NET_FORMS[m[0]], str(call.argument(1).constant))
     value = _temporal(call, 0)

@@ -1,4 +1,4 @@
-"""A function call on its way to DuckDB: what its translation gets to see."""
+"""A function call, as its translation sees it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A call by its upper-case name; `over` is DuckDB's window, empty without one."""
+    """A call by its upper-case name; `over` is DuckDB's OVER clause, empty without one."""
 
     name: str
     nodes: Sequence[exp.Expr]
@@ -32,7 +32,7 @@ class FunctionCall:
 
     @property
     def context(self) -> ExecutionContext:
-        """What the statement is run in."""
+        """The statement's execution context."""
         return self.translator.context
 
     def check_count(self, least: int, most: int | None = None) -> None:
@@ -54,7 +54,7 @@ class FunctionCall:
         return [self.argument(index) for index in range(len(self.nodes))]
 
     def text(self, index: int) -> TypedSql:
-        """An argument as text, of its own type if it is text."""
+        """An argument as text; text keeps its type."""
         expr = self.argument(index)
         if expr.family == "text" and not expr.is_untyped_null:
             return expr
@@ -74,5 +74,5 @@ Function: TypeAlias = "Callable[[FunctionCall], TypedSql]"
 
 
 def max_text(expr: TypedSql) -> TypedSql:
-    """The text without a limit to its length, ANSI or Unicode as it was."""
+    """The text as varchar(max) or nvarchar(max)."""
     return convert(expr, NVARCHAR_MAX if is_unicode(expr.type) else VARCHAR_MAX)

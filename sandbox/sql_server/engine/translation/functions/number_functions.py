@@ -30,7 +30,7 @@ def _number(call: FunctionCall, index: int = 0) -> TypedSql:
 
 
 def _result_type(expr: TypedSql) -> SqlType:
-    """Small types grow as SQL Server's functions let them."""
+    """The result type of SQL Server's functions, which widen small types."""
     grown = {"tinyint": INT, "smallint": INT, "smallmoney": SqlType("money"), "real": FLOAT}
     return grown.get(expr.type.name, expr.type)
 
@@ -62,7 +62,7 @@ def _round(call: FunctionCall) -> TypedSql:
 
 
 def _whole(call: FunctionCall) -> TypedSql:
-    """CEILING and FLOOR: a decimal loses its scale."""
+    """CEILING and FLOOR; a decimal's result has scale 0."""
     call.check_count(1)
     expr = _number(call)
     sql_type = _result_type(expr)

@@ -1,4 +1,4 @@
-"""All built-in functions by name."""
+"""All built-in functions, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions and variables that tell of the server, the login, the session."""
+"""Functions and variables about the server, login and session."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _TEXT = SqlType("nvarchar", 128)
 
 
 def global_variable(name: str, context: ExecutionContext) -> TypedSql:
-    """`@@NAME`.
+    """The value of `@@NAME`.
 
     Raises:
-        SqlError: 137, there is none.
+        SqlError: 137, unknown variable.
     """
     counter = context.global_variable(name)
     if counter is not None:
@@ -160,7 +160,7 @@ def _hold(call: FunctionCall, mode: str) -> ApplicationLock:
 
 
 def lock_resource(database: str, name: str) -> str:
-    """An application lock's name, unlike that of another database."""
+    """An application lock's resource, which is local to its database."""
     return f"{database.lower()}\0{name}"
 
 
@@ -175,7 +175,7 @@ def _lock_mode(call: FunctionCall) -> TypedSql:
 
 
 def _caught(call: FunctionCall) -> TypedSql:
-    """ERROR_NUMBER, ERROR_MESSAGE and so on: of the error that CATCH handles."""
+    """ERROR_NUMBER, ERROR_MESSAGE and so on, of the error that CATCH handles."""
     error = call.context.caught_error
     if call.name == "ERROR_MESSAGE":
         return literal(error.message if error else None, SqlType("nvarchar", 4000))

@@ -1,4 +1,4 @@
-"""Functions on text: LEN, SUBSTRING, REPLACE, CONCAT and their like."""
+"""Text functions: LEN, SUBSTRING, REPLACE, CONCAT and so on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "bit": 1, "float":
 
 
 def utf16_length(sql: str) -> str:
-    """The number of UTF-16 units of a text: SQL Server counts an emoji as two."""
+    """SQL for the number of UTF-16 code units; SQL Server counts an emoji as two."""
     return f"(length({sql}) + length(regexp_replace({sql}, '{_BEYOND_PLANE_ZERO}', '', 'g')))"
 
 
@@ -69,14 +69,14 @@ def _substring(call: FunctionCall) -> TypedSql:
         sql = f"unhex(substr(hex({expr.sql}), 2 * {start.sql} - 1, 2 * {length.sql}))"
         return TypedSql(sql, replace(expr.type, name="varbinary"))
     text = call.text(0)
-    # Positions before 1 use up the length.
+    # Positions before 1 reduce the length.
     end = f"greatest({start.sql} + {length.sql}, 1)"
     begin = f"greatest({start.sql}, 1)"
     return _of(text, f"substr({text.sql}, {begin}, greatest({end} - {begin}, 0))")
 
 
 def _of(text: TypedSql, sql: str, length: int | None = 0) -> TypedSql:
-    """A text made of another: of its type, though never char."""
+    """Text derived from another: same type, but never char or nchar."""
     name = "nvarchar" if is_unicode(text.type) else "varchar"
     limit = text.type.length if length == 0 else length
     return TypedSql(sql, SqlType(name, limit), True)
@@ -170,7 +170,7 @@ def _character(call: FunctionCall) -> TypedSql:
     code = call.number(0).sql
     if call.name == "CHAR":
         return TypedSql(f"chr({code})", SqlType("varchar", 1))
-    # A surrogate has a stand-in, as in `values`.
+    # A surrogate is encoded as in `surrogates`.
     stand_in = f"CASE WHEN ({code}) BETWEEN 55296 AND 57343 THEN ({code}) + 1048576 ELSE {code} END"
     return TypedSql(f"chr(({stand_in})::INTEGER)", SqlType("nchar", 1))
 
@@ -204,7 +204,7 @@ def _text_of_number(call: FunctionCall) -> TypedSql:
 
 
 def _hash(call: FunctionCall) -> TypedSql:
-    """HASHBYTES of ANSI text or bytes by MD5, SHA1 or SHA2_256."""
+    """HASHBYTES of ANSI text or bytes: MD5, SHA1 or SHA2_256."""
     call.check_count(2)
     name = str(call.argument(0).constant).upper()
     functions = {"MD5": "md5", "SHA1": "sha1", "SHA2_256": "sha256"}
