@@ -1,4 +1,4 @@
-"""What the collector remembers: calls in the order of their commit, and requests."""
+"""The collector's log: calls in commit order, and requests."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was committed.
+    """A committed call.
 
     Attributes:
-        receipt: its place in the order of commits, from 1.
-        request: the number of the request that brought it.
+        receipt: its number in commit order, from 1.
+        request: the number of its request.
         type: `identify`, `track`, …
         message_id: its `messageId`; empty if it has none.
         arrived_at: when its request was complete, in unix seconds.
-        raw: its JSON exactly as it came.
+        raw: its JSON exactly as received.
     """
 
     receipt: int
@@ -36,23 +36,23 @@ class Call:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The call, parsed; decimals become floats, `raw` keeps their digits."""
+        """The parsed call; decimals become floats, `raw` keeps their digits."""
         parsed: dict[str, Any] = orjson.loads(self.raw)
         return parsed
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, whatever became of it.
+    """A finished request.
 
     Attributes:
-        number: its place in the order of arrival, from 1.
-        headers: as they came, without `Authorization`.
-        status: what was answered; None if the connection was dropped instead.
+        number: its number in order of arrival, from 1.
+        headers: as received, without credentials.
+        status: the response's status; None if the connection was dropped instead.
         body_bytes: length of the body on the wire.
-        body_digest: SHA-256 of the body, to recognise a repeat.
+        body_digest: SHA-256 of the body, to detect repeats.
         encoding: its Content-Encoding; empty if it has none.
-        calls: how many calls of it were committed.
+        calls: how many of its calls were committed.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Request:
 
 
 class CallLog:
-    """Calls and requests; safe to use from many threads."""
+    """Calls and requests; thread-safe."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
@@ -78,18 +78,18 @@ class CallLog:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls so far."""
+        """All calls so far, in commit order."""
         with self._changed:
             return self._calls.copy()
 
     @property
     def requests(self) -> list[Request]:
-        """All requests that are over, in the order of their arrival."""
+        """All finished requests, in order of arrival."""
         with self._changed:
             return sorted(self._requests, key=lambda request: request.number)
 
     def next_request_number(self) -> int:
-        """A number for a request that has arrived."""
+        """The number of a request that has arrived."""
         with self._changed:
             self._next_request += 1
             return self._next_request - 1
@@ -97,7 +97,7 @@ class CallLog:
     def commit(
         self, received: Sequence[ReceivedCall], *, endpoint: str, request: int, arrived_at: float
     ) -> None:
-        """Remember the calls of one request, all at once."""
+        """Record the calls of one request atomically."""
         with self._changed:
             first = len(self._calls) + 1
             self._calls += [
@@ -114,27 +114,27 @@ class CallLog:
             self._changed.notify_all()
 
     def add_request(self, request: Request) -> None:
-        """Remember a request that is over."""
+        """Record a finished request."""
         with self._changed:
             self._requests.append(request)
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Forget calls and requests; numbers begin again at 1."""
+        """Clear calls and requests; numbers restart at 1."""
         with self._changed:
             self._calls.clear()
             self._requests.clear()
             self._next_request = 1
 
     def wait_for_calls(self, count: int, timeout_seconds: float) -> list[Call]:
-        """All calls, as soon as there are `count`. Raises TimeoutError."""
+        """All calls, once there are `count`. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._calls) >= count, timeout_seconds):
                 raise TimeoutError(f"{len(self._calls)} calls, not {count}, in {timeout_seconds} s")
             return self._calls.copy()
 
     def wait_for_requests(self, count: int, timeout_seconds: float) -> list[Request]:
-        """All requests that are over, as soon as there are `count`. Raises TimeoutError."""
+        """All finished requests, once there are `count`. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout_seconds):
                 raise TimeoutError(

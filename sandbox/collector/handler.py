@@ -1,4 +1,4 @@
-"""One connection of the collector: reads requests, judges them, answers as told."""
+"""HTTP handler of the collector: reads requests, validates them and responds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HandlerServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the API, what it remembers, and the script."""
+    """Serves the API, the log and the script."""
 
     server: HandlerServer
     protocol_version = "HTTP/1.1"
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.log
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Write nothing to stderr; `GET /requests` tells more."""
+        """Write nothing to stderr; `GET /requests` has more detail."""
 
     def do_GET(self) -> None:
         """`/calls` and `/requests`, as JSON arrays."""
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(NOT_FOUND.status, NOT_FOUND.body)
 
     def do_DELETE(self) -> None:
-        """`/calls`: forget everything."""
+        """`/calls`: clear the log."""
         if self.path != "/calls":
             self._send(NOT_FOUND.status, NOT_FOUND.body)
             return
@@ -71,24 +71,24 @@ class Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, b"{}")
 
     def do_POST(self) -> None:
-        """A request of the API, or `/script`."""
+        """A request to the API, or `/script`."""
         length = int(self.headers.get("Content-Length") or _MAX_BODY_BYTES + 1)
         if length > _MAX_BODY_BYTES:
             self.close_connection = True
-            if self._is_disconnected():  # in the middle of the head, perhaps
+            if self._is_disconnected():  # possibly within the request's head
                 return
             self._send(_TOO_LARGE.status, _TOO_LARGE.body)
             return
         body = self.rfile.read(length)
         if len(body) < length:
-            self.close_connection = True  # the client died in mid request
+            self.close_connection = True  # the client disconnected within the request
         elif self.path == "/script":
             self._replace_script(body)
         else:
             self._receive(body)
 
     def _is_disconnected(self) -> bool:
-        """Whether the client will send no more."""
+        """Whether the client has disconnected."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _describe(call: Call) -> bytes:
-    """One entry of `GET /calls`; the call itself byte for byte as it came."""
+    """One entry of `GET /calls`, with the call's own bytes."""
     about = orjson.dumps(
         {
             "receipt": call.receipt,

@@ -1,4 +1,4 @@
-"""The HTTP server of the collector: its port, its connections, and a clean stop."""
+"""The collector's HTTP server: its port, its connections, and a clean stop."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _POLL_SECONDS = 0.02
 
 
 class _Server(HandlerServer):
-    """Keeps its connections, so that stopping can end those that are kept alive."""
+    """Tracks its connections, so that stopping can end those that are kept alive."""
 
-    daemon_threads = False  # so that server_close() waits for them
+    daemon_threads = False  # so that server_close() joins the threads
     request_queue_size = 128
 
     def __init__(
@@ -39,22 +39,22 @@ class _Server(HandlerServer):
         super().__init__(address, Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, then serve it in its thread."""
+        """Track the connection, then serve it in its thread."""
         with self._connections_lock:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection and close it."""
+        """Stop tracking the connection and close it."""
         with self._connections_lock:
             self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away in mid request are what the tests are about."""
+        """Print nothing: tests disconnect within requests on purpose."""
 
     def end_connections(self) -> None:
-        """Wake every thread that waits for its client."""
+        """Wake every thread that is waiting for its client."""
         self.stopping.set()
         with self._connections_lock:
             for connection in self._connections:
@@ -63,10 +63,10 @@ class _Server(HandlerServer):
 
 
 class Collector:
-    """The API of a vendor, listening on 127.0.0.1; a context manager.
+    """A vendor's API on 127.0.0.1; a context manager.
 
     Attributes:
-        port: where it listens; `port=0` takes a free one.
+        port: the port it listens on; `port=0` takes a free one.
         url: base URL for a target's `endpoint`.
     """
 
@@ -85,31 +85,31 @@ class Collector:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls so far, in the order of their commit."""
+        """All calls so far, in commit order."""
         return self._log.calls
 
     @property
     def requests(self) -> list[Request]:
-        """All requests that are over, in the order of their arrival."""
+        """All finished requests, in order of arrival."""
         return self._log.requests
 
     def script(self, behaviours: Iterable[Behaviour | Mapping[str, Any]]) -> None:
-        """Follow these behaviours from now on, and no earlier ones."""
+        """Replace all scripted behaviours."""
         self._script.replace(
             entry if isinstance(entry, Behaviour) else parse_behaviours([entry])[0]
             for entry in behaviours
         )
 
     def forget(self) -> None:
-        """Forget all calls and requests."""
+        """Clear calls and requests."""
         self._log.forget()
 
     def wait_for_calls(self, count: int, timeout_seconds: float = 10.0) -> list[Call]:
-        """All calls, as soon as there are `count`. Raises TimeoutError."""
+        """All calls, once there are `count`. Raises TimeoutError."""
         return self._log.wait_for_calls(count, timeout_seconds)
 
     def wait_for_requests(self, count: int, timeout_seconds: float = 10.0) -> list[Request]:
-        """All requests that are over, as soon as there are `count`. Raises TimeoutError."""
+        """All finished requests, once there are `count`. Raises TimeoutError."""
         return self._log.wait_for_requests(count, timeout_seconds)
 
     def start(self) -> None:
@@ -117,7 +117,7 @@ class Collector:
         self._thread.start()
 
     def stop(self) -> None:
-        """End every connection, wait for the threads, free the port."""
+        """Close every connection, join the threads, free the port."""
         self._server.shutdown()
         self._thread.join()
         self._server.end_connections()

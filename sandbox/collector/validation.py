@@ -18,7 +18,7 @@ _scan_value = json.JSONDecoder().raw_decode
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCall:
-    """One call of a request: its own bytes as they came, and what they say."""
+    """One call of a request: its bytes as received, and its parsed fields."""
 
     raw: bytes
     fields: Mapping[str, Any]
@@ -26,14 +26,14 @@ class ReceivedCall:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The calls that may be accepted, and what is wrong with the others."""
+    """The calls that are accepted, and the problems of the others."""
 
     accepted: tuple[ReceivedCall, ...]
     errors: tuple[str, ...]
 
 
 def validate_body(endpoint: str, body: bytes) -> Validation:
-    """Judge the body of a POST to an endpoint such as `track` or `batch`."""
+    """Validate the body of a POST to an endpoint such as `track` or `batch`."""
     if endpoint == "batch" and len(body) > BATCH_MAX_BYTES:
         return Validation(
             (), (f"batch is {len(body)} bytes; at most {BATCH_MAX_BYTES} are allowed",)
@@ -56,7 +56,7 @@ def validate_body(endpoint: str, body: bytes) -> Validation:
 
 
 def find_problem(call: ReceivedCall, endpoint: str = "batch") -> str:
-    """What is wrong with a call; empty if nothing is."""
+    """The problem of a call; empty if it has none."""
     if len(call.raw) > CALL_MAX_BYTES:
         return f"call is {len(call.raw)} bytes; at most {CALL_MAX_BYTES} are allowed"
     if not isinstance(call.fields, dict):
@@ -103,7 +103,7 @@ ENDPOINTS = frozenset({*_REQUIREMENTS, "batch"})
 def read_calls(endpoint: str, text: str) -> list[ReceivedCall] | None:
     """The calls with their own bytes, so that sizes and digits are those on the wire.
 
-    None if a batch has no array of them. Raises ValueError for what is no JSON.
+    None if a batch has no array of calls. Raises ValueError for invalid JSON.
     """
     start = _skip_whitespace(text, 0)
     fields, end = _scan_value(text, start)
@@ -117,7 +117,7 @@ def read_calls(endpoint: str, text: str) -> list[ReceivedCall] | None:
 
 
 def _find_member(text: str, start: int, wanted: str) -> int:
-    """Where the value of a member begins, in an object that is known to be valid and to have it."""
+    """Where a member's value begins, in a valid object that has this member."""
     position = start
     while True:
         name, position = _scan_value(text, _skip_whitespace(text, position + 1))
@@ -128,7 +128,7 @@ def _find_member(text: str, start: int, wanted: str) -> int:
 
 
 def _items(text: str, start: int) -> Iterator[ReceivedCall]:
-    """The items of an array that is known to be valid."""
+    """The items of a valid array."""
     position = _skip_whitespace(text, start + 1)
     while text[position] != "]":
         value, end = _scan_value(text, position)

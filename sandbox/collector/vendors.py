@@ -1,8 +1,8 @@
-"""What each vendor's API answers to a POST, as far as its documents and public sources tell. Pure.
+"""How each vendor's API responds to a POST, by its documentation and public sources. Pure.
 
-Sources: Customer.io's OpenAPI description; Segment's documents; the gateway of RudderStack
-(`gateway/response`); the ingest server of Jitsu (`bulker/ingest`); the Standard Webhooks
-specification. Of Hightouch only address and authentication are known.
+Sources: Customer.io's OpenAPI description; Segment's documentation; RudderStack's gateway
+(`gateway/response`); Jitsu's ingest server (`bulker/ingest`); the Standard Webhooks
+specification. For Hightouch only address and authentication are known.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from email.message import Message
 
 DISABLED_KEY = "disabled-source"
-"""The write key of a RudderStack source that was switched off."""
+"""The write key of a disabled RudderStack source."""
 UNCONNECTED_KEY = "unconnected-source"
-"""The write key of a Jitsu source that leads nowhere."""
+"""The write key of a Jitsu source without a destination."""
 
 _SEGMENT_MAX_CALLS = 2500
 _RUDDERSTACK_MAX_BYTES = 4000 * 1024
@@ -46,13 +46,13 @@ _GZIP_WBITS = 31
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """A request, and what the vendor needs to know besides.
+    """A request, with the write key that it must have.
 
     Attributes:
-        path: as it came, with its query.
-        headers: looked up whatever their case.
+        path: as received, with its query.
+        headers: case-insensitive.
         body: the bytes on the wire.
-        write_key: the one that is right.
+        write_key: the valid key.
         arrived_at: in unix seconds.
     """
 
@@ -63,7 +63,7 @@ class PostRequest:
     arrived_at: float
 
     def unpack(self) -> bytes:
-        """The body as it was before it was packed; empty if that is broken."""
+        """The decompressed body; empty if the gzip is corrupt."""
         if self.headers.get("Content-Encoding") != "gzip":
             return self.body
         try:
@@ -72,7 +72,7 @@ class PostRequest:
             return b""
 
     def has_basic(self, write_key: str) -> bool:
-        """Whether it shows this key as user name, without a password."""
+        """Whether it authenticates with this key as user name and an empty password."""
         expected = base64.b64encode(f"{write_key}:".encode()).decode()
         given = self.headers.get("Authorization") or ""
         return hmac.compare_digest(given.encode(), f"Basic {expected}".encode())
@@ -80,10 +80,10 @@ class PostRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered, and the calls that are accepted.
+    """The response, and the calls that are accepted.
 
     Attributes:
-        endpoint: what the calls are by the path; `batch` if each says so itself.
+        endpoint: the calls' type by the path; `batch` if each call has its own.
     """
 
     status: int
@@ -94,7 +94,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """An API: what stands before its paths, and how it answers."""
+    """An API: its base path and its responses."""
 
     base_path: str
     respond: Callable[[PostRequest], Response]
@@ -114,12 +114,12 @@ def _customerio(post: PostRequest) -> Response:
     result = validate_body(endpoint, post.unpack())
     if result.errors and post.headers.get("X-Strict-Mode") == "1":
         return Response(HTTPStatus.BAD_REQUEST, orjson.dumps({"meta": {"errors": result.errors}}))
-    # Without strict mode what is wrong is thrown away, and nobody is told.
+    # Without strict mode invalid calls are dropped silently.
     return Response(HTTPStatus.OK, _SUCCESS, result.accepted, endpoint)
 
 
 def _segment(post: PostRequest) -> Response:
-    """Everything is answered 200, but sizes and broken JSON."""
+    """Responds 200 to everything except oversized requests and invalid JSON."""
     if post.path != "/v1/batch":
         return NOT_FOUND
     calls = _read_batch(post)
@@ -161,7 +161,7 @@ def _hightouch(post: PostRequest) -> Response:
 
 
 def _jitsu(post: PostRequest) -> Response:
-    """One event, without an envelope; `gzip` is not unpacked here, so it is no JSON."""
+    """One event without an envelope; gzip is not decompressed here, so it is invalid JSON."""
     kind = post.path.removeprefix("/api/s/s2s/")
     if kind == post.path:
         return NOT_FOUND
@@ -190,7 +190,7 @@ def _find_jitsu_problem(kind: str, call: ReceivedCall) -> str:
 
 
 def _webhook(post: PostRequest) -> Response:
-    """A careful receiver: the signature before anything else, then no words."""
+    """A strict receiver: checks the signature first; responses have no body."""
     if not is_signed(post.headers, post.body, secret=post.write_key, now=post.arrived_at):
         return Response(HTTPStatus.UNAUTHORIZED, b"")
     calls = _read_batch(post)
@@ -218,7 +218,7 @@ def _error(status: HTTPStatus, message: str) -> Response:
 
 
 def _read_batch(post: PostRequest) -> tuple[ReceivedCall, ...] | None:
-    """The calls of `{"batch": [...]}`; None if it is no such thing."""
+    """The calls of `{"batch": [...]}`; None if the body is something else."""
     try:
         calls = read_calls("batch", post.unpack().decode())
     except ValueError:
@@ -235,7 +235,7 @@ def _read_single(body: bytes) -> ReceivedCall | None:
 
 
 def _typed(calls: tuple[ReceivedCall, ...]) -> tuple[ReceivedCall, ...]:
-    """Those that say what they are."""
+    """The calls that have a type."""
     return tuple(
         call
         for call in calls

@@ -1,4 +1,4 @@
-"""The rows of the sample shop: the same every time, all from long ago."""
+"""The rows of the sample shop: deterministic, with timestamps in the past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 SHOP_OPENED = 1_735_689_600
-"""2025-01-01T00:00:00Z: every row is from the year that follows."""
+"""2025-01-01T00:00:00Z; every row is from the following year."""
 
 USERS = 1200
 COMPANIES = 90
@@ -35,7 +35,7 @@ Row = tuple[Any, ...]
 
 
 def table_rows() -> dict[str, Sequence[Row]]:
-    """All rows, by table, each in the order of its columns in `schema.sql`."""
+    """All rows by table, with values in the column order of `schema.sql`."""
     return {
         table: list(rows(random.Random(f"sample shop, {table}")))  # noqa: S311 - sample data
         for table, rows in _TABLES.items()
@@ -54,13 +54,13 @@ def products_json(rng: random.Random) -> str:
 
 
 def _stamps(count: int) -> Iterator[tuple[int, int]]:
-    """Numbers from 1, each with its moment; moments rise through the year."""
+    """Numbers from 1, each with a timestamp; timestamps rise through the year."""
     for number in range(1, count + 1):
         yield number, SHOP_OPENED + number * (_YEAR_SECONDS // (count + 1))
 
 
 def _value_or_null(rng: random.Random, value: Any) -> Any:
-    """The value, or now and then NULL."""
+    """The value, or NULL in a tenth of cases."""
     return value if rng.random() > 0.1 else None
 
 
@@ -79,7 +79,7 @@ def _users(rng: random.Random) -> Iterator[Row]:
 def _events(rng: random.Random) -> Iterator[Row]:
     for number, stamp in _stamps(EVENTS):
         user = rng.randint(1, USERS)
-        if number in _NAMELESS_EVENTS:  # an importer's bug: these become dead letters
+        if number in _NAMELESS_EVENTS:  # as from a broken import: these become dead letters
             yield user, None, None, None, stamp
         elif rng.random() < 0.3:
             yield user, "Newsletter Opened", None, None, stamp

@@ -1,4 +1,4 @@
-"""Reads the bytes of a request: numbers, texts, raw bytes."""
+"""Reads the bytes of a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sandbox.sql_server.transport.packets import ProtocolError
 
 
 class ByteReader:
-    """Reads a request from its start to its end."""
+    """Reads a request from start to end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -14,14 +14,14 @@ class ByteReader:
 
     @property
     def at_end(self) -> bool:
-        """Nothing is left."""
+        """Whether all bytes are read."""
         return self.position >= len(self._data)
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
         start, self.position = self.position, self.position + size
         if size < 0 or self.position > len(self._data):
-            raise ProtocolError("a request ends in the middle of a value")
+            raise ProtocolError("a request ends within a value")
         return self._data[start : self.position]
 
     def number(self, size: int) -> int:

@@ -22,21 +22,21 @@ MAX_PRECISION = 38
 
 
 def _number(form: int, fixed: int, pack: Callable[[Any], bytes], size: int) -> WireTypeFactory:
-    """A type with a nullable form (with lengths) and a fixed one (without) for NOT NULL columns."""
+    """A type with a nullable form, with lengths, and a fixed form for NOT NULL columns."""
     nullable_form = WireType(bytes([form, size]), b"\x00", byte_length(pack, size))
     fixed_form = WireType(bytes([fixed]), None, pack)
     return lambda _, nullable: nullable_form if nullable else fixed_form
 
 
 def scaled_integer(value: Decimal, scale: int) -> int:
-    """The value in units of 10**-scale, rounded half away from zero as SQL Server rounds."""
+    """The value in units of 10**-scale, rounded half away from zero like SQL Server."""
     with localcontext() as context:
         context.prec = 2 * MAX_PRECISION
         return int(Decimal(value).scaleb(scale).to_integral_value(ROUND_HALF_UP))
 
 
 def decimal_size(precision: int) -> int:
-    """Bytes of a decimal value, its sign included: [MS-TDS] 2.2.5.5.1.6."""
+    """Bytes of a decimal value, with its sign: [MS-TDS] 2.2.5.5.1.6."""
     for digits, size in ((9, 5), (19, 9), (28, 13)):
         if precision <= digits:
             return size
@@ -44,7 +44,7 @@ def decimal_size(precision: int) -> int:
 
 
 def pack_decimal(value: Decimal, *, precision: int, scale: int) -> bytes:
-    """Sign (1 is not negative), then the magnitude in units of 10**-scale."""
+    """The sign (1 for non-negative), then the magnitude in units of 10**-scale."""
     units = scaled_integer(value, scale)
     if abs(units) >= 10**precision:
         raise SqlError(8115, "Arithmetic overflow error converting numeric to data type numeric.")

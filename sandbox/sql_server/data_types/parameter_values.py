@@ -1,7 +1,7 @@
-"""Values that a client sends with an RPC: TYPE_INFO and data, into Python values.
+"""Decodes the values that clients send with an RPC to Python values.
 
-The other direction of the type modules: [MS-TDS] 2.2.6.6 with 2.2.5.4 to 2.2.5.6. Times finer than
-a microsecond are cut to it, as Python's types hold no more.
+The reverse of the type modules: [MS-TDS] 2.2.6.6 with 2.2.5.4 to 2.2.5.6. Times are truncated to
+a microsecond, the precision of Python's types.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _EPOCH = datetime(1, 1, 1)  # noqa: DTZ001 - SQL Server's datetime has no zone
 
 
 def read_value(reader: ByteReader) -> Any:
-    """The value at the reader's position: its type first, then its data; None for NULL.
+    """Read a value: its type, then its data; None for NULL.
 
     Raises:
-        ProtocolError: the type is unknown or no parameter may have it.
+        ProtocolError: the type is unknown, or not allowed for parameters.
     """
     token = reader.number(1)
     read = _READERS.get(token)
@@ -45,7 +45,7 @@ def _signed(data: bytes) -> int:
 
 
 def _integer(data: bytes) -> int:
-    return data[0] if len(data) == 1 else _signed(data)  # tinyint has no sign
+    return data[0] if len(data) == 1 else _signed(data)  # tinyint is unsigned
 
 
 def _bit(data: bytes) -> bool:
@@ -131,7 +131,7 @@ def _decimal(reader: ByteReader) -> Decimal | None:
     if not data:
         return None
     units = int.from_bytes(data[1:], "little")
-    # Built from digits: arithmetic would round to the 28 digits of the default context.
+    # Built from digits: arithmetic would round to the default context's 28 digits.
     digits = tuple(int(digit) for digit in str(units))
     return Decimal((0 if data[0] else 1, digits, -scale))
 
@@ -146,7 +146,7 @@ def _chunked(reader: ByteReader) -> bytes | None:
 
 
 def _varying(reader: ByteReader) -> bytes | None:
-    """The data of a type with a length of two bytes, whose TYPE_INFO has been read."""
+    """The data of a type with a two-byte length, whose TYPE_INFO has been read."""
     size = reader.number(2)
     return None if size == _MAX_MARK else reader.take(size)
 
@@ -194,7 +194,7 @@ def _image(reader: ByteReader) -> bytes | None:
 
 
 def _xml(reader: ByteReader) -> str | None:
-    if reader.number(1):  # a schema is named: database, owner, collection
+    if reader.number(1):  # an XML schema: database, owner, collection
         reader.short_text(), reader.short_text(), reader.long_text()
     data = _chunked(reader)
     return None if data is None else _unicode(data).removeprefix("\ufeff")

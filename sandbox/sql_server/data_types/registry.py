@@ -1,6 +1,6 @@
-"""SQL Server's types as TDS writes them: TYPE_INFO, NULL and values ([MS-TDS] 2.2.5.4 to 2.2.5.6).
+"""All SQL Server types as TDS writes them: TYPE_INFO, NULL, values ([MS-TDS] 2.2.5.4 to 2.2.5.6).
 
-One builder per type name; the builders live in `number_types`, `time_types`, `text_types` and
+One factory per type name; the factories are in `number_types`, `time_types`, `text_types` and
 `variant_type`.
 """
 
@@ -28,18 +28,18 @@ TYPE_NAMES = frozenset(_FACTORIES)
 
 
 def wire_type(sql_type: SqlType, *, nullable: bool = True) -> WireType:
-    """How values of this type travel.
+    """The wire type of a SQL Server type.
 
     Raises:
-        ProtocolError: there is no such type.
+        ProtocolError: unknown type.
     """
     try:
         build = _FACTORIES[sql_type.name.lower()]
     except KeyError:
-        raise ProtocolError(f"no TDS form is known for the type {sql_type.name!r}") from None
+        raise ProtocolError(f"no TDS encoding for the type {sql_type.name!r}") from None
     return build(sql_type, nullable)
 
 
 def column_wire_type(column: Column) -> WireType:
-    """How values of this column travel: a column without NULLs may use a shorter form."""
+    """The wire type of a column; a NOT NULL column may have a shorter form."""
     return wire_type(column.type, nullable=column.nullable)

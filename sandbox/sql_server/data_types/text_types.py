@@ -1,7 +1,7 @@
 """Text, XML, bytes and user-defined types on the wire: [MS-TDS] 2.2.5.4.3 and 2.2.5.5.
 
-Varying text and bytes have a length of two bytes; (max) types, xml and CLR types come in chunks;
-text, ntext and image are the old large objects with a text pointer.
+Variable-length types have a two-byte length; (max) types, xml and CLR types are chunked (PLP);
+text, ntext and image are the legacy large objects with a text pointer.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _SHORT_NULL = b"\xff\xff"
 _MAX_LENGTH = 0x7FFFFFFF
 _ROWVERSION_USER_TYPE = 80
 _length = struct.Struct("<H").pack
-# A text pointer of 16 bytes and a timestamp of 8; clients only hand them back.
+# A text pointer of 16 bytes and a timestamp of 8; clients only send them back.
 _TEXT_POINTER = b"\x10" + b"textptr".ljust(16, b"\0") + b"textts".ljust(8, b"\0")
 
 
 def encode_ansi(text: str) -> bytes:
-    """Text in the collation's code page; what it lacks becomes a question mark."""
+    """Encode in the collation's code page; other characters become question marks."""
     return text.encode(CODE_PAGE, "replace")
 
 
 def encode_unicode(text: str) -> bytes:
-    """UTF-16, lone surrogates included: nvarchar may hold them."""
+    """Encode as UTF-16, lone surrogates included: nvarchar may hold them."""
     return text.encode("utf-16-le", "surrogatepass")
 
 
@@ -110,7 +110,7 @@ def _rowversion(sql_type: SqlType, nullable: bool) -> WireType:
 
 
 def _sysname(sql_type: SqlType, nullable: bool) -> WireType:
-    """The type of names: nvarchar(128)."""
+    """The type of object names: nvarchar(128)."""
     return FACTORIES["nvarchar"](replace(sql_type, length=128), nullable)
 
 

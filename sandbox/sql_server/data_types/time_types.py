@@ -1,6 +1,6 @@
 """Dates and times on the wire: [MS-TDS] 2.2.5.5.1.8 and 2.2.5.5.1.9.
 
-Inside, an instant is a number of 100 ns ticks since 0001-01-01, SQL Server's finest resolution.
+Internally, times are 100 ns ticks since 0001-01-01, SQL Server's finest resolution.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def ticks_of_time(value: time | int) -> int:
 
 
 def ticks_of_datetime(value: datetime | int) -> int:
-    """100 ns ticks since 0001-01-01, by the wall clock of the value."""
+    """100 ns ticks since 0001-01-01, by the value's wall clock."""
     if isinstance(value, int):
         return value
     days = value.toordinal() - 1
@@ -45,18 +45,18 @@ def ticks_of_datetime(value: datetime | int) -> int:
 
 
 def _rounded(ticks: int, scale: int) -> int:
-    """Ticks rounded to `scale` digits of a second, still in 100 ns."""
+    """Round ticks to `scale` digits of a second, still in 100 ns."""
     unit: int = 10 ** (7 - scale)
     return (ticks + unit // 2) // unit * unit
 
 
 def time_size(scale: int) -> int:
-    """Bytes of a time of day with that many digits."""
+    """Bytes of a time of day with this scale."""
     return 3 if scale <= 2 else 4 if scale <= 4 else 5
 
 
 def pack_time(ticks: int, scale: int) -> bytes:
-    """A time of day in units of 10**-scale seconds; what rounds up to midnight stays before it."""
+    """A time of day in units of 10**-scale seconds; rounding stops before midnight."""
     last = TICKS_PER_DAY - int(10 ** (7 - scale))
     ticks = min(_rounded(ticks, scale), last)
     return int(ticks // 10 ** (7 - scale)).to_bytes(time_size(scale), "little")
@@ -89,7 +89,7 @@ def pack_datetimeoffset(value: datetime, scale: int) -> bytes:
 
 
 def pack_datetime(value: datetime) -> bytes:
-    """Days since 1900 and 1/300 s of the day, rounded to the nearest."""
+    """Days since 1900 and 1/300 s of the day, rounded to nearest."""
     days, ticks = divmod(ticks_of_datetime(value), TICKS_PER_DAY)
     increments = (2 * ticks * _INCREMENTS_PER_SECOND + TICKS_PER_SECOND) // (2 * TICKS_PER_SECOND)
     carry, increments = divmod(increments, 86_400 * _INCREMENTS_PER_SECOND)

@@ -1,4 +1,4 @@
-"""sql_variant on the wire: a value that brings its own type ([MS-TDS] 2.2.5.5.4)."""
+"""sql_variant on the wire: a value with its own type ([MS-TDS] 2.2.5.5.4)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _text(value: str) -> tuple[int, bytes, bytes]:
     return text_types.NVARCHAR, COLLATION + struct.pack("<H", 8000), data
 
 
-# bool before int and datetime before date: they are subclasses.
+# bool before int and datetime before date, because they are subclasses.
 _FORMS: tuple[tuple[type, Callable[[Any], tuple[int, bytes, bytes]]], ...] = (
     (bool, lambda value: (0x32, b"", bytes([value]))),
     (int, _integer),
@@ -70,7 +70,7 @@ _FORMS: tuple[tuple[type, Callable[[Any], tuple[int, bytes, bytes]]], ...] = (
 
 
 def pack_variant(value: Any) -> bytes:
-    """Total length, base type, length of its properties, properties, value."""
+    """Total length, base type, length of properties, properties, value."""
     for python_type, describe in _FORMS:
         if isinstance(value, python_type):
             base_type, properties, data = describe(value)

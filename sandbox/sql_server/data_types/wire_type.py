@@ -1,4 +1,4 @@
-"""What the type modules share: the form of a type on the wire and the framings of values."""
+"""The wire form of a type, and the text and length encodings that the types share."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PLP_END = b"\x00\x00\x00\x00"
 
 @dataclass(frozen=True, slots=True)
 class WireType:
-    """A type on the wire: its TYPE_INFO, what stands for NULL, and a value with its length.
+    """A type on the wire: its TYPE_INFO, its NULL, and the encoding of values.
 
-    `null` is None where the form has no NULL: the fixed-length types of columns that are NOT NULL.
+    `null` is None for fixed-length forms, which NOT NULL columns use and which have no NULL.
     """
 
     type_info: bytes
@@ -32,7 +32,7 @@ class WireType:
     user_type: int = 0
 
     def encode_or_null(self, value: Any) -> bytes:
-        """A value, or NULL for None."""
+        """Encode a value; None is NULL."""
         if value is not None:
             return self.encode(value)
         if self.null is None:
@@ -41,17 +41,17 @@ class WireType:
 
 
 WireTypeFactory: TypeAlias = Callable[[SqlType, bool], WireType]
-"""Makes the wire form of a type; the flag says whether the column may hold NULLs."""
+"""Makes the wire form of a type; the flag is whether the column is nullable."""
 
 
 def byte_length(pack: Callable[[Any], bytes], size: int) -> Callable[[Any], bytes]:
-    """Values of one size behind a length of one byte (BYTELEN_TYPE)."""
+    """Prefix values of one size with a one-byte length (BYTELEN_TYPE)."""
     prefix = bytes([size])
     return lambda value: prefix + pack(value)
 
 
 def in_chunks(data: bytes) -> bytes:
-    """Partially length-prefixed bytes: the total, chunks, an empty chunk ([MS-TDS] 2.2.5.2.3)."""
+    """Partially length-prefixed bytes: length, chunks, an empty chunk ([MS-TDS] 2.2.5.2.3)."""
     size = len(data)
     if 0 < size <= PLP_CHUNK_BYTES:
         return _MAX_INLINE_CHUNK.pack(size, size) + data + _PLP_END
@@ -64,12 +64,12 @@ def in_chunks(data: bytes) -> bytes:
 
 
 def short_text(text: str) -> bytes:
-    """B_VARCHAR: a count of UTF-16 units in one byte, then the text."""
+    """B_VARCHAR: the number of UTF-16 code units in one byte, then the text."""
     data = text.encode("utf-16-le", "surrogatepass")
     return bytes([len(data) // 2]) + data
 
 
 def long_text(text: str) -> bytes:
-    """US_VARCHAR: the same with a count of two bytes."""
+    """US_VARCHAR: the same with a two-byte length."""
     data = text.encode("utf-16-le", "surrogatepass")
     return struct.pack("<H", len(data) // 2) + data

@@ -109,7 +109,7 @@ def _internal_errors() -> Iterator[None]:
 
 
 def _internal_error(error: Exception) -> SqlError:
-    message = f"Internal Query Processor Error: the sandbox does not understand this ({error!r})."
+    message = f"Internal Query Processor Error: the sandbox cannot run this ({error!r})."
     return SqlError(8630, message)
 
 

@@ -1,4 +1,4 @@
-"""The start of a conversation: PRELOGIN, TLS where agreed, LOGIN7, and the server's answer."""
+"""The login handshake: PRELOGIN, TLS where agreed, LOGIN7, and the server's response."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _CANNOT_OPEN_DATABASE = 4060
 
 
 def receive_login(channel: Channel, mode: EncryptionMode, context: ssl.SSLContext) -> Login:
-    """Agree on encryption and read the login.
+    """Negotiate encryption and read the login.
 
     Raises:
-        ProtocolError: the client does something else.
-        ConnectionEnded: the client refuses the encryption or the certificate.
+        ProtocolError: the client sends something else.
+        ConnectionEnded: the client rejects the encryption or the certificate.
     """
     is_strict = channel.begins_with_tls()
     if is_strict:
         if mode == "off":
-            raise ProtocolError("TLS was asked of a server that has none")
+            raise ProtocolError("the client requires TLS, which this server does not offer")
         channel.start_strict_tls(context)
     options = parse_prelogin(_expect(channel, PacketType.PRELOGIN).payload)
     encryption = Encryption.NOT_SUPPORTED if is_strict else negotiate_encryption(options, mode)
@@ -66,7 +66,7 @@ def _expect(channel: Channel, wanted: PacketType) -> Message:
 
 
 def login_response(login: Login, database: str) -> bytes:
-    """The answer to a login that succeeded, in SQL Server's order of tokens."""
+    """The response to a successful login, with SQL Server's order of tokens."""
     packet_size = str(login.packet_size)
     acknowledged = {FEATURE_UTF8: b"\x01"} if FEATURE_UTF8 in login.features else {}
     return b"".join(
@@ -83,7 +83,7 @@ def login_response(login: Login, database: str) -> bytes:
 
 
 def login_error_response(problem: SqlError, user: str) -> bytes:
-    """The answer to a login that failed; after 4060, SQL Server also sends 18456."""
+    """The response to a failed login; after 4060, SQL Server also sends 18456."""
     response = tokens.error(problem)
     if problem.number == _CANNOT_OPEN_DATABASE:
         response += tokens.error(login_failed(user))

@@ -1,4 +1,4 @@
-"""LOGIN7: who logs in, to which database, with which features ([MS-TDS] 2.2.6.4)."""
+"""LOGIN7: user, database, client and requested features ([MS-TDS] 2.2.6.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FEATURE_UTF8 = 0x0A
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a client says about itself; the password stays out of the repr."""
+    """A client's LOGIN7; the repr omits the password."""
 
     tds_version: int
     packet_size: int
@@ -45,15 +45,15 @@ class Login:
 
 
 def parse_login(payload: bytes) -> Login:
-    """Read a LOGIN7 message.
+    """Parse a LOGIN7 message.
 
     Raises:
-        ProtocolError: a field lies outside of the message.
+        ProtocolError: a field lies outside the message.
     """
     try:
         return _parse(payload)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise ProtocolError("a field of LOGIN7 lies outside of the message") from error
+        raise ProtocolError("a field of LOGIN7 lies outside the message") from error
 
 
 def _parse(payload: bytes) -> Login:
@@ -74,7 +74,7 @@ def _parse(payload: bytes) -> Login:
 
 
 def _clamp_packet_size(asked: int) -> int:
-    """The size to use: 0 asks for the server's default ([MS-TDS] 2.2.6.4, PacketSize)."""
+    """The packet size to use: 0 asks for the server's default ([MS-TDS] 2.2.6.4, PacketSize)."""
     if asked == 0:
         return DEFAULT_PACKET_SIZE
     return min(max(asked, MIN_PACKET_SIZE), MAX_PACKET_SIZE)

@@ -1,6 +1,6 @@
-"""PRELOGIN: the first message of both sides, and what it decides about encryption.
+"""PRELOGIN: the first message of both sides, which negotiates encryption.
 
-[MS-TDS] 2.2.6.5. Options are a table of (token, offset, length) closed by 0xFF, then their data.
+[MS-TDS] 2.2.6.5. A table of (token, offset, length), terminated by 0xFF, then the options' data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TERMINATOR = 0xFF
 
 
 class Option(IntEnum):
-    """The options that this server values."""
+    """The options that this server responds to."""
 
     VERSION = 0x00
     ENCRYPTION = 0x01
@@ -44,7 +44,7 @@ def parse_prelogin(payload: bytes) -> dict[int, bytes]:
     """Option token → data, in the order sent.
 
     Raises:
-        ProtocolError: the option table or an option lies outside of the message.
+        ProtocolError: the option table or an option lies outside the message.
     """
     options: dict[int, bytes] = {}
     position = 0
@@ -52,16 +52,16 @@ def parse_prelogin(payload: bytes) -> dict[int, bytes]:
         while payload[position] != _TERMINATOR:
             token, offset, length = _ENTRY.unpack_from(payload, position)
             if offset + length > len(payload):
-                raise ProtocolError(f"PRELOGIN option {token} lies outside of the message")
+                raise ProtocolError(f"PRELOGIN option {token} lies outside the message")
             options[token] = payload[offset : offset + length]
             position += _ENTRY.size
     except (IndexError, struct.error) as error:
-        raise ProtocolError("the option table of PRELOGIN has no end") from error
+        raise ProtocolError("the option table of PRELOGIN is not terminated") from error
     return options
 
 
 def build_prelogin(options: Mapping[int, bytes]) -> bytes:
-    """The message that carries these options, in this order."""
+    """The message with these options, in this order."""
     offset = len(options) * _ENTRY.size + 1
     table, data = b"", b""
     for token, value in options.items():
@@ -71,9 +71,9 @@ def build_prelogin(options: Mapping[int, bytes]) -> bytes:
 
 
 def negotiate_encryption(asked: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
-    """The server's ENCRYPTION answer: the table in [MS-TDS] 2.2.6.5.
+    """The server's ENCRYPTION value: the table in [MS-TDS] 2.2.6.5.
 
-    OFF on both sides still encrypts the login, and only that.
+    OFF on both sides still encrypts the login packet, and only that.
     """
     client = (asked.get(Option.ENCRYPTION) or bytes([Encryption.NOT_SUPPORTED]))[0]
     if mode == "off":
@@ -86,7 +86,7 @@ def negotiate_encryption(asked: Mapping[int, bytes], mode: EncryptionMode) -> En
 
 
 def prelogin_response(asked: Mapping[int, bytes], encryption: Encryption) -> bytes:
-    """The server's PRELOGIN: the options that were asked for, multiple active results off."""
+    """The server's PRELOGIN: the requested options, with MARS off."""
     values = {
         Option.VERSION: struct.pack(">BBHH", *SERVER_VERSION, 0),
         Option.ENCRYPTION: bytes([encryption]),

@@ -1,1 +1,1 @@
-"""What a client asks for: batches, RPCs and the system procedures of drivers."""
+"""Requests of clients: batches, RPCs and the system procedures of drivers."""

@@ -1,4 +1,4 @@
-"""What sp_datatype_info answers: ODBC drivers ask it for the sizes of types as they connect."""
+"""The result of sp_datatype_info, from which ODBC drivers take the sizes of types."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _MAX_SCALE = {-155: 7, -154: 7, 2: 38, 3: 38, 93: 7}
 
 
 def datatype_rows(odbc_type: int = 0) -> ResultSet:
-    """The types with this ODBC 3 number; 0 asks for all."""
+    """The types with this ODBC 3 type number; 0 means all."""
     chosen = (row for row in _TYPES if odbc_type in (0, row[1]))
     return ResultSet(COLUMNS, (_row(*row) for row in chosen))
 

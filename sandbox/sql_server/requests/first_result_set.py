@@ -1,6 +1,6 @@
-"""What sp_describe_first_result_set answers: one row for each column of a result.
+"""The result of sp_describe_first_result_set: one row per column.
 
-Source: the procedure's documentation; the order of its columns is that of a recorded answer.
+Source: the procedure's documentation; the column order is that of a recorded response.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COLUMNS: Sequence[Column] = tuple(
     for name in names.split()
 )
 
-# sys.types: system_type_id, max_length in bytes and precision at most (None: as declared)
+# sys.types: system_type_id, max_length in bytes, maximum precision (None: as declared)
 _TYPES: Mapping[str, tuple[int, int | None, int | None]] = {
     "image": (34, 16, 0),
     "text": (35, 16, 0),
@@ -98,7 +98,7 @@ def describe_rows(columns: Sequence[Column]) -> ResultSet:
 
 
 def _describe(column: Column, ordinal: int) -> dict[str, object]:
-    """What is known of a column; the rest is NULL."""
+    """The known attributes of a column; the others are NULL."""
     number = _TYPES[column.type.name][0]
     length, precision = _length_of(column.type), _precision_of(column.type)
     has_collation = column.type.name in _WITH_COLLATION
@@ -128,7 +128,7 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
 
 
 def _length_of(sql_type: SqlType) -> int:
-    """Bytes of its values at most, as `sys.types` and `sys.columns` have it."""
+    """The maximum size of its values in bytes, as in `sys.columns`."""
     if sql_type.name in ("decimal", "numeric"):
         return decimal_size(sql_type.precision)
     size = _TYPES[sql_type.name][1]
@@ -140,7 +140,7 @@ def _length_of(sql_type: SqlType) -> int:
 
 
 def _bytes_saved(scale: int) -> int:
-    """How much shorter a time of few fractional digits is."""
+    """Bytes that a time with few fractional digits saves."""
     return 2 if scale < 3 else int(scale < 5)
 
 
@@ -149,12 +149,14 @@ def _precision_of(sql_type: SqlType) -> int:
     if precision is None:
         return sql_type.precision
     if sql_type.name in _WITH_SCALE:
-        return precision - (_MAX_SCALE - sql_type.scale) - int(sql_type.scale == 0)  # the point
+        return (
+            precision - (_MAX_SCALE - sql_type.scale) - int(sql_type.scale == 0)
+        )  # the decimal point
     return precision
 
 
 def type_text(sql_type: SqlType) -> str:
-    """The type as T-SQL writes it, such as `decimal(12,2)`."""
+    """The type in T-SQL, such as `decimal(12,2)`."""
     if sql_type.name in _WITH_LENGTH:
         return f"{sql_type.name}({'max' if sql_type.length is None else sql_type.length})"
     if sql_type.name in _WITH_SCALE:

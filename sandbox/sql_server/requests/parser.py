@@ -1,4 +1,4 @@
-"""A client's requests after login: SQL batches, RPCs, transaction-manager requests.
+"""Parses requests after login: SQL batches, RPCs, transaction manager requests.
 
 [MS-TDS] 2.2.6.6 (RPC), 2.2.6.7 (SQLBatch), 2.2.6.9 (transaction manager), 2.2.5.3 (ALL_HEADERS).
 """
@@ -14,7 +14,7 @@ from sandbox.sql_server.data_types.parameter_values import read_value
 from sandbox.sql_server.transport.packets import ProtocolError
 
 _BY_NUMBER = 0xFFFF
-_SEPARATORS = (0x80, 0xFF, 0xFE)  # between the calls of one message; 0xFE: do not run it
+_SEPARATORS = (0x80, 0xFF, 0xFE)  # separate the calls of one message; 0xFE: do not run the call
 _BEGIN_ANOTHER = 0x01
 _OUTPUT = 0x01
 
@@ -40,7 +40,7 @@ _PROCEDURES = (
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an RPC; `name` is empty when it goes by position."""
+    """A parameter of an RPC; `name` is empty if it is positional."""
 
     name: str
     value: Any
@@ -49,14 +49,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class RpcRequest:
-    """A call of a procedure; the name is lower case, without schema and brackets."""
+    """A procedure call; the name is lower case, without schema and brackets."""
 
     name: str
     parameters: tuple[Parameter, ...]
 
 
 class TransactionAction(IntEnum):
-    """Transaction-manager requests that are understood: [MS-TDS] 2.2.6.9."""
+    """The supported transaction manager requests: [MS-TDS] 2.2.6.9."""
 
     BEGIN = 5
     COMMIT = 7
@@ -65,7 +65,7 @@ class TransactionAction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TransactionRequest:
-    """One of them; `begins_another` asks for a new transaction after a commit or rollback."""
+    """A transaction manager request; `begins_another` begins a new transaction afterwards."""
 
     action: TransactionAction
     begins_another: bool = False
@@ -85,7 +85,7 @@ def parse_batch(payload: bytes) -> str:
 
 
 def parse_rpc(payload: bytes) -> list[RpcRequest]:
-    """The calls of an RPC message: usually one, several when the driver batches them."""
+    """The calls of an RPC message; drivers may batch several."""
     reader = _after_headers(payload)
     calls = []
     while not reader.at_end:
@@ -115,7 +115,7 @@ def _read_name(reader: ByteReader) -> str:
         return procedure_name(reader.take(2 * length).decode("utf-16-le"))
     number = reader.number(2)
     if not 0 < number < len(_PROCEDURES):
-        raise ProtocolError(f"there is no system procedure of the number {number}")
+        raise ProtocolError(f"there is no system procedure with the number {number}")
     return _PROCEDURES[number]
 
 
@@ -126,10 +126,10 @@ def _read_parameter(reader: ByteReader) -> Parameter:
 
 
 def parse_transaction(payload: bytes) -> TransactionRequest:
-    """A transaction-manager request.
+    """Parse a transaction manager request.
 
     Raises:
-        ProtocolError: it is one for distributed transactions or savepoints.
+        ProtocolError: distributed transactions or savepoints.
     """
     reader = _after_headers(payload)
     number = reader.number(2)

@@ -1,6 +1,6 @@
-"""The system procedures that drivers call: prepared statements, descriptions, type information.
+"""The system procedures that drivers call: prepared statements, metadata, type information.
 
-A driver calls them by RPC, by name or by number; a person, or FreeTDS, in a batch.
+Drivers call them by RPC, by name or number; people, and FreeTDS, call them in a batch.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _ARGUMENT = re.compile(
 
 
 Execute: TypeAlias = Callable[[str, Mapping[str, Any]], Iterator[Any]]
-"""Runs a text with its parameters by name."""
+"""Runs SQL with its parameters by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output parameter's value."""
+    """The value of an output parameter."""
 
     ordinal: int
     name: str
@@ -50,7 +50,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ProcedureResult:
-    """A procedure's answer."""
+    """A procedure's results and output parameters."""
 
     results: Iterator[Any]
     outputs: Sequence[Output] = ()
@@ -62,7 +62,7 @@ class _Statement:
     names: tuple[str, ...]
 
     def bind(self, values: Sequence[Parameter]) -> dict[str, Any]:
-        """Values by name: their own, or the declared one at their position."""
+        """Values by name: their own, or the declared name at their position."""
         declared = (*self.names, *(f"@p{index}" for index in range(len(values))))
         return {
             value.name or name: value.value for value, name in zip(values, declared, strict=False)
@@ -70,22 +70,22 @@ class _Statement:
 
 
 _Prepared: TypeAlias = _Statement | str
-"""What a handle stands for: a statement, or a procedure by its name."""
+"""What a handle refers to: a statement, or a procedure by name."""
 
 
 @dataclass(slots=True)
 class SystemProcedures:
-    """One session's system procedures; `describe` gives the columns of a query."""
+    """The system procedures of one session; `describe` returns the columns of a query."""
 
     describe: Callable[[str, str], Sequence[Column]]
     _prepared: dict[int, _Prepared] = field(default_factory=dict)
     _last_handle: int = 0
 
     def call(self, request: RpcRequest, execute: Execute) -> ProcedureResult:
-        """ProcedureResult a procedure; `execute` runs the statements that it is given.
+        """Call a procedure; `execute` runs the SQL that it is given.
 
         Raises:
-            SqlError: it does not exist here, or its arguments do not fit.
+            SqlError: unknown procedure or invalid arguments.
         """
         match request.name:
             case "sp_executesql":
@@ -101,15 +101,15 @@ class SystemProcedures:
             case "sp_unprepare":
                 return self._unprepare(request.parameters)
         if request.name.startswith("sp_cursor"):
-            raise SqlError(16902, f"{request.name}: server cursors are not offered.")
+            raise SqlError(16902, f"{request.name}: server cursors are not supported.")
         return self._metadata(request) or _call_in_engine(request, execute)
 
     def clear(self) -> None:
-        """Drop all prepared statements: the connection was reset."""
+        """Drop all prepared statements, after a connection reset."""
         self._prepared.clear()
 
     def called_in_batch(self, sql: str, variables: Mapping[str, Any]) -> ProcedureResult | None:
-        """The answer to a batch that only calls one of these procedures, or None."""
+        """The result of a batch that only calls one of these procedures; None for others."""
         match = _CALLED_IN_BATCH.match(sql)
         arguments = _arguments(match["arguments"] or "", variables) if match else None
         if match is None or arguments is None:
@@ -117,7 +117,7 @@ class SystemProcedures:
         return self._metadata(RpcRequest(match[1].lower(), arguments))
 
     def _metadata(self, request: RpcRequest) -> ProcedureResult | None:
-        """The procedures that only tell something."""
+        """The procedures that return metadata."""
         match request.name:
             case "sp_describe_first_result_set":
                 return ProcedureResult(self._first_result_set(request.parameters))
@@ -136,7 +136,7 @@ class SystemProcedures:
     def _prepare_and_call(
         self, parameters: tuple[Parameter, ...], execute: Execute
     ) -> ProcedureResult:
-        """What ODBC makes of `{CALL procedure (?)}`."""
+        """ODBC's `{CALL procedure (?)}`."""
         handle, written, *values = parameters
         name = procedure_name(written.value)
         called = self.call(RpcRequest(name, tuple(values)), execute)
@@ -150,7 +150,7 @@ class SystemProcedures:
         return ProcedureResult(iter(results), [self._keep(statement, handle)])
 
     def _keep(self, prepared: _Prepared, handle: Parameter) -> Output:
-        self._prepared.pop(handle.value, None)  # a handle that is sent along is replaced
+        self._prepared.pop(handle.value, None)  # a handle passed in is replaced
         self._last_handle += 1
         self._prepared[self._last_handle] = prepared
         return Output(0, handle.name, SqlType("int"), self._last_handle)
@@ -186,7 +186,7 @@ def _execute_sql(parameters: tuple[Parameter, ...], execute: Execute) -> Procedu
 
 
 def _call_in_engine(request: RpcRequest, execute: Execute) -> ProcedureResult:
-    """Any other procedure, as the EXEC statement that calls it."""
+    """Run any other procedure as an EXEC statement."""
     names = [p.name or f"@p{index}" for index, p in enumerate(request.parameters)]
     arguments = [
         f"{parameter.name} = {name}" if parameter.name else name
@@ -212,7 +212,7 @@ def _datatypes(parameters: tuple[Parameter, ...]) -> Iterator[Any]:
 
 
 def _arguments(written: str, variables: Mapping[str, Any]) -> tuple[Parameter, ...] | None:
-    """Arguments as a batch writes them: literals and variables; None if it is anything else."""
+    """Parse a batch's arguments: literals and variables; None if there is anything else."""
     parameters, position = [], 0
     while position < len(written):
         match = _ARGUMENT.match(written, position)

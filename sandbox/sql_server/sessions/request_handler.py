@@ -1,4 +1,4 @@
-"""What is said after the login: each request is run by the engine and its results are answered."""
+"""Runs a logged-in client's requests and writes their responses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a server share."""
+    """What the sessions of a server share."""
 
     engine: Engine
     encryption: EncryptionMode
@@ -59,7 +59,7 @@ class RequestHandler:
     """A logged-in client and its engine session.
 
     Raises:
-        SqlError: the engine refuses the login.
+        SqlError: the engine rejects the login.
     """
 
     def __init__(self, login: Login, services: Services) -> None:
@@ -80,11 +80,11 @@ class RequestHandler:
         self._session.close()
 
     def cancel(self) -> None:
-        """Stop what the engine is doing; called from the inbox's thread."""
+        """Cancel the running statement; called from the request queue's thread."""
         self._session.cancel()
 
     def database_change(self) -> bytes:
-        """ENVCHANGE if the database is another than the client knows, as after USE."""
+        """ENVCHANGE if the client does not know the current database yet, as after USE."""
         new, old = self._session.database, self._announced_database
         if new == old:
             return b""
@@ -92,11 +92,11 @@ class RequestHandler:
         return tokens.database_changed(new, old)
 
     def handle(self, request: Message, response: Response, control: Answer) -> None:
-        """Run a request and write its answer.
+        """Run a request and write its response.
 
         Raises:
-            Interrupted: the client has sent ATTENTION meanwhile.
-            ProtocolError: the request is none.
+            Interrupted: the client sent ATTENTION.
+            ProtocolError: the message is not a request.
         """
         if request.status & PacketStatus.RESET_CONNECTION:
             self._reset()
@@ -110,12 +110,12 @@ class RequestHandler:
             case PacketType.TRANSACTION_MANAGER:
                 self._respond_to_transaction(request.payload, response)
             case PacketType.ATTENTION:
-                pass  # it came after the answer's end: only the acknowledgement is due
+                pass  # it arrived after the response: only acknowledge it
             case _:
                 raise ProtocolError(f"a message of type {request.type} is not supported")
 
     def _reset(self) -> None:
-        """Start over as after login: a pooled connection changes hands ([MS-TDS] 2.2.3.1.2)."""
+        """Reset to the state after login, for a pooled connection ([MS-TDS] 2.2.3.1.2)."""
         self._session.close()
         login = self._login
         self._session = self._services.engine.login(login.user, login.password, login.database)
@@ -141,7 +141,7 @@ class RequestHandler:
     def _execute(
         self, control: Answer, sql: str, parameters: Mapping[str, Any]
     ) -> Iterator[ResponsePart]:
-        """Results of a text: a system procedure's, a canned one, or the engine's."""
+        """The results of a batch: a system procedure's, a canned result, or the engine's."""
         called = self._procedures.called_in_batch(sql, parameters)
         if called is not None:
             yield from called.results
@@ -187,5 +187,5 @@ class RequestHandler:
         return tokens.change_bytes(Change.BEGIN_TRANSACTION, new=self._descriptor())
 
     def _descriptor(self) -> bytes:
-        """The running transaction's; clients repeat it in the headers of their requests."""
+        """The descriptor of the running transaction; clients repeat it in request headers."""
         return struct.pack("<Q", self._transaction)

@@ -1,7 +1,7 @@
-"""Listens to one client while its requests are being answered, so that ATTENTION is noticed.
+"""Reads a client's requests in a thread, so that ATTENTION is noticed during a response.
 
-A thread reads; the session takes requests from the queue. ATTENTION ([MS-TDS] 2.2.1.7) during an
-answer interrupts it; one that comes too late is a request of its own, to be acknowledged alone.
+The session takes requests from the queue. ATTENTION ([MS-TDS] 2.2.1.7) during a response
+interrupts it; one that arrives later is queued as a request and only acknowledged.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class RequestQueue:
-    """Requests of one client in order.
+    """The requests of one client, in order.
 
-    `interrupted` is set while the running answer is not wanted any more: the client has sent
-    ATTENTION or is gone.
+    `interrupted` is set once the client no longer wants the running response: it sent ATTENTION
+    or disconnected.
     """
 
     def __init__(self, channel: Channel, cancel: Callable[[], None]) -> None:
@@ -37,19 +37,19 @@ class RequestQueue:
         self._thread = threading.Thread(target=self._listen, name="tds-requests", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start reading."""
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until nobody listens: after the channel was shut down."""
+        """Wait for the reading thread, after the channel was shut down."""
         self._thread.join()
 
     def next_request(self) -> Message | None:
-        """Wait for the next request; None when the client is gone."""
+        """Wait for the next request; None when the client has disconnected."""
         return self._requests.get()
 
     def finish_response(self) -> bool:
-        """The answer is about to end; True if it must acknowledge an ATTENTION."""
+        """End the response; True if it must acknowledge an ATTENTION."""
         with self._lock:
             self._is_responding = False
             return self.interrupted.is_set()

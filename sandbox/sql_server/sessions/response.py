@@ -1,7 +1,8 @@
-"""Writes the answer to one request: results of the engine as tokens ([MS-TDS] 2.2.7).
+"""Writes the response to one request: the engine's results as tokens ([MS-TDS] 2.2.7).
 
-In a batch every statement ends with DONE, whose "more" bit says whether another follows; so a DONE
-waits until that is known. In a procedure statements end with DONEINPROC and DONEPROC comes last.
+In a batch every statement ends with DONE, whose "more" bit says whether another follows, so a
+DONE is held back until that is known. In a procedure statements end with DONEINPROC, and DONEPROC
+comes last.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ ResponsePart: TypeAlias = "Result | CannedResult"
 _FATAL_SEVERITY = 20
 
 
-class Interrupted(Exception):  # noqa: N818 - ATTENTION is no failure
-    """The client does not want the rest of the answer."""
+class Interrupted(Exception):  # noqa: N818 - ATTENTION is not a failure
+    """The client cancelled the response."""
 
 
 class Response:
-    """The answer to one request; `is_fatal` after an error that ends the connection."""
+    """The response to one request; `is_fatal` after an error that ends the connection."""
 
     def __init__(
         self,
@@ -47,16 +48,16 @@ class Response:
         self._waiting: tuple[Done, int, int | None] | None = None
 
     def write(self, data: bytes) -> None:
-        """Add ready tokens, behind the DONE that waits."""
+        """Write encoded tokens, after the DONE that was held back."""
         if data:
             self._flush_waiting()
             self._writer.write(data)
 
     def write_results(self, results: Iterator[Any]) -> None:
-        """Write results as they come; a raised error is answered and ends them.
+        """Write results as they are produced; a raised error is sent and ends them.
 
         Raises:
-            Interrupted: the client has sent ATTENTION.
+            Interrupted: the client sent ATTENTION.
         """
         try:
             for result in results:
@@ -84,18 +85,18 @@ class Response:
         self.write(tokens.done(Token.DONE_PROCEDURE, status, command=tokens.COMMAND_EXECUTE))
 
     def end_batch(self) -> None:
-        """Write the last DONE; a batch without any statement has one too."""
+        """Write the last DONE, also for an empty batch."""
         status, command, count = self._waiting or (Done.FINAL, 0, None)
         self._waiting = None
         self.write(tokens.done(Token.DONE, status, command=command, count=count))
 
     def end_canceled(self) -> None:
-        """Write the DONE of the statement that was cut short: drivers report it as canceled."""
+        """Write the DONE of the cancelled statement, which drivers report as canceled."""
         token = Token.DONE_PROCEDURE if self._in_procedure else Token.DONE
         self.write(tokens.done(token, Done.ERROR | Done.MORE))
 
     def acknowledge_attention(self) -> None:
-        """Write the DONE that answers ATTENTION."""
+        """Write the DONE that acknowledges ATTENTION."""
         self.write(tokens.done(Token.DONE, Done.ATTENTION))
 
     def _flush_waiting(self) -> None:

@@ -1,6 +1,6 @@
-"""One client's session: its two threads, its login, and its end.
+"""One client's session: its login, its two threads, and its end.
 
-This thread answers; the inbox's reads, so that ATTENTION is seen while an answer is being sent.
+This thread responds; the queue's thread reads, so that ATTENTION is noticed during a response.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What a client said about itself in LOGIN7, and the database it is in."""
+    """A client's identity from LOGIN7, and its current database."""
 
     program: str
     user: str
@@ -47,18 +47,18 @@ class Session:
 
     @property
     def info(self) -> SessionInfo | None:
-        """Who is logged in; None before login."""
+        """The client's identity; None before login."""
         login, handler = self._login, self._handler
         if login is None or handler is None:
             return None
         return SessionInfo(login.program, login.user, handler.database, login.host)
 
     def run(self) -> None:
-        """Talk to the client until one of both ends it."""
+        """Serve the client until either side ends the connection."""
         try:
             self._log_in_and_serve()
         except (ConnectionEnded, HangUp, ProtocolError, ssl.SSLError):
-            pass  # nobody is left to tell
+            pass  # no one is left to respond to
         finally:
             self._channel.close()
 
@@ -107,7 +107,7 @@ class Session:
 def _respond(
     request: Message, handler: RequestHandler, writer: PacketWriter, requests: RequestQueue
 ) -> bool:
-    """Answer a request; False if the connection ends with it."""
+    """Respond to a request; False if the connection ends with it."""
     response = Response(writer, requests.interrupted, handler.database_change)
     try:
         handler.handle(request, response, Answer(writer, requests.interrupted))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NULLABLE = 0x01
 _UPDATABLE_UNKNOWN = 0x08
 _IDENTITY = 0x10
-_UNNAMED_TABLE = b"\x01\x00\x00"  # one part, and that is empty
+_UNNAMED_TABLE = b"\x01\x00\x00"  # one part, which is empty
 _ROW = bytes([Token.ROW])
 _NULL_BITMAP_ROW = bytes([Token.NULL_BITMAP_ROW])
 
@@ -41,7 +41,7 @@ def _describe(column: Column) -> bytes:
 
 
 def row_encoder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], bytes]:
-    """A function from a row to its token: ROW, or NBCROW where leaving out NULLs is shorter."""
+    """A function that encodes rows: as ROW, or as NBCROW where that is shorter."""
     wires = [column_wire_type(column) for column in columns]
     encoders = [wire.encode for wire in wires]
 
@@ -64,7 +64,7 @@ def _encode_with_nulls(wires: Sequence[WireType], row: Sequence[Any]) -> bytes:
 
 
 def _null_bytes(wires: Sequence[WireType], row: Sequence[Any]) -> int:
-    """What the NULLs of a row take in a ROW token."""
+    """Bytes that the NULLs of a row take in a ROW token."""
     return sum(
         len(wire.encode_or_null(None))
         for wire, value in zip(wires, row, strict=True)

@@ -1,4 +1,4 @@
-"""Tokens of a server's answer as bytes: [MS-TDS] 2.2.7. Columns and rows are in `rows.py`."""
+"""Encodes the tokens of a response: [MS-TDS] 2.2.7. Columns and rows are in `rows.py`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 SERVER_NAME = "SANDBOX"
 SERVER_VERSION = (16, 0, 1000)
-"""SQL Server 2022, the first release: what PRELOGIN and LOGINACK announce."""
+"""SQL Server 2022 RTM, as announced in PRELOGIN and LOGINACK."""
 
 TDS_7_4 = 0x74000004
 TDS_8 = 0x08000000
 
 
 class Token(IntEnum):
-    """First byte of a token."""
+    """The first byte of a token."""
 
     RETURN_STATUS = 0x79
     COLUMN_METADATA = 0x81
@@ -131,7 +131,7 @@ def login_acknowledged(tds_version: int = TDS_7_4) -> bytes:
 
 
 def features_acknowledged(features: Mapping[int, bytes]) -> bytes:
-    """FEATUREEXTACK: feature → its acknowledgement; nothing at all for no feature."""
+    """FEATUREEXTACK: feature → its acknowledgement; no token without features."""
     if not features:
         return b""
     body = b"".join(
@@ -146,12 +146,12 @@ def return_status(value: int = 0) -> bytes:
 
 
 def database_changed(new: str, old: str) -> bytes:
-    """What SQL Server sends on login and USE: ENVCHANGE, then message 5701."""
+    """ENVCHANGE and message 5701, as SQL Server sends them on login and USE."""
     text = f"Changed database context to '{new}'."
     return change_text(Change.DATABASE, new, old) + info(Message(5701, text, state=2))
 
 
 def language_changed(new: str, old: str) -> bytes:
-    """The same for the language, with message 5703."""
+    """ENVCHANGE and message 5703, for the language."""
     text = f"Changed language setting to {new}."
     return change_text(Change.LANGUAGE, new, old) + info(Message(5703, text))

@@ -1,4 +1,4 @@
-"""One client's socket as a channel of messages, plain or inside TLS."""
+"""A client's socket as a channel of messages, in the clear or over TLS."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _RECEIVE_BYTES = 64 * 1024
 _TLS_HANDSHAKE = b"\x16"
 
 
-class ConnectionEnded(Exception):  # noqa: N818 - the ordinary end of a conversation, not a fault
-    """The client is gone, or the server is stopping."""
+class ConnectionEnded(Exception):  # noqa: N818 - the normal end of a connection, not a failure
+    """The client has disconnected, or the server is stopping."""
 
 
 class Channel:
@@ -38,7 +38,7 @@ class Channel:
         """Wait for the next message.
 
         Raises:
-            ConnectionEnded: no more will come.
+            ConnectionEnded: the connection is closed.
         """
         while (message := self._assembler.next_message()) is None:
             received = self._receive()
@@ -58,7 +58,7 @@ class Channel:
         """Send packets.
 
         Raises:
-            ConnectionEnded: the client takes no more.
+            ConnectionEnded: the connection is closed.
         """
         try:
             self._socket.sendall(self._tls.encrypt(data) if self._tls else data)
@@ -66,14 +66,14 @@ class Channel:
             raise ConnectionEnded from error
 
     def begins_with_tls(self) -> bool:
-        """Wait for the client's first byte: a TLS hello means TDS 8, Encrypt=strict."""
+        """Peek at the client's first byte: a TLS ClientHello means TDS 8, Encrypt=strict."""
         try:
             return self._socket.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE
         except OSError as error:
             raise ConnectionEnded from error
 
     def start_strict_tls(self, context: ssl.SSLContext) -> None:
-        """Shake hands before the first packet, as TDS 8 does."""
+        """Perform the TLS handshake before the first packet, as TDS 8 does."""
         layer = TlsLayer(context)
         finished = False
         while not finished:
@@ -82,7 +82,7 @@ class Channel:
         self._tls = layer
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Shake hands inside of PRELOGIN packets; from then on everything is encrypted."""
+        """Perform the TLS handshake inside PRELOGIN packets; then everything is encrypted."""
         layer = TlsLayer(context)
         finished = False
         while not finished:
@@ -92,11 +92,11 @@ class Channel:
         self._tls = layer
 
     def stop_tls(self) -> None:
-        """Go on in the clear: what login-only encryption does after LOGIN7."""
+        """Continue in the clear, as login-only encryption does after LOGIN7."""
         self._tls = None
 
     def shutdown(self) -> None:
-        """Wake both threads: reading and sending end with ConnectionEnded."""
+        """Wake both threads: reading and sending raise ConnectionEnded."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

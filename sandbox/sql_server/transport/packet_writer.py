@@ -1,4 +1,4 @@
-"""Sends one answer as packets of the negotiated size while it is being made."""
+"""Sends a response as packets of the negotiated size while it is produced."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEND_BYTES = 128 * 1024
-"""How much is gathered before packets are cut: large sends cost less per row."""
+"""How many bytes to collect before cutting packets; large sends cost less per row."""
 
 
 class PacketWriter:
-    """Takes tokens, sends full packets as they fill, and the last one at the end.
+    """Collects tokens, sends full packets as they fill up, and the last one at the end.
 
-    `send` may be replaced while an answer runs: that is how a fault cuts it short.
+    `send` may be replaced during a response: that is how a fault truncates it.
     """
 
     def __init__(self, send: Callable[[bytes], None], packet_size: int, spid: int = 0) -> None:
@@ -34,14 +34,14 @@ class PacketWriter:
         self._next_id = 1
 
     def write(self, data: bytes | memoryview) -> None:
-        """Add tokens; sends what fills whole packets once enough has gathered."""
+        """Add tokens; sends full packets once enough bytes are collected."""
         self._pending.append(data)
         self._pending_bytes += len(data)
         if self._pending_bytes >= SEND_BYTES:
             self.send_full_packets()
 
     def send_full_packets(self) -> None:
-        """Send what fills whole packets, and keep the rest: something is left for the last one."""
+        """Send the full packets and keep the rest, so that something is left for the last one."""
         data = b"".join(self._pending)
         block, count = cut_full_packets(
             data,
@@ -58,7 +58,7 @@ class PacketWriter:
             self.send(block)
 
     def flush(self) -> None:
-        """Send everything so far, in a packet that is not full and does not end the message."""
+        """Send everything so far, in a partial packet that does not end the message."""
         self.send_full_packets()
         rest = b"".join(self._pending)
         self._pending, self._pending_bytes = [], 0
@@ -75,7 +75,7 @@ class PacketWriter:
             self.send(header + rest)
 
     def end(self) -> None:
-        """Send everything left, the last packet with end of message."""
+        """Send the rest, in a packet that ends the message."""
         self.send_full_packets()
         rest = b"".join(self._pending)
         self._pending, self._pending_bytes = [], 0

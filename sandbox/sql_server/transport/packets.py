@@ -1,4 +1,4 @@
-"""TDS packets as bytes: the 8-byte header, messages out of packets, packets out of messages.
+"""TDS packets: the 8-byte header, splitting messages into packets, assembling packets.
 
 No sockets here. Every packet starts with type, status, length (header included, big-endian), SPID,
 packet id and window: [MS-TDS] 2.2.3.1.
@@ -18,11 +18,11 @@ MAX_PACKET_SIZE = 32767
 
 
 class ProtocolError(Exception):
-    """The peer sent bytes that TDS does not allow; the connection cannot go on."""
+    """The peer violated the TDS protocol; the connection ends."""
 
 
 class PacketType(IntEnum):
-    """What a message is: [MS-TDS] 2.2.3.1.1."""
+    """Types of messages: [MS-TDS] 2.2.3.1.1."""
 
     SQL_BATCH = 0x01
     RPC = 0x03
@@ -34,7 +34,7 @@ class PacketType(IntEnum):
 
 
 class PacketStatus(IntFlag):
-    """Flags of a packet: [MS-TDS] 2.2.3.1.2."""
+    """Status flags of a packet: [MS-TDS] 2.2.3.1.2."""
 
     NORMAL = 0x00
     END_OF_MESSAGE = 0x01
@@ -45,7 +45,7 @@ class PacketStatus(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One complete message; `status` holds the flags of all its packets."""
+    """A complete message; `status` combines the flags of its packets."""
 
     type: int
     payload: bytes
@@ -53,7 +53,7 @@ class Message:
 
 
 class MessageAssembler:
-    """Turns received bytes into messages, however the network cut them."""
+    """Assembles received bytes into messages, wherever the network split them."""
 
     def __init__(self) -> None:
         self._received = bytearray()
@@ -61,11 +61,11 @@ class MessageAssembler:
         self._status = PacketStatus.NORMAL
 
     def feed(self, data: bytes) -> None:
-        """Take bytes as they arrived."""
+        """Add received bytes."""
         self._received += data
 
     def next_message(self) -> Message | None:
-        """The next complete message, or None until more bytes are fed."""
+        """The next complete message; None until more bytes are fed."""
         while (packet := self._next_packet()) is not None:
             packet_type, status, payload = packet
             self._payload += payload
@@ -101,9 +101,9 @@ def _full_headers(packet_type: int, packet_size: int, spid: int) -> tuple[bytes,
 def cut_full_packets(
     data: bytes, packet_size: int, *, packet_type: int, spid: int, first_id: int
 ) -> tuple[bytes, int]:
-    """Packets without end of message for all of `data` that the last packet need not carry.
+    """Full packets, none of which ends the message, for `data` up to the last packet.
 
-    Returns them as one block, and how many there are; each carries `packet_size` - 8 bytes.
+    Returns them as one block, and their number; each carries `packet_size` - 8 bytes.
     """
     payload_size = packet_size - HEADER.size
     count = (len(data) - 1) // payload_size if data else 0

@@ -1,7 +1,7 @@
-"""TLS inside TDS: a certificate of the server's own and the TLS layer in memory.
+"""TLS inside TDS: a self-signed certificate, and a TLS layer in memory.
 
-The handshake travels in PRELOGIN packets ([MS-TDS] 2.2.6.5, 3.3.5.1), so ssl works on memory, not
-on the socket.
+The handshake is sent in PRELOGIN packets ([MS-TDS] 2.2.6.5, 3.3.5.1), so ssl works on memory
+buffers, not on the socket.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LOOPBACK = ip_address("127.0.0.1")
 
 
 def write_certificate(folder: Path) -> Path:
-    """Make a key and a self-signed certificate for localhost; the PEM of both, key apart.
+    """Write a self-signed certificate for localhost and its key, as PEM files.
 
-    Returns the certificate's path, which clients may trust; the key lies beside it.
+    Returns the certificate's path, for clients that verify it; the key is beside it.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _sign(key)
@@ -64,17 +64,17 @@ def _sign(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def server_context(certificate_path: Path) -> ssl.SSLContext:
-    """TLS 1.2: 1.3 sends tickets after the handshake, which TDS 7.4 has no packet for."""
+    """TLS 1.2 only: 1.3 sends tickets after the handshake, for which TDS 7.4 has no packet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate_path, certificate_path.with_suffix(".key"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["tds/8.0"])  # Encrypt=strict asks for it
+    context.set_alpn_protocols(["tds/8.0"])  # required by Encrypt=strict
     return context
 
 
 class TlsLayer:
-    """Encrypts and decrypts bytes; one thread may do each at the same time."""
+    """Encrypts and decrypts; one thread may encrypt while another decrypts."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -83,7 +83,7 @@ class TlsLayer:
         self._lock = threading.Lock()
 
     def handshake(self, received: bytes) -> tuple[bytes, bool]:
-        """Take what the client sent; what to send back, and whether the handshake is over."""
+        """Process the client's bytes; returns the bytes to send, and whether it is complete."""
         self._incoming.write(received)
         try:
             self._tls.do_handshake()
@@ -92,7 +92,7 @@ class TlsLayer:
         return self._outgoing.read(), True
 
     def decrypt(self, received: bytes) -> bytes:
-        """Plain bytes of the complete records so far."""
+        """The decrypted bytes of the complete records so far."""
         parts = []
         with self._lock:
             self._incoming.write(received)
@@ -104,7 +104,7 @@ class TlsLayer:
         return b"".join(parts)
 
     def encrypt(self, data: bytes) -> bytes:
-        """Records for these bytes."""
+        """Encrypt to TLS records."""
         with self._lock:
             self._tls.write(data)
             return self._outgoing.read()

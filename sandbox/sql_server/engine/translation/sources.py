@@ -139,7 +139,7 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> str:
     if isinstance(node.this, exp.Anonymous):
         return _derived(_table_function(translator, node.this, scope), node, scope)
     if node.args.get("pivots"):
-        raise SqlError(8630, "Internal Query Processor Error: the sandbox does not offer PIVOT.")
+        raise SqlError(8630, "Internal Query Processor Error: the sandbox does not support PIVOT.")
     name = object_name(node)
     alias = node.alias or name.name
     cte = scope.find_cte(name.name) if not name.schema else None

@@ -36,7 +36,9 @@ def _create(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
         case "INDEX" | "SCHEMA":
             batch.state.login.permissions.check_creation("TABLE", batch.state.database.name)
         case kind:
-            raise SqlError(8630, f"Internal Query Processor Error: CREATE {kind} is not offered.")
+            raise SqlError(
+                8630, f"Internal Query Processor Error: the sandbox does not support CREATE {kind}."
+            )
     yield RowCount()
 
 
@@ -124,7 +126,9 @@ def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
             changed,
             f"ALTER TABLE {table.duckdb_name} DROP COLUMN {quote(action.this.name)}",
         )
-    raise SqlError(8630, "Internal Query Processor Error: this ALTER TABLE is not offered.")
+    raise SqlError(
+        8630, "Internal Query Processor Error: the sandbox does not support this ALTER TABLE."
+    )
 
 
 HANDLERS: Mapping[str, Handler] = {

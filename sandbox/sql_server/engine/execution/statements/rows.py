@@ -103,7 +103,7 @@ def _select_into(batch: Batch, tree: exp.Expr) -> Iterator[Result]:
 def _modify(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
     tree = batch.parse(statement)
     if isinstance(tree, exp.Merge):
-        raise SqlError(8630, "Internal Query Processor Error: the sandbox does not offer MERGE.")
+        raise SqlError(8630, "Internal Query Processor Error: the sandbox does not support MERGE.")
     _, top = split_top(statement)
     limit = f" LIMIT {batch.expression(top).sql}" if top else ""
     translator = batch.translator()
