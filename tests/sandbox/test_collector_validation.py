@@ -40,8 +40,8 @@ def test_complete_call_is_accepted(kind):
 
 @pytest.mark.parametrize(("kind", "field"), REQUIRED)
 @pytest.mark.parametrize("value", [None, "", 7], ids=["null", "empty", "number"])
-def test_required_field_must_be_a_text(kind, field, value):
-    """A call whose required field is null, empty or a number is refused."""
+def test_required_field_must_be_a_string(kind, field, value):
+    """A call whose required field is null, empty or a number is rejected."""
     call = {**VALID[kind], field: value}
     call.pop("traits", None)
 
@@ -51,12 +51,12 @@ def test_required_field_must_be_a_text(kind, field, value):
     assert "required" in validation.errors[0]
 
 
-def test_person_with_only_an_email_is_accepted():
-    """An identify call may name its person by `traits.email` alone."""
+def test_user_with_only_an_email_is_accepted():
+    """An identify call may identify its user by `traits.email` alone."""
     assert validate_body("identify", b'{"traits":{"email":"a@example.com"}}').errors == ()
 
 
-def test_number_as_object_type_is_refused():
+def test_number_as_object_type_is_rejected():
     """`objectTypeId` is a string, not a number."""
     assert validate_body("group", b'{"groupId":"g","objectTypeId":1}').accepted == ()
 
@@ -65,8 +65,8 @@ def test_number_as_object_type_is_refused():
     "body",
     [b"", b"{", b'{"batch":[]} x', b"\xff", b"[]", b'{"batch":{}}', b'{"calls":[]}'],
 )
-def test_body_that_is_no_batch_is_refused(body):
-    """What is not a JSON object with an array `batch` has an error and no calls."""
+def test_body_that_is_not_a_batch_is_rejected(body):
+    """A body that is not a JSON object with an array `batch` has an error and no calls."""
     validation = validate_body("batch", body)
 
     assert validation.accepted == ()
@@ -74,7 +74,7 @@ def test_body_that_is_no_batch_is_refused(body):
 
 
 def test_error_names_the_position_in_the_batch():
-    """The faulty call of a batch is named by its position; the others stay accepted."""
+    """The invalid call of a batch is named by its position; the others are accepted."""
     good = {"type": "page", **VALID["page"]}
 
     validation = validate_body("batch", orjson.dumps({"batch": [good, {"type": "nope"}, 5, good]}))
@@ -105,7 +105,7 @@ def test_size_of_a_batch_is_its_body(excess):
 
 
 def test_bytes_of_a_call_are_kept_as_they_came():
-    """Digits, escapes and spaces of each call survive, whatever stands around it."""
+    """Digits, escapes and spaces of each call are preserved, whatever surrounds it."""
     raw = b'{ "type":"page","userId":"1","name":"\\u00e9","v":12345678901234567.8900 }'
 
     validation = validate_body(

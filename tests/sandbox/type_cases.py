@@ -1,7 +1,7 @@
-"""Every SQL Server type: the value that the engine hands over, and what a client must read.
+"""Every SQL Server type: the value that the engine returns, and what a client must read.
 
-The one table for all drivers. Where the two differ, the value is the finest that the type can hold
-and the expectation says what Python's types leave of it.
+One table for all drivers. Where the two differ, the value has the type's full precision, and the
+expectation is what Python's types keep of it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SAME = object()
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 _WEST = timezone(timedelta(hours=-12))
 _EMOJI = "Zoë 😀 日本"
-_LONG = 3_000_001  # characters: several chunks of a (max) type, and no multiple of any
+_LONG = 3_000_001  # characters: several chunks of a (max) type, and not a multiple of a chunk
 
 
 @dataclass(frozen=True)
 class Case:
-    """A value on its way from the engine to the client."""
+    """A value sent from the engine to the client."""
 
     name: str
     type: SqlType
@@ -165,13 +165,13 @@ CASES = [*_NUMBERS, *_TIMES, *_TEXTS, *_BYTES]
 _TYPES = list({case.type: case for case in reversed(CASES)}.values())[::-1]  # one case of each
 
 
-def _full_row(answer: Callable[[Case], Any]) -> list[Any]:
-    return [answer(case) for case in _TYPES]
+def _full_row(value_of: Callable[[Case], Any]) -> list[Any]:
+    return [value_of(case) for case in _TYPES]
 
 
-def mixed_rows(answer: Callable[[Case], Any]) -> list[list[Any]]:
+def mixed_rows(value_of: Callable[[Case], Any]) -> list[list[Any]]:
     """Rows of all types: full, empty, every other one NULL, one NULL only, all but one NULL."""
-    full = _full_row(answer)
+    full = _full_row(value_of)
     none = [None] * len(full)
     every_other = [value if index % 2 else None for index, value in enumerate(full)]
     return [full, none, every_other, [*full[:-1], None], [*none[:-1], full[-1]], full]
@@ -182,7 +182,7 @@ def _all_types(*, nullable: bool) -> list[Column]:
 
 
 def engine() -> FakeEngine:
-    """It answers a query for each case, by its name, and two for tables with every type."""
+    """A server with a query for each case, by its name, and two for tables with every type."""
     single = {
         case.name: table([Column("v", case.type)], [[case.value], [None]])
         for case in (*CASES, *VARIANTS)
