@@ -58,8 +58,12 @@ def test_lock_ends_with_its_session(engine: DuckDBEngine, monkeypatch: pytest.Mo
         is_waiting.set()  # the holder's close() blocks until this thread waits
         return wait(timeout)
 
+    def close() -> None:
+        is_waiting.wait()
+        holder.close()
+
     monkeypatch.setattr(changed, "wait", announce)
-    closing = threading.Thread(target=lambda: is_waiting.wait() and holder.close())
+    closing = threading.Thread(target=close)
     closing.start()
     assert row(other, _GET.format(60_000)) == [1]
     closing.join()
