@@ -43,10 +43,6 @@ class DuckDBSession:
         """The current database; USE changes it."""
         return self._state.database.name
 
-    @database.setter
-    def database(self, name: str) -> None:
-        self._state.use(name)
-
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
         """Run a batch; results are produced as they are consumed.
 

@@ -21,28 +21,15 @@ if TYPE_CHECKING:
 _COMPARISONS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="
 }  # fmt: skip
-_QUANTIFIERS = (exp.Any, exp.All)
 
 
 def _comparison(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     operator = _COMPARISONS[type(node)]
-    if isinstance(node.expression, _QUANTIFIERS):
-        return _quantified(translator, node, scope)
     left, right = (
         translator.expression(node.this, scope),
         translator.expression(node.expression, scope),
     )
     return compare(operator, left, right)
-
-
-def _quantified(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """`x = ANY (query)` and `x < ALL (query)`."""
-    operator = _COMPARISONS[type(node)]
-    query = translator.query(node.expression.this, scope)
-    left, right = comparable(translator.expression(node.this, scope), _value_of(query))
-    inner = f"SELECT {right.sql} FROM ({query.sql}) AS {quote(_SUBQUERY)}"
-    quantifier = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
-    return f"({left.sql} {operator} {quantifier} ({inner}))"
 
 
 _SUBQUERY = "?q"

@@ -16,7 +16,7 @@ from sandbox.sql_server.engine.values.arithmetic import arithmetic, negative
 from sandbox.sql_server.engine.values.comparison import same_type
 from sandbox.sql_server.engine.values.conversions import convert
 from sandbox.sql_server.engine.values.literals import literal, number_literal
-from sandbox.sql_server.engine.values.sql_types import DATETIME, SYSNAME, declared_type
+from sandbox.sql_server.engine.values.sql_types import SYSNAME, declared_type
 from sandbox.sql_server.engine.values.temporal_casts import wall_clock
 from sandbox.sql_server.engine.values.typed_sql import UNTYPED_NULL, TypedSql
 from sandbox.sql_server.results import SqlError, SqlType
@@ -212,11 +212,6 @@ def _now(translator: Translator, _: exp.Expr, scope: Scope) -> TypedSql:
     return FUNCTIONS["GETDATE"](FunctionCall("GETDATE", (), translator, scope))
 
 
-def _odbc_literal(translator: Translator, node: exp.Expr, scope: Scope) -> TypedSql:
-    """ODBC's `{d '…'}` and `{ts '…'}`, which SQL Server accepts too."""
-    return convert(translator.expression(node.this, scope), DATETIME)
-
-
 def _user(translator: Translator, _: exp.Expr, __: Scope) -> TypedSql:
     return literal(translator.context.permissions.user_name, SYSNAME)
 
@@ -247,8 +242,6 @@ EXPRESSIONS: Mapping[type[exp.Expr], Callable[[Translator, exp.Expr, Scope], Typ
     exp.Collate: _collate,
     exp.AtTimeZone: _at_time_zone,
     exp.CurrentTimestamp: _now,
-    exp.Date: _odbc_literal,
-    exp.Timestamp: _odbc_literal,
     exp.CurrentUser: _user,
     exp.SessionUser: _user,
 }

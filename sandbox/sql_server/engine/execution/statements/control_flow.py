@@ -1,4 +1,4 @@
-"""Transactions, WAITFOR, BREAK, CONTINUE, RETURN, and statements that the sandbox ignores."""
+"""Transactions, WAITFOR, BREAK, CONTINUE and RETURN."""
 
 from __future__ import annotations
 
@@ -50,10 +50,6 @@ def _rollback(batch: Batch, _: SimpleStatement) -> Iterator[Result]:
     yield RowCount()
 
 
-def _nothing(_: Batch, __: SimpleStatement) -> Iterator[Result]:
-    yield RowCount()
-
-
 def _break(_: Batch, __: SimpleStatement) -> Iterator[Result]:
     raise Break
     yield RowCount()
@@ -74,7 +70,6 @@ HANDLERS: Mapping[str, Handler] = {
     "BEGIN": _begin,
     "COMMIT": _commit,
     "ROLLBACK": _rollback,
-    **dict.fromkeys(("SAVE", "CHECKPOINT", "DBCC"), _nothing),
     "BREAK": _break,
     "CONTINUE": _continue,
     "RETURN": _return,

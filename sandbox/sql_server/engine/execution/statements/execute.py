@@ -150,15 +150,10 @@ def _hold(batch: Batch, arguments: _Arguments, mode: str) -> ApplicationLock | N
     return ApplicationLock(resource, mode.lower(), batch.state.session_id, is_of_transaction)
 
 
-def _nothing(_: Batch, __: _Arguments) -> Iterator[Result]:
-    yield from ()
-
-
 _PROCEDURES: Mapping[str, Callable[[Batch, _Arguments], Iterator[Result]]] = {
     "sp_executesql": _execute_sql,
     "sp_getapplock": _get_lock,
     "sp_releaseapplock": _release_lock,
-    "sp_set_session_context": _nothing,
 }
 
 HANDLERS: Mapping[str, Handler] = {"EXEC": _execute, "EXECUTE": _execute}

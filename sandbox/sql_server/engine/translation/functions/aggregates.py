@@ -97,13 +97,6 @@ def _extreme(call: FunctionCall) -> TypedSql:
     return TypedSql(f"{chosen}{call.over}", expr.type, in_ticks=expr.in_ticks)
 
 
-def _spread(call: FunctionCall) -> TypedSql:
-    expr, distinct = _summed(call)
-    names = {"STDEV": "stddev_samp", "STDEVP": "stddev_pop", "VAR": "var_samp", "VARP": "var_pop"}
-    value = convert(expr, FLOAT).sql
-    return TypedSql(f"{names[call.name]}({distinct}{value}){call.over}", FLOAT)
-
-
 def _rank(call: FunctionCall) -> TypedSql:
     arguments = ", ".join(expr.sql for expr in call.arguments())
     if not call.over:
@@ -148,7 +141,6 @@ FUNCTIONS: Mapping[str, Function] = {
     "SUM": _sum,
     "AVG": _average,
     **dict.fromkeys(("MIN", "MAX"), _extreme),
-    **dict.fromkeys(("STDEV", "STDEVP", "VAR", "VARP"), _spread),
     **dict.fromkeys(
         ("ROW_NUMBER", "RANK", "DENSE_RANK", "NTILE", "CUME_DIST", "PERCENT_RANK"), _rank
     ),

@@ -1,4 +1,4 @@
-"""Functions that choose a value: ISNULL, COALESCE, NULLIF, IIF, CHOOSE."""
+"""Functions that choose a value: ISNULL, COALESCE, NULLIF, IIF."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.sql_server.engine.values.comparison import compare, same_type
 from sandbox.sql_server.engine.values.conversions import convert
-from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, UNTYPED_NULL, TypedSql, native
+from sandbox.sql_server.engine.values.typed_sql import NOT_CONSTANT, TypedSql, native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,17 +52,9 @@ def _choose_by_condition(call: FunctionCall) -> TypedSql:
     return TypedSql(sql, yes.type, yes.nullable or no.nullable)
 
 
-def _choose(call: FunctionCall) -> TypedSql:
-    index = call.number(0)
-    *values, _ = same_type([*(call.argument(i) for i in range(1, len(call.nodes))), UNTYPED_NULL])
-    arms = "".join(f" WHEN {i} THEN {v.sql}" for i, v in enumerate(values, start=1))
-    return TypedSql(f"CASE {index.sql}{arms} END", values[0].type)
-
-
 FUNCTIONS: Mapping[str, Function] = {
     "ISNULL": _is_null,
     "COALESCE": _coalesce,
     "NULLIF": _null_if,
     "IIF": _choose_by_condition,
-    "CHOOSE": _choose,
 }

@@ -1,4 +1,4 @@
-"""Functions on numbers, NEWID and CHECKSUM."""
+"""Functions on numbers, and NEWID."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.sql_server.engine.translation.functions.function_call import Function, FunctionCall
-
-_FLOATS = {"SQRT": "sqrt", "EXP": "exp", "LOG10": "log10", "SIN": "sin", "COS": "cos",
-           "TAN": "tan", "ATAN": "atan", "RADIANS": "radians", "DEGREES": "degrees"}  # fmt: skip
 
 
 def _number(call: FunctionCall, index: int = 0) -> TypedSql:
@@ -73,19 +70,6 @@ def _whole(call: FunctionCall) -> TypedSql:
     )
 
 
-def _float_function(call: FunctionCall) -> TypedSql:
-    call.check_count(1)
-    value = convert(call.argument(0), FLOAT)
-    return TypedSql(f"{_FLOATS[call.name]}({value.sql})", FLOAT, value.nullable)
-
-
-def _log(call: FunctionCall) -> TypedSql:
-    value = convert(call.argument(0), FLOAT).sql
-    if len(call.nodes) > 1:
-        return TypedSql(f"(ln({value}) / ln({convert(call.argument(1), FLOAT).sql}))", FLOAT)
-    return TypedSql(f"ln({value})", FLOAT)
-
-
 def _power(call: FunctionCall) -> TypedSql:
     call.check_count(2)
     base = _number(call)
@@ -98,47 +82,16 @@ def _sign(call: FunctionCall) -> TypedSql:
     return _cast(f"sign({expr.sql})", _result_type(expr), expr.nullable)
 
 
-def _square(call: FunctionCall) -> TypedSql:
-    value = convert(call.argument(0), FLOAT).sql
-    return TypedSql(f"({value} * {value})", FLOAT)
-
-
-def _pi(_: FunctionCall) -> TypedSql:
-    return TypedSql("pi()", FLOAT, nullable=False)
-
-
-def _random(_: FunctionCall) -> TypedSql:
-    return TypedSql("random()", FLOAT, nullable=False)
-
-
 def _new_id(_: FunctionCall) -> TypedSql:
     return TypedSql("uuid()", SqlType("uniqueidentifier"), nullable=False)
-
-
-def _checksum(call: FunctionCall) -> TypedSql:
-    values = ", ".join(expr.sql for expr in call.arguments())
-    return TypedSql(f"CAST(hash({values}) % 2147483647 AS INTEGER)", INT, nullable=False)
-
-
-def _is_numeric(call: FunctionCall) -> TypedSql:
-    text = call.text(0)
-    sql = f"CAST(TRY_CAST(trim({text.sql}) AS DOUBLE) IS NOT NULL AS INTEGER)"
-    return TypedSql(sql, INT, nullable=False)
 
 
 FUNCTIONS: Mapping[str, Function] = {
     "ABS": _absolute,
     "ROUND": _round,
     **dict.fromkeys(("CEILING", "FLOOR"), _whole),
-    **dict.fromkeys(_FLOATS, _float_function),
-    "LOG": _log,
     "POWER": _power,
     "SIGN": _sign,
-    "SQUARE": _square,
-    "PI": _pi,
-    "RAND": _random,
     "NEWID": _new_id,
     "NEWSEQUENTIALID": _new_id,
-    **dict.fromkeys(("CHECKSUM", "BINARY_CHECKSUM"), _checksum),
-    "ISNUMERIC": _is_numeric,
 }

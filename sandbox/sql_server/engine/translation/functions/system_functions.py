@@ -85,10 +85,6 @@ def _application_name(_: FunctionCall) -> TypedSql:
     return literal("", _TEXT)
 
 
-def _host_name(_: FunctionCall) -> TypedSql:
-    return literal(SERVER_NAME, _TEXT)
-
-
 def _is_server_role_member(call: FunctionCall) -> TypedSql:
     role = str(call.argument(0).constant).lower()
     if role == "public":
@@ -200,7 +196,6 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("USER_NAME", "USER"), _user_name),
     "SCHEMA_NAME": _schema_name,
     "APP_NAME": _application_name,
-    "HOST_NAME": _host_name,
     "IS_SRVROLEMEMBER": _is_server_role_member,
     **dict.fromkeys(("IS_MEMBER", "IS_ROLEMEMBER"), _is_member),
     "HAS_PERMS_BY_NAME": _has_permission,

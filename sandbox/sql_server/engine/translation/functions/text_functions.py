@@ -160,11 +160,6 @@ def _replicate(call: FunctionCall) -> TypedSql:
     return _of(text, sql if limit is None else f"left({sql}, {limit})", limit)
 
 
-def _space(call: FunctionCall) -> TypedSql:
-    call.check_count(1)
-    return TypedSql(f"repeat(' ', {call.number(0).sql})", SqlType("varchar", 8000))
-
-
 def _character(call: FunctionCall) -> TypedSql:
     call.check_count(1)
     code = call.number(0).sql
@@ -175,32 +170,12 @@ def _character(call: FunctionCall) -> TypedSql:
     return TypedSql(f"chr(({stand_in})::INTEGER)", SqlType("nchar", 1))
 
 
-def _code(call: FunctionCall) -> TypedSql:
-    call.check_count(1)
-    text = call.text(0)
-    return TypedSql(f"unicode(nullif({text.sql}, ''))", INT)
-
-
 def _stuff(call: FunctionCall) -> TypedSql:
     call.check_count(4)
     text, start, length, new = call.text(0), call.number(1), call.number(2), call.text(3)
     tail = f"substr({text.sql}, {start.sql} + {length.sql})"
     sql = f"(left({text.sql}, {start.sql} - 1) || coalesce({new.sql}, '') || {tail})"
     return _of(text, sql, joined_type(text.type, new.type).length)
-
-
-def _quote_name(call: FunctionCall) -> TypedSql:
-    text = call.text(0)
-    return TypedSql(f"('[' || replace({text.sql}, ']', ']]') || ']')", SqlType("nvarchar", 258))
-
-
-def _text_of_number(call: FunctionCall) -> TypedSql:
-    """STR(number, length, decimals)."""
-    length = call.number(1).sql if len(call.nodes) > 1 else "10"
-    places = call.number(2).sql if len(call.nodes) > 2 else "0"
-    number = convert(call.argument(0), SqlType("float")).sql
-    rounded = f"printf('%.' || CAST({places} AS VARCHAR) || 'f', {number})"
-    return TypedSql(f"lpad({rounded}, {length}, ' ')", SqlType("varchar", 10))
 
 
 def _hash(call: FunctionCall) -> TypedSql:
@@ -226,11 +201,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "CONCAT_WS": _concat_ws,
     "CHARINDEX": _index,
     "REPLICATE": _replicate,
-    "SPACE": _space,
     **dict.fromkeys(("CHAR", "NCHAR"), _character),
-    **dict.fromkeys(("ASCII", "UNICODE"), _code),
     "STUFF": _stuff,
-    "QUOTENAME": _quote_name,
-    "STR": _text_of_number,
     "HASHBYTES": _hash,
 }
