@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,24 @@ _BATCHES: dict[str, tuple[str, list[list[list[Any]]]]] = {
         "INSERT t (n) VALUES ('z'); SELECT SCOPE_IDENTITY(), @@ROWCOUNT",
         [[[Decimal(25), 1]]],
     ),
+    "ALTER TABLE": (
+        ("CREATE TABLE #a (i int); INSERT #a VALUES (1); "
+        "ALTER TABLE #a ADD n int NOT NULL DEFAULT 7; SELECT * FROM #a; "
+        "ALTER TABLE #a DROP COLUMN i; SELECT * FROM #a"),
+        [[[1, 7]], [[7]]],
+    ),
+    "constraints of a table": (
+        ("CREATE TABLE #k (i int, j int, CONSTRAINT pk PRIMARY KEY (i, j), UNIQUE (j)); "
+        "INSERT #k VALUES (1, 1); BEGIN TRY INSERT #k VALUES (2, 1) END TRY "
+        "BEGIN CATCH SELECT ERROR_NUMBER() END CATCH"),
+        [[[2627]]],
+    ),
+    "columns of text as dates": (
+        ("CREATE TABLE #d (d varchar(30)); INSERT #d VALUES ('2026-01-02T03:04:05'), ('20260103'); "
+        "SELECT CAST(d AS date) FROM #d"),
+        [[[date(2026, 1, 2)], [date(2026, 1, 3)]]],
+    ),
+    "STRING_SPLIT": ("SELECT value FROM STRING_SPLIT('a,b', ',')", [[["a"], ["b"]]]),
     "row count of a query": ("SELECT id FROM t; SELECT @@ROWCOUNT", [[[10], [15], [20]], [[3]]]),
 }  # fmt: skip
 

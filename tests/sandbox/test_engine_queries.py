@@ -208,6 +208,47 @@ _DATES: dict[str, Any] = {
 }
 
 
+_FUNCTIONS: dict[str, Any] = {
+    "CEILING(1.2)": Decimal(2),
+    "FLOOR(1.7)": Decimal(1),
+    "POWER(2, 3)": 8,
+    "SIGN(-3)": -1,
+    "ROUND(1.256, 2, 1)": Decimal("1.250"),
+    "6 & 3": 2,
+    "6 | 3": 7,
+    "6 ^ 3": 5,
+    "~1": -2,
+    "STUFF('abcdef', 2, 3, 'xy')": "axyef",
+    "TRIM(' a ')": "a",
+    "TRIM('x' FROM 'xax')": "a",
+    "CONCAT_WS('-', 'a', NULL, 'b')": "a-b",
+    "DATALENGTH(N'ab')": 4,
+    "CONVERT(varchar(8), HASHBYTES('SHA2_256', 'a@example.com'), 2)": "08168CD8",
+    "JSON_VALUE('{\"a\": {\"b\": 1}}', '$.a.b')": "1",
+    "JSON_QUERY('{\"a\": {\"b\":1}}', '$.a')": '{"b":1}',
+    "ISJSON('x')": 0,
+    "DB_ID('shop')": 2,
+    "DATEFROMPARTS(2026, 1, 2)": date(2026, 1, 2),
+    "DATETIME2FROMPARTS(2026, 1, 2, 3, 4, 5, 12, 2)": datetime(2026, 1, 2, 3, 4, 5, 120_000),
+    "FORMAT(CAST('2026-01-02' AS date), 'yyyy-MM-dd')": "2026-01-02",
+    "CAST('2026-01-02' AS datetime) + 1": datetime(2026, 1, 3),
+    "CONVERT(varchar(40), SWITCHOFFSET(CAST('2026-01-02T03:04:05Z' AS datetimeoffset(0)), 60))": (
+        "2026-01-02 04:04:05 +01:00"
+    ),
+    "CONVERT(varchar(40), CAST('2026-01-02' AS datetime2(0)) AT TIME ZONE 'UTC', 126)": (
+        "2026-01-02T00:00:00+00:00"
+    ),
+}
+
+
+@pytest.mark.parametrize("expression", _FUNCTIONS)
+def test_functions_and_operators_compute_as_sql_server(
+    session: EngineSession, expression: str
+) -> None:
+    """Functions and operators return what SQL Server returns."""
+    assert row(session, f"SELECT {expression}") == [_FUNCTIONS[expression]]
+
+
 @pytest.mark.parametrize("expression", _DATES)
 def test_dates_count_boundaries_and_take_styles(session: EngineSession, expression: str) -> None:
     """Date functions compute and format as SQL Server's."""

@@ -119,13 +119,11 @@ def _alter(batch: Batch, statement: SimpleStatement) -> Iterator[Result]:
 def _altered(batch: Batch, table: Table, action: exp.Expr) -> tuple[Table, str]:
     if isinstance(action, exp.ColumnDef):
         return add_column(batch.translator(), table, action, batch.state.database.name)
-    if isinstance(action, exp.Drop):
-        columns = tuple(c for c in table.columns if c.name.lower() != action.this.name.lower())
+    if isinstance(action, exp.Drop) and len(action.args["tables"]) == 1:
+        name = action.args["tables"][0].name
+        columns = tuple(c for c in table.columns if c.name.lower() != name.lower())
         changed = Table(table.name, table.schema, columns, table.duckdb_name, table.keys)
-        return (
-            changed,
-            f"ALTER TABLE {table.duckdb_name} DROP COLUMN {quote(action.this.name)}",
-        )
+        return changed, f"ALTER TABLE {table.duckdb_name} DROP COLUMN {quote(name)}"
     raise SqlError(
         8630, "Internal Query Processor Error: the sandbox does not support this ALTER TABLE."
     )
