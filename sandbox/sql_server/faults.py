@@ -51,7 +51,7 @@ class BatchFault(Fault, ABC):
     matching: str = ""
 
     @abstractmethod
-    def disturb(self, results: Iterator[Any], answer: Answer, /) -> Iterator[Any]:
+    def disturb(self, results: Iterator[Any], control: Answer, /) -> Iterator[Any]:
         """The results to send instead."""
 
 
@@ -61,11 +61,11 @@ class CloseAfterRows(BatchFault):
 
     rows: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
 
         def hang_up() -> None:
-            answer.writer.flush()
+            control.writer.flush()
             raise HangUp
 
         return _before_row(results, self.rows, hang_up)
@@ -77,9 +77,9 @@ class CloseAfterBytes(BatchFault):
 
     size: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
-        answer.writer.send = _cut(answer.writer.send, self.size)
+        control.writer.send = _cut(control.writer.send, self.size)
         return results
 
 
@@ -90,12 +90,12 @@ class Delay(BatchFault):
     seconds: float | None = None
     before_row: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
 
         def wait() -> None:
-            answer.writer.flush()
-            answer.wait(self.seconds)
+            control.writer.flush()
+            control.wait(self.seconds)
 
         return _before_row(results, self.before_row, wait)
 
@@ -199,10 +199,10 @@ class Faults:
         """Take the next fault of this kind; it counts as fired."""
         return self._take(kind, lambda _: True)
 
-    def disturb(self, sql: str, results: Iterator[Any], answer: Answer) -> Iterator[Any]:
+    def disturb(self, sql: str, results: Iterator[Any], control: Answer) -> Iterator[Any]:
         """Apply a batch's next fault to its results."""
         fault = self._take(BatchFault, lambda fault: fault.matching in sql)  # type: ignore[type-abstract]  # any kind of it
-        return fault.disturb(results, answer) if fault else results
+        return fault.disturb(results, control) if fault else results
 
     def _take(self, kind: type[_F], matches: Callable[[_F], bool]) -> _F | None:
         with self._lock:

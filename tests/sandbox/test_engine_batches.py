@@ -54,12 +54,14 @@ def shop() -> DuckDBEngine:
 
 
 @pytest.mark.parametrize("sync", SYNCS, ids=lambda sync: str(sync["name"]))
-@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00", "2030-01-02T03:04:05"])
-def test_syncs_of_the_shop_run(shop: DuckDBEngine, sync: dict[str, Any], moment: str) -> None:
+@pytest.mark.parametrize("last_sync_datetime", ["1970-01-01T00:00:00", "2030-01-02T03:04:05"])
+def test_syncs_of_the_shop_run(
+    shop: DuckDBEngine, sync: dict[str, Any], last_sync_datetime: str
+) -> None:
     """Every sync of the sample shop reads all rows from the start, and none from the future."""
-    is_start = moment.startswith("1970")
+    is_start = last_sync_datetime.startswith("1970")
     query = sync["query"].replace("{{last_sync_time}}", "0" if is_start else "1893553445")
-    query = query.replace("{{last_sync_datetime}}", f"CAST('{moment}' AS datetime2(0))")
+    query = query.replace("{{last_sync_datetime}}", f"CAST('{last_sync_datetime}' AS datetime2(0))")
     found = rows(shop.login("reader", PASSWORD, "shop"), query)
     assert len(found) == (_EXPECTED_ROWS[sync["name"]] if is_start else 0)
 

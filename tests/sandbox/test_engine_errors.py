@@ -168,9 +168,9 @@ def test_login_is_checked(
     engine: DuckDBEngine, username: str, password: str, database: str, number: int, severity: int
 ) -> None:
     """Wrong credentials and unknown databases are rejected."""
-    with pytest.raises(SqlError) as refused:
+    with pytest.raises(SqlError) as failed:
         engine.login(username, password, database)
-    assert (refused.value.number, refused.value.severity) == (number, severity)
+    assert (failed.value.number, failed.value.severity) == (number, severity)
 
 
 def test_default_database_is_the_first(engine: DuckDBEngine) -> None:

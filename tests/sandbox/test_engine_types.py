@@ -252,7 +252,7 @@ def test_description_takes_declared_parameters(session: EngineSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "number", "message"),
+    ("sql_type", "number", "message"),
     [
         ("datetime2(0)", 206, "Operand type clash: datetime2 is incompatible with int"),
         ("date", 206, "Operand type clash: date is incompatible with int"),
@@ -265,9 +265,9 @@ def test_description_takes_declared_parameters(session: EngineSession) -> None:
     ],
 )
 def test_datetime_does_not_compare_with_unix_seconds(
-    session: EngineSession, moment: str, number: int, message: str
+    session: EngineSession, sql_type: str, number: int, message: str
 ) -> None:
     """Comparing a date and time with a large number fails as in SQL Server."""
-    sql = f"SELECT 1 FROM (SELECT CAST('2026-01-02' AS {moment}) AS m) x WHERE m >= 1700000000"
+    sql = f"SELECT 1 FROM (SELECT CAST('2026-01-02' AS {sql_type}) AS m) x WHERE m >= 1700000000"
     problem = error(session, sql)
     assert (problem.number, problem.message, problem.severity) == (number, message, 16)

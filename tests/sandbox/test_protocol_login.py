@@ -53,8 +53,8 @@ def test_truncated_login_is_rejected(cut: int) -> None:
 @pytest.mark.parametrize("name", ["freetds-types", "odbc18-login-failed"])
 def test_prelogin_response_is_as_recorded(name: str) -> None:
     """The same options in the same order; the version is the sandbox's, MARS data is one byte."""
-    asked = parse_prelogin(recorded.requests(name, "PRELOGIN")[0])
-    ours = parse_prelogin(prelogin_response(asked, Encryption.NOT_SUPPORTED))
+    requested = parse_prelogin(recorded.requests(name, "PRELOGIN")[0])
+    ours = parse_prelogin(prelogin_response(requested, Encryption.NOT_SUPPORTED))
     theirs = parse_prelogin(recorded.response_to(name, "PRELOGIN"))
     assert list(ours) == list(theirs)
     assert ours[0] != theirs[0]

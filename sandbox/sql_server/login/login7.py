@@ -73,11 +73,11 @@ def _parse(payload: bytes) -> Login:
     )
 
 
-def _clamp_packet_size(asked: int) -> int:
+def _clamp_packet_size(requested: int) -> int:
     """The packet size to use: 0 asks for the server's default ([MS-TDS] 2.2.6.4, PacketSize)."""
-    if asked == 0:
+    if requested == 0:
         return DEFAULT_PACKET_SIZE
-    return min(max(asked, MIN_PACKET_SIZE), MAX_PACKET_SIZE)
+    return min(max(requested, MIN_PACKET_SIZE), MAX_PACKET_SIZE)
 
 
 def _characters(payload: bytes, position: int) -> bytes:

@@ -70,12 +70,12 @@ def build_prelogin(options: Mapping[int, bytes]) -> bytes:
     return table + bytes([_TERMINATOR]) + data
 
 
-def negotiate_encryption(asked: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
+def negotiate_encryption(requested: Mapping[int, bytes], mode: EncryptionMode) -> Encryption:
     """The server's ENCRYPTION value: the table in [MS-TDS] 2.2.6.5.
 
     OFF on both sides still encrypts the login packet, and only that.
     """
-    client = (asked.get(Option.ENCRYPTION) or bytes([Encryption.NOT_SUPPORTED]))[0]
+    client = (requested.get(Option.ENCRYPTION) or bytes([Encryption.NOT_SUPPORTED]))[0]
     if mode == "off":
         return Encryption.NOT_SUPPORTED
     if client in (Encryption.ON, Encryption.REQUIRED):
@@ -85,7 +85,7 @@ def negotiate_encryption(asked: Mapping[int, bytes], mode: EncryptionMode) -> En
     return Encryption.OFF if client == Encryption.OFF else Encryption.NOT_SUPPORTED
 
 
-def prelogin_response(asked: Mapping[int, bytes], encryption: Encryption) -> bytes:
+def prelogin_response(requested: Mapping[int, bytes], encryption: Encryption) -> bytes:
     """The server's PRELOGIN: the requested options, with MARS off."""
     values = {
         Option.VERSION: struct.pack(">BBHH", *SERVER_VERSION, 0),
@@ -95,5 +95,5 @@ def prelogin_response(asked: Mapping[int, bytes], encryption: Encryption) -> byt
         Option.MARS: b"\x00",
         Option.TRACE_ID: b"",
     }
-    wanted = {*asked, Option.VERSION, Option.ENCRYPTION}
+    wanted = {*requested, Option.VERSION, Option.ENCRYPTION}
     return build_prelogin({token: data for token, data in values.items() if token in wanted})

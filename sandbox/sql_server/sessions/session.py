@@ -82,8 +82,8 @@ class Session:
             handler.close()
 
     def _open(self, login: Login) -> RequestHandler:
-        if refused := self._services.faults.take(RefuseLogin):
-            raise refused.error
+        if failure := self._services.faults.take(RefuseLogin):
+            raise failure.error
         self._handler = RequestHandler(login, self._services)
         self._login = login
         return self._handler

@@ -77,8 +77,8 @@ class Channel:
         layer = TlsLayer(context)
         finished = False
         while not finished:
-            answer, finished = layer.handshake(self._receive())
-            self.send(answer)
+            reply, finished = layer.handshake(self._receive())
+            self.send(reply)
         self._tls = layer
 
     def start_tls(self, context: ssl.SSLContext) -> None:
@@ -86,9 +86,9 @@ class Channel:
         layer = TlsLayer(context)
         finished = False
         while not finished:
-            answer, finished = layer.handshake(self.read_message().payload)
-            if answer:
-                self.send(frame_message(PacketType.PRELOGIN, answer))
+            reply, finished = layer.handshake(self.read_message().payload)
+            if reply:
+                self.send(frame_message(PacketType.PRELOGIN, reply))
         self._tls = layer
 
     def stop_tls(self) -> None:
