@@ -1,1 +1,1 @@
-"""A SQL Server and a Data Pipelines API for a laptop: what the demo and the tests talk to."""
+"""A local SQL Server and a local Data Pipelines API, for the demo and the tests."""

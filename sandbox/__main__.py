@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the servers of the sandbox as programs, and the demo."""
+"""`python -m sandbox`: the sandbox's servers, and the demo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLLECTOR_PORT = 8090
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; the exit code."""
+    """Run a command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     server.add_argument("--port", type=int, default=SQL_SERVER_PORT)
     server.set_defaults(run=_serve_sql)
 
-    collector = commands.add_parser("collector", help="a Data Pipelines API that remembers calls")
+    collector = commands.add_parser("collector", help="a Data Pipelines API that records calls")
     collector.add_argument("--port", type=int, default=COLLECTOR_PORT)
     collector.add_argument("--write-key", default=None, metavar="KEY")
     collector.set_defaults(run=_serve_collector)
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# The imports stand inside: each command needs only its own part of the extra `sandbox`.
+# Imported inside the functions: each command needs only part of the extra `sandbox`.
 
 
 def _serve_sql(options: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _block_stop_signals() -> None:
-    """Keep the signals for `sigwait`; threads that start later inherit this."""
+    """Keep the signals for `sigwait`; threads that start later inherit the mask."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
 
 

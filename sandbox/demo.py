@@ -1,4 +1,4 @@
-"""The demo: the real programs, twice, from the sample shop to the collector; it checks itself."""
+"""The demo: two runs of the real programs, from the sample shop to the collector, and checks."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ KEEP_STATE = "tail -n 1 state.log > state.json"
 
 _ROWS = re.compile(r"sync=(\S+) type=\S+ rows=(\d+)")
 _WIDTH = 110
-_OPENING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+_START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 class DemoFailed(Exception):  # noqa: N818 - reads as what happened
-    """The demo did not do what it promises."""
+    """A check of the demo failed."""
 
 
 @dataclass
 class Clock:
-    """The shop's clock: it is set by hand, so that every demo makes the same calls."""
+    """The shop's clock, set by hand, so that every demo sends the same calls."""
 
-    now: datetime = _OPENING
+    now: datetime = _START
 
     def __call__(self) -> datetime:
-        """What the server takes for the present."""
+        """The current time for the server."""
         return self.now
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of both programs did, by sync."""
+    """The results of one run of both programs, by sync."""
 
     rows: Mapping[str, int]
     report: Mapping[str, Any]
@@ -60,13 +60,13 @@ class Run:
 
 @dataclass
 class Demo:
-    """Two runs in one folder; `console` is where it tells about them."""
+    """Two runs in one folder; `console` is where it reports."""
 
     folder: Path
     console: Console = field(default_factory=lambda: Console(width=_WIDTH))
 
     def run(self) -> None:
-        """Run it. Raises DemoFailed."""
+        """Run the demo. Raises DemoFailed."""
         clock = Clock()
         engine = DuckDBEngine(clock=clock)
         create_shop(engine)
@@ -86,7 +86,7 @@ class Demo:
             _check(dict(second.rows) == expected, "the second run read exactly the changed rows")
 
     def _prepare_folder(self) -> None:
-        """An empty folder for the results."""
+        """Create an empty folder for the results."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / "dead_letters.jsonl").touch(mode=0o600)
@@ -128,7 +128,7 @@ class Demo:
         with (self.folder / "programs.log").open("a") as log:
             log.write(done.stderr)
         if done.returncode != 0:
-            raise DemoFailed(f"The programs ended with {done.returncode}:\n{done.stderr}")
+            raise DemoFailed(f"The programs exited with {done.returncode}:\n{done.stderr}")
         return self._read_run(done.stderr)
 
     def _read_run(self, log: str) -> Run:
@@ -142,7 +142,7 @@ class Demo:
         )
 
     def _finish(self, run: Run, collector: Collector) -> None:
-        """Show a run, keep its calls, and compare what was said with what arrived."""
+        """Print a run, keep its calls, and compare the report with the calls received."""
         self.console.print(_table_of(run))
         with (self.folder / "calls.jsonl").open("ab") as calls:
             calls.writelines(call.raw + b"\n" for call in collector.calls)
@@ -150,18 +150,18 @@ class Demo:
         said: Counter[str] = Counter()
         for entry in run.report.values():
             said[entry["call_type"]] += entry["delivered"]
-        _check(arrived == +said, "the collector has what the target says it delivered")
+        _check(arrived == +said, "the collector received what the target reports as delivered")
         for name, rows in run.rows.items():
             entry = run.report[name]
             _check(
                 rows == entry["delivered"] + entry["filtered"] + entry["rejected"],
-                f"every row of {name} is delivered or a dead letter",
+                f"every row of {name} was delivered or is a dead letter",
             )
 
 
 def _check(holds: bool, promise: str) -> None:
     if not holds:
-        raise DemoFailed(f"Not true: {promise}.")
+        raise DemoFailed(f"Check failed: {promise}.")
 
 
 def _table_of(run: Run) -> Table:
@@ -178,18 +178,18 @@ def _table_of(run: Run) -> Table:
 
 
 def run_demo(folder: Path) -> int:
-    """Run the demo in a folder, which is emptied first; the exit code."""
+    """Run the demo in a folder, whose content is deleted; returns the exit code."""
     demo = Demo(folder)
     try:
         demo.run()
     except DemoFailed as failure:
         print(failure, file=sys.stderr)
         return 1
-    letters = len((folder / "dead_letters.jsonl").read_text().splitlines())
+    dead_letters = len((folder / "dead_letters.jsonl").read_text().splitlines())
     demo.console.print(
-        "\nChecked: the second run read exactly the rows that had changed; every row was delivered "
-        f"or is one of\n{letters} dead letters; the collector has every call that the target "
-        "reported.\n"
+        "\nChecked: the second run read exactly the changed rows; every row was delivered "
+        f"or is one of\n{dead_letters} dead letters; the collector received every call that the "
+        "target reported.\n"
         f"Results are in {folder}/: calls.jsonl, state.json, dead_letters.jsonl, tap.json, "
         "target.json,\ncommands.sh (the command lines), programs.log"
     )

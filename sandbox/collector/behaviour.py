@@ -1,4 +1,4 @@
-"""What the collector is told to do instead of answering as the API would."""
+"""Scripted behaviour: how the collector treats requests instead of responding as the API would."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How to treat the requests that it governs.
+    """How to treat the requests that it matches.
 
     Attributes:
-        status: the answer's status; None answers as the API would. With a status the calls are
-            not committed, unless `commit` says so.
-        headers: further headers of the answer, such as Retry-After or Location.
-        body: the answer's body.
-        padding_bytes: so many spaces after the body.
-        gzip_bytes: instead of the body, gzip that unpacks to so many bytes.
-        commit: commit the calls even though the status says otherwise.
-        delay_seconds: wait so long, after the commit, before answering.
-        drip_seconds: wait so long before each byte of the answer's body.
-        drop: close the connection without an answer, `before` or `after` the commit.
-        contains: govern only requests whose body holds this text.
-        times: how many requests it governs; None means all from then on.
-        probability: how likely each of them is treated so; the others are answered as usual.
-        seed: of the dice for `probability`.
+        status: the response's status; None responds as the API would. With a status the calls are
+            not committed, unless `commit` is set.
+        headers: additional response headers, such as Retry-After or Location.
+        body: the response's body.
+        padding_bytes: number of spaces appended to the body.
+        gzip_bytes: instead of the body, send gzip that decompresses to this many bytes.
+        commit: commit the calls despite the status.
+        delay_seconds: time between the commit and the response.
+        drip_seconds: time before each byte of the response's body.
+        drop: close the connection without a response, `before` or `after` the commit.
+        contains: match only requests whose body contains this text.
+        times: how many requests it matches; None means all further ones.
+        probability: share of them treated this way; the others get the API's response.
+        seed: seed of the random numbers for `probability`.
     """
 
     status: int | None = None
@@ -52,8 +52,8 @@ class Behaviour:
         """Whether the calls of the request are committed."""
         return self.commit or self.drop == "after" or (self.status is None and self.drop is None)
 
-    def answer_body(self) -> bytes:
-        """The bytes of the answer's body."""
+    def response_body(self) -> bytes:
+        """The response body."""
         if self.gzip_bytes:
             return gzip.compress(b" " * self.gzip_bytes)
         return self.body.encode() + b" " * self.padding_bytes
@@ -63,7 +63,7 @@ AS_USUAL = Behaviour()
 
 
 def parse_behaviours(entries: Iterable[Mapping[str, Any]]) -> list[Behaviour]:
-    """Behaviours from JSON. Raises TypeError for an unknown key."""
+    """Parse behaviours from JSON. Raises TypeError for an unknown key."""
     return [Behaviour(**entry) for entry in entries]
 
 
@@ -71,33 +71,33 @@ class _Entry:
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.left = behaviour.times
-        self.dice = random.Random(behaviour.seed)  # noqa: S311 - faults, not secrets
+        self.rng = random.Random(behaviour.seed)  # noqa: S311 - faults, not secrets
 
-    def governs(self, body: bytes) -> bool:
+    def matches(self, body: bytes) -> bool:
         return self.left != 0 and self.behaviour.contains.encode() in body
 
     def take(self) -> Behaviour:
         if self.left is not None:
             self.left -= 1
-        return self.behaviour if self.dice.random() < self.behaviour.probability else AS_USUAL
+        return self.behaviour if self.rng.random() < self.behaviour.probability else AS_USUAL
 
 
 class Script:
-    """The behaviours to come; each request takes the first that governs it."""
+    """The scripted behaviours; each request takes the first that matches it."""
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
         self._lock = threading.Lock()
 
     def replace(self, behaviours: Iterable[Behaviour]) -> None:
-        """Follow these from now on, and no earlier ones."""
+        """Replace all behaviours."""
         with self._lock:
             self._entries = [_Entry(behaviour) for behaviour in behaviours]
 
     def take(self, body: bytes) -> Behaviour:
-        """What to do with a request that has this body."""
+        """How to treat a request with this body."""
         with self._lock:
             for entry in self._entries:
-                if entry.governs(body):
+                if entry.matches(body):
                     return entry.take()
         return AS_USUAL

@@ -1,16 +1,15 @@
-"""The HTTP server of the collector: its port, its connections, and a clean stop."""
+"""The collector's HTTP server: its port, its connections, and a clean stop."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from sandbox.collector.behaviour import Behaviour, Script, parse_behaviours
-from sandbox.collector.handler import Handler
-from sandbox.collector.memory import Call, Memory, Request
+from sandbox.collector.call_log import Call, CallLog, Request
+from sandbox.collector.handler import Handler, HandlerServer
 from sandbox.collector.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
@@ -21,16 +20,16 @@ DEFAULT_WRITE_KEY = "sandbox-key"
 _POLL_SECONDS = 0.02
 
 
-class _Server(ThreadingHTTPServer):
-    """Keeps its connections, so that stopping can end those that are kept alive."""
+class _Server(HandlerServer):
+    """Tracks its connections, so that stopping can end those that are kept alive."""
 
-    daemon_threads = False  # so that server_close() waits for them
+    daemon_threads = False  # so that server_close() joins the threads
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], memory: Memory, script: Script, vendor: Vendor, key: str
+        self, address: tuple[str, int], log: CallLog, script: Script, vendor: Vendor, key: str
     ) -> None:
-        self.memory = memory
+        self.log = log
         self.script = script
         self.vendor = vendor
         self.write_key = key
@@ -40,22 +39,22 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, then serve it in its thread."""
+        """Track the connection, then serve it in its thread."""
         with self._connections_lock:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection and close it."""
+        """Stop tracking the connection and close it."""
         with self._connections_lock:
             self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away in mid request are what the tests are about."""
+        """Print nothing: tests disconnect within requests on purpose."""
 
     def end_connections(self) -> None:
-        """Wake every thread that waits for its client."""
+        """Wake every thread that is waiting for its client."""
         self.stopping.set()
         with self._connections_lock:
             for connection in self._connections:
@@ -64,20 +63,20 @@ class _Server(ThreadingHTTPServer):
 
 
 class Collector:
-    """The API of a vendor, listening on 127.0.0.1; a context manager.
+    """A vendor's API on 127.0.0.1; a context manager.
 
     Attributes:
-        port: where it listens; `port=0` takes a free one.
+        port: the port it listens on; `port=0` takes a free one.
         url: base URL for a target's `endpoint`.
     """
 
     def __init__(
         self, port: int = 0, write_key: str = DEFAULT_WRITE_KEY, vendor: str = "customerio"
     ) -> None:
-        self._memory = Memory()
+        self._log = CallLog()
         self._script = Script()
         api = VENDORS[vendor]
-        self._server = _Server(("127.0.0.1", port), self._memory, self._script, api, write_key)
+        self._server = _Server(("127.0.0.1", port), self._log, self._script, api, write_key)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}{api.base_path}"
         self._thread = threading.Thread(
@@ -86,39 +85,39 @@ class Collector:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls so far, in the order of their commit."""
-        return self._memory.calls
+        """All calls so far, in commit order."""
+        return self._log.calls
 
     @property
     def requests(self) -> list[Request]:
-        """All requests that are over, in the order of their arrival."""
-        return self._memory.requests
+        """All finished requests, in order of arrival."""
+        return self._log.requests
 
     def script(self, behaviours: Iterable[Behaviour | Mapping[str, Any]]) -> None:
-        """Follow these behaviours from now on, and no earlier ones."""
+        """Replace all scripted behaviours."""
         self._script.replace(
             entry if isinstance(entry, Behaviour) else parse_behaviours([entry])[0]
             for entry in behaviours
         )
 
     def forget(self) -> None:
-        """Forget all calls and requests."""
-        self._memory.forget()
+        """Clear calls and requests."""
+        self._log.forget()
 
     def wait_for_calls(self, count: int, timeout_seconds: float = 10.0) -> list[Call]:
-        """All calls, as soon as there are `count`. Raises TimeoutError."""
-        return self._memory.wait_for_calls(count, timeout_seconds)
+        """All calls, once there are `count`. Raises TimeoutError."""
+        return self._log.wait_for_calls(count, timeout_seconds)
 
     def wait_for_requests(self, count: int, timeout_seconds: float = 10.0) -> list[Request]:
-        """All requests that are over, as soon as there are `count`. Raises TimeoutError."""
-        return self._memory.wait_for_requests(count, timeout_seconds)
+        """All finished requests, once there are `count`. Raises TimeoutError."""
+        return self._log.wait_for_requests(count, timeout_seconds)
 
     def start(self) -> None:
         """Serve; clients may connect as soon as this returns."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End every connection, wait for the threads, free the port."""
+        """Close every connection, join the threads, free the port."""
         self._server.shutdown()
         self._thread.join()
         self._server.end_connections()

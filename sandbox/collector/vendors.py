@@ -1,8 +1,8 @@
-"""What each vendor's API answers to a POST, as far as its documents and public sources tell. Pure.
+"""How each vendor's API responds to a POST, by its documentation and public sources. Pure.
 
-Sources: Customer.io's OpenAPI description; Segment's documents; the gateway of RudderStack
-(`gateway/response`); the ingest server of Jitsu (`bulker/ingest`); the Standard Webhooks
-specification. Of Hightouch only address and authentication are known.
+Sources: Customer.io's OpenAPI description; Segment's documentation; RudderStack's gateway
+(`gateway/response`); Jitsu's ingest server (`bulker/ingest`); the Standard Webhooks
+specification. For Hightouch only address and authentication are known.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from sandbox.collector.rules import (
+from sandbox.collector.validation import (
     BATCH_MAX_BYTES,
     CALL_MAX_BYTES,
     ENDPOINTS,
     ReceivedCall,
-    judge,
     read_calls,
+    validate_body,
 )
 from sandbox.collector.webhooks import is_signed
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from email.message import Message
 
 DISABLED_KEY = "disabled-source"
-"""The write key of a RudderStack source that was switched off."""
+"""The write key of a disabled RudderStack source."""
 UNCONNECTED_KEY = "unconnected-source"
-"""The write key of a Jitsu source that leads nowhere."""
+"""The write key of a Jitsu source without a destination."""
 
 _SEGMENT_MAX_CALLS = 2500
 _RUDDERSTACK_MAX_BYTES = 4000 * 1024
@@ -45,14 +45,14 @@ _GZIP_WBITS = 31
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """A request, and what the vendor needs to know besides.
+class PostRequest:
+    """A request, with the write key that it must have.
 
     Attributes:
-        path: as it came, with its query.
-        headers: looked up whatever their case.
+        path: as received, with its query.
+        headers: case-insensitive.
         body: the bytes on the wire.
-        write_key: the one that is right.
+        write_key: the valid key.
         arrived_at: in unix seconds.
     """
 
@@ -63,7 +63,7 @@ class Post:
     arrived_at: float
 
     def unpack(self) -> bytes:
-        """The body as it was before it was packed; empty if that is broken."""
+        """The decompressed body; empty if the gzip is corrupt."""
         if self.headers.get("Content-Encoding") != "gzip":
             return self.body
         try:
@@ -72,54 +72,54 @@ class Post:
             return b""
 
     def has_basic(self, write_key: str) -> bool:
-        """Whether it shows this key as user name, without a password."""
+        """Whether it authenticates with this key as user name and an empty password."""
         expected = base64.b64encode(f"{write_key}:".encode()).decode()
         given = self.headers.get("Authorization") or ""
         return hmac.compare_digest(given.encode(), f"Basic {expected}".encode())
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered, and the calls that are kept.
+class Response:
+    """The response, and the calls that are accepted.
 
     Attributes:
-        endpoint: what the calls are by the path; `batch` if each says so itself.
+        endpoint: the calls' type by the path; `batch` if each call has its own.
     """
 
     status: int
     body: bytes
-    kept: tuple[ReceivedCall, ...] = ()
+    accepted: tuple[ReceivedCall, ...] = ()
     endpoint: str = "batch"
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """An API: what stands before its paths, and how it answers."""
+    """An API: its base path and its responses."""
 
     base_path: str
-    answer: Callable[[Post], Answer]
+    respond: Callable[[PostRequest], Response]
 
 
-NOT_FOUND = Answer(HTTPStatus.NOT_FOUND, b'{"code":"not_found","message":"no such path"}')
-_NOT_AUTHORIZED = Answer(HTTPStatus.UNAUTHORIZED, b'{"meta":{"errors":["unauthorized"]}}')
+NOT_FOUND = Response(HTTPStatus.NOT_FOUND, b'{"code":"not_found","message":"no such path"}')
+_NOT_AUTHORIZED = Response(HTTPStatus.UNAUTHORIZED, b'{"meta":{"errors":["unauthorized"]}}')
 _SUCCESS = b'{"success":true}'
 
 
-def _customerio(post: Post) -> Answer:
+def _customerio(post: PostRequest) -> Response:
     endpoint = post.path.removeprefix("/v1/")
     if endpoint == post.path or endpoint not in ENDPOINTS:
         return NOT_FOUND
     if not post.has_basic(post.write_key):
         return _NOT_AUTHORIZED
-    verdict = judge(endpoint, post.unpack())
-    if verdict.errors and post.headers.get("X-Strict-Mode") == "1":
-        return Answer(HTTPStatus.BAD_REQUEST, orjson.dumps({"meta": {"errors": verdict.errors}}))
-    # Without strict mode what is wrong is thrown away, and nobody is told.
-    return Answer(HTTPStatus.OK, _SUCCESS, verdict.accepted, endpoint)
+    result = validate_body(endpoint, post.unpack())
+    if result.errors and post.headers.get("X-Strict-Mode") == "1":
+        return Response(HTTPStatus.BAD_REQUEST, orjson.dumps({"meta": {"errors": result.errors}}))
+    # Without strict mode invalid calls are dropped silently.
+    return Response(HTTPStatus.OK, _SUCCESS, result.accepted, endpoint)
 
 
-def _segment(post: Post) -> Answer:
-    """Everything is answered 200, but sizes and broken JSON."""
+def _segment(post: PostRequest) -> Response:
+    """Responds 200 to everything except oversized requests and invalid JSON."""
     if post.path != "/v1/batch":
         return NOT_FOUND
     calls = _read_batch(post)
@@ -130,26 +130,26 @@ def _segment(post: Post) -> Answer:
     if any(len(call.raw) > CALL_MAX_BYTES for call in calls):
         return _bad_request("message is too large")
     if len(calls) > _SEGMENT_MAX_CALLS or not post.has_basic(post.write_key):
-        return Answer(HTTPStatus.OK, _SUCCESS)
-    return Answer(HTTPStatus.OK, _SUCCESS, _typed(calls))
+        return Response(HTTPStatus.OK, _SUCCESS)
+    return Response(HTTPStatus.OK, _SUCCESS, _typed(calls))
 
 
-def _rudderstack(post: Post) -> Answer:
+def _rudderstack(post: PostRequest) -> Response:
     if post.path != "/v1/batch":
         return NOT_FOUND
     if post.has_basic(DISABLED_KEY):
-        return Answer(HTTPStatus.NOT_FOUND, b"Source is disabled")
+        return Response(HTTPStatus.NOT_FOUND, b"Source is disabled")
     if not post.has_basic(post.write_key):
-        return Answer(HTTPStatus.UNAUTHORIZED, b"Invalid Write Key")
+        return Response(HTTPStatus.UNAUTHORIZED, b"Invalid Write Key")
     if len(post.unpack()) > _RUDDERSTACK_MAX_BYTES:
-        return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"Request size exceeds max limit")
+        return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"Request size exceeds max limit")
     calls = _read_batch(post)
     if calls is None:
-        return Answer(HTTPStatus.BAD_REQUEST, b"Invalid JSON")
-    return Answer(HTTPStatus.OK, b"OK", _typed(calls))
+        return Response(HTTPStatus.BAD_REQUEST, b"Invalid JSON")
+    return Response(HTTPStatus.OK, b"OK", _typed(calls))
 
 
-def _hightouch(post: Post) -> Answer:
+def _hightouch(post: PostRequest) -> Response:
     if post.path != "/v1/batch":
         return NOT_FOUND
     if not post.has_basic(post.write_key):
@@ -157,11 +157,11 @@ def _hightouch(post: Post) -> Answer:
     calls = _read_batch(post)
     if calls is None:
         return _bad_request("malformed JSON")
-    return Answer(HTTPStatus.OK, _SUCCESS, _typed(calls))
+    return Response(HTTPStatus.OK, _SUCCESS, _typed(calls))
 
 
-def _jitsu(post: Post) -> Answer:
-    """One event, without an envelope; `gzip` is not unpacked here, so it is no JSON."""
+def _jitsu(post: PostRequest) -> Response:
+    """One event without an envelope; gzip is not decompressed here, so it is invalid JSON."""
     kind = post.path.removeprefix("/api/s/s2s/")
     if kind == post.path:
         return NOT_FOUND
@@ -176,7 +176,7 @@ def _jitsu(post: Post) -> Answer:
     if key == UNCONNECTED_KEY:
         return _error(HTTPStatus.OK, "no destinations found for stream")
     kept_as = call.fields["type"] if kind == "event" else kind
-    return Answer(HTTPStatus.OK, b'{"ok":true}', (call,), kept_as)
+    return Response(HTTPStatus.OK, b'{"ok":true}', (call,), kept_as)
 
 
 def _find_jitsu_problem(kind: str, call: ReceivedCall) -> str:
@@ -189,14 +189,14 @@ def _find_jitsu_problem(kind: str, call: ReceivedCall) -> str:
     return "message size is too big" if len(call.raw) > _JITSU_MAX_BYTES else ""
 
 
-def _webhook(post: Post) -> Answer:
-    """A careful receiver: the signature before anything else, then no words."""
+def _webhook(post: PostRequest) -> Response:
+    """A strict receiver: checks the signature first; responses have no body."""
     if not is_signed(post.headers, post.body, secret=post.write_key, now=post.arrived_at):
-        return Answer(HTTPStatus.UNAUTHORIZED, b"")
+        return Response(HTTPStatus.UNAUTHORIZED, b"")
     calls = _read_batch(post)
     if calls is None:
-        return Answer(HTTPStatus.BAD_REQUEST, b"")
-    return Answer(HTTPStatus.NO_CONTENT, b"", _typed(calls))
+        return Response(HTTPStatus.BAD_REQUEST, b"")
+    return Response(HTTPStatus.NO_CONTENT, b"", _typed(calls))
 
 
 VENDORS: Mapping[str, Vendor] = {
@@ -209,16 +209,16 @@ VENDORS: Mapping[str, Vendor] = {
 }
 
 
-def _bad_request(message: str) -> Answer:
-    return Answer(HTTPStatus.BAD_REQUEST, orjson.dumps({"success": False, "message": message}))
+def _bad_request(message: str) -> Response:
+    return Response(HTTPStatus.BAD_REQUEST, orjson.dumps({"success": False, "message": message}))
 
 
-def _error(status: HTTPStatus, message: str) -> Answer:
-    return Answer(status, orjson.dumps({"error": message}))
+def _error(status: HTTPStatus, message: str) -> Response:
+    return Response(status, orjson.dumps({"error": message}))
 
 
-def _read_batch(post: Post) -> tuple[ReceivedCall, ...] | None:
-    """The calls of `{"batch": [...]}`; None if it is no such thing."""
+def _read_batch(post: PostRequest) -> tuple[ReceivedCall, ...] | None:
+    """The calls of `{"batch": [...]}`; None if the body is something else."""
     try:
         calls = read_calls("batch", post.unpack().decode())
     except ValueError:
@@ -235,7 +235,7 @@ def _read_single(body: bytes) -> ReceivedCall | None:
 
 
 def _typed(calls: tuple[ReceivedCall, ...]) -> tuple[ReceivedCall, ...]:
-    """Those that say what they are."""
+    """The calls that have a type."""
     return tuple(
         call
         for call in calls

@@ -1,4 +1,4 @@
-"""Whether a webhook is what its sender sent, and fresh; written from the specification alone."""
+"""Verifies a webhook's signature and timestamp, written from the specification alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK_BYTES = 64
 
 
 def is_signed(headers: Message, body: bytes, *, secret: str, now: float) -> bool:
-    """Whether one of the signatures is right, and the attempt was made within five minutes."""
+    """Whether one of the signatures is valid and the timestamp within five minutes."""
     identifier = headers.get("webhook-id") or ""
     timestamp = headers.get("webhook-timestamp") or ""
     if not (identifier and timestamp.isascii() and timestamp.isdigit()):
@@ -28,7 +28,7 @@ def is_signed(headers: Message, body: bytes, *, secret: str, now: float) -> bool
 
 
 def _hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """RFC 2104, spelt out, so that it shares nothing with who signed."""
+    """RFC 2104, written out, so that it shares no code with the sender."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     block = key.ljust(_BLOCK_BYTES, b"\0")

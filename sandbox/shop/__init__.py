@@ -1,4 +1,4 @@
-"""A sample shop for the sandbox's SQL Server: tables, rows, syncs, and what changes in a day."""
+"""A sample shop for the sandbox's SQL Server: tables, rows, syncs, and a day's changes."""
 
 from __future__ import annotations
 

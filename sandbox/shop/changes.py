@@ -1,7 +1,7 @@
-"""What happens in the sample shop between two syncs: T-SQL, stamped by the server's clock.
+"""The changes in the sample shop between two syncs: T-SQL with the server's time as timestamps.
 
-The stamps decide which rows the second sync reads. No query selects them, so the calls are the
-same on any day.
+The timestamps decide which rows the second sync reads. No query selects them, so the calls are
+the same on any day.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOW = "DATEDIFF_BIG(second, '1970-01-01', SYSUTCDATETIME())"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One statement, the sync whose rows it changes, and how many."""
+    """A statement, the sync whose rows it changes, and the number of rows."""
 
     sync: str
     rows: int
@@ -46,7 +46,7 @@ CHANGES = (
         'N\'[{"product_id": "SKU-106", "name": "Moka pot", "quantity": 1, "price": 31.05}]\', '
         f"31.05, {_NOW}), "
         f"(9002, N'Newsletter Opened', NULL, NULL, {_NOW}), "
-        f"(101, NULL, NULL, NULL, {_NOW})",  # nameless: a dead letter
+        f"(101, NULL, NULL, NULL, {_NOW})",  # without a name: a dead letter
     ),
     Change(
         "companies",
@@ -83,7 +83,7 @@ CHANGES = (
 
 
 def change_shop(run: Callable[[str], object]) -> dict[str, int]:
-    """Make the changes with `run`, which executes T-SQL in the shop; changed rows by sync."""
+    """Execute the changes with `run`, in T-SQL; returns the number of changed rows by sync."""
     changed: dict[str, int] = {}
     for change in CHANGES:
         run(change.statement)

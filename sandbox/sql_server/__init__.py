@@ -1,1 +1,1 @@
-"""A server that speaks TDS 7.4 and T-SQL well enough for Microsoft's and FreeTDS's drivers."""
+"""A server that speaks enough TDS 7.4 and T-SQL for Microsoft's and FreeTDS's drivers."""

@@ -1,6 +1,6 @@
-"""Results made once as TDS bytes and replayed from memory: what benchmarks read.
+"""Results encoded once as TDS bytes and replayed from memory, for benchmarks.
 
-A canned result costs the server no work per row, so a benchmark measures the reader.
+A canned result costs the server no work per row, so that a benchmark measures the reader.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sandbox.sql_server.packet_writer import SEND_BYTES
-from sandbox.sql_server.rows import row_encoder
+from sandbox.sql_server.token_stream.rows import row_encoder
+from sandbox.sql_server.transport.packet_writer import SEND_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CannedResult:
-    """A result set whose ROW tokens exist already; all `pieces` are sent `repeat` times.
+    """A result set with encoded ROW tokens; all `pieces` are sent `repeat` times.
 
-    A piece holds whole rows: between two pieces the answer may be cut short.
+    A piece holds whole rows; the response can be cancelled between pieces.
     """
 
     columns: tuple[Column, ...]
@@ -34,18 +34,18 @@ class CannedResult:
     def build(
         cls, columns: Sequence[Column], rows: Iterable[Sequence[Any]], repeat: int = 1
     ) -> CannedResult:
-        """Encode these rows once; the result holds them `repeat` times over."""
+        """Encode these rows once; the result repeats them `repeat` times."""
         encode = row_encoder(columns)
         encoded = [encode(row) for row in rows]
         return cls(tuple(columns), tuple(_pieces(encoded)), len(encoded), repeat)
 
     @property
     def row_count(self) -> int:
-        """Rows that a client receives."""
+        """The number of rows that a client receives."""
         return self.block_rows * self.repeat
 
     def replay(self) -> Iterator[bytes]:
-        """All ROW tokens, in pieces of a size that is good to send."""
+        """All ROW tokens, in pieces of a good size for sending."""
         if len(self.pieces) != 1:
             for _ in range(self.repeat):
                 yield from self.pieces
@@ -74,11 +74,11 @@ def _pieces(rows: Iterable[bytes]) -> Iterator[bytes]:
 
 
 CannedKey: TypeAlias = str | Callable[[str], bool]
-"""A query's text without surrounding space, or a predicate on it."""
+"""A query's text without surrounding whitespace, or a predicate on it."""
 
 
 def find_canned(canned: Mapping[CannedKey, CannedResult], sql: str) -> CannedResult | None:
-    """The canned result of a query, if there is one: its text first, then the predicates."""
+    """The canned result of a query, by its text or else by a predicate; None if there is none."""
     text = sql.strip()
     if (exact := canned.get(text)) is not None:
         return exact

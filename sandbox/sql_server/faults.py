@@ -1,8 +1,8 @@
-"""Faults on demand: what a test tells the server to do wrong, once or several times.
+"""Faults on demand: errors, delays and disconnects that a test injects.
 
-A fault is a value; it changes the stream of results of one batch, or one login. Rows are counted
-over all result sets of the batch. Faults that count rows do not see canned results, whose rows are
-bytes already.
+A fault changes the results of one batch, or one login. Rows are counted over all result sets of
+the batch. Faults that count rows do not apply to canned results, whose rows are
+encoded already.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from sandbox.sql_server.results import ResultSet, SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sandbox.sql_server.packet_writer import PacketWriter
     from sandbox.sql_server.results import Result
+    from sandbox.sql_server.transport.packet_writer import PacketWriter
 
 
-class HangUp(Exception):  # noqa: N818 - an order to the session, not a failure
-    """The connection is to be closed here, without a word."""
+class HangUp(Exception):  # noqa: N818 - an instruction to the session, not a failure
+    """Close the connection here, without a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer that a fault disturbs: where it is written, and whether it is still wanted."""
+    """The response that a fault disturbs: its writer, and whether the client still wants it."""
 
     writer: PacketWriter
     interrupted: threading.Event
 
     def wait(self, seconds: float | None) -> None:
-        """Wait, but not longer than the client wants the answer; None waits as long as that."""
+        """Wait until the client cancels, but no longer than `seconds`; None means no limit."""
         self.interrupted.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something that goes wrong `times` times."""
+    """A fault that occurs `times` times."""
 
     times: int = 1
 
@@ -51,8 +51,8 @@ class BatchFault(Fault, ABC):
     matching: str = ""
 
     @abstractmethod
-    def disturb(self, results: Iterator[Any], answer: Answer, /) -> Iterator[Any]:
-        """The results as they are to be answered."""
+    def disturb(self, results: Iterator[Any], control: Answer, /) -> Iterator[Any]:
+        """The results to send instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,11 @@ class CloseAfterRows(BatchFault):
 
     rows: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
 
         def hang_up() -> None:
-            answer.writer.flush()
+            control.writer.flush()
             raise HangUp
 
         return _before_row(results, self.rows, hang_up)
@@ -73,29 +73,29 @@ class CloseAfterRows(BatchFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseAfterBytes(BatchFault):
-    """Send the first N bytes of the answer, headers included, then close the connection."""
+    """Send the first N bytes of the response, headers included, then close the connection."""
 
     size: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
-        answer.writer.send = _cut(answer.writer.send, self.size)
+        control.writer.send = _cut(control.writer.send, self.size)
         return results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(BatchFault):
-    """Wait before row N (0: before the answer); without `seconds`, until the client gives up."""
+    """Wait before row N (0: before the response); without `seconds`, until the client cancels."""
 
     seconds: float | None = None
     before_row: int = 0
 
-    def disturb(self, results: Iterator[Result], answer: Answer, /) -> Iterator[Result]:
+    def disturb(self, results: Iterator[Result], control: Answer, /) -> Iterator[Result]:
         """See the class."""
 
         def wait() -> None:
-            answer.writer.flush()
-            answer.wait(self.seconds)
+            control.writer.flush()
+            control.wait(self.seconds)
 
         return _before_row(results, self.before_row, wait)
 
@@ -118,20 +118,20 @@ class AnswerError(BatchFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefuseLogin(Fault):
-    """Answer the next login with this error."""
+    """Fail the next login with this error."""
 
     error: SqlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallAfterAccept(Fault):
-    """Accept the next connection and say nothing; without `seconds`, until the server stops."""
+    """Accept the next connection and send nothing; without `seconds`, until the server stops."""
 
     seconds: float | None = None
 
 
 def _before_row(results: Iterator[Result], row: int, act: Callable[[], None]) -> Iterator[Result]:
-    """Act once `row` rows were taken; with row 0, before anything is answered."""
+    """Call `act` after `row` rows; with row 0, before the first result."""
     if row == 0:
         act()
         yield from results
@@ -171,7 +171,7 @@ _F = TypeVar("_F", bound=Fault)
 
 
 class Faults:
-    """The faults that are still to happen, in order; safe to use from every thread."""
+    """The pending faults, in order; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -179,30 +179,30 @@ class Faults:
         self._fired: list[Fault] = []
 
     def add(self, *faults: Fault) -> None:
-        """Queue faults behind those that wait."""
+        """Append faults to the queue."""
         with self._lock:
             self._waiting += faults
 
     def clear(self) -> None:
-        """Forget all faults, and which ones have happened."""
+        """Remove all pending and fired faults."""
         with self._lock:
             self._waiting.clear()
             self._fired.clear()
 
     @property
     def fired(self) -> tuple[Fault, ...]:
-        """The faults that happened, one entry for each time."""
+        """The faults that occurred, one entry per occurrence."""
         with self._lock:
             return tuple(self._fired)
 
     def take(self, kind: type[_F]) -> _F | None:
-        """The next fault of this kind; it counts as having happened."""
+        """Take the next fault of this kind; it counts as fired."""
         return self._take(kind, lambda _: True)
 
-    def disturb(self, sql: str, results: Iterator[Any], answer: Answer) -> Iterator[Any]:
-        """The one hook of the session: the results of a batch, with its next fault applied."""
+    def disturb(self, sql: str, results: Iterator[Any], control: Answer) -> Iterator[Any]:
+        """Apply a batch's next fault to its results."""
         fault = self._take(BatchFault, lambda fault: fault.matching in sql)  # type: ignore[type-abstract]  # any kind of it
-        return fault.disturb(results, answer) if fault else results
+        return fault.disturb(results, control) if fault else results
 
     def _take(self, kind: type[_F], matches: Callable[[_F], bool]) -> _F | None:
         with self._lock:

@@ -1,7 +1,7 @@
-"""What the engine hands to the session: columns, rows, counts and errors, as plain values.
+"""The contract between engine and protocol: columns, rows, counts and errors as plain values.
 
-It is the seam between T-SQL (``engine``) and TDS (``session``, ``protocol``, ``types``): neither
-side imports the other, both import this.
+T-SQL (``engine``) and TDS (the other packages) both import this module, and neither imports
+the other.
 
 Values in a row are, by SQL Server type:
 
@@ -13,9 +13,9 @@ bit                                               bool
 decimal numeric money smallmoney                  decimal.Decimal
 float real                                        float
 date                                              datetime.date
-time                                              datetime.time, or int: 100 ns steps of the day
+time                                              datetime.time, or int: 100 ns ticks of the day
 datetime smalldatetime datetime2                  naive datetime.datetime, or for datetime2 also
-                                                  int: 100 ns steps since 0001-01-01
+                                                  int: 100 ns ticks since 0001-01-01
 datetimeoffset                                    aware datetime.datetime
 char varchar text nchar nvarchar ntext xml        str (may hold lone surrogates in the n-types);
                                                   char and nchar arrive padded to their length
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SqlType:
-    """A SQL Server type as `sys.types` names it.
+    """A SQL Server type as named in `sys.types`.
 
-    `length` is in characters for char types and in bytes for binary types; None means (max).
+    `length` counts characters of char types and bytes of binary types; None means (max).
     `scale` is the number of fractional digits, of seconds for time types.
     """
 
@@ -50,7 +50,7 @@ class SqlType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a result set; `name` is empty for an expression without an alias."""
+    """A column of a result set; `name` is empty for an expression without an alias."""
 
     name: str
     type: SqlType
@@ -60,7 +60,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """Columns and a lazy stream of rows; taking a row may raise `SqlError`."""
+    """Columns and a lazy stream of rows; iterating may raise `SqlError`."""
 
     columns: Sequence[Column]
     rows: Iterator[Sequence[Any]]
@@ -68,7 +68,7 @@ class ResultSet:
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """A statement without a result set is done; `count` is None where SQL Server sends none."""
+    """The end of a statement without a result set; `count` is None where SQL Server sends none."""
 
     count: int | None = None
 
@@ -84,10 +84,10 @@ class Message:
 
 
 class SqlError(Exception):
-    """An error with SQL Server's own number, state and class (severity).
+    """An error with SQL Server's number, state and class (severity).
 
-    Raised, it ends the batch; yielded as a result, the batch goes on (as RAISERROR does).
-    From severity 20 on, the connection ends too.
+    If raised, it ends the batch; if yielded as a result, the batch continues (as with RAISERROR).
+    Severity 20 and above ends the connection.
     """
 
     def __init__(
@@ -105,14 +105,14 @@ Result = ResultSet | RowCount | Message | SqlError
 
 
 class EngineSession(Protocol):
-    """One login's session in one database: what a TDS connection drives."""
+    """A login's session in a database, which a TDS connection drives."""
 
     @property
     def database(self) -> str:
         """The current database."""
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
-        """Run a T-SQL batch; `parameters` are `@name` → value. Lazy: results come as consumed."""
+        """Run a T-SQL batch; `parameters` are `@name` → value. Results are produced lazily."""
 
     def describe(self, sql: str, parameters: str = "") -> Sequence[Column]:
         """Columns of the first result set, without running it. Raises SqlError."""
@@ -127,14 +127,14 @@ class EngineSession(Protocol):
         """Roll it back."""
 
     def cancel(self) -> None:
-        """Stop the running statement; called from another thread (ATTENTION)."""
+        """Cancel the running statement; called from another thread (ATTENTION)."""
 
     def close(self) -> None:
-        """End the session: roll back, release its application locks."""
+        """End the session: roll back and release its application locks."""
 
 
 class Engine(Protocol):
-    """What a server needs of a SQL engine."""
+    """The part of a SQL engine that the server uses."""
 
     def login(self, username: str, password: str, database: str) -> EngineSession:
         """Open a session. Raises SqlError 18456 (credentials) or 4060 (database)."""

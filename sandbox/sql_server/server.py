@@ -1,4 +1,4 @@
-"""The server: accepts connections and gives each its session and threads."""
+"""The server: accepts connections and runs a session for each."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.channel import Channel
-from sandbox.sql_server.conversation import Services
 from sandbox.sql_server.faults import Faults
-from sandbox.sql_server.session import Session, SessionInfo
-from sandbox.sql_server.tls import server_context, write_certificate
+from sandbox.sql_server.sessions.request_handler import Services
+from sandbox.sql_server.sessions.session import Session, SessionInfo
+from sandbox.sql_server.transport.channel import Channel
+from sandbox.sql_server.transport.tls import server_context, write_certificate
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from sandbox.sql_server.canned import CannedKey, CannedResult
-    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.login.prelogin import EncryptionMode
     from sandbox.sql_server.results import Engine
 
 _BACKLOG = 128
-_FIRST_SPID = 51  # SQL Server keeps those below for itself
+_FIRST_SPID = 51  # SQL Server reserves the lower numbers
 
 
 class SqlServer:
     """A TDS server in front of an engine; a context manager.
 
     Attributes:
-        port: the port it listens on, once started; `port=0` takes a free one.
-        certificate_path: PEM of the certificate that clients may choose to trust.
-        faults: what shall go wrong.
-        canned: results made in advance, by query text or predicate.
+        port: the port it listens on once started; `port=0` takes a free one.
+        certificate_path: PEM file of the certificate, for clients that verify it.
+        faults: the faults to inject.
+        canned: pre-encoded results, by query text or predicate.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SqlServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End every session, wait for its threads, and free the port."""
+        """End every session, join its threads, and free the port."""
         self._stopping.set()
         self._wake.close()
         self._thread.join()
@@ -108,7 +108,7 @@ class SqlServer:
         self.stop()
 
     def sessions(self) -> tuple[SessionInfo, ...]:
-        """Who is logged in now."""
+        """The sessions that are logged in."""
         with self._lock:
             running = list(self._sessions)
         return tuple(info for session in running if (info := session.info) is not None)

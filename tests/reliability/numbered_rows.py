@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.results import Column, SqlType
-from sandbox.sql_server.rows import row_encoder
 from sandbox.sql_server.server import SqlServer
+from sandbox.sql_server.token_stream.rows import row_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
-from sandbox.sql_server.tls import server_context, write_certificate
+from sandbox.sql_server.transport.tls import server_context, write_certificate
 from target_pipelines.api.outcomes import Delivered, Outcome, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations.customerio import PROFILE

@@ -1,4 +1,4 @@
-"""A plain HTTP client for tests of the collector."""
+"""A plain HTTP client for the collector's tests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NAMELESS = {"type": "track", "userId": "u2", "messageId": "m2"}
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body, parsed."""
+        """The parsed body."""
         return orjson.loads(self.body)
 
 
@@ -47,7 +47,7 @@ class Client:
         self._connection.close()
 
     def post(self, path: str, body: object, **headers: str) -> Response:
-        """POST a value as JSON, or bytes as they are."""
+        """POST a value as JSON, or bytes unchanged."""
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, raw, {"Authorization": f"Basic {self._key}", **sent})
@@ -59,7 +59,7 @@ class Client:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Any request."""
+        """Send any request."""
         self._connection.request(method, path, body, dict(headers or {}))
         response = self._connection.getresponse()
         return Response(response.status, dict(response.headers), response.read())

@@ -1,4 +1,4 @@
-"""The three drivers, each as one function from a server to a connection."""
+"""The three drivers, each as a function that connects to a server."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Connect = Callable[..., Any]
 
 
 class Listening(Protocol):
-    """A server in this process or in another."""
+    """A server in this process or another."""
 
     @property
     def port(self) -> int:
-        """Where it listens on the loopback interface."""
+        """Its port on the loopback interface."""
 
 
 _FREETDS_PLACES = (
@@ -66,7 +66,7 @@ def odbc18(
     attributes: dict[int, Any] | None = None,
     **options: Any,
 ) -> pyodbc.Connection:
-    """Microsoft's ODBC Driver 18 through pyodbc; `attributes` are ODBC's, set before connecting."""
+    """ODBC Driver 18 through pyodbc; `attributes` are ODBC's, set before connecting."""
     text = f"DRIVER={ODBC_DRIVER};{_options(server, options)}"
     return pyodbc.connect(text, timeout=5, autocommit=autocommit, attrs_before=attributes or {})
 
@@ -78,7 +78,7 @@ def mssql(
     attributes: dict[int, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """The same driver through mssql-python; every query has five seconds."""
+    """ODBC Driver 18 through mssql-python; every query has a timeout of five seconds."""
     text = _options(server, options)
     return mssql_python.connect(text, timeout=5, autocommit=autocommit, attrs_before=attributes)
 

@@ -1,4 +1,4 @@
-"""Runs batches in the engine and keeps what came out, for the tests of it."""
+"""Runs batches in the engine and collects their results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Outcome = tuple[list["Column"], list[list[Any]]]
 def results(
     session: EngineSession, sql: str, parameters: Mapping[str, Any] | None = None
 ) -> list[Any]:
-    """Everything a batch yields; a result set as its columns and rows."""
+    """Everything that a batch yields; a result set as its columns and rows."""
     return [
         (list(result.columns), [list(row) for row in result.rows])
         if isinstance(result, ResultSet)

@@ -1,4 +1,4 @@
-"""Recorded TDS conversations, as the fixtures hold them: one packet a line."""
+"""Recorded TDS conversations from the fixtures, one packet per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message: who sent it, its type's name, its payload without packet headers."""
+    """A message: its sender, its type's name, its payload without packet headers."""
 
     sender: str
     kind: str
@@ -32,7 +32,7 @@ def conversation(name: str) -> list[Recorded]:
 
 
 def requests(name: str, kind: str) -> list[bytes]:
-    """What the client sent of one kind."""
+    """The client's messages of one type."""
     return [
         message.payload
         for message in conversation(name)
@@ -40,8 +40,8 @@ def requests(name: str, kind: str) -> list[bytes]:
     ]
 
 
-def answer_to(name: str, kind: str) -> bytes:
-    """What the server answered to the client's last message of one kind."""
+def response_to(name: str, kind: str) -> bytes:
+    """The server's response to the client's last message of one type."""
     messages = conversation(name)
     index = max(i for i, m in enumerate(messages) if m.sender == "client" and m.kind == kind)
     return messages[index + 1].payload

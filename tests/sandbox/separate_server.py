@@ -1,7 +1,7 @@
-"""A server in a process of its own: what reading (max) values with mssql-python needs.
+"""A server in its own process, which reading (max) values with mssql-python requires.
 
-mssql-python holds Python's lock while it waits for the network inside of a (max) value, as Arrow
-and in rows alike; a server in the same process could never send the rest.
+mssql-python holds the GIL while it waits for the network within a (max) value, as Arrow
+and as rows alike; a server in the same process could never send the rest.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class SeparateServer:
-    """What a client needs to know of it."""
+    """What a client needs to connect."""
 
     port: int
 
 
 @contextmanager
 def separate_server(engine: str) -> Iterator[SeparateServer]:
-    """Serve the engine that `module:function` returns, until the block ends."""
+    """Serve the engine that `module:function` returns, until the block exits."""
     command = [sys.executable, "-m", __name__, engine]
     with subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        with process.stdin:  # its end tells the server to stop
+        with process.stdin:  # closing stdin tells the server to stop
             yield SeparateServer(int(process.stdout.readline()))
 
 

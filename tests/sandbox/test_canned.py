@@ -46,7 +46,7 @@ def _row(number: int) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SqlServer]:
-    """A server with one canned result, under its text, and an engine that knows another query."""
+    """A server with one canned result, and an engine that knows another query."""
     canned = CannedResult.build(_COLUMNS, (_row(n) for n in range(_BLOCK_ROWS)), _REPEAT)
     with SqlServer(FakeEngine({"ten": counting(10)})) as running:
         running.canned["select * from users"] = canned
@@ -55,7 +55,7 @@ def server() -> Iterator[SqlServer]:
 
 
 def test_canned_result_arrives_complete(server: SqlServer) -> None:
-    """All rows and columns of a large canned result come through, as Arrow, in order."""
+    """All rows and columns of a large canned result are read, as Arrow, in order."""
     connection = drivers.mssql(server)
     table = connection.cursor().execute(" select * from users\n").arrow(batch_size=8192)
     connection.close()
@@ -68,8 +68,8 @@ def test_canned_result_arrives_complete(server: SqlServer) -> None:
 
 
 @pytest.mark.parametrize("driver", drivers.DRIVERS)
-def test_canned_rows_are_rows_as_any(driver: str) -> None:
-    """A canned result holds the same values as one that the engine hands over."""
+def test_canned_rows_equal_engine_rows(driver: str) -> None:
+    """A canned result has the same values as one from the engine."""
     rows = [_row(number) for number in range(7)]
     with SqlServer(FakeEngine()) as server:
         server.canned["few"] = CannedResult.build(_COLUMNS, rows, repeat=2)
@@ -81,7 +81,7 @@ def test_canned_rows_are_rows_as_any(driver: str) -> None:
 
 @pytest.mark.parametrize(("sql", "rows"), [("select any of them", _ROWS), ("ten", 10)])
 def test_predicate_chooses_queries(server: SqlServer, sql: str, rows: int) -> None:
-    """A canned result may be for many queries; the engine answers all others."""
+    """A predicate selects a canned result for many queries; the engine runs all others."""
     connection = drivers.mssql(server)
     assert connection.cursor().execute(sql).arrow().num_rows == rows
     connection.close()
@@ -91,7 +91,7 @@ def test_predicate_chooses_queries(server: SqlServer, sql: str, rows: int) -> No
     "result", [CannedResult.build(_COLUMNS, []), CannedResult.build(_COLUMNS, [_row(1)], 0)]
 )
 def test_empty_canned_result_has_columns(result: CannedResult) -> None:
-    """No rows, or no repetition of them, is a result without rows."""
+    """A result without rows, or with zero repetitions, is empty."""
     with SqlServer(FakeEngine()) as server:
         server.canned["nothing"] = result
         connection = drivers.odbc18(server)
@@ -102,7 +102,7 @@ def test_empty_canned_result_has_columns(result: CannedResult) -> None:
 
 
 def test_canned_result_can_be_cancelled(server: SqlServer) -> None:
-    """A client that leaves it early finds whole tokens up to the end, and goes on."""
+    """A client that cancels the result finds whole tokens and continues."""
     connection = drivers.odbc18(server)
     cursor = connection.cursor()
     assert cursor.execute("select * from users").fetchone()[0] == 0

@@ -21,13 +21,13 @@ def collector():
 
 @pytest.fixture
 def client(collector):
-    """A connection to it."""
+    """A connection to the collector."""
     with Client(collector) as connected:
         yield connected
 
 
-def test_calls_are_remembered_in_order(collector, client):
-    """Each call has its receipt, its request's number, its type and its messageId."""
+def test_calls_are_recorded_in_order(collector, client):
+    """Each call has its receipt, request number, type and messageId."""
     client.post("/v1/identify", {"userId": "u0", "messageId": "m0"})
     client.batch(IDENTIFY, {**IDENTIFY, "type": "page", "name": "Home", "messageId": "m2"})
 
@@ -36,21 +36,21 @@ def test_calls_are_remembered_in_order(collector, client):
 
 
 def test_wrong_key_is_not_authorized(collector):
-    """A request with another key is answered 401 and its calls are not kept."""
+    """A request with another key gets 401, and its calls are not accepted."""
     with Client(collector, key="another") as stranger:
         assert stranger.batch(IDENTIFY).status == 401
     assert collector.calls == []
 
 
-def test_key_is_not_remembered(collector, client):
-    """What is remembered of a request does not hold its key."""
+def test_key_is_not_recorded(collector, client):
+    """The log of a request does not contain its key."""
     client.batch(IDENTIFY)
 
     assert "authorization" not in str(collector.requests).lower()
 
 
-def test_strict_mode_refuses_the_whole_batch(collector, client):
-    """With strict mode one faulty call makes the batch 400, and nothing of it is kept."""
+def test_strict_mode_rejects_the_whole_batch(collector, client):
+    """In strict mode one invalid call makes the batch 400, and no call is accepted."""
     response = client.batch(IDENTIFY, NAMELESS, X_Strict_Mode="1")
 
     assert response.status == 400
@@ -58,8 +58,8 @@ def test_strict_mode_refuses_the_whole_batch(collector, client):
     assert collector.calls == []
 
 
-def test_faulty_call_vanishes_without_strict_mode(collector, client):
-    """Without strict mode the answer is 200, and the faulty call is thrown away in silence."""
+def test_invalid_call_is_dropped_without_strict_mode(collector, client):
+    """Without strict mode the status is 200, and the invalid call is dropped silently."""
     response = client.batch(IDENTIFY, NAMELESS)
 
     assert response.status == 200
@@ -67,13 +67,13 @@ def test_faulty_call_vanishes_without_strict_mode(collector, client):
 
 
 def test_unknown_path_is_not_found(client):
-    """A path that the API does not have is answered 404."""
+    """A path that the API does not have gets 404."""
     assert client.post("/v1/invoice", IDENTIFY).status == 404
     assert client.request("GET", "/v1/batch").status == 404
 
 
-def test_gzip_body_is_unpacked(collector, client):
-    """A body in gzip is taken, and the request says its encoding and its bytes on the wire."""
+def test_gzip_body_is_decompressed(collector, client):
+    """A gzip body is accepted, and the request records its encoding and its bytes on the wire."""
     packed = gzip.compress(orjson.dumps({"batch": [IDENTIFY]}))
 
     client.post("/v1/batch", packed, Content_Encoding="gzip")
@@ -85,41 +85,41 @@ def test_gzip_body_is_unpacked(collector, client):
     )
 
 
-def test_statuses_are_answered_in_turn(collector, client):
-    """A script is followed request by request; after it the API answers as usual."""
+def test_statuses_follow_the_script(collector, client):
+    """A script applies request by request; after it the API responds as usual."""
     collector.script(
         [Behaviour(status=503, times=2), {"status": 429, "headers": {"Retry-After": "7"}}]
     )
 
-    answers = [client.batch(IDENTIFY) for _ in range(4)]
+    responses = [client.batch(IDENTIFY) for _ in range(4)]
 
-    assert [answer.status for answer in answers] == [503, 503, 429, 200]
-    assert answers[2].headers["Retry-After"] == "7"
+    assert [response.status for response in responses] == [503, 503, 429, 200]
+    assert responses[2].headers["Retry-After"] == "7"
     assert [request.calls for request in collector.requests] == [0, 0, 0, 1]
 
 
-@pytest.mark.parametrize(("when", "kept"), [("before", 0), ("after", 1)])
-def test_connection_drops_before_or_after_the_commit(collector, client, when, kept):
-    """A dropped connection leaves no answer, and the call is kept only after the commit."""
+@pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
+def test_connection_drops_before_or_after_the_commit(collector, client, when, accepted):
+    """A dropped connection gets no response, and the call is accepted only after the commit."""
     collector.script([Behaviour(drop=when)])
 
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         client.batch(IDENTIFY)
 
-    assert len(collector.calls) == kept
+    assert len(collector.calls) == accepted
     assert collector.requests[0].status is None
 
 
 def test_failure_after_the_commit_keeps_the_calls(collector, client):
-    """A scripted status may come after the commit."""
+    """A scripted status may follow the commit."""
     collector.script([Behaviour(status=500, commit=True)])
 
     assert client.batch(IDENTIFY).status == 500
     assert len(collector.calls) == 1
 
 
-def test_page_of_a_portal_is_no_commit(collector, client):
-    """A scripted 200 in HTML keeps nothing."""
+def test_html_response_commits_nothing(collector, client):
+    """A scripted 200 in HTML accepts no calls."""
     collector.script(
         [Behaviour(status=200, body="<html>Sign in</html>", headers={"Content-Type": "text/html"})]
     )
@@ -129,14 +129,14 @@ def test_page_of_a_portal_is_no_commit(collector, client):
 
 
 def test_redirect_points_where_the_script_says(collector, client):
-    """A scripted redirect carries its Location."""
+    """A scripted redirect has its Location."""
     collector.script([Behaviour(status=302, headers={"Location": "http://127.0.0.1:9/v1"})])
 
     assert client.batch(IDENTIFY).headers["Location"] == "http://127.0.0.1:9/v1"
 
 
-def test_answer_is_padded_and_dripped(collector, client):
-    """An answer can be long, and come byte by byte."""
+def test_response_is_padded_and_dripped(collector, client):
+    """A response can be long, and sent byte by byte."""
     collector.script(
         [Behaviour(padding_bytes=2_000_000), Behaviour(padding_bytes=20, drip_seconds=0.002)]
     )
@@ -149,17 +149,17 @@ def test_answer_is_padded_and_dripped(collector, client):
 
 
 def test_gzip_bomb_is_small_on_the_wire(collector, client):
-    """A gzip bomb unpacks to many times its size."""
+    """A gzip bomb decompresses to many times its size."""
     collector.script([Behaviour(gzip_bytes=5_000_000)])
 
-    answer = client.batch(IDENTIFY)
+    response = client.batch(IDENTIFY)
 
-    assert len(answer.body) < 50_000
-    assert len(gzip.decompress(answer.body)) == 5_000_000
+    assert len(response.body) < 50_000
+    assert len(gzip.decompress(response.body)) == 5_000_000
 
 
 def test_delay_comes_after_the_commit(collector, client):
-    """A delayed answer finds its call already kept."""
+    """A delayed response finds its call already accepted."""
     collector.script([Behaviour(delay_seconds=0.1)])
     started = time.monotonic()
 
@@ -169,8 +169,8 @@ def test_delay_comes_after_the_commit(collector, client):
     assert time.time() - collector.calls[0].arrived_at >= 0.1
 
 
-def test_dice_fall_alike_for_the_same_seed(collector, client):
-    """A probable failure hits the same requests whenever the seed is the same."""
+def test_probability_is_reproducible(collector, client):
+    """With the same seed, a probable failure hits the same requests."""
 
     def statuses() -> list[int]:
         collector.script([Behaviour(status=500, probability=0.5, seed=3, times=None)])
@@ -183,7 +183,7 @@ def test_dice_fall_alike_for_the_same_seed(collector, client):
 
 
 def test_behaviour_can_wait_for_a_text(collector, client):
-    """A behaviour with `contains` lets other requests pass."""
+    """A behaviour with `contains` does not apply to other requests."""
     collector.script([Behaviour(status=400, contains="poison", times=None)])
 
     assert client.batch(IDENTIFY).status == 200
@@ -203,8 +203,8 @@ def test_another_process_reads_and_scripts(client):
     assert client.post("/script", [{"stauts": 503}]).status == 400
 
 
-def test_forgetting_begins_again(collector, client):
-    """After DELETE /calls there is nothing, and numbers begin at 1."""
+def test_clearing_restarts_numbers(collector, client):
+    """After DELETE /calls the log is empty, and numbers restart at 1."""
     client.batch(IDENTIFY)
     client.request("DELETE", "/calls")
     client.batch(IDENTIFY)
@@ -213,7 +213,7 @@ def test_forgetting_begins_again(collector, client):
 
 
 def test_waiting_for_calls_ends_with_the_last(collector, client):
-    """`wait_for_calls` returns when the calls are there and raises when they do not come."""
+    """`wait_for_calls` returns once the calls are there, and raises if they do not come."""
     sender = threading.Thread(target=lambda: client.batch(IDENTIFY, IDENTIFY))
     sender.start()
 
@@ -224,7 +224,7 @@ def test_waiting_for_calls_ends_with_the_last(collector, client):
 
 
 def test_many_connections_lose_nothing(collector):
-    """Eight clients at once: every call is kept once, and receipts have no gap."""
+    """With eight concurrent clients every call is accepted once, and receipts have no gap."""
 
     def send(sender: int) -> None:
         with Client(collector) as own:
@@ -242,7 +242,7 @@ def test_many_connections_lose_nothing(collector):
 
 
 def test_stopping_ends_kept_connections_and_threads():
-    """No thread outlives the collector, even while a client waits for its answer."""
+    """No thread outlives the collector, even while a client waits for its response."""
     before = threading.active_count()
     collector = Collector()
     collector.start()

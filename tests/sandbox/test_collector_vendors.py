@@ -1,4 +1,4 @@
-"""The collector as other vendors' APIs, and as a webhook's receiver."""
+"""The collector as other vendors' APIs, and as a webhook receiver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from sandbox.collector import VENDORS, Collector
-from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY, Answer, Post
+from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY, PostRequest, Response
 from sandbox.collector.webhooks import is_signed
 from tests.sandbox.collector_client import IDENTIFY, Client
 
@@ -18,15 +18,15 @@ KEY = "k"
 TRACK = {"type": "track", "userId": "1", "event": "e"}
 
 
-def _post(vendor: str, path: str, body: object, **headers: str) -> Answer:
+def _post(vendor: str, path: str, body: object, **headers: str) -> Response:
     message = Message()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return VENDORS[vendor].answer(Post(path, message, raw, KEY, arrived_at=0))
+    return VENDORS[vendor].respond(PostRequest(path, message, raw, KEY, arrived_at=0))
 
 
-def _basic(vendor: str, body: object, key: str = KEY) -> Answer:
+def _basic(vendor: str, body: object, key: str = KEY) -> Response:
     encoded = base64.b64encode(f"{key}:".encode()).decode()
     return _post(vendor, "/v1/batch", body, Authorization=f"Basic {encoded}")
 
@@ -35,44 +35,44 @@ def _batch(*calls: object) -> dict[str, Any]:
     return {"batch": calls}
 
 
-def _jitsu(kind: str, body: object, key: str = KEY) -> Answer:
+def _jitsu(kind: str, body: object, key: str = KEY) -> Response:
     return _post("jitsu", f"/api/s/s2s/{kind}", body, X_Write_Key=key)
 
 
 @pytest.mark.parametrize("vendor", ["customerio", "hightouch", "rudderstack", "segment"])
-def test_batch_is_kept_by_every_vendor_of_batches(vendor):
-    """A batch that shows the key is kept, call by call."""
-    answer = _basic(vendor, _batch(IDENTIFY, TRACK))
+def test_batch_is_accepted_by_every_vendor_with_batches(vendor):
+    """A batch with the right key is accepted, call by call."""
+    response = _basic(vendor, _batch(IDENTIFY, TRACK))
 
-    assert answer.status == 200
-    assert [call.fields for call in answer.kept] == [IDENTIFY, TRACK]
+    assert response.status == 200
+    assert [call.fields for call in response.accepted] == [IDENTIFY, TRACK]
 
 
 @pytest.mark.parametrize(
     ("vendor", "status"),
     [("customerio", 401), ("hightouch", 401), ("rudderstack", 401), ("segment", 200)],
 )
-def test_wrong_key_keeps_nothing(vendor, status):
-    """Segment answers even this with 200."""
-    answer = _basic(vendor, _batch(IDENTIFY), key="other")
+def test_wrong_key_is_rejected(vendor, status):
+    """A wrong key is rejected; Segment responds 200 even then."""
+    response = _basic(vendor, _batch(IDENTIFY), key="other")
 
-    assert (answer.status, answer.kept) == (status, ())
+    assert (response.status, response.accepted) == (status, ())
 
 
 @pytest.mark.parametrize("vendor", sorted(VENDORS))
 def test_other_path_is_not_found(vendor):
-    """No vendor answers on a path that is not its own; a webhook's path is anyone's."""
+    """A vendor responds only on its own paths; a webhook's path is arbitrary."""
     expected = 401 if vendor == "webhook" else 404
 
     assert _post(vendor, "/v2/batch", _batch(IDENTIFY)).status == expected
 
 
-@pytest.mark.parametrize(("count", "kept"), [(2500, 2500), (2501, 0)])
-def test_segment_throws_long_batches_away(count, kept):
-    """Above 2,500 events the answer is 200 all the same."""
-    answer = _basic("segment", _batch(*[{"type": "track"}] * count))
+@pytest.mark.parametrize(("count", "accepted"), [(2500, 2500), (2501, 0)])
+def test_segment_drops_long_batches(count, accepted):
+    """Above 2,500 events Segment responds 200 all the same."""
+    response = _basic("segment", _batch(*[{"type": "track"}] * count))
 
-    assert (answer.status, len(answer.kept)) == (200, kept)
+    assert (response.status, len(response.accepted)) == (200, accepted)
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_segment_throws_long_batches_away(count, kept):
     ],
 )
 def test_sizes_are_those_of_the_vendor(vendor, calls, status):
-    """Segment answers 400 above 32 KB or 500 KB, RudderStack 413 above 4,000 KB."""
+    """Segment responds 400 above 32 KB or 500 KB, RudderStack 413 above 4,000 KB."""
     assert _basic(vendor, _batch(*calls)).status == status
 
 
 @pytest.mark.parametrize("vendor", ["hightouch", "rudderstack", "segment"])
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"batch":{}}'])
-def test_body_that_is_no_batch_is_a_bad_request(vendor, body):
-    """Broken JSON is told apart from a batch."""
+def test_body_that_is_not_a_batch_is_a_bad_request(vendor, body):
+    """Invalid JSON is not taken for a batch."""
     assert _basic(vendor, body).status == 400
 
 
-def test_rudderstack_does_not_know_a_disabled_source():
-    """The key of a source that was switched off is answered 404."""
+def test_rudderstack_rejects_a_disabled_source():
+    """The key of a disabled source gets 404."""
     assert _basic("rudderstack", _batch(IDENTIFY), key=DISABLED_KEY).status == 404
 
 
@@ -118,24 +118,24 @@ def test_rudderstack_does_not_know_a_disabled_source():
         ("page", b"\x1f\x8b", 400),
     ],
 )
-def test_jitsu_takes_single_events(kind, event, status):
-    """An event whose type its path or itself names is kept as it came."""
-    answer = _jitsu(kind, event)
+def test_jitsu_accepts_single_events(kind, event, status):
+    """An event whose type is in its path or in itself is accepted unchanged."""
+    response = _jitsu(kind, event)
 
-    assert (answer.status, len(answer.kept)) == (status, int(status == 200))
+    assert (response.status, len(response.accepted)) == (status, int(status == 200))
 
 
-def test_jitsu_knows_its_sources():
-    """An unknown key is 401; a source that leads nowhere is 200, and nothing is kept."""
+def test_jitsu_checks_its_sources():
+    """An unknown key gets 401; a source without a destination gets 200, and nothing is accepted."""
     unknown, unconnected = _jitsu("track", TRACK, "?"), _jitsu("track", TRACK, UNCONNECTED_KEY)
 
     assert unknown.status == 401
-    assert (unconnected.status, unconnected.kept) == (200, ())
+    assert (unconnected.status, unconnected.accepted) == (200, ())
     assert b'"error"' in unconnected.body
 
 
 VECTOR = {
-    # That of the reference implementations of Standard Webhooks.
+    # from the reference implementations of Standard Webhooks
     "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
     "webhook-timestamp": "1614265330",
     "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
@@ -153,8 +153,8 @@ def _is_signed(
     return is_signed(headers, body, secret=secret, now=now)
 
 
-def test_signature_of_the_specification_is_taken():
-    """The known example is right, alone and among others."""
+def test_signature_of_the_specification_is_accepted():
+    """The known signature is valid, alone and among others."""
     both: dict[str, Any] = {"webhook-signature": f"v1,AAAA {VECTOR['webhook-signature']}"}
 
     assert _is_signed()
@@ -178,18 +178,18 @@ def test_signature_of_the_specification_is_taken():
     ids=str,
 )
 def test_any_change_breaks_the_signature(change):
-    """Body, id, time and secret are all part of it, and it lasts five minutes."""
+    """Body, id, time and secret are all signed, and a signature is valid for five minutes."""
     assert not _is_signed(**change)
 
 
 def test_vendor_is_served_over_http():
-    """A collector that plays a vendor has its addresses, and remembers no key."""
+    """A collector for a vendor has the vendor's addresses, and records no key."""
     with Collector(vendor="jitsu", write_key=KEY) as collector, Client(collector) as client:
-        answer = client.request(
+        response = client.request(
             "POST", "/api/s/s2s/event", b'{"type":"alias"}', {"X-Write-Key": KEY}
         )
 
-        assert answer.json() == {"ok": True}
+        assert response.json() == {"ok": True}
         assert [call.type for call in collector.calls] == ["alias"]
         assert collector.url == f"http://127.0.0.1:{collector.port}"
         assert "x-write-key" not in str(collector.requests).lower()

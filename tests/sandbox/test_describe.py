@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sql_server.describe import COLUMNS, describe_rows, type_text
+from sandbox.sql_server.data_types.registry import TYPE_NAMES
+from sandbox.sql_server.requests.first_result_set import COLUMNS, describe_rows, type_text
 from sandbox.sql_server.results import Column, SqlType
-from sandbox.sql_server.wire_types import TYPE_NAMES
-from tests.sandbox.recorded import answer_to
+from tests.sandbox.recorded import response_to
 
 
 def _described(sql_type: SqlType, *, nullable: bool = True) -> dict[str, object]:
@@ -13,13 +13,13 @@ def _described(sql_type: SqlType, *, nullable: bool = True) -> dict[str, object]
     return dict(zip([column.name for column in COLUMNS], row, strict=True))
 
 
-def test_columns_are_those_of_a_recorded_answer():
-    """Names and order are what a real server sends."""
-    answer = answer_to("odbc18-describe", "SQL_BATCH")
+def test_columns_are_those_of_a_recorded_response():
+    """Names and order of the columns are those of a real server."""
+    response = response_to("odbc18-describe", "SQL_BATCH")
 
-    positions = [answer.find(column.name.encode("utf-16le")) for column in COLUMNS]
+    positions = [response.find(column.name.encode("utf-16le")) for column in COLUMNS]
 
-    assert len(COLUMNS) == int.from_bytes(answer[1:3], "little")
+    assert len(COLUMNS) == int.from_bytes(response[1:3], "little")
     assert -1 not in positions
     assert positions[1:3] == sorted(positions[1:3])
 
@@ -41,7 +41,7 @@ TYPES = [
 
 @pytest.mark.parametrize(("sql_type", "text", *"abcd"), TYPES, ids=[case[1] for case in TYPES])
 def test_type_is_described_as_sql_server_does(sql_type, text, a, b, c, d):
-    """Name, number, length in bytes, precision and scale."""
+    """Each type has its name, number, length in bytes, precision and scale."""
     row = _described(sql_type)
 
     assert row["system_type_name"] == text
@@ -54,13 +54,13 @@ ALIASES_AND_CLR_TYPES = {"sysname", "rowversion", "hierarchyid", "geography", "g
 
 @pytest.mark.parametrize("name", sorted(TYPE_NAMES - ALIASES_AND_CLR_TYPES))
 def test_every_type_has_a_description(name):
-    """Whatever a query may return can be described."""
+    """Every type that a query may return can be described."""
     sql_type = SqlType(name, length=1, precision=1)
 
     assert type_text(sql_type).startswith(name)
     assert _described(sql_type)["column_ordinal"] == 1
 
 
-def test_nullability_is_told():
-    """NOT NULL columns say so."""
+def test_nullability_is_described():
+    """NOT NULL columns are described as such."""
     assert _described(SqlType("int"), nullable=False)["is_nullable"] is False

@@ -14,9 +14,9 @@ from tests.sandbox.wiretap import Wiretap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.sql_server.prelogin import EncryptionMode
+    from sandbox.sql_server.login.prelogin import EncryptionMode
 
-_QUERY, _ROWS = "select n from numbers", 20_000  # some hundred kilobytes: many TLS records
+_QUERY, _ROWS = "select n from numbers", 20_000  # several hundred kilobytes: many TLS records
 _MICROSOFT = {"odbc18": drivers.odbc18, "mssql_python": drivers.mssql}
 _TRUSTING = {"Encrypt": "yes", "TrustServerCertificate": "yes"}
 _VERIFYING = {"Encrypt": "yes", "TrustServerCertificate": "no"}
@@ -30,7 +30,7 @@ def _server(mode: EncryptionMode = "optional") -> SqlServer:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SqlServer]:
-    """A server that encrypts when the client wants it."""
+    """A server that encrypts if the client asks for it."""
     with _server() as running:
         yield running
 
@@ -44,7 +44,7 @@ def stranger() -> Iterator[SqlServer]:
 
 @pytest.fixture(params=_MICROSOFT)
 def connect(request: pytest.FixtureRequest) -> drivers.Connect:
-    """The drivers that know all of Encrypt's values."""
+    """The drivers that support all values of Encrypt."""
     return _MICROSOFT[request.param]
 
 
@@ -56,8 +56,8 @@ def _rows(connection: Any) -> int:
         connection.close()
 
 
-def test_trusted_blindly(server: SqlServer, connect: drivers.Connect) -> None:
-    """With TrustServerCertificate=yes any certificate will do, and all rows arrive encrypted."""
+def test_trusted_certificate_is_not_verified(server: SqlServer, connect: drivers.Connect) -> None:
+    """With TrustServerCertificate=yes any certificate is accepted, and all rows are encrypted."""
     assert _rows(connect(server, **_TRUSTING)) == _ROWS
 
 
@@ -69,13 +69,13 @@ def test_trusted_by_the_store(
     assert _rows(connect(server, **_VERIFYING)) == _ROWS
 
 
-def test_other_certificate_in_the_store_is_refused(
+def test_other_certificate_in_the_store_is_rejected(
     server: SqlServer,
     stranger: SqlServer,
     connect: drivers.Connect,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A store that holds another server's certificate does not help."""
+    """A store with another server's certificate does not help."""
     monkeypatch.setenv("SSL_CERT_FILE", str(stranger.certificate_path))
     with pytest.raises(_REFUSED, match="certificate verify failed"):
         connect(server, **_VERIFYING)
@@ -84,35 +84,37 @@ def test_other_certificate_in_the_store_is_refused(
 @pytest.mark.parametrize(
     "options", [_VERIFYING, _STRICT, {**_STRICT, "TrustServerCertificate": "yes"}]
 )
-def test_unknown_certificate_is_refused(
+def test_unknown_certificate_is_rejected(
     server: SqlServer, connect: drivers.Connect, options: dict[str, str]
 ) -> None:
-    """Nobody trusts a self-signed certificate by itself; strict does not even if told to."""
+    """A self-signed certificate is rejected by default, and by strict even if told to trust."""
     with pytest.raises(_REFUSED, match="certificate verify failed"):
         connect(server, **options)
 
 
 def test_strict_with_the_server_s_certificate(server: SqlServer, connect: drivers.Connect) -> None:
-    """TDS 8: TLS comes before the first packet; ServerCertificate names what to trust."""
+    """TDS 8: TLS precedes the first packet; ServerCertificate names the certificate to trust."""
     assert _rows(connect(server, **_STRICT, ServerCertificate=server.certificate_path)) == _ROWS
 
 
-def test_strict_with_another_certificate_is_refused(
+def test_strict_with_another_certificate_is_rejected(
     server: SqlServer, stranger: SqlServer, connect: drivers.Connect
 ) -> None:
-    """ServerCertificate must be this server's."""
+    """ServerCertificate must be the server's certificate."""
     with pytest.raises(_REFUSED, match="doesn't match with server"):
         connect(server, **_STRICT, ServerCertificate=stranger.certificate_path)
 
 
 def test_server_certificate_is_for_strict_only(server: SqlServer, connect: drivers.Connect) -> None:
-    """A fact about ODBC Driver 18: with Encrypt=yes it does not look at ServerCertificate."""
+    """A fact about ODBC Driver 18: with Encrypt=yes it ignores ServerCertificate."""
     with pytest.raises(_REFUSED, match="certificate verify failed"):
         connect(server, **_VERIFYING, ServerCertificate=server.certificate_path)
 
 
-def test_server_without_encryption_is_refused_by_who_wants_it(connect: drivers.Connect) -> None:
-    """A server in mode "off" says so, and the client goes; without Encrypt it stays."""
+def test_required_encryption_rejects_a_server_without_it(
+    connect: drivers.Connect,
+) -> None:
+    """A server in mode "off" offers no encryption: clients that require it leave, others stay."""
     with _server("off") as plain:
         with pytest.raises(_REFUSED, match="Encryption not supported"):
             connect(plain, **_TRUSTING)
@@ -120,14 +122,14 @@ def test_server_without_encryption_is_refused_by_who_wants_it(connect: drivers.C
 
 
 def test_server_without_encryption_does_not_speak_tds_8(connect: drivers.Connect) -> None:
-    """A server in mode "off" has no TLS for strict clients either."""
+    """A server in mode "off" rejects strict clients."""
     with _server("off") as plain, pytest.raises(_REFUSED):
         connect(plain, **_STRICT, ServerCertificate=plain.certificate_path)
 
 
 @pytest.mark.parametrize("trust", ["yes", "no"])
-def test_server_that_requires_encryption_gets_it(connect: drivers.Connect, trust: str) -> None:
-    """In mode "required" Encrypt=no is overruled, and the certificate matters after all."""
+def test_required_encryption_overrides_the_client(connect: drivers.Connect, trust: str) -> None:
+    """Mode "required" overrides Encrypt=no, and the certificate is verified after all."""
     with _server("required") as careful:
         if trust == "yes":
             assert _rows(connect(careful, Encrypt="no")) == _ROWS
@@ -154,15 +156,15 @@ _NOTHING, _QUERY_ONLY, _ALL = (False, False), (True, False), (True, True)
 def test_network_sees_what_is_not_encrypted(
     server: SqlServer, driver: str, wish: dict[str, str], seen: tuple[bool, bool]
 ) -> None:
-    """Encryption covers nothing, the login only, or everything, as both sides agreed."""
+    """Encryption covers nothing, the login only, or everything, as negotiated."""
     with Wiretap(server) as tap:
         port = {"PORT": tap.port} if driver == "freetds" else {}
         assert _rows(drivers.DRIVERS[driver](tap, **port, **wish)) == _ROWS
     assert (tap.saw(_QUERY), tap.saw_password(PASSWORD)) == seen
 
 
-def test_freetds_that_wants_encryption_gets_it_or_goes(server: SqlServer) -> None:
-    """FreeTDS asks by its own keyword, and gives up on a server in mode "off"."""
+def test_freetds_gets_required_encryption_or_disconnects(server: SqlServer) -> None:
+    """FreeTDS has a keyword of its own, and rejects a server in mode "off"."""
     assert _rows(drivers.freetds(server, Encryption="require")) == _ROWS
     with _server("off") as plain, pytest.raises(pyodbc.OperationalError) as caught:
         drivers.freetds(plain, Encryption="require")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SQL, _ROWS = "select n from numbers", 20_000
 _PACKET = 4096
 _IMPATIENT_SECONDS = 1
-_NEVER_SECONDS = 10  # nothing here may hang: this is far longer than any of it takes
+_NEVER_SECONDS = 10  # far longer than any of these tests takes
 _ERRORS = (pyodbc.Error, mssql_python.Error)
 
 
@@ -54,7 +54,7 @@ _READERS: dict[str, tuple[drivers.Connect, Callable[[Any], int]]] = {
 
 
 class _Client:
-    """One way to read the result, by a connection that loses patience with a query soon."""
+    """One way to read the result, over a connection with a short query timeout."""
 
     def __init__(self, server: SqlServer, name: str) -> None:
         self.has_states = name == "odbc18"
@@ -62,7 +62,7 @@ class _Client:
         self._connect, self._read = _READERS[name]
 
     def read(self) -> int:
-        """Connect and read; how many rows came."""
+        """Connect and read; returns the number of rows."""
         connection = self._connect(self._server)
         connection.timeout = _IMPATIENT_SECONDS
         cursor = connection.cursor()
@@ -73,7 +73,7 @@ class _Client:
             connection.close()
 
     def fail(self) -> Exception:
-        """Read, and the error that this must raise; afterwards reading must work."""
+        """The error that reading must raise; afterwards reading must work."""
         started = time.monotonic()
         with pytest.raises(_ERRORS) as caught:
             self.read()
@@ -83,7 +83,7 @@ class _Client:
         return error
 
     def assert_says(self, error: Exception, state: str, words: str) -> None:
-        """Check the SQLSTATE; mssql-python has only words of its own for it."""
+        """Check the SQLSTATE; mssql-python has only its own text for it."""
         if self.has_states:
             assert error.args[0] == state
         else:
@@ -109,7 +109,7 @@ _LINK_FAILURES: list[Fault] = [
 
 @pytest.mark.parametrize("fault", _LINK_FAILURES, ids=repr)
 def test_connection_that_ends_is_an_error(server: SqlServer, client: _Client, fault: Fault) -> None:
-    """A connection that ends before the answer, in a header, in a packet or between two."""
+    """A connection may end before the response, in a header, in a packet or between two."""
     server.faults.add(fault)
     client.assert_says(client.fail(), "08S01", "Communication link failure")
     assert server.faults.fired == (fault,)
@@ -117,7 +117,7 @@ def test_connection_that_ends_is_an_error(server: SqlServer, client: _Client, fa
 
 @pytest.mark.parametrize("rows", [1, 5, 1000, 5000])
 def test_connection_that_ends_between_rows_is_an_error(server: SqlServer, rows: int) -> None:
-    """With pyodbc it is noticed that rows are missing even if the last one came whole."""
+    """Pyodbc notices missing rows even if the last row is complete."""
     server.faults.add(CloseAfterRows(rows=rows))
     client = _Client(server, "odbc18")
     client.assert_says(client.fail(), "08S01", "")
@@ -125,7 +125,7 @@ def test_connection_that_ends_between_rows_is_an_error(server: SqlServer, rows: 
 
 @pytest.mark.parametrize("reader", ["mssql_python", "arrow"])
 def test_mssql_python_takes_whole_rows_for_a_whole_result(server: SqlServer, reader: str) -> None:
-    """A fact to defend against: only the next statement fails when it ends between two rows."""
+    """A fact to defend against: if it ends between rows, only the next statement fails."""
     server.faults.add(CloseAfterRows(rows=5000))
     connection = drivers.mssql(server)
     cursor = connection.cursor()
@@ -137,18 +137,18 @@ def test_mssql_python_takes_whole_rows_for_a_whole_result(server: SqlServer, rea
 
 
 @pytest.mark.parametrize("row", [0, 5, 5000])
-def test_silent_server_is_given_up(server: SqlServer, client: _Client, row: int) -> None:
-    """A server that falls silent is a timeout, before the first row or after some."""
+def test_silent_server_causes_a_timeout(server: SqlServer, client: _Client, row: int) -> None:
+    """A server that stops sending causes a timeout, before the first row or later."""
     server.faults.add(Delay(before_row=row))
     error = client.fail()
     if row and not client.has_states:
-        assert "Function sequence error" in str(error)  # all that mssql-python says of it
+        assert "Function sequence error" in str(error)  # all that mssql-python reports
     else:
         client.assert_says(error, "HYT00", "Timeout expired")
 
 
-def test_slow_server_is_waited_for(server: SqlServer, client: _Client) -> None:
-    """A delay that is shorter than the timeout only takes time."""
+def test_short_delay_is_no_error(server: SqlServer, client: _Client) -> None:
+    """A delay shorter than the timeout only takes time."""
     server.faults.add(Delay(seconds=0.2), Delay(seconds=0.2, before_row=10_000))
     started = time.monotonic()
     assert client.read() == client.read() == _ROWS
@@ -174,7 +174,7 @@ def test_error_has_its_number_and_state(
     state: str,
     words: str,
 ) -> None:
-    """An error before the rows or after some is raised with the state that the driver gives it."""
+    """An error before or after some rows is raised with the driver's SQLSTATE."""
     problem = SqlError(number, "the reason", severity=severity)
     server.faults.add(AnswerError(error=problem, after_rows=after))
     error = client.fail()
@@ -184,7 +184,7 @@ def test_error_has_its_number_and_state(
 
 
 def test_fatal_error_ends_the_connection(server: SqlServer) -> None:
-    """From severity 20 on the error is told, and then the connection is gone."""
+    """An error of severity 20 is reported, and then the connection is closed."""
     server.faults.add(AnswerError(error=SqlError(596, "killed", severity=21), after_rows=5))
     connection = drivers.odbc18(server)
     with pytest.raises(pyodbc.Error, match=r"killed \(596\)"):
@@ -195,8 +195,8 @@ def test_fatal_error_ends_the_connection(server: SqlServer) -> None:
 
 
 @pytest.mark.parametrize(("number", "state"), [(18456, "28000"), (4060, "42000"), (40613, "42000")])
-def test_logins_are_refused_as_often_as_told(server: SqlServer, number: int, state: str) -> None:
-    """Two logins are refused with the number that was asked for, the third is welcome."""
+def test_logins_fail_as_often_as_injected(server: SqlServer, number: int, state: str) -> None:
+    """Two logins fail with the given error number, the third succeeds."""
     fault = RefuseLogin(error=SqlError(number, "not now", severity=14), times=2)
     server.faults.add(fault)
     client = _Client(server, "odbc18")
@@ -208,16 +208,16 @@ def test_logins_are_refused_as_often_as_told(server: SqlServer, number: int, sta
     assert len(server.faults.fired) == 2
 
 
-def test_refused_login_through_mssql_python(server: SqlServer) -> None:
-    """mssql-python tells the message of a refused login, and its own class."""
+def test_failed_login_through_mssql_python(server: SqlServer) -> None:
+    """mssql-python reports the message of a failed login, with its own class."""
     server.faults.add(RefuseLogin(error=SqlError(18456, "not now", severity=14)))
     error = _Client(server, "mssql_python").fail()
     assert isinstance(error, mssql_python.OperationalError)
     assert "not now" in str(error)
 
 
-def test_server_that_accepts_and_says_nothing(server: SqlServer) -> None:
-    """A connection that nobody answers is given up after the login timeout."""
+def test_login_to_a_silent_server_times_out(server: SqlServer) -> None:
+    """A connection without a response fails after the login timeout."""
     server.faults.add(StallAfterAccept())
     with pytest.raises(pyodbc.OperationalError) as caught:
         pyodbc.connect(
@@ -228,7 +228,7 @@ def test_server_that_accepts_and_says_nothing(server: SqlServer) -> None:
 
 
 def test_fault_waits_for_its_query(server: SqlServer, client: _Client) -> None:
-    """A fault with `matching` leaves other queries alone."""
+    """A fault with `matching` does not affect other queries."""
     server.faults.add(CloseAfterRows(matching="another table"))
     assert client.read() == _ROWS
     assert server.faults.fired == ()

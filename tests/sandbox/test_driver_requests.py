@@ -53,7 +53,7 @@ def _failing_after(count: int) -> Callable[[], Iterator[Result]]:
     return lambda: iter([ResultSet([int_column()], rows())])
 
 
-_ANSWERS = {
+_RESULTS = {
     "ten": counting(10),
     _PREPARED: counting(3),
     "insert t values (@P1, @P2)": lambda: iter([RowCount(1)]),
@@ -71,12 +71,12 @@ _DATABASE_ERRORS = (pyodbc.Error, mssql_python.DatabaseError)
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
     """The engine behind the server."""
-    return FakeEngine(_ANSWERS)
+    return FakeEngine(_RESULTS)
 
 
 @pytest.fixture(scope="module")
 def server(engine: FakeEngine) -> Iterator[SqlServer]:
-    """A server with the answers above."""
+    """A server with the results above."""
     with SqlServer(engine) as running:
         yield running
 
@@ -102,7 +102,7 @@ def cursor(connection: Any) -> Any:
 
 
 def _drain(cursor: Any) -> list[list[int] | None]:
-    """The rows of every result that has columns, None for the others."""
+    """The rows of every result with columns, None for the others."""
     results: list[list[int] | None] = []
     while True:
         results.append([row[0] for row in cursor.fetchall()] if cursor.description else None)
@@ -119,7 +119,7 @@ _VALUES = [
 
 @pytest.mark.parametrize("value", _VALUES, ids=lambda value: repr(value)[:40])
 def test_parameter_reaches_the_engine(engine: FakeEngine, cursor: Any, value: Any) -> None:
-    """The engine gets the value that the program has bound, whatever type the driver chose."""
+    """The engine gets the value that the program bound, whatever type the driver chose."""
     assert _drain(cursor.execute("select n where n > ?", value)) == [[0, 1, 2]]
     assert engine.sessions[-1].calls[-1] == ("execute", _PREPARED, {"@P1": value})
 
@@ -133,7 +133,7 @@ def test_offset_of_a_parameter_is_kept(engine: FakeEngine, cursor: Any) -> None:
 
 
 def test_prepared_query_runs_again(engine: FakeEngine, cursor: Any) -> None:
-    """A query that the driver prepared is executed by its handle with other values."""
+    """A prepared query is executed by its handle with other values."""
     for value in (10, 20, 30):
         assert _drain(cursor.execute("select n where n > ?", value)) == [[0, 1, 2]]
     calls = [call for call in engine.sessions[-1].calls if call[0] == "execute"]
@@ -141,22 +141,22 @@ def test_prepared_query_runs_again(engine: FakeEngine, cursor: Any) -> None:
 
 
 def test_many_rows_of_parameters_arrive(engine: FakeEngine, cursor: Any) -> None:
-    """A statement with many rows runs once for each row, in order."""
+    """A statement with many parameter rows runs once per row, in order."""
     rows = [(number, "é" * number) for number in range(50)]
     cursor.executemany("insert t values (?, ?)", rows)
     calls = [call for call in engine.sessions[-1].calls if call[0] == "execute"]
     assert [tuple(call[2].values()) for call in calls] == rows
 
 
-def test_results_come_one_after_the_other(cursor: Any) -> None:
-    """All results are gone through: tables and counts, an empty table included."""
+def test_results_arrive_in_order(cursor: Any) -> None:
+    """All results are read: tables and counts, an empty table included."""
     results = _drain(cursor.execute("several"))
     assert [rows for rows in results if rows is not None] == [[1, 2], [], [3]]
     assert None in results
 
 
-def test_messages_come_with_their_result(cursor: Any) -> None:
-    """PRINT's messages are told with the result behind them; they are no errors."""
+def test_messages_arrive_with_their_result(cursor: Any) -> None:
+    """PRINT's messages are reported with the next result; they are not errors."""
     cursor.execute("chatty")
     assert [text[-5:] for _, text in cursor.messages] == ["begun"]
     assert [row[0] for row in cursor.fetchall()] == [1]
@@ -166,7 +166,7 @@ def test_messages_come_with_their_result(cursor: Any) -> None:
 
 def _assert_divided_by_zero(driver: str, error: Exception) -> None:
     assert "Divide by zero error encountered." in str(error)
-    if driver == "mssql_python":  # it knows neither the number nor the state, only its class
+    if driver == "mssql_python":  # it reports neither number nor state, only its class
         assert isinstance(error, mssql_python.DataError)
     else:
         assert error.args[0] == "22012"
@@ -175,14 +175,14 @@ def _assert_divided_by_zero(driver: str, error: Exception) -> None:
 
 @pytest.mark.parametrize("rows", [0, 5, 5000])
 def test_error_after_rows_is_raised(cursor: Any, driver: str, rows: int) -> None:
-    """An error after some rows is raised while they are fetched: they are no whole result."""
+    """An error after some rows is raised while they are fetched."""
     with pytest.raises(_DATABASE_ERRORS) as caught:
         _drain(cursor.execute(f"fails after {rows}"))
     _assert_divided_by_zero(driver, caught.value)
 
 
 def test_error_between_results_is_raised_by_nextset(cursor: Any) -> None:
-    """An error behind a whole result is raised by nextset only: who does not ask, misses it."""
+    """An error after a complete result is raised only by nextset."""
     cursor.execute("raised between")
     assert [row[0] for row in cursor.fetchall()] == [1]
     with pytest.raises(_DATABASE_ERRORS, match="boom"):
@@ -191,14 +191,14 @@ def test_error_between_results_is_raised_by_nextset(cursor: Any) -> None:
 
 @pytest.mark.parametrize("driver", ["odbc18", "freetds"])
 def test_unknown_table_has_its_state_and_number(cursor: Any) -> None:
-    """The driver makes the SQLSTATE from the server's number."""
+    """The driver derives the SQLSTATE from the server's error number."""
     with pytest.raises(pyodbc.ProgrammingError, match=r"\(208\)") as caught:
         cursor.execute("no such table")
     assert caught.value.args[0] == "42S02"
 
 
 @pytest.mark.parametrize("sql", ["no such table", "fails after 5", "raised between"])
-def test_connection_is_good_after_an_error(connection: Any, sql: str) -> None:
+def test_connection_is_usable_after_an_error(connection: Any, sql: str) -> None:
     """An error of severity 16 ends a statement, not the connection."""
     with connection.cursor() as cursor, pytest.raises(_DATABASE_ERRORS):
         _drain(cursor.execute(sql))
@@ -208,7 +208,7 @@ def test_connection_is_good_after_an_error(connection: Any, sql: str) -> None:
 
 @pytest.mark.parametrize("driver", ["odbc18", "freetds"])
 def test_executesql_binds_by_declaration(engine: FakeEngine, cursor: Any) -> None:
-    """A call of sp_executesql runs its text with the values under their declared names."""
+    """A call of sp_executesql runs its text with the values by their declared names."""
     for number in (7, 8):  # the second one by handle
         cursor.execute("{CALL sp_executesql (?, ?, ?)}", _PREPARED, "@P1 int", number)
         assert _drain(cursor)[0] == [0, 1, 2]
@@ -216,8 +216,8 @@ def test_executesql_binds_by_declaration(engine: FakeEngine, cursor: Any) -> Non
 
 
 @pytest.mark.parametrize("driver", ["odbc18", "freetds"])
-def test_other_procedure_is_the_engine_s(engine: FakeEngine, cursor: Any) -> None:
-    """A call of any other procedure becomes the EXEC statement that the engine understands."""
+def test_other_procedure_runs_in_the_engine(engine: FakeEngine, cursor: Any) -> None:
+    """A call of any other procedure becomes an EXEC statement."""
     for number in (7, 8):
         cursor.execute("{CALL dbo.refresh (?, ?)}", number, "now")
         assert _drain(cursor)[0] == [0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PACKET_SIZE_ATTRIBUTE = 112  # SQL_ATTR_PACKET_SIZE
 _PATIENCE_SECONDS = 5
 _ENDLESS = 10**12
-_ANSWERS = {
+_RESULTS = {
     "ten": counting(10),
     "many": counting(100_000),
     "endless": counting(_ENDLESS),
@@ -32,12 +32,12 @@ _ANSWERS = {
 @pytest.fixture
 def engine() -> FakeEngine:
     """The engine behind the server."""
-    return FakeEngine(_ANSWERS)
+    return FakeEngine(_RESULTS)
 
 
 @pytest.fixture
 def server(engine: FakeEngine) -> Iterator[SqlServer]:
-    """A server of its own for each test: sessions are counted."""
+    """A server per test, because sessions are counted."""
     with SqlServer(engine) as running:
         yield running
 
@@ -49,7 +49,7 @@ def connect(request: pytest.FixtureRequest) -> drivers.Connect:
 
 
 def _count(connection: Any, sql: str) -> int:
-    cursor = connection.cursor()  # leaving pyodbc's as a context manager would commit
+    cursor = connection.cursor()  # pyodbc's own context manager would commit
     try:
         return len(cursor.execute(sql).fetchall())
     finally:
@@ -57,7 +57,7 @@ def _count(connection: Any, sql: str) -> int:
 
 
 def _soon(claim: Callable[[], bool]) -> bool:
-    """Whether a claim becomes true while a patient person waits."""
+    """Whether a condition becomes true within a generous time."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not claim() and time.monotonic() < deadline:
         threading.Event().wait(0.005)
@@ -75,13 +75,13 @@ def _statements(session: FakeSession) -> list[str]:
         ("odbc18", {"UID": "nobody"}, "28000", 18456),
         ("odbc18", {"DATABASE": "missing"}, "42000", 4060),
         ("freetds", {"PWD": "wrong"}, "42000", 18456),
-        ("freetds", {"DATABASE": "missing"}, "42000", 18456),  # it shows the last error
+        ("freetds", {"DATABASE": "missing"}, "42000", 18456),  # it reports the last error
     ],
 )
-def test_refused_login_has_its_number(
+def test_failed_login_has_its_number(
     server: SqlServer, driver: str, options: dict[str, str], state: str, number: int
 ) -> None:
-    """A wrong password and an unknown database are told apart, and nobody is logged in."""
+    """A wrong password and an unknown database are distinct errors, and no one is logged in."""
     with pytest.raises(pyodbc.Error, match=rf"\({number}\)") as caught:
         drivers.DRIVERS[driver](server, **options)
     assert caught.value.args[0] == state
@@ -89,14 +89,14 @@ def test_refused_login_has_its_number(
 
 
 @pytest.mark.parametrize("options", [{"PWD": "wrong"}, {"DATABASE": "missing"}])
-def test_refused_login_through_mssql_python(server: SqlServer, options: dict[str, Any]) -> None:
-    """mssql-python keeps the message only, and of an unknown database the second one."""
+def test_failed_login_through_mssql_python(server: SqlServer, options: dict[str, Any]) -> None:
+    """mssql-python keeps only the message; for an unknown database, the second one."""
     with pytest.raises(mssql_python.OperationalError, match="Login failed for user 'sa'"):
         drivers.mssql(server, **options)
 
 
-def test_session_says_who_it_is(server: SqlServer) -> None:
-    """The server knows program, user and database while the client is there, not after it."""
+def test_session_reports_its_client(server: SqlServer) -> None:
+    """The server knows program, login and database while the client is connected."""
     connection = drivers.odbc18(server, APP="sync", UID="reader", DATABASE="other")
     (info,) = server.sessions()
     assert (info.program, info.user, info.database) == ("sync", "reader", "other")
@@ -104,8 +104,8 @@ def test_session_says_who_it_is(server: SqlServer) -> None:
     assert _soon(lambda: server.sessions() == ())
 
 
-def test_database_is_followed(server: SqlServer, connect: drivers.Connect) -> None:
-    """USE changes the session's database, as the server tells and the driver learns."""
+def test_database_change_is_reported(server: SqlServer, connect: drivers.Connect) -> None:
+    """USE changes the session's database, on the server and in the driver."""
     connection = connect(server)
     connection.cursor().execute("USE other")
     assert server.sessions()[0].database == "other"
@@ -116,7 +116,7 @@ def test_database_is_followed(server: SqlServer, connect: drivers.Connect) -> No
 @pytest.mark.parametrize("sql", ["many", "ten ?"])
 @pytest.mark.parametrize("row", [0, 5])
 def test_cancel_from_another_thread(server: SqlServer, driver: str, sql: str, row: int) -> None:
-    """A cancelled query fails as such where it stands, and its connection goes on."""
+    """A cancelled query fails as cancelled, and its connection stays usable."""
     connection = drivers.DRIVERS[driver](server)
     server.faults.add(Delay(before_row=row))
     cursor = connection.cursor()
@@ -131,8 +131,8 @@ def test_cancel_from_another_thread(server: SqlServer, driver: str, sql: str, ro
     connection.close()
 
 
-def test_engine_is_told_of_a_cancel(server: SqlServer, engine: FakeEngine) -> None:
-    """ATTENTION reaches the engine's session, which may be busy between two rows."""
+def test_attention_reaches_the_engine(server: SqlServer, engine: FakeEngine) -> None:
+    """ATTENTION reaches the engine's session, even between two rows."""
     connection = drivers.odbc18(server)
     cursor = connection.cursor()
     cursor.execute("endless").fetchone()
@@ -141,8 +141,8 @@ def test_engine_is_told_of_a_cancel(server: SqlServer, engine: FakeEngine) -> No
     connection.close()
 
 
-def test_closing_in_the_middle_of_a_result(server: SqlServer, connect: drivers.Connect) -> None:
-    """A cursor that is closed early lets its connection go on."""
+def test_closing_within_a_result(server: SqlServer, connect: drivers.Connect) -> None:
+    """After a cursor is closed early, its connection stays usable."""
     connection = connect(server)
     cursor = connection.cursor()
     assert len(cursor.execute("endless").fetchmany(3)) == 3
@@ -151,10 +151,10 @@ def test_closing_in_the_middle_of_a_result(server: SqlServer, connect: drivers.C
     connection.close()
 
 
-def test_leaving_in_the_middle_of_a_result(
+def test_disconnecting_within_a_result(
     server: SqlServer, engine: FakeEngine, connect: drivers.Connect
 ) -> None:
-    """A client that goes ends its session, however much was left to send."""
+    """A client that disconnects ends its session, however much is left to send."""
     connection = connect(server)
     cursor = connection.cursor()
     cursor.execute("endless").fetchmany(3)
@@ -166,7 +166,7 @@ def test_leaving_in_the_middle_of_a_result(
 def test_autocommit_begins_no_transaction(
     server: SqlServer, engine: FakeEngine, connect: drivers.Connect
 ) -> None:
-    """With autocommit the engine sees statements only."""
+    """With autocommit the engine sees no transactions."""
     connection = connect(server)
     _count(connection, "ten")
     connection.close()
@@ -177,7 +177,7 @@ def test_autocommit_begins_no_transaction(
 def test_transactions_reach_the_engine(
     server: SqlServer, engine: FakeEngine, connect: drivers.Connect
 ) -> None:
-    """Without autocommit commit and rollback arrive, and each begins the next transaction."""
+    """Without autocommit, commit and rollback arrive, and each begins the next transaction."""
     connection = connect(server, autocommit=False)
     _count(connection, "ten")
     connection.commit()
@@ -188,10 +188,10 @@ def test_transactions_reach_the_engine(
     connection.close()
 
 
-def test_leaving_without_commit_rolls_back(
+def test_disconnecting_without_commit_rolls_back(
     server: SqlServer, engine: FakeEngine, connect: drivers.Connect
 ) -> None:
-    """A client that goes in the middle of a transaction has committed nothing."""
+    """A client that disconnects within a transaction has committed nothing."""
     connection = connect(server, autocommit=False)
     _count(connection, "ten")
     connection.close()
@@ -201,10 +201,8 @@ def test_leaving_without_commit_rolls_back(
 
 @pytest.mark.parametrize("size", [512, 4096, 32767])
 @pytest.mark.parametrize("driver", drivers.DRIVERS)
-def test_packets_have_the_size_that_was_asked_for(
-    server: SqlServer, driver: str, size: int
-) -> None:
-    """Every row arrives in packets of the smallest, the usual and the largest size."""
+def test_packets_have_the_requested_size(server: SqlServer, driver: str, size: int) -> None:
+    """Every row arrives with the smallest, the default and the largest packet size."""
     with Wiretap(server) as tap:
         if driver == "freetds":
             connection = drivers.freetds(tap, PORT=tap.port, PacketSize=size)
@@ -217,7 +215,7 @@ def test_packets_have_the_size_that_was_asked_for(
 
 
 def test_sessions_do_not_disturb_each_other(server: SqlServer, engine: FakeEngine) -> None:
-    """Twenty-one clients at once read their own results, and all are gone in the end."""
+    """Twenty-one concurrent clients read their own results, and all sessions end."""
     connections = [connect(server) for connect in [*drivers.DRIVERS.values()] * 7]
     assert len(server.sessions()) == 21
     with ThreadPoolExecutor(21) as pool:
@@ -229,7 +227,7 @@ def test_sessions_do_not_disturb_each_other(server: SqlServer, engine: FakeEngin
 
 
 def test_stopping_the_server_ends_its_sessions(engine: FakeEngine) -> None:
-    """A server that stops does not wait for clients that stay."""
+    """A stopping server does not wait for connected clients."""
     with SqlServer(engine) as server:
         connection = drivers.odbc18(server)
     assert engine.sessions[-1].closed.is_set()

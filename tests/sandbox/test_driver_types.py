@@ -21,7 +21,7 @@ _LONG = 10_000
 
 
 def _offset_of_bytes(data: bytes) -> datetime:
-    """SQL_SS_TIMESTAMPOFFSET_STRUCT, which pyodbc hands over as bytes."""
+    """SQL_SS_TIMESTAMPOFFSET_STRUCT, which pyodbc returns as bytes."""
     year, month, day, hour, minute, second, nanoseconds, *offset = struct.unpack("<6hI2h", data)
     zone = timezone(timedelta(hours=offset[0], minutes=offset[1]))
     return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)
@@ -47,7 +47,7 @@ def _read_arrow(cursor: Any, sql: str) -> list[list[Any]]:
 
 
 def _microseconds(column: pa.ChunkedArray) -> list[Any]:
-    """Arrow keeps the nanoseconds of a time, which Python's have no room for."""
+    """Arrow keeps the nanoseconds of a time, for which Python's types have no room."""
     if column.type == pa.time64("ns"):
         column = column.cast(pa.time64("us"), safe=False)
     return list(column.to_pylist())
@@ -68,7 +68,7 @@ def _guid_as_text_and_utc(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Reader:
-    """A way to read, and what it makes of the table's expected values."""
+    """A way to read, and how it returns the expected values."""
 
     connect: drivers.Connect
     read: Callable[[Any, str], list[list[Any]]]
@@ -105,7 +105,7 @@ def connection(server: SeparateServer, reader: _Reader) -> Iterator[Any]:
 
 
 def _form(value: Any) -> Any:
-    """What must be equal: the type, the value, its digits and offset; long values in short."""
+    """What must be equal: type, value, digits and offset; long values abbreviated."""
     if isinstance(value, str | bytes) and len(value) > _LONG:
         return type(value), len(value), hash(value)
     return type(value), value, str(value)
@@ -117,14 +117,14 @@ def _forms(rows: list[list[Any]]) -> list[list[Any]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_value_arrives(connection: Any, reader: _Reader, case: Case) -> None:
-    """What the engine hands over is what each driver reads; the row after it is NULL."""
+    """Each driver reads the value that the engine returned; the next row is NULL."""
     with connection.cursor() as cursor:
         rows = reader.read(cursor, case.name)
     assert _forms(rows) == _forms([[reader.expected(case.expected)], [None]])
 
 
 def test_nulls_among_all_types_arrive(connection: Any, reader: _Reader) -> None:
-    """Rows with a column of every type arrive however many of their values are NULL."""
+    """Rows with a column of every type arrive, however many values are NULL."""
     with connection.cursor() as cursor:
         rows = reader.read(cursor, "nullable")
     expected = type_cases.mixed_rows(lambda case: reader.expected(case.expected))
@@ -132,7 +132,7 @@ def test_nulls_among_all_types_arrive(connection: Any, reader: _Reader) -> None:
 
 
 def test_columns_without_nulls_arrive(connection: Any, reader: _Reader) -> None:
-    """The shorter forms of columns that are NOT NULL are understood as well."""
+    """The shorter forms of NOT NULL columns are read as well."""
     with connection.cursor() as cursor:
         rows = reader.read(cursor, "not null")
     full = type_cases.mixed_rows(lambda case: reader.expected(case.expected))[0]
@@ -141,7 +141,7 @@ def test_columns_without_nulls_arrive(connection: Any, reader: _Reader) -> None:
 
 @pytest.mark.parametrize("case", VARIANTS, ids=lambda case: case.name)
 def test_variant_arrives_with_its_own_type(server: SeparateServer, case: Case) -> None:
-    """A sql_variant is read as the type that it holds."""
+    """A sql_variant is read as its base type."""
     with drivers.mssql(server) as connection, connection.cursor() as cursor:
         assert _forms(_read_rows(cursor, case.name)) == _forms([[case.expected], [None]])
 
@@ -153,7 +153,7 @@ def test_variant_arrives_with_its_own_type(server: SeparateServer, case: Case) -
 def test_variant_through_a_converter_is_bytes(
     server: SeparateServer, connect: drivers.Connect, name: str, data: bytes
 ) -> None:
-    """With a converter pyodbc hands over the bytes, which do not say their type."""
+    """With a converter pyodbc returns the bytes, without their type."""
     connection = connect(server)
     connection.add_output_converter(_VARIANT_TYPE, bytes)
     with connection.cursor() as cursor:
@@ -162,7 +162,7 @@ def test_variant_through_a_converter_is_bytes(
 
 
 def test_variant_is_refused_by_arrow(server: SeparateServer) -> None:
-    """mssql-python has no Arrow type for sql_variant, and says so by name of the column."""
+    """mssql-python has no Arrow type for sql_variant, and names the column in its error."""
     with drivers.mssql(server) as connection, connection.cursor() as cursor:
         cursor.execute("sql_variant int")
         with pytest.raises(RuntimeError, match=r"Unsupported data type .* column - v"):

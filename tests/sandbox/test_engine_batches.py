@@ -1,7 +1,8 @@
-"""Batches: variables, control flow, messages, transactions, changes of rows, system functions."""
+"""Batches: variables, control flow, messages, transactions, data changes, system functions."""
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -53,18 +54,20 @@ def shop() -> DuckDBEngine:
 
 
 @pytest.mark.parametrize("sync", SYNCS, ids=lambda sync: str(sync["name"]))
-@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00", "2030-01-02T03:04:05"])
-def test_syncs_of_the_shop_run(shop: DuckDBEngine, sync: dict[str, Any], moment: str) -> None:
-    """Every sync of the sample shop reads all rows from the start, none from the future."""
-    is_start = moment.startswith("1970")
+@pytest.mark.parametrize("last_sync_datetime", ["1970-01-01T00:00:00", "2030-01-02T03:04:05"])
+def test_syncs_of_the_shop_run(
+    shop: DuckDBEngine, sync: dict[str, Any], last_sync_datetime: str
+) -> None:
+    """Every sync of the sample shop reads all rows from the start, and none from the future."""
+    is_start = last_sync_datetime.startswith("1970")
     query = sync["query"].replace("{{last_sync_time}}", "0" if is_start else "1893553445")
-    query = query.replace("{{last_sync_datetime}}", f"CAST('{moment}' AS datetime2(0))")
+    query = query.replace("{{last_sync_datetime}}", f"CAST('{last_sync_datetime}' AS datetime2(0))")
     found = rows(shop.login("reader", PASSWORD, "shop"), query)
     assert len(found) == (_EXPECTED_ROWS[sync["name"]] if is_start else 0)
 
 
 def test_changes_of_the_shop_are_found() -> None:
-    """What happens in the shop in a day is stamped by the clock and found by the next sync."""
+    """A day's changes have the clock's timestamps, and the next sync finds them."""
     engine = DuckDBEngine()
     create_shop(engine)
     changed = change_shop(lambda sql: engine.run("shop", sql))
@@ -121,13 +124,31 @@ _BATCHES: dict[str, tuple[str, list[list[list[Any]]]]] = {
         "INSERT t (n) VALUES ('z'); SELECT SCOPE_IDENTITY(), @@ROWCOUNT",
         [[[Decimal(25), 1]]],
     ),
+    "ALTER TABLE": (
+        ("CREATE TABLE #a (i int); INSERT #a VALUES (1); "
+        "ALTER TABLE #a ADD n int NOT NULL DEFAULT 7; SELECT * FROM #a; "
+        "ALTER TABLE #a DROP COLUMN i; SELECT * FROM #a"),
+        [[[1, 7]], [[7]]],
+    ),
+    "constraints of a table": (
+        ("CREATE TABLE #k (i int, j int, CONSTRAINT pk PRIMARY KEY (i, j), UNIQUE (j)); "
+        "INSERT #k VALUES (1, 1); BEGIN TRY INSERT #k VALUES (2, 1) END TRY "
+        "BEGIN CATCH SELECT ERROR_NUMBER() END CATCH"),
+        [[[2627]]],
+    ),
+    "columns of text as dates": (
+        ("CREATE TABLE #d (d varchar(30)); INSERT #d VALUES ('2026-01-02T03:04:05'), ('20260103'); "
+        "SELECT CAST(d AS date) FROM #d"),
+        [[[date(2026, 1, 2)], [date(2026, 1, 3)]]],
+    ),
+    "STRING_SPLIT": ("SELECT value FROM STRING_SPLIT('a,b', ',')", [[["a"], ["b"]]]),
     "row count of a query": ("SELECT id FROM t; SELECT @@ROWCOUNT", [[[10], [15], [20]], [[3]]]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", _BATCHES)
-def test_batch_gives_its_result_sets(session: EngineSession, case: str) -> None:
-    """Statements of T-SQL do what they do in SQL Server, in order."""
+def test_batch_returns_its_result_sets(session: EngineSession, case: str) -> None:
+    """T-SQL statements behave as in SQL Server, in order."""
     sql, expected = _BATCHES[case]
     assert tables(session, sql) == expected
 
@@ -148,25 +169,25 @@ def test_batch_gives_its_result_sets(session: EngineSession, case: str) -> None:
 def test_changes_count_their_rows(
     session: EngineSession, sql: str, count: int, left: list[str]
 ) -> None:
-    """INSERT, UPDATE and DELETE change the right rows and tell how many."""
+    """INSERT, UPDATE and DELETE change the right rows and return their number."""
     assert results(session, sql) == [RowCount(count)]
     assert [n for (n,) in rows(session, "SELECT n FROM t ORDER BY id")] == left
 
 
 @pytest.mark.parametrize("sql", ["UPDATE TOP (1) t SET n = DEFAULT", "DELETE TOP (1) FROM t"])
 def test_top_limits_a_change(session: EngineSession, sql: str) -> None:
-    """TOP limits how many rows a statement changes, whichever they are."""
+    """TOP limits the rows that a statement changes."""
     assert results(session, sql) == [RowCount(1)]
     assert len(rows(session, "SELECT id FROM t WHERE n IN ('a', 'b', 'c')")) == 2
 
 
 def test_no_count_hides_counts(session: EngineSession) -> None:
-    """SET NOCOUNT ON hides the number of rows, though @@ROWCOUNT knows it."""
+    """SET NOCOUNT ON hides the number of rows, but @@ROWCOUNT has it."""
     assert results(session, "SET NOCOUNT ON; DELETE t WHERE id = 10") == [RowCount(None)]
     assert row(session, "DELETE t; SELECT @@ROWCOUNT") == [2]
 
 
-def test_messages_go_on_and_errors_of_raiserror_too(session: EngineSession) -> None:
+def test_messages_and_raiserror_continue_the_batch(session: EngineSession) -> None:
     """PRINT and low severities are messages; RAISERROR does not end the batch."""
     sql = "PRINT N'é' + CAST(1 AS varchar) RAISERROR ('%d %s', 16, 3, 5, 'x') RAISERROR ('i', 9, 1)"
     printed, raised, informed = results(session, sql)
@@ -175,7 +196,7 @@ def test_messages_go_on_and_errors_of_raiserror_too(session: EngineSession) -> N
     assert informed == Message(50000, "i", 1, 9)
 
 
-def test_statement_error_goes_on_and_batch_error_ends(session: EngineSession) -> None:
+def test_statement_error_continues_and_batch_error_ends(session: EngineSession) -> None:
     """A duplicate key ends its statement only; an unknown table ends the batch."""
     sql = "SET IDENTITY_INSERT t ON; INSERT t (id) VALUES (10); SELECT 2"
     problem, (_, found) = results(session, sql)
@@ -188,13 +209,13 @@ def test_statement_error_goes_on_and_batch_error_ends(session: EngineSession) ->
 
 
 def test_syntax_error_comes_before_anything_runs(session: EngineSession) -> None:
-    """A batch that cannot be read as a whole changes nothing."""
+    """A batch with a syntax error changes nothing."""
     assert error(session, "DELETE FROM t; SELECT * FROM t WHERE").number == 156
     assert len(rows(session, "SELECT id FROM t")) == 3
 
 
 def test_rollback_undoes_rows_and_tables(session: EngineSession) -> None:
-    """ROLLBACK brings rows back and forgets tables; @@TRANCOUNT counts."""
+    """ROLLBACK restores rows and removes tables; @@TRANCOUNT counts transactions."""
     sql = "BEGIN TRAN; BEGIN TRAN; DELETE t; CREATE TABLE u (a int); SELECT @@TRANCOUNT; ROLLBACK"
     assert row(session, sql) == [2]
     assert len(rows(session, "SELECT id FROM t")) == 3
@@ -202,7 +223,7 @@ def test_rollback_undoes_rows_and_tables(session: EngineSession) -> None:
 
 
 def test_others_see_what_is_committed(engine: DuckDBEngine, session: EngineSession) -> None:
-    """A change is seen by others after COMMIT, even by those within a transaction that reads."""
+    """A change is visible to others after COMMIT, even within a transaction that reads."""
     reader = engine.login("sa", PASSWORD, "shop")
     reader.begin()
     session.begin()
@@ -213,7 +234,7 @@ def test_others_see_what_is_committed(engine: DuckDBEngine, session: EngineSessi
 
 
 def test_closing_rolls_back(engine: DuckDBEngine) -> None:
-    """A session that ends takes its open transaction with it."""
+    """A session that ends rolls back its transaction."""
     session = engine.login("sa", PASSWORD, "shop")
     session.begin()
     results(session, "DELETE t")
@@ -222,7 +243,7 @@ def test_closing_rolls_back(engine: DuckDBEngine) -> None:
 
 
 def test_use_changes_the_database(engine: DuckDBEngine, session: EngineSession) -> None:
-    """USE changes what names mean; DB_NAME and the session tell the new one."""
+    """USE changes the current database for names, DB_NAME and the session."""
     engine.create_database("other")
     engine.run("other", "CREATE TABLE o (a int)")
     assert row(session, "USE other; SELECT DB_NAME()") == ["other"]
@@ -230,8 +251,8 @@ def test_use_changes_the_database(engine: DuckDBEngine, session: EngineSession) 
     assert rows(session, "SELECT a FROM o UNION ALL SELECT id FROM shop..t") == [[10], [15], [20]]
 
 
-def test_server_tells_of_itself(session: EngineSession) -> None:
-    """Version, edition and names are those of a SQL Server 2022."""
+def test_server_describes_itself(session: EngineSession) -> None:
+    """Version, edition and names are those of SQL Server 2022."""
     sql = (
         "SELECT LEFT(@@VERSION, 25), SERVERPROPERTY('ProductMajorVersion'), SUSER_SNAME(), "
         "SERVERPROPERTY('EngineEdition'), USER_NAME(), SCHEMA_NAME(), APP_NAME()"
@@ -240,7 +261,7 @@ def test_server_tells_of_itself(session: EngineSession) -> None:
     assert row(session, "SELECT @@SPID")[0] > 50
 
 
-def test_catalog_tells_of_tables(session: EngineSession) -> None:
+def test_system_views_list_tables(session: EngineSession) -> None:
     """information_schema and sys list databases, tables and columns."""
     sql = "SELECT table_name, table_type FROM information_schema.tables"
     assert rows(session, sql) == [["t", "BASE TABLE"]]
@@ -254,7 +275,7 @@ def test_catalog_tells_of_tables(session: EngineSession) -> None:
 
 
 def test_rows_are_streamed(session: EngineSession) -> None:
-    """The first row of an endless looking result is there at once, and the rest can be left."""
+    """The first row of a huge result arrives at once, and the rest can be left unread."""
     sql = "SELECT a.id FROM t a" + "".join(f" CROSS JOIN t AS t{i}" for i in range(18))
     result = next(iter(session.execute(sql)))
     assert isinstance(result, ResultSet)

@@ -1,4 +1,4 @@
-"""The engine behind the server, as real drivers see it."""
+"""The engine behind the server, used through real drivers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_driver_reads_the_shop(server: SeparateServer, driver: str) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_driver_takes_the_lock(server: SeparateServer, driver: str) -> None:
-    """An application lock keeps other connections out until its own is closed."""
+    """An application lock excludes other connections until its own is closed."""
     holder, other = (DRIVERS[driver](server, UID="reader") for _ in range(2))
     assert _fetch(holder, _LOCK) == [(0,)]
     assert _fetch(other, _LOCK) == [(-1,)]
@@ -69,7 +69,7 @@ def test_driver_takes_the_lock(server: SeparateServer, driver: str) -> None:
 
 
 def test_driver_commits_and_rolls_back(server: SeparateServer) -> None:
-    """With autocommit off, rollback takes changes back and commit keeps them."""
+    """With autocommit off, rollback undoes changes and commit keeps them."""
     connection = odbc18(server, autocommit=False)
     count = "SELECT COUNT(*) FROM user_resolution"
     ((before,),) = _fetch(connection, count)
@@ -81,7 +81,7 @@ def test_driver_commits_and_rolls_back(server: SeparateServer) -> None:
 
 
 def test_description_has_its_columns(server: SeparateServer) -> None:
-    """sp_describe_first_result_set tells names and types of a query that it does not run."""
+    """sp_describe_first_result_set returns names and types without running the query."""
     connection = odbc18(server, UID="reader")
     query = "SELECT plan_name AS p, monthly_price FROM subscriptions"
     sql = f"EXEC sp_describe_first_result_set @tsql = N'{query}'"

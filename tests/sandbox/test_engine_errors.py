@@ -1,4 +1,4 @@
-"""Errors with SQL Server's numbers, severities and words; logins and permissions."""
+"""Errors with SQL Server's numbers, severities and messages; logins and permissions."""
 
 from __future__ import annotations
 
@@ -103,19 +103,19 @@ _ERRORS: dict[str, tuple[int, int, str]] = {
 
 @pytest.mark.parametrize("sql", _ERRORS)
 def test_error_is_sql_servers(engine: DuckDBEngine, sql: str) -> None:
-    """Number, severity and words are those of SQL Server."""
+    """Number, severity and message are SQL Server's."""
     problem = error(engine.login("sa", PASSWORD, "shop"), sql)
     assert (problem.number, problem.severity, problem.message) == _ERRORS[sql]
 
 
-def test_error_tells_its_line(engine: DuckDBEngine) -> None:
-    """An error tells the line of its statement."""
+def test_error_has_its_line(engine: DuckDBEngine) -> None:
+    """An error has the line of its statement."""
     session = engine.login("sa", PASSWORD, "shop")
     assert error(session, "SELECT 1\nSELECT 2\nSELECT nope FROM users").line == 3
 
 
 def test_deadlock_can_be_raised(engine: DuckDBEngine) -> None:
-    """Unlike SQL Server's, RAISERROR raises 1205, so that clients can be tried against it."""
+    """Unlike SQL Server's, RAISERROR can raise 1205, to test clients' deadlock handling."""
     problem = error(engine.login("sa", PASSWORD, "shop"), "RAISERROR (1205, 13, 1); SELECT 1")
     assert (problem.number, problem.severity) == (1205, 13)
     assert "has been chosen as the deadlock victim" in problem.message
@@ -123,7 +123,7 @@ def test_deadlock_can_be_raised(engine: DuckDBEngine) -> None:
 
 @pytest.mark.parametrize("sql", ["SELECT nope FROM users", "SELECT * FROM nowhere", "SELECT @x"])
 def test_description_fails_as_the_run_does(engine: DuckDBEngine, sql: str) -> None:
-    """Describing a query names the same errors as running it."""
+    """Describing a query raises the same errors as running it."""
     session = engine.login("sa", PASSWORD, "shop")
     with pytest.raises(SqlError) as described:
         session.describe(sql)
@@ -131,7 +131,7 @@ def test_description_fails_as_the_run_does(engine: DuckDBEngine, sql: str) -> No
 
 
 def test_temporary_tables_cannot_be_described(engine: DuckDBEngine) -> None:
-    """As in SQL Server, a query on a temporary table has no description."""
+    """As in SQL Server, a query on a temporary table cannot be described."""
     session = engine.login("sa", PASSWORD, "shop")
     with pytest.raises(SqlError) as described:
         session.describe("CREATE TABLE #x (a int); SELECT * FROM #x")
@@ -139,7 +139,7 @@ def test_temporary_tables_cannot_be_described(engine: DuckDBEngine) -> None:
 
 
 def test_unsupported_query_fails_alone(engine: DuckDBEngine) -> None:
-    """What the sandbox does not offer is an error of the batch; the session goes on."""
+    """Unsupported T-SQL is an error of the batch; the session stays usable."""
     session = engine.login("sa", PASSWORD, "shop")
     sql = "SELECT * FROM users PIVOT (MAX(name) FOR id IN ([1], [2])) p"
     assert error(session, sql).number == 8630
@@ -147,7 +147,7 @@ def test_unsupported_query_fails_alone(engine: DuckDBEngine) -> None:
 
 
 def test_late_error_comes_with_the_rows(engine: DuckDBEngine) -> None:
-    """An error in a later row surfaces while rows are taken; the session goes on."""
+    """An error in a later row is raised while rows are read; the session stays usable."""
     session = engine.login("sa", PASSWORD, "shop")
     result = next(iter(session.execute("SELECT 1 / (id - 2) FROM users")))
     assert isinstance(result, ResultSet)
@@ -167,14 +167,14 @@ def test_late_error_comes_with_the_rows(engine: DuckDBEngine) -> None:
 def test_login_is_checked(
     engine: DuckDBEngine, username: str, password: str, database: str, number: int, severity: int
 ) -> None:
-    """Wrong credentials and unknown databases are refused."""
-    with pytest.raises(SqlError) as refused:
+    """Wrong credentials and unknown databases are rejected."""
+    with pytest.raises(SqlError) as failed:
         engine.login(username, password, database)
-    assert (refused.value.number, refused.value.severity) == (number, severity)
+    assert (failed.value.number, failed.value.severity) == (number, severity)
 
 
 def test_default_database_is_the_first(engine: DuckDBEngine) -> None:
-    """A login that names no database gets the first one, or master where there is none."""
+    """A login without a database gets the first user database, or master."""
     assert engine.login("reader", PASSWORD, "").database == "shop"
     assert DuckDBEngine().login("sa", PASSWORD, "").database == "master"
 
@@ -194,7 +194,7 @@ def test_default_database_is_the_first(engine: DuckDBEngine) -> None:
     ],
 )
 def test_reader_cannot_write(engine: DuckDBEngine, sql: str, number: int, message: str) -> None:
-    """A reader changes nothing and creates nothing."""
+    """A reader may change and create nothing."""
     problem = error(engine.login("reader", PASSWORD, "shop"), sql)
     assert problem.number == number
     assert problem.message.startswith(message)
@@ -202,13 +202,13 @@ def test_reader_cannot_write(engine: DuckDBEngine, sql: str, number: int, messag
 
 
 def test_reader_reads_and_has_temporary_tables(engine: DuckDBEngine) -> None:
-    """A reader SELECTs, and may fill tables of its own session."""
+    """A reader may SELECT, and write temporary tables of its session."""
     sql = "SELECT id INTO #x FROM users; INSERT #x VALUES (3); SELECT COUNT(*) FROM #x"
     assert row(engine.login("reader", PASSWORD, "shop"), sql) == [3]
 
 
 def test_select_can_be_denied(engine: DuckDBEngine) -> None:
-    """DENY takes SELECT away with error 229, GRANT and REVOKE give it back."""
+    """DENY of SELECT causes error 229; GRANT and REVOKE undo it."""
     engine.run("shop", "CREATE TABLE secrets (a int); DENY SELECT ON dbo.secrets TO reader")
     reader = engine.login("reader", PASSWORD, "shop")
     problem = error(reader, "SELECT * FROM secrets")
@@ -227,8 +227,8 @@ def test_select_can_be_denied(engine: DuckDBEngine) -> None:
 @pytest.mark.parametrize(
     ("login", "expected"), [("reader", [0, 0, 1, 0, 1, 0, 0]), ("sa", [1] * 7)]
 )
-def test_permissions_can_be_asked(engine: DuckDBEngine, login: str, expected: list[int]) -> None:
-    """Roles and permissions are told as a preflight asks for them."""
+def test_permissions_can_be_queried(engine: DuckDBEngine, login: str, expected: list[int]) -> None:
+    """Roles and permissions are reported as a preflight check queries them."""
     sql = (
         "SELECT IS_SRVROLEMEMBER('sysadmin'), IS_MEMBER('db_owner'), IS_MEMBER('db_datareader'), "
         "HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'INSERT'), "

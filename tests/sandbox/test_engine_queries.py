@@ -1,4 +1,4 @@
-"""Queries of T-SQL and the rows that they give."""
+"""Queries and their rows."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ _QUERIES: dict[str, tuple[str, list[list[Any]]]] = {
 
 
 @pytest.mark.parametrize("case", _QUERIES)
-def test_query_gives_its_rows(session: EngineSession, case: str) -> None:
-    """Each query gives the rows that SQL Server gives."""
+def test_query_returns_its_rows(session: EngineSession, case: str) -> None:
+    """Each query returns the rows that SQL Server returns."""
     sql, expected = _QUERIES[case]
     assert rows(session, sql) == expected
 
@@ -208,20 +208,61 @@ _DATES: dict[str, Any] = {
 }
 
 
+_FUNCTIONS: dict[str, Any] = {
+    "CEILING(1.2)": Decimal(2),
+    "FLOOR(1.7)": Decimal(1),
+    "POWER(2, 3)": 8,
+    "SIGN(-3)": -1,
+    "ROUND(1.256, 2, 1)": Decimal("1.250"),
+    "6 & 3": 2,
+    "6 | 3": 7,
+    "6 ^ 3": 5,
+    "~1": -2,
+    "STUFF('abcdef', 2, 3, 'xy')": "axyef",
+    "TRIM(' a ')": "a",
+    "TRIM('x' FROM 'xax')": "a",
+    "CONCAT_WS('-', 'a', NULL, 'b')": "a-b",
+    "DATALENGTH(N'ab')": 4,
+    "CONVERT(varchar(8), HASHBYTES('SHA2_256', 'a@example.com'), 2)": "08168CD8",
+    "JSON_VALUE('{\"a\": {\"b\": 1}}', '$.a.b')": "1",
+    "JSON_QUERY('{\"a\": {\"b\":1}}', '$.a')": '{"b":1}',
+    "ISJSON('x')": 0,
+    "DB_ID('shop')": 2,
+    "DATEFROMPARTS(2026, 1, 2)": date(2026, 1, 2),
+    "DATETIME2FROMPARTS(2026, 1, 2, 3, 4, 5, 12, 2)": datetime(2026, 1, 2, 3, 4, 5, 120_000),
+    "FORMAT(CAST('2026-01-02' AS date), 'yyyy-MM-dd')": "2026-01-02",
+    "CAST('2026-01-02' AS datetime) + 1": datetime(2026, 1, 3),
+    "CONVERT(varchar(40), SWITCHOFFSET(CAST('2026-01-02T03:04:05Z' AS datetimeoffset(0)), 60))": (
+        "2026-01-02 04:04:05 +01:00"
+    ),
+    "CONVERT(varchar(40), CAST('2026-01-02' AS datetime2(0)) AT TIME ZONE 'UTC', 126)": (
+        "2026-01-02T00:00:00+00:00"
+    ),
+}
+
+
+@pytest.mark.parametrize("expression", _FUNCTIONS)
+def test_functions_and_operators_compute_as_sql_server(
+    session: EngineSession, expression: str
+) -> None:
+    """Functions and operators return what SQL Server returns."""
+    assert row(session, f"SELECT {expression}") == [_FUNCTIONS[expression]]
+
+
 @pytest.mark.parametrize("expression", _DATES)
 def test_dates_count_boundaries_and_take_styles(session: EngineSession, expression: str) -> None:
-    """Functions on dates count and write as SQL Server does."""
+    """Date functions compute and format as SQL Server's."""
     assert row(session, f"SELECT {expression}") == [_DATES[expression]]
 
 
 def test_statements_need_no_semicolons(session: EngineSession) -> None:
-    """A batch of several queries gives several result sets, semicolons or not."""
+    """A batch of several queries returns several result sets, with or without semicolons."""
     assert tables(session, "SELECT 1 AS a; SELECT 2 AS b") == [[[1]], [[2]]]
     assert tables(session, "SELECT 1 AS a\nSELECT 2 AS b SELECT 3") == [[[1]], [[2]], [[3]]]
 
 
 def test_names_are_as_the_query_spells_them(session: EngineSession) -> None:
-    """Columns keep the query's spelling, duplicates, and no name where there is none."""
+    """Columns keep the query's spelling and duplicates, and have no name where there is none."""
     ((columns, _),) = results(
         session, "SELECT ID, name AS [a.b], Id + 1, id AS x, 2 AS x FROM USERS"
     )
@@ -271,13 +312,13 @@ _JSON: dict[str, tuple[str, str | None]] = {
 
 @pytest.mark.parametrize("case", _JSON)
 def test_for_json_writes_what_sql_server_writes(session: EngineSession, case: str) -> None:
-    """FOR JSON PATH nests dotted names, leaves NULLs out and escapes as SQL Server does."""
+    """FOR JSON PATH nests dotted names, omits NULLs and escapes as SQL Server does."""
     sql, expected = _JSON[case]
     assert "".join(line[0] for line in rows(session, sql)) == expected
 
 
 def test_json_subquery_is_a_column_of_text(session: EngineSession) -> None:
-    """A FOR JSON subquery gives nvarchar(max), NULL where it has no rows."""
+    """A FOR JSON subquery returns nvarchar(max), NULL if it has no rows."""
     sql = (
         "SELECT id, (SELECT o.id FROM orders o WHERE o.user_id = u.id FOR JSON PATH) AS products "
         "FROM users u ORDER BY id"
@@ -288,7 +329,7 @@ def test_json_subquery_is_a_column_of_text(session: EngineSession) -> None:
 
 
 def test_long_json_comes_in_pieces(session: EngineSession) -> None:
-    """A FOR JSON result comes in rows of 2033 characters; none if there are no rows."""
+    """A FOR JSON result is sent in rows of 2033 characters; none if there are no rows."""
     long = rows(session, "SELECT REPLICATE('x', 3000) AS a FOR JSON PATH")
     assert [len(line[0]) for line in long] == [2033, 977]
     assert rows(session, "SELECT id FROM users WHERE 1 = 0 FOR JSON PATH") == []

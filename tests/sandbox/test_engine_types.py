@@ -1,4 +1,4 @@
-"""Every type of SQL Server: what columns keep, what expressions become, what a query describes."""
+"""Every SQL Server type: stored values, types of expressions, descriptions of queries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.sandbox.engine_batches import PASSWORD, error, row, rows, types
 if TYPE_CHECKING:
     from sandbox.sql_server.results import EngineSession
 
-_STEPS = 639_029_198_451_234_567  # 2026-01-02T03:04:05.1234567
-_MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678_000)
+_TICKS = 639_029_198_451_234_567  # 2026-01-02T03:04:05.1234567
+_TIMESTAMP = datetime(2026, 1, 2, 3, 4, 5, 678_000)
 _GUID = UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF")
 
-# declaration: literal, the value that comes back from INSERT and from `load`
+# declaration: literal, the value returned after INSERT and after `load`
 _COLUMNS: dict[str, tuple[str, Any]] = {
     "bit": ("1", True),
     "tinyint": ("255", 255),
@@ -41,12 +41,12 @@ _COLUMNS: dict[str, tuple[str, Any]] = {
     "time(7)": ("'01:02:03.1234567'", 37_231_234_567),
     "smalldatetime": ("'2026-01-02 03:04:00'", datetime(2026, 1, 2, 3, 4)),
     "datetime": ("'2026-01-02T03:04:05.677'", datetime(2026, 1, 2, 3, 4, 5, 677_000)),
-    "datetime2(3)": ("'2026-01-02T03:04:05.678'", _MOMENT),
-    "datetime2(7)": ("'2026-01-02T03:04:05.1234567'", _STEPS),
+    "datetime2(3)": ("'2026-01-02T03:04:05.678'", _TIMESTAMP),
+    "datetime2(7)": ("'2026-01-02T03:04:05.1234567'", _TICKS),
     "datetime2(0)": ("'9999-12-31T23:59:59'", datetime(9999, 12, 31, 23, 59, 59)),
     "datetimeoffset(3)": (
         "'2026-01-02T03:04:05.678-03:30'",
-        _MOMENT.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))),
+        _TIMESTAMP.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))),
     ),
     "char(5)": ("'ab'", "ab   "),
     "varchar(5)": ("''", ""),
@@ -82,7 +82,7 @@ def session(engine: DuckDBEngine) -> EngineSession:
 
 @pytest.mark.parametrize("declaration", _COLUMNS)
 def test_column_keeps_type_and_value(engine: DuckDBEngine, declaration: str) -> None:
-    """A value comes back as it was inserted or loaded, NULL too, and the type as declared."""
+    """An inserted or loaded value, or NULL, is returned unchanged, with the declared type."""
     session = engine.login("sa", PASSWORD, "shop")
     table = f"[of {declaration}]"
     literal, value = _COLUMNS[declaration]
@@ -104,7 +104,7 @@ def _declaration(sql_type: SqlType) -> str:
 
 
 def test_lone_surrogates_survive(engine: DuckDBEngine, session: EngineSession) -> None:
-    """Half an emoji in nvarchar, as UTF-16 allows, is loaded, found and read."""
+    """A lone surrogate in nvarchar can be loaded, searched and read."""
     engine.run("shop", "CREATE TABLE halves (t nvarchar(10))")
     engine.load("shop", "halves", [("a\ud83db",), ("🎉",)])
     assert rows(session, "SELECT t FROM halves") == [["a\ud83db"], ["🎉"]]
@@ -112,7 +112,7 @@ def test_lone_surrogates_survive(engine: DuckDBEngine, session: EngineSession) -
 
 
 def test_rowversion_rises_with_each_change(engine: DuckDBEngine, session: EngineSession) -> None:
-    """A rowversion is given by the server, rises on UPDATE, and compares with binary."""
+    """A rowversion is assigned by the server, rises on UPDATE, and compares with binary."""
     engine.run("shop", "CREATE TABLE v (id int, rv rowversion); INSERT v (id) VALUES (1), (2)")
     (first,), (second,) = rows(session, "SELECT rv FROM v ORDER BY id")
     engine.run("shop", "UPDATE v SET id = 3 WHERE id = 1")
@@ -168,7 +168,7 @@ _EXPRESSIONS: dict[str, SqlType] = {
 
 @pytest.mark.parametrize("expression", _EXPRESSIONS)
 def test_expression_has_sql_servers_type(engine: DuckDBEngine, expression: str) -> None:
-    """Literals, aggregates, arithmetic and functions have the types that SQL Server gives them."""
+    """Literals, aggregates, arithmetic and functions have SQL Server's types."""
     sql = (
         f"SELECT {expression} AS x FROM (SELECT 1 AS i, CAST(1 AS bigint) AS b, "
         "CAST(1 AS decimal(10, 2)) AS d, CAST(1 AS float) AS f, CAST('a' AS nvarchar(20)) AS t, "
@@ -213,13 +213,13 @@ _CASTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("expression", _CASTS)
-def test_casts_round_and_cut_as_sql_server(session: EngineSession, expression: str) -> None:
-    """Conversions round, cut and write values as SQL Server does."""
+def test_casts_round_and_truncate_as_sql_server(session: EngineSession, expression: str) -> None:
+    """Conversions round, truncate and format values as SQL Server does."""
     assert row(session, f"SELECT {expression}") == [_CASTS[expression]]
 
 
-def test_clock_is_the_one_given(session: EngineSession) -> None:
-    """All functions of the time tell the engine's clock, datetime in 1/300 s."""
+def test_clock_is_the_engines(session: EngineSession) -> None:
+    """All current-time functions return the engine's clock, datetime in 1/300 s."""
     sql = "SELECT GETDATE(), CAST(SYSUTCDATETIME() AS datetime2(6)), SYSDATETIMEOFFSET()"
     now = datetime(2026, 1, 2, 3, 4, 5, 678_901)
     assert row(session, sql) == [now.replace(microsecond=680_000), now, now.replace(tzinfo=UTC)]
@@ -230,8 +230,8 @@ def test_clock_is_the_one_given(session: EngineSession) -> None:
     [1, 2**40, "it's 🎉", "a\0b", Decimal("1.50"), 1.5, True, _GUID, b"\x00\xff", None, date.min],
     ids=repr,
 )
-def test_parameter_comes_back_as_it_went(session: EngineSession, value: object) -> None:
-    """A parameter's value is taken by its type, whatever it holds."""
+def test_parameter_keeps_type_and_value(session: EngineSession, value: object) -> None:
+    """A parameter has the type of its value."""
     assert rows(session, "SELECT @p1 AS p", {"@p1": value}) == [[value]]
 
 
@@ -245,14 +245,14 @@ def test_only_plain_columns_and_literals_are_not_null(session: EngineSession) ->
 
 
 def test_description_takes_declared_parameters(session: EngineSession) -> None:
-    """A query is described with its parameters' declarations and without being run."""
+    """A query is described with its parameter declarations, without running it."""
     (column,) = session.describe("SELECT @a + 1 / 0 AS x", "@a decimal(5, 2)")
     assert (column.name, column.type.name) == ("x", "numeric")
     assert session.describe("PRINT 'x'") == ()
 
 
 @pytest.mark.parametrize(
-    ("moment", "number", "message"),
+    ("sql_type", "number", "message"),
     [
         ("datetime2(0)", 206, "Operand type clash: datetime2 is incompatible with int"),
         ("date", 206, "Operand type clash: date is incompatible with int"),
@@ -264,10 +264,10 @@ def test_description_takes_declared_parameters(session: EngineSession) -> None:
         ),
     ],
 )
-def test_moment_does_not_compare_with_unix_seconds(
-    session: EngineSession, moment: str, number: int, message: str
+def test_datetime_does_not_compare_with_unix_seconds(
+    session: EngineSession, sql_type: str, number: int, message: str
 ) -> None:
-    """Comparing a date-time with a large number fails as SQL Server fails."""
-    sql = f"SELECT 1 FROM (SELECT CAST('2026-01-02' AS {moment}) AS m) x WHERE m >= 1700000000"
+    """Comparing a date and time with a large number fails as in SQL Server."""
+    sql = f"SELECT 1 FROM (SELECT CAST('2026-01-02' AS {sql_type}) AS m) x WHERE m >= 1700000000"
     problem = error(session, sql)
     assert (problem.number, problem.message, problem.severity) == (number, message, 16)

@@ -1,4 +1,4 @@
-"""Application locks, WAITFOR, and the cancelling of what waits or works."""
+"""Application locks, WAITFOR, and cancelling statements that wait or run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _session(engine: DuckDBEngine) -> EngineSession:
 
 
 def test_lock_is_held_until_released(engine: DuckDBEngine) -> None:
-    """A session's lock keeps others out until it is released; the session may take it again."""
+    """A session's lock excludes others until released; the session may take it again."""
     holder, other = _session(engine), _session(engine)
     assert row(holder, _GET.format(0)) == row(holder, _GET.format(0)) == [0]
     assert row(other, _GET.format(0)) == [-1]
@@ -46,18 +46,31 @@ def test_lock_is_held_until_released(engine: DuckDBEngine) -> None:
     assert row(other, _GET.format(0)) == [0]
 
 
-def test_lock_ends_with_its_session(engine: DuckDBEngine) -> None:
-    """Closing a session gives its locks back, and who waits gets the lock with 1."""
+def test_lock_ends_with_its_session(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a session releases its locks; a waiting session gets the lock with status 1."""
     holder, other = _session(engine), _session(engine)
     assert row(holder, _GET.format(0)) == [0]
-    closing = threading.Timer(0.05, holder.close)
+    is_waiting = threading.Event()
+    changed = engine._instance.locks._changed
+    wait = changed.wait
+
+    def announce(timeout: float | None = None) -> bool:
+        is_waiting.set()  # the holder's close() blocks until this thread waits
+        return wait(timeout)
+
+    def close() -> None:
+        is_waiting.wait()
+        holder.close()
+
+    monkeypatch.setattr(changed, "wait", announce)
+    closing = threading.Thread(target=close)
     closing.start()
-    assert row(other, _GET.format(5000)) == [1]
+    assert row(other, _GET.format(60_000)) == [1]
     closing.join()
 
 
-def test_shared_locks_go_together(engine: DuckDBEngine) -> None:
-    """Shared locks do not exclude each other, but an exclusive one."""
+def test_shared_locks_are_compatible(engine: DuckDBEngine) -> None:
+    """Shared locks are compatible with each other, but not with an exclusive one."""
     first, second = _session(engine), _session(engine)
     shared = _GET.format(0).replace("Exclusive", "Shared")
     assert row(first, shared) == row(second, shared) == [0]
@@ -73,7 +86,7 @@ def test_lock_is_of_its_database(engine: DuckDBEngine) -> None:
 
 
 def test_lock_of_a_transaction_ends_with_it(engine: DuckDBEngine) -> None:
-    """A lock that the transaction owns needs one, and is given back by COMMIT."""
+    """A lock owned by the transaction requires one, and is released by COMMIT."""
     holder, other = _session(engine), _session(engine)
     sql = _GET.format(0).replace("'Session'", "'Transaction'")
     assert row(holder, sql) == [-999]
@@ -84,7 +97,7 @@ def test_lock_of_a_transaction_ends_with_it(engine: DuckDBEngine) -> None:
 
 
 def test_call_with_parameters_takes_the_lock(engine: DuckDBEngine) -> None:
-    """A procedure called by RPC arrives with its arguments as parameters."""
+    """A procedure called by RPC receives its arguments as parameters."""
     sql = (
         "EXEC sp_getapplock @Resource = @Resource, @LockMode = @LockMode, @LockOwner = @LockOwner, "
         "@LockTimeout = @LockTimeout"
@@ -95,7 +108,7 @@ def test_call_with_parameters_takes_the_lock(engine: DuckDBEngine) -> None:
 
 
 def test_unheld_lock_cannot_be_released(engine: DuckDBEngine) -> None:
-    """Releasing what one does not hold is error 1223."""
+    """Releasing a lock that is not held is error 1223."""
     assert error(_session(engine), _RELEASE).number == 1223
 
 
@@ -112,7 +125,7 @@ _ENDLESS = {
 
 @pytest.mark.parametrize("case", _ENDLESS)
 def test_cancel_ends_what_runs(engine: DuckDBEngine, case: str) -> None:
-    """Cancelling from another thread ends the statement at once; the session lives on."""
+    """Cancelling from another thread ends the statement at once; the session stays usable."""
     holder, session = _session(engine), _session(engine)
     results(holder, _GET.format(0))
     cancelling = threading.Timer(0.1, session.cancel)
@@ -123,7 +136,7 @@ def test_cancel_ends_what_runs(engine: DuckDBEngine, case: str) -> None:
 
 
 def test_many_sessions_at_once(engine: DuckDBEngine) -> None:
-    """Sessions in threads of their own write and read without hurting each other."""
+    """Sessions in separate threads write and read without interference."""
     engine.run("shop", "CREATE TABLE n (i int)")
     failures: list[Exception] = []
 
@@ -132,7 +145,7 @@ def test_many_sessions_at_once(engine: DuckDBEngine) -> None:
         try:
             for _ in range(5):
                 results(session, f"INSERT n VALUES ({number}); SELECT COUNT(*) FROM n")
-        except Exception as problem:  # noqa: BLE001 - told below
+        except Exception as problem:  # noqa: BLE001 - reported below
             failures.append(problem)
         session.close()
 

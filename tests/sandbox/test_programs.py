@@ -24,7 +24,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _running(*arguments: str):
-    """The sandbox's program, ready; it must end with 0 when it is asked to."""
+    """A running sandbox program; on SIGTERM it must exit with 0."""
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -45,7 +45,7 @@ def _query(port: int, login: str, sql: str):
 
 
 def test_sql_server_serves_the_shop_to_both_logins():
-    """`python -m sandbox sql-server --port N`: database shop, sa and reader, one password."""
+    """`python -m sandbox sql-server --port N`: database shop, logins sa and reader."""
     port = _free_port()
 
     with _running("sql-server", "--port", str(port)) as line:
@@ -57,7 +57,7 @@ def test_sql_server_serves_the_shop_to_both_logins():
 
 
 def test_collector_serves_the_api():
-    """`python -m sandbox collector --port N` takes calls and shows them."""
+    """`python -m sandbox collector --port N` accepts calls and returns them."""
     port = _free_port()
 
     with _running("collector", "--port", str(port)) as line:
@@ -71,8 +71,8 @@ def test_collector_serves_the_api():
     assert [entry["call"] for entry in shown] == [call]
 
 
-def test_taken_port_is_an_error():
-    """A port that somebody else has ends the program with a message."""
+def test_port_in_use_is_an_error():
+    """A port in use ends the program with a message."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [sys.executable, "-m", "sandbox", "collector", "--port", str(port)]

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server.packets import ProtocolError
-from sandbox.sql_server.parameter_values import ByteReader, read_value
-from sandbox.sql_server.requests import (
+from sandbox.sql_server.data_types.byte_reader import ByteReader
+from sandbox.sql_server.data_types.parameter_values import read_value
+from sandbox.sql_server.data_types.registry import wire_type
+from sandbox.sql_server.requests.parser import (
     TransactionAction,
     TransactionRequest,
     parse_batch,
@@ -18,7 +19,7 @@ from sandbox.sql_server.requests import (
     parse_transaction,
 )
 from sandbox.sql_server.results import SqlType
-from sandbox.sql_server.wire_types import wire_type
+from sandbox.sql_server.transport.packets import ProtocolError
 from tests.sandbox import recorded
 
 _QUERY = "select id, fname from users where id < @P1 and fname like @P2"
@@ -41,7 +42,7 @@ def test_prepared_execution_is_read(name: str, declared: str) -> None:
 
 
 def test_batches_are_read() -> None:
-    """The text of a batch begins behind ALL_HEADERS."""
+    """The text of a batch begins after ALL_HEADERS."""
     texts = [parse_batch(payload) for payload in recorded.requests("odbc18-errors", "SQL_BATCH")]
     assert texts[0] == "select 1/0 as x"
     assert texts[-1] == "RAISERROR('boom',16,1)"
@@ -65,8 +66,8 @@ def test_several_calls_in_one_message_are_read() -> None:
 
 
 @pytest.mark.parametrize("cut", [23, 30, 60, 200, 279])
-def test_cut_request_is_refused(cut: int) -> None:
-    """A request that ends inside of a value is a protocol error."""
+def test_truncated_request_is_rejected(cut: int) -> None:
+    """A request that ends within a value is a protocol error."""
     payload = recorded.requests("odbc18-parameters", "RPC")[0]
     with pytest.raises(ProtocolError):
         parse_rpc(payload[:cut])
@@ -108,7 +109,7 @@ _VALUES: list[tuple[SqlType, Any]] = [
 @pytest.mark.parametrize(("sql_type", "value"), _VALUES, ids=lambda v: getattr(v, "name", ""))
 @pytest.mark.parametrize("nullable", [True, False], ids=["nullable", "not null"])
 def test_parameters_are_what_was_encoded(sql_type: SqlType, value: Any, nullable: bool) -> None:
-    """A value written as a column's type is read back the same as a parameter of that type."""
+    """A value encoded as a column is decoded as a parameter of the same type."""
     wire = wire_type(sql_type, nullable=nullable)
     assert read_value(ByteReader(wire.type_info + wire.encode(value))) == value
     if wire.null is not None:
@@ -116,13 +117,13 @@ def test_parameters_are_what_was_encoded(sql_type: SqlType, value: Any, nullable
 
 
 def test_unknown_parameter_type_is_named() -> None:
-    """A table-valued parameter is refused by its type byte."""
+    """A table-valued parameter is rejected by its type byte."""
     with pytest.raises(ProtocolError, match="0xf3"):
         read_value(ByteReader(b"\xf3"))
 
 
 def test_offsets_are_kept() -> None:
-    """A datetimeoffset is stored in UTC and comes back in its own offset."""
+    """A datetimeoffset is sent in UTC and decoded to its own offset."""
     value = datetime(2026, 1, 2, 3, 4, 5, tzinfo=_ZONE)
     wire = wire_type(SqlType("datetimeoffset", scale=0))
     data = wire.encode(value)

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from sandbox.sql_server import tokens
+from sandbox.sql_server.data_types.time_types import TICKS_PER_SECOND, ticks_of_datetime
 from sandbox.sql_server.results import Column, SqlError, SqlType
-from sandbox.sql_server.rows import column_metadata, return_value, row_encoder
-from sandbox.sql_server.time_types import STEPS_PER_SECOND, steps_of_instant
-from sandbox.sql_server.tokens import Done, Token
+from sandbox.sql_server.token_stream import tokens
+from sandbox.sql_server.token_stream.rows import column_metadata, return_value, row_encoder
+from sandbox.sql_server.token_stream.tokens import Done, Token
 from tests.sandbox import recorded
 
 _COLUMNS = [
@@ -44,7 +44,7 @@ _FULL = (
     datetime(2026, 1, 2, 3, 4, 5, 123457),
     datetime(2026, 1, 2, 3, 4, 5),
     date(2026, 1, 2),
-    (3 * 3600 + 4 * 60 + 5) * STEPS_PER_SECOND + 1234570,
+    (3 * 3600 + 4 * 60 + 5) * TICKS_PER_SECOND + 1234570,
     datetime(2026, 1, 2, 3, 4, 5, 123457, timezone(timedelta(hours=5, minutes=30))),
     *("ab        ", "cd", "Zoë😀", bytes([1, 2, 3, 4])),
     UUID("01473d9d-0cac-44e2-b2ad-09c593e342dc"),
@@ -53,15 +53,15 @@ _FULL = (
 
 @pytest.mark.parametrize("name", ["mssql_python-types", "freetds-types"])
 def test_every_simple_type_has_the_recorded_bytes(name: str) -> None:
-    """Columns, a full row (ROW), a row of NULLs (NBCROW) and DONE are what was recorded."""
+    """Columns, a full row (ROW), a row of NULLs (NBCROW) and DONE are as recorded."""
     encode = row_encoder(_COLUMNS)
     rows = encode(_FULL) + encode([None] * len(_COLUMNS))
     end = tokens.done(Token.DONE, Done.FINAL, command=tokens.COMMAND_SELECT, count=2)
-    assert column_metadata(_COLUMNS) + rows + end == recorded.answer_to(name, "SQL_BATCH")
+    assert column_metadata(_COLUMNS) + rows + end == recorded.response_to(name, "SQL_BATCH")
 
 
 def test_max_types_have_the_recorded_bytes() -> None:
-    """(max) types and xml are sent in chunks, their NULLs left out by NBCROW, as recorded."""
+    """(max) types and xml are sent in chunks, their NULLs omitted by NBCROW, as recorded."""
     columns = [
         Column("n", SqlType("int")),
         Column("vcm", SqlType("varchar", None)),
@@ -72,11 +72,11 @@ def test_max_types_have_the_recorded_bytes() -> None:
     ]
     row = row_encoder(columns)([1, "x" * 9000, None, "é", b"\xde\xad\xbe\xef", "<a>1</a>"])
     end = tokens.done(Token.DONE, Done.FINAL, command=tokens.COMMAND_SELECT, count=1)
-    theirs = recorded.answer_to("mssql_python-max-columns", "SQL_BATCH")
+    theirs = recorded.response_to("mssql_python-max-columns", "SQL_BATCH")
     assert column_metadata(columns) + row + end == theirs
 
 
-def test_procedure_answer_has_the_recorded_bytes() -> None:
+def test_procedure_response_has_the_recorded_bytes() -> None:
     """Rows, DONEINPROC, RETURNSTATUS, the handle as RETURNVALUE and DONEPROC, as recorded."""
     columns = [Column("id", SqlType("int")), Column("fname", SqlType("nvarchar", 50))]
     encode = row_encoder(columns)
@@ -96,7 +96,7 @@ def test_procedure_answer_has_the_recorded_bytes() -> None:
 
 
 def test_null_in_a_column_declared_not_null_is_an_error() -> None:
-    """A fixed-length form has no NULL, so a wrong declaration is told, not sent as garbage."""
+    """A fixed-length form has no NULL, so a wrong declaration is an error, not corrupt data."""
     encode = row_encoder([Column("n", SqlType("int"), nullable=False)])
     with pytest.raises(SqlError) as caught:
         encode([None])
@@ -125,20 +125,20 @@ def test_null_bitmap_is_used_where_it_is_shorter(nulls: int, token: Token) -> No
     ],
 )
 def test_rounding_carries_into_the_next_unit(name: str, value: datetime, expected: Any) -> None:
-    """A time is rounded to its type's resolution, over midnight if it must."""
+    """A time is rounded to its type's resolution, past midnight if necessary."""
     encode = row_encoder([Column("t", SqlType(name, scale=3 if name == "datetime2" else 0))])
     assert encode([value]) == encode([expected])
 
 
-def test_instants_as_steps_keep_100_nanoseconds() -> None:
-    """A datetime2 given as steps keeps the digit that datetime has no room for."""
+def test_ticks_keep_100_nanoseconds() -> None:
+    """A datetime2 given as ticks keeps the digit for which datetime has no room."""
     encode = row_encoder([Column("t", SqlType("datetime2", scale=7))])
-    steps = steps_of_instant(datetime(2026, 1, 2))
-    assert encode([steps + 1]) != encode([steps])
+    ticks = ticks_of_datetime(datetime(2026, 1, 2))
+    assert encode([ticks + 1]) != encode([ticks])
 
 
 def test_too_long_value_is_an_error() -> None:
-    """A value longer than its column would break the driver's buffers: it is refused."""
+    """A value longer than its column is rejected, because it would overflow drivers' buffers."""
     encode = row_encoder([Column("t", SqlType("nvarchar", 2))])
     with pytest.raises(SqlError, match="truncated"):
         encode(["abc"])

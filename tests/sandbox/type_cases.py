@@ -1,7 +1,7 @@
-"""Every SQL Server type: the value that the engine hands over, and what a client must read.
+"""Every SQL Server type: the value that the engine returns, and what a client must read.
 
-The one table for all drivers. Where the two differ, the value is the finest that the type can hold
-and the expectation says what Python's types leave of it.
+One table for all drivers. Where the two differ, the value has the type's full precision, and the
+expectation is what Python's types keep of it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sandbox.sql_server.data_types.time_types import (
+    TICKS_PER_DAY,
+    TICKS_PER_SECOND,
+    ticks_of_datetime,
+)
 from sandbox.sql_server.results import Column, SqlType
-from sandbox.sql_server.time_types import STEPS_PER_DAY, STEPS_PER_SECOND, steps_of_instant
 from tests.sandbox.fake_engine import FakeEngine, table
 
 if TYPE_CHECKING:
@@ -23,12 +27,12 @@ _SAME = object()
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 _WEST = timezone(timedelta(hours=-12))
 _EMOJI = "Zoë 😀 日本"
-_LONG = 3_000_001  # characters: several chunks of a (max) type, and no multiple of any
+_LONG = 3_000_001  # characters: several chunks of a (max) type, and not a multiple of a chunk
 
 
 @dataclass(frozen=True)
 class Case:
-    """A value on its way from the engine to the client."""
+    """A value sent from the engine to the client."""
 
     name: str
     type: SqlType
@@ -92,7 +96,7 @@ _TIMES = [
     *_same(SqlType("time", scale=0), noon=time(12), last=time(23, 59, 59)),
     *_same(SqlType("time", scale=3), milliseconds=time(1, 2, 3, 456000)),
     _case("100 ns", SqlType("time", scale=7), 123_4567, time(0, 0, 0, 123456)),
-    _case("last", SqlType("time", scale=7), STEPS_PER_DAY - 1, time(23, 59, 59, 999999)),
+    _case("last", SqlType("time", scale=7), TICKS_PER_DAY - 1, time(23, 59, 59, 999999)),
     *_same(
         SqlType("datetime"),
         min=datetime(1753, 1, 1),
@@ -108,7 +112,7 @@ _TIMES = [
     _case(
         "100 ns",
         SqlType("datetime2", scale=7),
-        steps_of_instant(datetime(2026, 1, 2)) + 3 * STEPS_PER_SECOND + 1_234_567,
+        ticks_of_datetime(datetime(2026, 1, 2)) + 3 * TICKS_PER_SECOND + 1_234_567,
         datetime(2026, 1, 2, 0, 0, 3, 123456),
     ),
     *_same(
@@ -161,13 +165,13 @@ CASES = [*_NUMBERS, *_TIMES, *_TEXTS, *_BYTES]
 _TYPES = list({case.type: case for case in reversed(CASES)}.values())[::-1]  # one case of each
 
 
-def _full_row(answer: Callable[[Case], Any]) -> list[Any]:
-    return [answer(case) for case in _TYPES]
+def _full_row(value_of: Callable[[Case], Any]) -> list[Any]:
+    return [value_of(case) for case in _TYPES]
 
 
-def mixed_rows(answer: Callable[[Case], Any]) -> list[list[Any]]:
+def mixed_rows(value_of: Callable[[Case], Any]) -> list[list[Any]]:
     """Rows of all types: full, empty, every other one NULL, one NULL only, all but one NULL."""
-    full = _full_row(answer)
+    full = _full_row(value_of)
     none = [None] * len(full)
     every_other = [value if index % 2 else None for index, value in enumerate(full)]
     return [full, none, every_other, [*full[:-1], None], [*none[:-1], full[-1]], full]
@@ -178,7 +182,7 @@ def _all_types(*, nullable: bool) -> list[Column]:
 
 
 def engine() -> FakeEngine:
-    """It answers a query for each case, by its name, and two for tables with every type."""
+    """A server with a query for each case, by its name, and two for tables with every type."""
     single = {
         case.name: table([Column("v", case.type)], [[case.value], [None]])
         for case in (*CASES, *VARIANTS)

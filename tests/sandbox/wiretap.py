@@ -1,4 +1,4 @@
-"""A relay between a client and a server that remembers what the network would see."""
+"""A relay between a client and a server that records the bytes on the network."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Wiretap:
         self._listener.close()
 
     def saw(self, text: str) -> bool:
-        """Whether a text went by in the clear, in either direction."""
+        """Whether a text was sent in the clear, in either direction."""
         return self.saw_bytes(text.encode("utf-16-le"))
 
     def saw_bytes(self, data: bytes) -> bool:
-        """Whether these bytes went by."""
+        """Whether these bytes were sent."""
         return data in self._seen
 
     def saw_password(self, password: str) -> bool:
-        """Whether a login went by without encryption: its password is merely obscured."""
+        """Whether a login was sent without encryption; its password is merely obfuscated."""
         data = password.encode("utf-16-le")
         obscured = bytes((((byte << 4) | (byte >> 4)) & 0xFF) ^ 0xA5 for byte in data)
         return self.saw_bytes(obscured)
@@ -46,10 +46,10 @@ class Wiretap:
         client, _ = self._listener.accept()
         server = socket.create_connection(("127.0.0.1", self._server_port))
         with client, server:
-            answers = threading.Thread(target=self._copy, args=(server, client), daemon=True)
-            answers.start()
+            responses = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+            responses.start()
             self._copy(client, server)
-            answers.join()
+            responses.join()
 
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         try:
@@ -58,4 +58,4 @@ class Wiretap:
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # one side has hung up
+            pass  # one side has closed the connection

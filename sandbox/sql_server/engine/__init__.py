@@ -1,4 +1,4 @@
-"""The SQL engine behind the sandbox's SQL Server: T-SQL, run by DuckDB in memory."""
+"""The sandbox's SQL engine: T-SQL, translated and run by DuckDB in memory."""
 
 from __future__ import annotations
 

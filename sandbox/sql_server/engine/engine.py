@@ -1,13 +1,13 @@
-"""The engine itself: databases, logins, loading, sessions."""
+"""The engine: databases, logins, bulk loads and sessions."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.sql_server.engine.instance import MASTER, Instance
-from sandbox.sql_server.engine.loading import load_rows
-from sandbox.sql_server.engine.permissions import ADMINISTRATOR, READER
+from sandbox.sql_server.engine.catalog.instance import MASTER, Instance
+from sandbox.sql_server.engine.catalog.permissions import ADMINISTRATOR, READER
+from sandbox.sql_server.engine.execution.bulk_load import load_rows
 from sandbox.sql_server.engine.session import DuckDBSession
 from sandbox.sql_server.results import ResultSet, SqlError
 
@@ -23,7 +23,7 @@ def _now() -> datetime:
 
 
 class DuckDBEngine:
-    """T-SQL over databases in memory; `clock` gives the time, aware and in UTC."""
+    """Runs T-SQL over in-memory databases; `clock` returns the current time, aware, in UTC."""
 
     def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
         self._instance = Instance(clock or _now)
@@ -35,14 +35,14 @@ class DuckDBEngine:
         self._instance.create_database(name)
 
     def add_login(self, name: str, password: str, role: str = READER) -> None:
-        """Let someone in: a `reader` may SELECT, an `administrator` may do everything."""
+        """Add a login: a `reader` may SELECT, an `administrator` may do everything."""
         self._instance.add_login(name, password, role)
 
     def login(self, username: str, password: str, database: str) -> DuckDBSession:
         """Open a session.
 
         Raises:
-            SqlError: 18456 the credentials are wrong, 4060 there is no such database.
+            SqlError: 18456 wrong credentials, 4060 unknown database.
         """
         login = self._instance.check_login(username, password)
         if not database:
@@ -54,7 +54,7 @@ class DuckDBEngine:
         return DuckDBSession(self._instance, login, found)
 
     def run(self, database: str, tsql: str) -> list[Sequence[Any]]:
-        """Run a batch as administrator to its end; the rows of its last result set.
+        """Run a batch as administrator; returns the rows of its last result set.
 
         Raises:
             SqlError: the first error of the batch.
@@ -75,11 +75,11 @@ class DuckDBEngine:
         return self._instance.logins[_ADMINISTRATOR_LOGIN].password
 
     def load(self, database: str, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows fast: values of all columns in order, as `results` describes them.
+        """Bulk-insert rows: values for all columns in order, typed as `results` describes.
 
-        A value for an IDENTITY column is kept; None asks for the next number.
+        A value for an IDENTITY column is kept; None takes the next one.
 
         Raises:
-            SqlError: there is no such table, or a row breaks a constraint.
+            SqlError: unknown table, or a row violates a constraint.
         """
         load_rows(self._instance, database, table, rows)

@@ -1,0 +1,1 @@
+"""What a server contains: databases and their objects, logins, permissions, application locks."""

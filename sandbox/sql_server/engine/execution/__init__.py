@@ -1,0 +1,1 @@
+"""Runs batches: sessions, transactions, statement handlers, DuckDB's results and errors."""

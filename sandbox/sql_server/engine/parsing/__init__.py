@@ -1,0 +1,1 @@
+"""Parses T-SQL text into statements and sqlglot trees."""

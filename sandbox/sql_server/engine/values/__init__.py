@@ -1,0 +1,1 @@
+"""SQL Server values as typed DuckDB SQL: types, literals, casts, arithmetic, comparison."""

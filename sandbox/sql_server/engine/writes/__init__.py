@@ -1,0 +1,1 @@
+"""Translates the statements that write: INSERT, UPDATE, DELETE and CREATE TABLE."""

@@ -1,0 +1,1 @@
+"""The start of a connection: PRELOGIN, TLS, LOGIN7."""

@@ -1,0 +1,1 @@
+"""Requests of clients: batches, RPCs and the system procedures of drivers."""

@@ -1,0 +1,1 @@
+"""A client's session: it queues requests, runs them and writes responses."""

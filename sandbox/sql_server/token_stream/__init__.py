@@ -1,0 +1,1 @@
+"""The token stream of a response: [MS-TDS] 2.2.7."""
