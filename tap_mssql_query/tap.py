@@ -207,6 +207,7 @@ class TapMSSQLQuery(Tap):
         since: int | None = None,
         until: int | None = None,
         locked: tuple[str, ...] = (),
+        partition: int | None = None,
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -222,7 +223,9 @@ class TapMSSQLQuery(Tap):
             parse_env_config=config.parse_env,
             state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(resync=resync, since=since, until=until, locked=locked),
+            run_options=RunOptions(
+                resync=resync, since=since, until=until, locked=locked, partition=partition
+            ),
         )
         if check:
             tap.check()

@@ -16,7 +16,7 @@ from tap_mssql_query.mssql.transient_errors import run_again
 from tap_mssql_query.sql.select_only import refuse_writing
 from tap_mssql_query.sql.template import fingerprint_of
 from tap_mssql_query.sync import bookmarks
-from tap_mssql_query.sync.read_strategy import find_unfinished, plan_reading
+from tap_mssql_query.sync.read_strategy import find_partitioned_run, find_unfinished, plan_reading
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish, write_unfinished
 from tap_mssql_query.sync.window import find_window
@@ -101,8 +101,10 @@ class SyncRun:
         is_new_resync = self._sync.name in options.resync and not self._has_saved_progress
         if options.is_backfill or is_new_resync:
             return None
-        state, warn = self._context.state, self._logger.warning
-        return find_unfinished(self._sync, state, now=now, say=warn)
+        state = self._context.state
+        if options.partition is not None:
+            return find_partitioned_run(self._sync, state, options.partition, now=now)
+        return find_unfinished(self._sync, state, now=now, say=self._logger.warning)
 
     def _find_window(self, now: int) -> SyncTimes | None:
         return find_window(self._sync, self._context.options, self._context.state, now=now)
@@ -113,15 +115,23 @@ class SyncRun:
         return name in self._context.options.locked or take_run_lock(session, name)
 
     def _read(self, session: Session, times: SyncTimes, unfinished: Unfinished | None) -> None:
-        """Read all rows, then move the bookmark."""
+        """Read the rows; move the bookmark if nothing of the run is left to read."""
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
-        reading = plan_reading(session, self._sync, times, unfinished, self._save_progress)
+        options = self._context.options
+        reading = plan_reading(
+            session,
+            self._sync,
+            times,
+            unfinished,
+            self._save_progress,
+            partition=options.partition,
+        )
         for sql in reading.queries():
             if not self._copy_rows(session, sql, times, reading):
                 return
-        if not self._context.options.is_backfill:
+        if reading.is_complete and not options.is_backfill:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
 
