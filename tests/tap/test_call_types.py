@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-REORDERED = "events of one person may change their order"
+REORDERED = "events of one person may be reordered"
 
 
 @pytest.fixture
@@ -121,12 +121,12 @@ def test_without_registration_nothing_is_loaded() -> None:
 
 
 def test_plugin_that_cannot_be_loaded_is_a_warning(install_plugin: Callable[[str], None]) -> None:
-    """The rest is checked all the same; the warning names the plugin."""
+    """The rest is result all the same; the warning names the plugin."""
     install_plugin("raise RuntimeError('broken')")
 
-    checked = next(iter(check_all(parse_settings(_config("track", "userId")), ())))
+    result = next(iter(check_all(parse_settings(_config("track", "userId")), ())))
 
-    (finding,) = checked.findings
-    assert (checked.place, finding.level) == ("plugins", Level.WARNING)
-    assert finding.message.startswith("Call types are not checked. ")
+    (finding,) = result.findings
+    assert (result.subject, finding.level) == ("plugins", Level.WARNING)
+    assert finding.message.startswith("Call types are not result. ")
     assert 'Plugin "acme" (acme 1.0) cannot be loaded' in finding.message

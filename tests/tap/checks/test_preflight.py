@@ -192,7 +192,7 @@ def test_check_finds(faulty: _Check, place: str, level: str, part: str) -> None:
 def test_check_with_errors_exits_2(faulty: _Check) -> None:
     """Errors of queries exit 2, although databases were unreachable, too."""
     assert faulty.exit_code == 2
-    assert "the table says which" in faulty.log
+    assert "see the table" in faulty.log
 
 
 def test_check_gives_the_statements_of_a_minimal_login(faulty: _Check) -> None:

@@ -302,7 +302,7 @@ def test_ordered_reading_goes_on_after_the_last_row(
         ),
         (
             {"type": "track", "partition_column": "number", "partitions": 2},
-            "events of one person may change their order",
+            "events of one person may be reordered",
         ),
     ],
 )
