@@ -74,7 +74,7 @@ def test_start_at_and_frequency_become_seconds() -> None:
         ({**CONFIG, "syncs": [SYNC, SYNC]}, '2 syncs are called "users"'),
         (_with_sync(name="a.b"), 'Setting `syncs[0].name` of sync "a.b" must match'),
         (_with_sync(querry="x"), "has unknown keys: querry; known are name,"),
-        (_with_sync(database="crm"), "`database` names crm, which is not in `databases`"),
+        (_with_sync(database="crm"), "`database` is crm, which is not in `databases`"),
         (_with_sync(query="{{x}}"), "unknown variable {{x}} in its query; known are {{last_sync_"),
         (_with_sync(query_file="x.sql"), "set either `query` or `query_file`"),
         (_with_sync(frequency="10s"), "Setting `syncs[0].frequency` of sync"),
