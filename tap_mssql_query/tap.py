@@ -92,7 +92,8 @@ class TapMSSQLQuery(Tap):
         return []
 
     def _setup_signal_handlers(self) -> None:
-        on_stop_signals(lambda number: self.message_writer.interrupt(number))
+        # The SDK calls this before `message_writer` is set.
+        on_stop_signals(lambda number: self.message_writer.interrupt(number))  # noqa: PLW0108
 
     # What the command line can ask for
 
