@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import sys
@@ -13,7 +12,8 @@ import click
 
 from mssql_reverse_etl.errors import ConductorError, UsageError
 from mssql_reverse_etl.state_file import StateFile
-from program_kit.command_line import say_unreadable
+from program_kit.command_line import ENV, read_config
+from program_kit.logs import LOG_FORMAT
 from tap_mssql_query.errors import TapError
 from target_pipelines.api.errors import PipelinesError
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.pipe import Pipe
     from tap_mssql_query.settings.model import TapSettings
 
-_LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as the programs'
 _LOCAL = "local"
-_ENV = "ENV"
 
 logger = logging.getLogger("mssql-reverse-etl")
 
@@ -93,29 +91,17 @@ def _read_tap_config(paths: Sequence[str]) -> tuple[dict[str, Any], TapSettings]
     """The tap's configuration and settings, as the tap itself reads them."""
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
 
-    tap = TapMSSQLQuery(config=_read_config(paths), parse_env_config=_ENV in paths)
+    tap = TapMSSQLQuery(config=read_config(paths, UsageError), parse_env_config=ENV in paths)
     return dict(tap.config), tap.settings
 
 
 def _read_target_config(paths: Sequence[str]) -> dict[str, Any]:
     """The target's configuration, as the target itself reads it."""
-    config = _read_config(paths)
-    if _ENV in paths:
+    config = read_config(paths, UsageError)
+    if ENV in paths:
         from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
 
         return dict(TargetPipelines(config=config, parse_env_config=True).config)
-    return config
-
-
-def _read_config(paths: Sequence[str]) -> dict[str, Any]:
-    """All files as one, the later ones over the earlier. Raises UsageError."""
-    config: dict[str, Any] = {}
-    try:
-        for path in paths:
-            if path != _ENV:
-                config |= json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(say_unreadable(paths, error)) from error
     return config
 
 
@@ -169,7 +155,7 @@ def _stop_on_signals(pipe: Pipe) -> list[int]:
 
 def main() -> None:
     """The console script `mssql-reverse-etl`."""
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, style="{")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, style="{")
     try:
         cli()
     except (ConductorError, TapError, PipelinesError) as error:

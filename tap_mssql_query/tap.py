@@ -1,79 +1,33 @@
-"""TapMSSQLQuery: wires the parts together; the command line and its exit codes."""
+"""TapMSSQLQuery: singer-sdk's view of the tap, and its command line."""
 
 from __future__ import annotations
 
 import json
-import signal
-import sys
-import threading
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
-from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
-from program_kit.command_line import reason_of, run_program, say_unreadable
+from program_kit.command_line import ENV, describe_read_error, read_config, run_program
+from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
-from tap_mssql_query.encoding.singer_json import dump_message
-from tap_mssql_query.errors import (
-    ConfigurationError,
-    Interrupted,
-    OutputClosed,
-    ServerError,
-    StateError,
-    TapError,
-)
+from tap_mssql_query.errors import ConfigurationError, StateError, TapError
+from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
-from tap_mssql_query.sql.meltano_expansion import find_emptied
+from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.context import RunContext
 from tap_mssql_query.sync.report import TapReport
+from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import click
-    import pyarrow as pa
-    from singer_sdk.singerlib import Message
 
     from tap_mssql_query.stream import QueryStream
-
-
-class LineWriter(SimpleSingerWriter):
-    """Writes whole lines to stdout; a signal waits until the line is out.
-
-    A handler that raised in mid line would leave half a message behind.
-    """
-
-    def __init__(self) -> None:
-        self._is_writing = False
-        self._signal: int | None = None
-
-    def write_message(self, message: Message) -> None:
-        """Write one message of the SDK's."""
-        self.write_lines(dump_message(message.to_dict()))
-
-    def write_lines(self, lines: bytes | pa.Buffer) -> None:
-        """Write encoded messages. Raises OutputClosed, or Interrupted after a signal."""
-        self._is_writing = True
-        try:
-            sys.stdout.buffer.write(lines)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError as error:
-            raise OutputClosed("stdout was closed") from error
-        finally:
-            self._is_writing = False
-        if self._signal is not None:
-            raise Interrupted(self._signal)
-
-    def interrupt(self, signal_number: int) -> None:
-        """Raise Interrupted, now or after the line that is being written."""
-        self._signal = signal_number
-        if not self._is_writing:
-            raise Interrupted(signal_number)
 
 
 class TapMSSQLQuery(Tap):
@@ -96,98 +50,70 @@ class TapMSSQLQuery(Tap):
     ]
 
     def __init__(self, *, run_options: RunOptions | None = None, **kwargs: Any) -> None:
-        self._failures: dict[str, TapError] = {}
-        self._end: TapError | None = None
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
+        self.errors = RunErrors()
         super().__init__(**kwargs)
 
-    # What the SDK asks of a tap
+    # Overrides of the SDK
 
     def discover_streams(self) -> list[QueryStream]:
-        """One stream per sync; a warning for each query that looks emptied."""
+        """One stream per sync; a warning for each query that lost a variable to Meltano."""
         from tap_mssql_query.stream import QueryStream  # noqa: PLC0415 - not for --about
 
         for sync in self.settings.syncs:
-            if emptied := find_emptied(sync.query):
-                self.logger.warning("sync=%s: %s", sync.name, emptied)
-        return [QueryStream(self, sync) for sync in self.settings.syncs]
+            if lost := find_lost_variable(sync.query):
+                self.logger.warning("sync=%s: %s", sync.name, lost)
+        context = RunContext(
+            settings=self.settings,
+            options=self.run_options,
+            state=cast("dict[str, Any]", self.state),
+            write_lines=self.message_writer.write_lines,
+            write_state=lambda: self.state_writer.write_state(self.state),
+            report=self.report,
+            errors=self.errors,
+        )
+        return [QueryStream(self, sync, context) for sync in self.settings.syncs]
 
     def setup_mapper(self) -> None:
         """Set up stream maps without schemas: those would need a connection at every start."""
         PluginBase.setup_mapper(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take the state, after a look at its shape. Raises StateError."""
+        """Load a state after validating its shape. Raises StateError."""
         bookmarks.check_state(state)
         super().load_state(state)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
-        """Check settings and options, all problems at once. Raises ConfigurationError."""
+        """Validate settings and options. Raises ConfigurationError with all problems."""
         self.settings = parse_settings(self._config)
         if problems := list(find_problems(self.run_options, self.settings.syncs)):
             raise ConfigurationError(*problems)
         return []
 
     def _setup_signal_handlers(self) -> None:
-        super()._setup_signal_handlers()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGHUP, self._handle_termination)
+        # The SDK calls this before `message_writer` is set.
+        on_stop_signals(lambda number: self.message_writer.interrupt(number))  # noqa: PLW0108
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.message_writer.interrupt(signum)
-
-    # One run
+    # What the command line can ask for
 
     def run(self) -> None:
-        """Run all syncs, and tell what became of each. Raises TapError."""
+        """Run all syncs and write the report. Raises TapError."""
         try:
             self.sync_all()
         finally:
             if path := self.settings.report_path:
                 self.report.write(Path(path))
-        self.raise_failures()
-
-    def write_lines(self, lines: bytes | pa.Buffer) -> None:
-        """Write encoded Singer messages to stdout."""
-        self.message_writer.write_lines(lines)
-
-    def add_failure(self, sync: str, error: TapError) -> None:
-        """Remember a sync that failed; its bookmark stays, the other syncs go on."""
-        self.logger.error("sync=%s failed: %s", sync, error)
-        self._failures[sync] = error
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether no further sync is to begin."""
-        return self._end is not None
-
-    def end(self, error: Interrupted | OutputClosed) -> None:
-        """End the run as soon as the SDK lets go of it."""
-        self._end = error
-
-    def raise_failures(self) -> None:
-        """Raise what ended the run, or one error for all syncs that failed, if any did."""
-        if self._end is not None:
-            raise self._end
-        if not self._failures:
-            return
-        names = ", ".join(sorted(self._failures))
-        message = f"{len(self._failures)} syncs failed and keep their bookmarks: {names}."
-        if any(isinstance(error, ServerError) for error in self._failures.values()):
-            raise ServerError(message)
-        raise StateError(message)
-
-    # Instead of a run
+        self.errors.raise_any()
 
     def check(self) -> None:
-        """Print what is found of all databases and syncs. Raises TapError if that has errors."""
+        """Print the findings about all databases and syncs. Raises TapError for errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
-        from tap_mssql_query.checks.preflight import check_all, raise_worst  # noqa: PLC0415 - slow
+        from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
 
-        checked = list(check_all(self.settings, self.config.get("stream_maps", {})))
-        print_findings(checked)
-        raise_worst(checked)
+        results = list(check_all(self.settings, self.config.get("stream_maps", {})))
+        print_findings(results)
+        raise_for_errors(results)
 
     def preview(self, sync_name: str, limit: int) -> None:
         """Print the first rows of one sync. Raises TapError."""
@@ -195,14 +121,14 @@ class TapMSSQLQuery(Tap):
         from tap_mssql_query.checks.preview import find_sync, read_preview  # noqa: PLC0415 - slow
 
         sync = find_sync(sync_name, self.settings.syncs)
-        shown = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)
-        print_rows(shown.columns, shown.rows)
+        preview = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)
+        print_rows(preview.columns, preview.rows)
 
     # Command line
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The SDK's options and ours."""
+        """The SDK's command with further options."""
         command = super().get_singer_command()
         command.params += OPTIONS
         return command
@@ -210,10 +136,9 @@ class TapMSSQLQuery(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(say_unreadable(value, error)) from error
+        given = super().cb_config(ctx, param, tuple(path for path in value if path == ENV))
+        given.config = read_config(value, ConfigurationError)
+        return given
 
     @classmethod
     def invoke(  # type: ignore[override]  # as in the SDK's own Tap
@@ -228,22 +153,25 @@ class TapMSSQLQuery(Tap):
         since: int | None = None,
         until: int | None = None,
         locked: tuple[str, ...] = (),
+        partition: int | None = None,
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
     ) -> None:
-        """Run all syncs, or do what else the command line asks for. Raises TapError."""
+        """Run all syncs, or --about, --check or --preview. Raises TapError."""
         if about:
             cls.print_about(about_format)
             return
         loaded_state = _load_json(state, StateError, "state")
-        bookmarks.check_state(loaded_state)  # the SDK takes an empty list for none
+        bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
             state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(resync=resync, since=since, until=until, locked=locked),
+            run_options=RunOptions(
+                resync=resync, since=since, until=until, locked=locked, partition=partition
+            ),
         )
         if check:
             tap.check()
@@ -253,16 +181,16 @@ class TapMSSQLQuery(Tap):
             tap.run()
 
 
-def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) -> Any:
+def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:
     if file is None:
         return {}
     try:
         return json.load(file)
-    except ValueError as error:
-        raise kind(
-            f"The {what} file {file.name} is not JSON ({reason_of(error)}). Restore it; nothing "
-            f"was read. To start without one, leave --{what} out."
-        ) from error
+    except ValueError as reason:
+        raise error(
+            f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
+            f"was read from the server. Restore the file, or leave --{what} out to start without."
+        ) from reason
 
 
 def main() -> None:

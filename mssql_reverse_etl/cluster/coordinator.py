@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.partition_plan import encode, plan_sync
-from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, Part, run_part
+from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, PartitionTask, run_task
 from mssql_reverse_etl.cluster.secret_refs import take_out
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
 from mssql_reverse_etl.summary import Summary
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import State, SyncPlan
-    from mssql_reverse_etl.cluster.partition_task import PartResult
+    from mssql_reverse_etl.cluster.partition_task import TaskResult
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
@@ -107,19 +107,19 @@ class Driver:
             self._submit(plan, plan.waiting.pop(0))
 
     def _submit(self, plan: SyncPlan, number: int | None, avoid: str = "") -> None:
-        part = Part(
+        task = PartitionTask(
             sync=plan.sync.name,
-            number=number,
-            state=plan.state_of(number, self._state),
+            partition=number,
+            state=plan.state_of(self._state),
             tap=self._tap,
             target=self._target,
-            tap_options=plan.tap_options,
+            tap_options=plan.options_of(number),
         )
         plan.attempts[number] = plan.attempts.get(number, 0) + 1
         others = [worker for worker in self._client.nthreads() if worker != avoid]
         where = {"workers": others, "allow_other_workers": True} if avoid and others else {}
         key = f"{plan.sync.name}-{number}-{plan.attempts[number]}-{time.time_ns()}"
-        future = self._client.submit(run_part, part, pure=False, key=key, **where)
+        future = self._client.submit(run_task, task, pure=False, key=key, **where)
         plan.running += 1
         self._running[future] = plan, number
 
@@ -148,11 +148,11 @@ class Driver:
             raise error
         if error is not None:
             return self._fail(plan, number, f"its worker was lost ({type(error).__name__})")
-        result: PartResult = future.result()
+        result: TaskResult = future.result()
         self._tell(result)
         self._keep_letters(result)
         self.summary.add(result.pipe.tap_report, result.pipe.target_report)
-        is_done = plan.take(number, result.state, self._state)
+        is_done = plan.merge(number, result.state, self._state)
         self._file.replace(encode(self._state))
         code = result.pipe.exit_code
         if is_done or code == 0:  # 0: not due after all, or cut short by a limit of the SDK's
@@ -182,7 +182,7 @@ class Driver:
         self.exit_code = self.exit_code or code
         return False
 
-    def _tell(self, result: PartResult) -> None:
+    def _tell(self, result: TaskResult) -> None:
         """Show what the programs of a part told, each sentence once."""
         for line in result.log:
             sentence = line.partition("|")[2] or line
@@ -190,7 +190,7 @@ class Driver:
                 self._told.add(sentence)
                 sys.stderr.write(f"{line}\n")
 
-    def _keep_letters(self, result: PartResult) -> None:
+    def _keep_letters(self, result: TaskResult) -> None:
         """Append a part's dead letters to those here, on the disk, before any state says so."""
         for name, content in result.dead_letters.items():
             DeadLetters(self._letter_paths[name]).append(content)

@@ -156,8 +156,8 @@ def test_stream_maps_apply(run_tap: RunTap, config: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("id, id", '"id" and "id" cannot stand side by side'),
-        ("id AS userId, email AS UserID", '"userId" and "UserID" cannot stand side by side'),
+        ("id, id", '"id" and "id" cannot be in the same result'),
+        ("id AS userId, email AS UserID", '"userId" and "UserID" cannot be in the same result'),
         ("id + 1", "Column 1 has no name"),
     ],
 )
@@ -199,8 +199,8 @@ def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ("", "is not JSON"),
-        ('{"bookmarks": {"users": {"last_sy', "is not JSON"),
+        ("", "invalid JSON"),
+        ('{"bookmarks": {"users": {"last_sy', "invalid JSON"),
         ("[]", "is not a JSON object"),
         ({"bookmarks": {"users": {"last_sync_time": "0; DROP"}}}, "whole number of seconds"),
         ({"bookmarks": {"users": {"last_sync_time": 32_503_680_000}}}, "after the server's clock"),

@@ -218,7 +218,7 @@ def test_overlapping_run_is_skipped(run_tap, config, server, reader):
     done = run_tap({**config, "reader": reader, "syncs": [_sync()]})
 
     assert (skipped.exit_code, skipped.messages) == (0, [])
-    assert "another run of it is not over" in skipped.log
+    assert "another run of it is in progress" in skipped.log
     assert len(done.records("users")) == 2
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of
-from tap_mssql_query.sync.run_options import RunOptions, find_problems, parse_moment
+from tap_mssql_query.sync.run_options import RunOptions, find_problems, parse_timestamp
 from tap_mssql_query.sync.window import find_window
 
 NOW = 1_700_000_000
@@ -48,19 +48,19 @@ def test_window_is_what_schedule_bookmark_and_options_say(changes, options, stat
 )
 def test_moment_is_read(text, seconds):
     """ISO 8601 with and without an offset, and unix seconds."""
-    assert parse_moment(text) == seconds
+    assert parse_timestamp(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-5", "99999999999999", "1969-01-01T00:00:00Z"])
 def test_other_moment_is_refused(text):
     """What is no moment after 1970 is an error."""
     with pytest.raises(ValueError, match=r".+"):
-        parse_moment(text)
+        parse_timestamp(text)
 
 
 PROBLEMS = {
     "unknown sync": (RunOptions(resync=["x"]), 'no sync "x". Known are s'),
-    "reversed": (RunOptions(since=9, until=5), "--since lies after --until"),
+    "reversed": (RunOptions(since=9, until=5), "--since is later than --until"),
     "no upper bound": (RunOptions(until=5), "has no {{sync_datetime}} or {{sync_time}}"),
 }
 
