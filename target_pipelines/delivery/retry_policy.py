@@ -23,7 +23,9 @@ _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 522, 524})
 _STOP_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410})
 
 
-def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+def classify_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+) -> Outcome:
     """What an HTTP answer means.
 
     Args:
