@@ -41,7 +41,7 @@ class CallType:
     build: Callable[[Json], Json | None] | None = None
 
     @property
-    def wire_name(self) -> str:
+    def api_type(self) -> str:
         """The value of `type` in the request."""
         return self.sends_as or self.name
 

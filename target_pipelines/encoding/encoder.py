@@ -67,7 +67,7 @@ class StreamEncoder:
         self._blame = f'Plugin "{stream.plugin}"'
         self._call_max_bytes = call_max_bytes
         self._mapper = Mapper(call_type, null_values=settings.null_values)
-        self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
+        self._event_schemas = event_schemas if call_type.api_type == "track" else {}
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._ids = MessageIds(
             salt=settings.message_id_salt,

@@ -87,9 +87,9 @@ def check_names(call_type: CallType) -> None:
         "must have a summary of one line, without spaces around it",
     )
     _require(
-        call_type.wire_name in API_CALLS,
+        call_type.api_type in API_CALLS,
         call_type,
-        f'is sent as "{call_type.wire_name}"; `sends_as` must be one of the API\'s calls: '
+        f'is sent as "{call_type.api_type}"; `sends_as` must be one of the API\'s calls: '
         f"{', '.join(sorted(API_CALLS))}",
     )
 
