@@ -23,7 +23,7 @@ from target_pipelines.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.testing.trials import CALLS, make_call
+from target_pipelines.testing.destination_cases import CALLS, make_call
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
