@@ -80,7 +80,7 @@ def _filter(call):
 BAD = {
     "capital name": ({"name": "Wave"}, "name of small letters"),
     "no name": ({"name": None}, "name of small letters"),
-    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is no JSON"),
+    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is not JSON"),
     "two-line summary": ({"summary": "a\nb"}, "summary of one line"),
     "unknown API type": ({"sends_as": "wave"}, 'is sent as "wave"'),
     "no API type": ({"sends_as": None}, 'is sent as "wave"'),
