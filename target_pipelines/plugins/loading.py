@@ -21,7 +21,7 @@ _DISTRIBUTION = "mssql-reverse-etl"
 _REMEDY = "Correct or update it, or block it with `blocked_plugins`."
 
 
-class Plugins:
+class PluginRegistry:
     """What all plugins offer."""
 
     def __init__(self) -> None:
@@ -49,19 +49,19 @@ def built_in_entry_points() -> list[EntryPoint]:
 
 def load_plugins(
     blocked: Sequence[str] = (), entries: Iterable[EntryPoint] | None = None
-) -> Plugins:
+) -> PluginRegistry:
     """Load every installed plugin that is not blocked. Raises PluginError, which names it."""
     found = entry_points(group=hookspecs.PROJECT) if entries is None else entries
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    plugins = Plugins()
+    plugins = PluginRegistry()
     for entry in sorted(found, key=lambda entry: (entry.name, entry.value)):
         if entry.name not in blocked:
             _add(manager, entry, plugins)
     return plugins
 
 
-def _add(manager: pluggy.PluginManager, entry: EntryPoint, plugins: Plugins) -> None:
+def _add(manager: pluggy.PluginManager, entry: EntryPoint, plugins: PluginRegistry) -> None:
     if manager.has_plugin(entry.name):
         raise PluginError(
             f'Two plugins are called "{entry.name}"; one is {_place(entry)}. Uninstall one, or '
@@ -100,7 +100,9 @@ def _check_hooks(manager: pluggy.PluginManager, module: Any, entry: EntryPoint) 
         )
 
 
-def _call(manager: pluggy.PluginManager, module: Any, entry: EntryPoint, plugins: Plugins) -> None:
+def _call(
+    manager: pluggy.PluginManager, module: Any, entry: EntryPoint, plugins: PluginRegistry
+) -> None:
     """Let one plugin register what it offers. Raises PluginError if that is nothing."""
     offers_before = len(plugins)
     others = [plugin for plugin in manager.get_plugins() if plugin is not module]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.plugins.loading import Plugins
+    from target_pipelines.plugins.loading import PluginRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def check_record(stream: Stream | None, message: Mapping[str, Any], line_number:
 
 
 def parse_schema(
-    message: Mapping[str, Any], plugins: Plugins, call_types: Mapping[str, str]
+    message: Mapping[str, Any], plugins: PluginRegistry, call_types: Mapping[str, str]
 ) -> Stream:
     """The stream of a SCHEMA; `call_types` overrides what it says. Raises ConfigurationError."""
     name = message["stream"]
@@ -80,7 +80,7 @@ def _type_of(schema: Any) -> str:
     return plain[0] if len(plain) == 1 and isinstance(plain[0], str) else ""
 
 
-def _find_call_type(stream: str, name: object, plugins: Plugins) -> CallType:
+def _find_call_type(stream: str, name: object, plugins: PluginRegistry) -> CallType:
     known = ", ".join(plugins.call_types.names())
     if name is None:
         raise ConfigurationError(
