@@ -92,7 +92,7 @@ def test_breach_of_the_contract_is_found(change, complaint):
 
 def test_faulty_schema_is_found():
     """The schema is checked as it is when the plugin is loaded."""
-    with pytest.raises(PluginError, match="a faulty JSON Schema"):
+    with pytest.raises(PluginError, match="an invalid JSON Schema"):
         check_call_type(replace(GOOD, schema={"type": "x"}), [ROW])
 
 
