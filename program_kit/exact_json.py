@@ -1,4 +1,4 @@
-"""JSON with exact numbers: a number that is not an integer keeps its text."""
+"""JSON that keeps the digits of numbers: a non-integer is read and written as its text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What decoding raises."""
+"""The errors that decoding raises."""
 
 
 class Number(Decimal):
-    """A number that is not an integer, and the text that it was decoded from.
+    """A non-integer number with the text that it was read from.
 
-    If Decimal cannot represent it, its value is infinity or zero, and the text is kept.
+    The value is infinity or zero if no Decimal can hold the number; the text is kept.
     """
 
     __slots__ = ("text",)
@@ -23,7 +23,7 @@ class Number(Decimal):
     text: str
 
     def __new__(cls, text: str) -> Number:
-        """Decode a number."""
+        """Read a number from JSON."""
         try:
             number = super().__new__(cls, text)
         except ArithmeticError:
@@ -48,7 +48,7 @@ decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode
 
 
 def decode_plain(text: bytes) -> Any:
-    """Decode JSON to plain types: numbers become integers or the nearest floats."""
+    """Decode JSON to plain types: non-integers become the nearest float."""
     try:
         return msgspec.json.decode(text)
     except msgspec.ValidationError:  # out of range

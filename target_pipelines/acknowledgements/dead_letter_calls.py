@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import decode_json, encode_json
-from target_pipelines.api.call_types import person_of
 from target_pipelines.api.calls import EncodedCall
+from target_pipelines.api.ordering_key import ordering_key_of
 
 if TYPE_CHECKING:
     from target_pipelines.api.call_types import Json
@@ -16,7 +16,8 @@ def encode_letter(letter: Json, epoch: int) -> EncodedCall:
     """The call of a dead letter, as it was sent the first time."""
     call, line = letter["call"], encode_json({"record": letter["record"]})
     body = encode_json(call)
-    return EncodedCall(body, letter["stream"], letter["call_type"], person_of(call), epoch, line)
+    key = ordering_key_of(call)
+    return EncodedCall(body, letter["stream"], letter["call_type"], key, epoch, line)
 
 
 def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:

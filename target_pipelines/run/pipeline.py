@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import Acks
-    from target_pipelines.plugins.loading import Plugins
+    from target_pipelines.plugins.loading import PluginRegistry
     from target_pipelines.run.destination_pipeline import Route
 
 _FEW_LINES = 16
@@ -65,7 +65,7 @@ class Pipeline:
         routes: Sequence[Route],
         acks: Acks,
         *,
-        plugins: Plugins,
+        plugins: PluginRegistry,
         call_types: Mapping[str, str],
         shows_progress: bool = True,
     ) -> None:

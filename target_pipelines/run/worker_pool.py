@@ -1,4 +1,4 @@
-"""Splits a run over worker processes: the records of one person go to one worker, in order.
+"""Splits a run over worker processes: the records with one ordering key go to one worker, in order.
 
 A worker gets all SCHEMAs, and for each STATE its number. A state is safe when all workers have
 settled what came before it.
@@ -14,7 +14,7 @@ from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.api.errors import PipelinesError
-from target_pipelines.encoding.ordering_keys import People
+from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run.worker import Worker, share_of
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
@@ -55,7 +55,7 @@ class WorkerPool:
         self._outboxes: list[list[bytes]] = []
         self._listeners: list[threading.Thread] = []
         self._failure: BaseException | None = None
-        self._people: dict[str, People] = {}
+        self._ordering_keys: dict[str, OrderingKeys] = {}
         self._streams: dict[str, Stream] = {}
         self._line_number = 0
         self._progress = Progress("all", logger)
@@ -126,15 +126,15 @@ class WorkerPool:
             case "RECORD":
                 stream = self._streams.get(message["stream"])
                 stream = check_record(stream, message, self._line_number)
-                person = self._people[stream.name].find(message["record"])
-                self._outbox_of(person).append(line)
+                key = self._ordering_keys[stream.name].find(message["record"])
+                self._outbox_of(key).append(line)
             case "SCHEMA":
                 configuration = self._configuration
                 stream = parse_schema(
                     message, configuration.plugins, configuration.settings.call_types
                 )
                 if self._streams.get(stream.name) != stream:
-                    self._people[stream.name] = People(stream)
+                    self._ordering_keys[stream.name] = OrderingKeys(stream)
                 self._streams[stream.name] = stream
                 self._send_all(line)
             case "STATE":
@@ -144,8 +144,8 @@ class WorkerPool:
 
     def _split_records(self, lines: Sequence[bytes]) -> bool:
         """Split lines that are records of one stream, if nothing is wrong with any of them."""
-        people = self._people.get(stream_of_record(lines[0]) or "")
-        names = people and people.find_all(lines)
+        keys = self._ordering_keys.get(stream_of_record(lines[0]) or "")
+        names = keys and keys.find_all(lines)
         if not names:
             return False
         outboxes, count = self._outboxes, len(self._outboxes)
@@ -155,8 +155,8 @@ class WorkerPool:
         self.message_counts["RECORD"] += len(lines)
         return True
 
-    def _outbox_of(self, person: str) -> list[bytes]:
-        return self._outboxes[(crc32(person.encode()) >> _LANE_BITS) % len(self._outboxes)]
+    def _outbox_of(self, key: str) -> list[bytes]:
+        return self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
 
     def _send_all(self, line: bytes) -> None:
         for outbox in self._outboxes:

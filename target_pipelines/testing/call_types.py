@@ -1,4 +1,4 @@
-"""The contract of a call type, as checks for the tests of whoever offers one."""
+"""The contract of a call type, as checks for a plugin's tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
@@ -14,6 +15,7 @@ from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from target_pipelines.singer.streams import Stream
 
 if TYPE_CHECKING:
@@ -22,13 +24,11 @@ if TYPE_CHECKING:
     from target_pipelines.api.call_types import CallType, Json
 
 Row = dict[str, Any]
-"""One row of a query: its columns' values, by their names."""
+"""One row of a query: values by column name."""
 
-API_CALLS = frozenset({"alias", "group", "identify", "page", "screen", "track"})
-"""The calls of the Data Pipelines API. Source: its OpenAPI description and SDKs."""
-MARK = "c4n4ry"
-"""Stands in the texts of `ODD_VALUES`, and so must not stand in a reason."""
-ODD_VALUES: Mapping[str, Any] = {
+CANARY = "c4n4ry"
+"""Is part of the texts in `EDGE_VALUES`, so no reason may contain it."""
+EDGE_VALUES: Mapping[str, Any] = {
     "NULL": None,
     "empty text": "",
     "spaces": "   ",
@@ -39,18 +39,18 @@ ODD_VALUES: Mapping[str, Any] = {
     "decimal": Decimal("1234567890123456789.0123456789012345678"),
     "tiny float": Decimal("-2.2250738585072014E-308"),
     "huge float": Decimal("1.7976931348623157E+308"),
-    "unicode": f"{MARK} Zoë 名 \U0001f30a \u202e \u0000 \\ \"quoted\" 'quoted'",
-    "huge text": MARK * 10_000,
+    "unicode": f"{CANARY} Zoë 名 \U0001f30a \u202e \u0000 \\ \"quoted\" 'quoted'",
+    "huge text": CANARY * 10_000,
     "date": "0001-01-01T00:00:00",
-    "JSON object": {"a": MARK, "b": None},
-    "JSON array": [MARK, None, Decimal("0.10")],
-    "JSON text": f'{{"a": "{MARK}"}}',
-    "broken JSON text": f'{{"a": "{MARK}',
+    "JSON object": {"a": CANARY, "b": None},
+    "JSON array": [CANARY, None, Decimal("0.10")],
+    "JSON text": f'{{"a": "{CANARY}"}}',
+    "broken JSON text": f'{{"a": "{CANARY}',
 }
-"""What a column may hold, whatever the query's author had in mind."""
+"""Values that a column may hold, whatever the query's author expected."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_ENOUGH_BYTES = 32 * 1024  # what Customer.io takes
+_ENOUGH_BYTES = 32 * 1024  # Customer.io's limit
 
 
 def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
@@ -58,8 +58,8 @@ def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
 
     Args:
         call_type: what the plugin registers.
-        rows: examples that must become calls; at least one, and between them every column of
-            interest, because each check tries odd values in each column.
+        rows: example rows that must become calls; at least one. Together they have every column
+            of interest, because edge values are tried in each column.
     """
     check_names(call_type)
     check_schema(call_type)
@@ -69,33 +69,34 @@ def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
         check_repeat(call_type, row)
         check_build(call_type, row)
         for column in row:
-            for kind in ODD_VALUES:
-                check_odd_value(call_type, row, column, kind)
+            for kind in EDGE_VALUES:
+                check_edge_value(call_type, row, column, kind)
 
 
 def check_names(call_type: CallType) -> None:
-    """The names can be written in a configuration, and the API knows the call."""
+    """The name fits into a configuration, and the API knows the call."""
     name = call_type.name
     _require(
         isinstance(name, str) and _NAME.fullmatch(name),
         call_type,
-        "must have a name of small letters, digits and underscores that begins with a letter",
+        "must have a name of lower-case letters, digits and underscores that begins with a letter",
     )
     _require(
         call_type.summary and call_type.summary == " ".join(call_type.summary.split()),
         call_type,
-        "must have a summary of one line, without spaces around it",
+        "must have a summary of one line, without surrounding spaces",
     )
+    known = _api_types()
     _require(
-        call_type.wire_name in API_CALLS,
+        call_type.api_type in known,
         call_type,
-        f'is sent as "{call_type.wire_name}"; `sends_as` must be one of the API\'s calls: '
-        f"{', '.join(sorted(API_CALLS))}",
+        f'is sent as "{call_type.api_type}"; `sends_as` must be one of the API\'s calls: '
+        f"{', '.join(known)}",
     )
 
 
 def check_schema(call_type: CallType) -> None:
-    """The schema is a JSON Schema, of an object, and has a place for the other columns."""
+    """The schema is a JSON Schema of an object, and describes the object for other columns."""
     call_types.check_schema(call_type, "under test")
     schema = call_type.schema
     _require(schema.get("type") == "object", call_type, 'must have a schema of "type": "object"')
@@ -109,53 +110,55 @@ def check_schema(call_type: CallType) -> None:
 
 
 def check_example(call_type: CallType, row: Row) -> None:
-    """The row becomes a call: JSON that the schema accepts, with the API's name and an id."""
-    outcome = _encode(call_type, row)
+    """The row becomes a call: valid JSON with the API's name and a messageId."""
+    outcome = encode_row(call_type, row)
     reason = outcome.reason.rstrip(".") if isinstance(outcome, Rejection) else ""
     _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
-    _require(outcome, call_type, "filtered an example row out")
+    _require(outcome, call_type, "filtered out an example row")
     call = _parse(outcome)
     _require(call["messageId"], call_type, "made a call without `messageId`")
 
 
 def check_repeat(call_type: CallType, row: Row) -> None:
-    """The same row makes the same bytes again, so that a repeat has the same messageId."""
-    once, again = _encode(call_type, row), _encode(call_type, row)
+    """The same row becomes the same bytes, so that a repeat has the same messageId."""
+    once, again = encode_row(call_type, row), encode_row(call_type, row)
     _require(
         once == again,
         call_type,
-        "made two calls of one row: `build` must not look at clocks, chance or earlier calls",
+        "made different calls of one row: `build` must not depend on time, chance or earlier calls",
     )
 
 
 def check_build(call_type: CallType, row: Row) -> None:
-    """`build` bears each column missing, and all of them; it leaves the row's own values alone."""
+    """`build` accepts missing columns, one or all, and does not change the row's values."""
     for missing in (*row, None):
         record = _as_read({name: row[name] for name in row if name != missing and missing})
         _build(call_type, record, f"without `{missing}`" if missing else "without any column")
     _build(call_type, _as_read(row), "of an example row")
 
 
-def check_odd_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
-    """With an odd value in a column there is a call, none, or a reason that does not show it."""
-    record = {**row, column: ODD_VALUES[kind]}
+def check_edge_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
+    """An edge value in a column gives a call, none, or a reason that does not show the value."""
+    record = {**row, column: EDGE_VALUES[kind]}
     where = f"with {kind} in `{column}`"
     _build(call_type, _as_read(record), where)
     for null_values in ("omit", "send"):
-        outcome = _encode(call_type, record, null_values)
+        outcome = encode_row(call_type, record, null_values)
         if isinstance(outcome, EncodedCall):
             _parse(outcome)
         elif outcome is not None:
-            _require(outcome.reason, call_type, f"gave no reason {where}")
-            _require(MARK not in outcome.reason, call_type, f"shows the value as reason {where}")
+            _require(outcome.reason, call_type, f"gave no reason for a rejection {where}")
+            _require(
+                CANARY not in outcome.reason, call_type, f"shows the value in the reason {where}"
+            )
 
 
 def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> type:
-    """A class for pytest with one test for each check, row, column and odd value.
+    """A pytest class with one test for each check, row, column and edge value.
 
     Assign it to a name that begins with `Test`. The arguments are those of `check_call_type`.
     """
-    import pytest  # noqa: PLC0415 - a tool of whoever tests, no dependency of the product
+    import pytest  # noqa: PLC0415 - not a dependency of the product
 
     if not rows:
         raise ValueError(f"{_name_of(call_type)} has no example rows: give at least one.")
@@ -164,7 +167,7 @@ def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> typ
         ("row", "column"),
         [pytest.param(row, name, id=f"{i}-{name}") for i, row in enumerate(rows) for name in row],
     )
-    each_kind = pytest.mark.parametrize("kind", ODD_VALUES)
+    each_kind = pytest.mark.parametrize("kind", EDGE_VALUES)
 
     class CallTypeTests:
         def test_names(self) -> None:
@@ -187,16 +190,23 @@ def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> typ
 
         @each_cell
         @each_kind
-        def test_odd_value(self, row: Row, column: str, kind: str) -> None:
-            check_odd_value(call_type, row, column, kind)
+        def test_edge_value(self, row: Row, column: str, kind: str) -> None:
+            check_edge_value(call_type, row, column, kind)
 
     return CallTypeTests
 
 
-def _encode(
+@cache
+def _api_types() -> list[str]:
+    """The API's calls, each of which is a built-in call type."""
+    built_in = load_plugins(entries=built_in_entry_points()).call_types
+    return sorted({built_in[name].api_type for name in built_in.names()})
+
+
+def encode_row(
     call_type: CallType, row: Row, null_values: str = "omit"
 ) -> EncodedCall | Rejection | None:
-    """What the target makes of a row, in a run of its own."""
+    """Encode a row as the target does, in a run of its own."""
     encoder = StreamEncoder(
         Stream(name="example", call_type=call_type, plugin="under test", last_sync_time=0),
         settings=TargetSettings(null_values=null_values),
@@ -207,11 +217,11 @@ def _encode(
 
 
 def _build(call_type: CallType, record: Json, where: str) -> None:
-    """Call `build` as the target does. Raises AssertionError for what it must not do."""
+    """Call `build` as the target does. Raises AssertionError if it breaks its contract."""
     try:
         call = compile_plan(tuple(record), call_type, null_values="send").apply(record)
     except MappingProblem:
-        return  # the row is rejected before `build` sees it
+        return  # the row is rejected before `build` is called
     if call_type.build is None:
         return
     before = copy.deepcopy(record)
@@ -219,8 +229,8 @@ def _build(call_type: CallType, record: Json, where: str) -> None:
         built: Any = call_type.build(call)
     except Exception as error:
         raise AssertionError(
-            f"{_name_of(call_type)}: `build` raised {type(error).__name__} {where}. Leave it to "
-            "the schema to refuse a call, or return None."
+            f"{_name_of(call_type)}: `build` raised {type(error).__name__} {where}. Let the "
+            "schema reject the call, or return None."
         ) from error
     _require(
         built is None or isinstance(built, dict),
@@ -231,13 +241,13 @@ def _build(call_type: CallType, record: Json, where: str) -> None:
 
 
 def _as_read(row: Row) -> Json:
-    """The row as it comes through the pipe: JSON, its broken numbers as `Decimal`."""
+    """The row as the target reads it: JSON, with non-integer numbers as `Decimal`."""
     record: Json = decode_object(encode_json(row))
     return record
 
 
 def _parse(call: Any) -> Json:
-    """The call in the bytes, by another parser than the one that wrote them."""
+    """Parse a call with another parser than the one that encoded it."""
     parsed: Json = json.loads(call.body)
     return parsed
 

@@ -34,19 +34,19 @@ from target_pipelines import (
     Delivered,
     DestinationType,
     EncodedCall,
+    Fatal,
     Limits,
     Outcome,
-    Refused,
+    Rejected,
     Retry,
-    Stop,
     call_schema,
-    judge_answer,
+    classify_response,
     object_of,
 )
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryStopped, Interrupted
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run.configuration import Configuration
 from tests.reliability.amounts import amount
 from tests.reliability.answers import NOW
@@ -107,7 +107,7 @@ class Answer:
         if self.status == 0:
             return Retry("no answer (timeout)")
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return judge_answer(self.status, headers, self.body, now=NOW)
+        return classify_response(self.status, headers, self.body, now=NOW)
 
 
 TAKEN = Answer(200, b'{"success":true}')
@@ -324,10 +324,10 @@ class Judge:
             self.commit(rows)
         if isinstance(outcome, Delivered):
             self._settle(rows, "delivered")
-        elif isinstance(outcome, Refused) and len(rows) == 1:
+        elif isinstance(outcome, Rejected) and len(rows) == 1:
             rows[0].was_refused = True
             self._settle(rows, "rejected")
-        self.reading.is_stopped |= isinstance(outcome, Stop)
+        self.reading.is_stopped |= isinstance(outcome, Fatal)
         self.reading.has_failures |= isinstance(outcome, Retry)
 
     def commit(self, rows: Sequence[Row]) -> None:
@@ -464,7 +464,7 @@ class TargetMachine(RuleBasedStateMachine):
         self.far_end = FarEnd(self.turns, limits, max_lanes, self._see_request)
         self._world.enter_context(self.turns.replacing_threads())
         self._world.enter_context(letters.replacing_fsync())
-        plugins = Plugins()
+        plugins = PluginRegistry()
         plugins.call_types = LOADED.call_types
         plugins.add_destination(DestinationType(name="far", open=lambda _: self.far_end), "tests")
         run = TargetSettings(

@@ -13,7 +13,7 @@ import requests
 
 from sandbox.collector import VENDORS, Collector
 from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY
-from target_pipelines.api.outcomes import Delivered, Refused, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations import (
     customerio,
@@ -23,7 +23,7 @@ from target_pipelines.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.testing.trials import CALLS, make_call
+from target_pipelines.testing.destination_cases import CALLS, make_call
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def test_without_strict_mode_calls_are_lost():
             for profile in (lax, customerio.PROFILE)
         ]
 
-    assert outcomes == [Delivered(), Refused("HTTP 400", 400)]
+    assert outcomes == [Delivered(), Rejected("HTTP 400", 400)]
     assert collector.calls == []
 
 
@@ -195,7 +195,7 @@ def test_jitsu_gets_each_call_alone(prepare, kind, path):
 
 def _as_strangers_type(call):
     """The call as a plugin's call type, whose own name says nothing of the API's."""
-    return type(call)(call.body, call.stream, "delete_person", call.person, call.epoch)
+    return type(call)(call.body, call.stream, "delete_person", call.ordering_key, call.epoch)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_source_that_takes_nothing_stops_the_run(name, key, advice):
         settings = _settings(name, endpoint=collector.url, write_key=key)
         outcome = PROFILES[name].open(settings).open_sender().send(CALLS[:1])
 
-    assert isinstance(outcome, Stop)
+    assert isinstance(outcome, Fatal)
     assert advice in outcome.reason
 
 
