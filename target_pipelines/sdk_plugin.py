@@ -1,4 +1,4 @@
-"""The target's metadata for singer-sdk: `--about`, `--version`, `--config ENV`, the SDK's log format.
+"""The target's metadata for singer-sdk: `--about`, `--version`, `--config ENV`, log configuration.
 
 A run does without it: loading the SDK takes as long as delivering thirty thousand rows.
 """

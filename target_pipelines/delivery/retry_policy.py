@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
 
@@ -21,6 +21,15 @@ _BASE_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 60.0
 _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 522, 524})
 _STOP_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410})
+
+
+class Judge(Protocol):
+    """What an HTTP answer means for the calls of its request."""
+
+    def __call__(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    ) -> Outcome:
+        """Judge an answer, or its beginning; see `judge_answer`."""
 
 
 def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:

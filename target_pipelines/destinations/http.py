@@ -5,33 +5,22 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
-from target_pipelines.delivery.retry_policy import judge_answer
+from target_pipelines.delivery.retry_policy import Judge, judge_answer
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from target_pipelines.api.calls import EncodedCall
-    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.api.settings import TargetSettings
 
 logger = logging.getLogger(__name__)
-
-
-class Judge(Protocol):
-    """What an HTTP answer means for the calls of its request."""
-
-    def __call__(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
-    ) -> Outcome:
-        """Judge an answer, or its beginning; see `judge_answer`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

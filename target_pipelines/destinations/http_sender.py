@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -14,31 +14,54 @@ from target_pipelines.api.outcomes import Outcome, Retry
 from target_pipelines.destinations.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.destinations.http import HttpProfile
+    from target_pipelines.delivery.retry_policy import Judge
+    from target_pipelines.destinations.authentication import Authenticate
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_CONNECT_SECONDS = 10.0
 
 
+class HttpApi(Protocol):
+    """What a sender uses of an `HttpProfile`."""
+
+    @property
+    def authenticate(self) -> Callable[[str], Authenticate]:
+        """Adds the write key to requests."""
+
+    @property
+    def headers(self) -> Callable[[TargetSettings], Mapping[str, str]]:
+        """Further headers, from the settings."""
+
+    @property
+    def judge(self) -> Judge:
+        """Classifies responses."""
+
+    def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
+        """The URL of a request with these calls."""
+
+    def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
+        """The body of a request with these calls."""
+
+
 class HttpSender:
     """One connection, kept alive between attempts."""
 
-    def __init__(self, profile: HttpProfile, base_url: str, settings: TargetSettings) -> None:
-        self._profile = profile
+    def __init__(self, api: HttpApi, base_url: str, settings: TargetSettings) -> None:
+        self._api = api
         self._base_url = base_url
         self._timeout_seconds = settings.timeout_seconds
         self._is_packed = settings.gzip
-        self._session = _open_session(profile, settings)
+        self._session = _open_session(api, settings)
         self._deadline = Deadline(self._session, settings.timeout_seconds)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """POST the calls as one request. The same calls make the same bytes each time."""
-        url = self._profile.url_of(self._base_url, calls)
-        body = self._profile.body_of(calls)
+        url = self._api.url_of(self._base_url, calls)
+        body = self._api.body_of(calls)
         if self._is_packed:
             body = gzip.compress(body, mtime=0)
         try:
@@ -53,7 +76,7 @@ class HttpSender:
         with self._session.post(
             url, data=body, timeout=timeouts, allow_redirects=False, stream=True
         ) as answer:
-            return self._profile.judge(
+            return self._api.judge(
                 answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
             )
 
@@ -63,20 +86,20 @@ class HttpSender:
         self._session.close()
 
 
-def _open_session(profile: HttpProfile, settings: TargetSettings) -> requests.Session:
+def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
     # Its messages quote answers and addresses, which may hold what nobody should see.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
     # Without it no proxy: the write key goes where the settings say.
     session.trust_env = settings.trust_environment
-    session.auth = profile.authenticate(settings.write_key or "")
+    session.auth = api.authenticate(settings.write_key or "")
     session.headers.update(
         {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
             "User-Agent": "target-pipelines",
             **({"Content-Encoding": "gzip"} if settings.gzip else {}),
-            **profile.headers(settings),
+            **api.headers(settings),
         }
     )
     return session
