@@ -21,7 +21,7 @@ from target_pipelines.api.call_types import CallType
 from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.destinations import Destination, DestinationType, Sender
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 from target_pipelines.delivery.retry_policy import judge_answer
 from target_pipelines.destinations.authentication import Authenticate, key_in_header
 from target_pipelines.destinations.http import HttpProfile
@@ -43,10 +43,10 @@ __all__ = [
     "HttpProfile",
     "Limits",
     "Outcome",
-    "Refused",
+    "Rejected",
     "Retry",
     "Sender",
-    "Stop",
+    "Fatal",
     "call_schema",
     "hookimpl",
     "judge_answer",

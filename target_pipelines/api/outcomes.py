@@ -19,7 +19,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """It will not take these calls as they are; a batch is split to find the culprit."""
 
     reason: str
@@ -27,10 +27,10 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Fatal:
     """It will take no call of this run."""
 
     reason: str
 
 
-Outcome = Delivered | Retry | Refused | Stop
+Outcome = Delivered | Retry | Rejected | Fatal

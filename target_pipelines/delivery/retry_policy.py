@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
-from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +46,13 @@ def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: d
     if status in _RETRY_STATUSES or not 200 <= status <= 499:  # below 200 it is not the end
         return Retry(f"HTTP {status}", parse_retry_after(headers.get("Retry-After"), now))
     if status in _STOP_STATUSES:
-        return Stop(f"HTTP {status}: {_STOP_ADVICE.get(status, 'check endpoint and write_key')}")
+        return Fatal(f"HTTP {status}: {_STOP_ADVICE.get(status, 'check endpoint and write_key')}")
     if 300 <= status <= 399:
-        return Stop(
+        return Fatal(
             f"HTTP {status}: it redirects, and redirects are never followed. Correct the "
             "setting `endpoint`"
         )
-    return Refused(f"HTTP {status}", status)
+    return Rejected(f"HTTP {status}", status)
 
 
 _STOP_ADVICE = {
@@ -70,12 +70,12 @@ def _judge_success(status: int, body: bytes) -> Outcome:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
-        return Stop(
+        return Fatal(
             f"HTTP {status} with a body that is no JSON: not the API's answer, but perhaps that "
             "of a proxy or a login page. Correct the setting `endpoint`"
         )
     if isinstance(answer, dict) and answer.get("success") is False:
-        return Refused(f"HTTP {status} with success: false", status)
+        return Rejected(f"HTTP {status} with success: false", status)
     return Delivered()
 
 

@@ -14,7 +14,7 @@ from zlib import crc32
 from target_pipelines.acknowledgements.dead_letter_calls import decode_call
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
-from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
 from target_pipelines.delivery.retry_policy import backoff_seconds
@@ -152,7 +152,7 @@ class Delivery:
 
     def _attempt(
         self, batch: Sequence[EncodedCall], sender: Sender
-    ) -> tuple[Delivered | Refused, int]:
+    ) -> tuple[Delivered | Rejected, int]:
         """Try until the destination has taken or refused the batch. Raises DeliveryStopped."""
         size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
@@ -163,9 +163,9 @@ class Delivery:
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
             attempts += 1
-            if isinstance(outcome, (Delivered, Refused)):
+            if isinstance(outcome, (Delivered, Rejected)):
                 return outcome, attempts
-            if isinstance(outcome, Stop):
+            if isinstance(outcome, Fatal):
                 raise DeliveryStopped(
                     f'Destination "{self._name}" stopped this run: {outcome.reason}.'
                 )
@@ -185,7 +185,7 @@ class Delivery:
         if self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set():
             raise PipelinesError("the run is stopping")
 
-    def _reject(self, call: EncodedCall, outcome: Refused, attempts: int) -> None:
+    def _reject(self, call: EncodedCall, outcome: Rejected, attempts: int) -> None:
         sent, record = decode_call(call)
         letter = DeadLetter(
             stream=call.stream,

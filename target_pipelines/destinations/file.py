@@ -12,7 +12,7 @@ from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.destinations import DestinationType
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Delivered, Outcome, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class FileDestination:
                 view = view[os.write(self._file, view) :]
             _sync(self._file)
         except OSError as error:
-            return Stop(f"{self._name} cannot be written: {error.strerror}")
+            return Fatal(f"{self._name} cannot be written: {error.strerror}")
         return Delivered()
 
     def close(self) -> None:

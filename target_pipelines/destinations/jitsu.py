@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Outcome, Stop
+from target_pipelines.api.outcomes import Fatal, Outcome
 from target_pipelines.delivery.retry_policy import judge_answer
 from target_pipelines.destinations.authentication import key_in_header
 from target_pipelines.destinations.http import HttpProfile
@@ -35,7 +35,7 @@ def _path(calls: Sequence[EncodedCall]) -> str:
 def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
     """As for all APIs, but a source without destinations answers 200 and keeps nothing."""
     if 200 <= status <= 299 and b'"error"' in body:
-        return Stop(
+        return Fatal(
             f"HTTP {status} with an error: nothing was taken. Connect the source to a "
             "destination in Jitsu"
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 from target_pipelines.delivery.batching import CallQueue
 from target_pipelines.testing.call_types import MARK
 from target_pipelines.testing.servers import Receiver
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from target_pipelines.api.calls import EncodedCall, Limits
 
 ANSWERS: Mapping[int, type[Outcome]] = {
-    **dict.fromkeys((400, 413, 422), Refused),
-    **dict.fromkeys((401, 403, 404), Stop),
+    **dict.fromkeys((400, 413, 422), Rejected),
+    **dict.fromkeys((401, 403, 404), Fatal),
     **dict.fromkeys((408, 429, 500, 502, 503, 504), Retry),
 }
 """What an HTTP status must mean, whatever the body."""
@@ -133,7 +133,7 @@ def check_redirect(trial: Trial, status: int) -> None:
     headers = {"Location": f"{trial.server.url}/elsewhere"}
     outcome = trial.answer({"status": status, "headers": headers})
     trial.require(len(trial.server.received()) == before + 1, f"follows a redirect ({status})")
-    trial.require(isinstance(outcome, Stop), f"does not stop at a redirect ({status})")
+    trial.require(isinstance(outcome, Fatal), f"does not stop at a redirect ({status})")
 
 
 def check_page(trial: Trial) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.destinations import (
     customerio,
     hightouch,
@@ -33,7 +33,7 @@ Cell = tuple[str, int, str, str | None]
 """Key of PROFILES, status, key of BODIES, Retry-After."""
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 CANARY = "canary-4711"
-OUTCOMES = {"delivered": Delivered, "retry": Retry, "refused": Refused, "stop": Stop}
+OUTCOMES = {"delivered": Delivered, "retry": Retry, "refused": Rejected, "stop": Fatal}
 COMMON = (customerio.PROFILE, segment.PROFILE, rudderstack.PROFILE, hightouch.PROFILE)
 PROFILES: dict[str, tuple[HttpProfile, ...]] = {
     "common": COMMON,

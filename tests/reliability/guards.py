@@ -101,7 +101,7 @@ def _retries_count_as_delivered() -> None:
 
 def _login_pages_count_as_delivered() -> None:
     """A 200 counts, whatever its body is."""
-    _deliver_instead_of("Stop", lambda status: status == 200)
+    _deliver_instead_of("Fatal", lambda status: status == 200)
 
 
 def _follow_redirects() -> None:

@@ -34,11 +34,11 @@ from target_pipelines import (
     Delivered,
     DestinationType,
     EncodedCall,
+    Fatal,
     Limits,
     Outcome,
-    Refused,
+    Rejected,
     Retry,
-    Stop,
     call_schema,
     judge_answer,
     object_of,
@@ -324,10 +324,10 @@ class Judge:
             self.commit(rows)
         if isinstance(outcome, Delivered):
             self._settle(rows, "delivered")
-        elif isinstance(outcome, Refused) and len(rows) == 1:
+        elif isinstance(outcome, Rejected) and len(rows) == 1:
             rows[0].was_refused = True
             self._settle(rows, "rejected")
-        self.reading.is_stopped |= isinstance(outcome, Stop)
+        self.reading.is_stopped |= isinstance(outcome, Fatal)
         self.reading.has_failures |= isinstance(outcome, Retry)
 
     def commit(self, rows: Sequence[Row]) -> None:

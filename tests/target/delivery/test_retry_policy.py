@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.retry_policy import (
     MAX_RETRY_AFTER_SECONDS,
     backoff_seconds,
@@ -15,8 +15,8 @@ from target_pipelines.delivery.retry_policy import (
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATUSES = [
     *((status, Delivered) for status in (200, 201, 202, 204)),
-    *((status, Stop) for status in (301, 302, 303, 307, 308, 401, 403, 404)),
-    *((status, Refused) for status in (400, 409, 413, 422)),
+    *((status, Fatal) for status in (301, 302, 303, 307, 308, 401, 403, 404)),
+    *((status, Rejected) for status in (400, 409, 413, 422)),
     *((status, Retry) for status in (408, 429, 500, 501, 502, 503, 504, 522, 524, 599)),
 ]
 
@@ -40,12 +40,12 @@ def test_body_of_an_error_decides_nothing(status, body):
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"\xff\xfe", b"[" * 5000])
 def test_success_that_is_not_the_api_s_stops(body):
     """A 200 in HTML comes from a proxy or a login page: nothing was delivered."""
-    assert isinstance(judge_answer(200, {}, body, now=NOW), Stop)
+    assert isinstance(judge_answer(200, {}, body, now=NOW), Fatal)
 
 
 def test_success_that_reports_failure_is_a_refusal():
     """`success: false` is no acknowledgement."""
-    assert isinstance(judge_answer(200, {}, b'{"success":false}', now=NOW), Refused)
+    assert isinstance(judge_answer(200, {}, b'{"success":false}', now=NOW), Rejected)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import requests
 from sandbox.collector import VENDORS, Collector
 from target_pipelines import (
     Delivered,
+    Fatal,
     HttpProfile,
-    Refused,
+    Rejected,
     Retry,
-    Stop,
     judge_answer,
     key_in_header,
 )
@@ -167,8 +167,8 @@ def _as(kind: type[HttpProfile]) -> HttpProfile:
 
 
 BAD: dict[str, tuple[HttpProfile, str]] = {
-    "stops at trouble": (replace(ACME, judge=_judge_as([503], Stop("no"))), "Stop of HTTP 503"),
-    "gives up when busy": (replace(ACME, judge=_judge_as([408], Refused("no"))), "of HTTP 408"),
+    "stops at trouble": (replace(ACME, judge=_judge_as([503], Fatal("no"))), "Fatal of HTTP 503"),
+    "gives up when busy": (replace(ACME, judge=_judge_as([408], Rejected("no"))), "of HTTP 408"),
     "drops what is refused": (replace(ACME, judge=_judge_as([400], Delivered())), "of HTTP 400"),
     "repeats without end": (replace(ACME, judge=_judge_as([401], Retry("no"))), "of HTTP 401"),
     "is hasty": (replace(ACME, judge=_judge_as([429], Retry("no"))), "Retry-After"),

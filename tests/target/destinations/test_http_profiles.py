@@ -13,7 +13,7 @@ import requests
 
 from sandbox.collector import VENDORS, Collector
 from sandbox.collector.vendors import DISABLED_KEY, UNCONNECTED_KEY
-from target_pipelines.api.outcomes import Delivered, Refused, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations import (
     customerio,
@@ -168,7 +168,7 @@ def test_without_strict_mode_calls_are_lost():
             for profile in (lax, customerio.PROFILE)
         ]
 
-    assert outcomes == [Delivered(), Refused("HTTP 400", 400)]
+    assert outcomes == [Delivered(), Rejected("HTTP 400", 400)]
     assert collector.calls == []
 
 
@@ -216,7 +216,7 @@ def test_source_that_takes_nothing_stops_the_run(name, key, advice):
         settings = _settings(name, endpoint=collector.url, write_key=key)
         outcome = PROFILES[name].open(settings).open_sender().send(CALLS[:1])
 
-    assert isinstance(outcome, Stop)
+    assert isinstance(outcome, Fatal)
     assert advice in outcome.reason
 
 

@@ -14,7 +14,7 @@ import requests
 
 from sandbox.collector import Collector
 from sandbox.collector.webhooks import TOLERANCE_SECONDS
-from target_pipelines.api.outcomes import Delivered, Refused, Retry, Stop
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations import webhook
 from target_pipelines.destinations.webhook import Signature, decode_secret, sign
@@ -95,7 +95,7 @@ def test_stale_attempt_is_refused(seconds):
     with Collector(vendor="webhook", write_key=SECRET) as collector:
         outcome = _open(collector, replace(webhook.PROFILE, authenticate=stale)).send(CALLS)
 
-    assert isinstance(outcome, Stop)
+    assert isinstance(outcome, Fatal)
     assert collector.calls == []
 
 
@@ -103,11 +103,14 @@ ANSWERS: list[tuple[int, str, type]] = [
     *((status, "", Delivered) for status in (200, 201, 202, 204)),
     *((200, text, Delivered) for text in ("OK", "received", "1", "true", '"done"', " ünd ", "{}")),
     (202, '{"queued": 7}', Delivered),
-    (200, '{"success": false}', Refused),
-    *((200, text, Stop) for text in ("<html>Sign in</html>", "\n<!DOCTYPE html>", "a <b>page</b>")),
-    *((200, text, Stop) for text in ("\ufeff<?xml?>", "{broken", "[")),
-    (410, "", Stop),
-    (409, "", Refused),
+    (200, '{"success": false}', Rejected),
+    *(
+        (200, text, Fatal)
+        for text in ("<html>Sign in</html>", "\n<!DOCTYPE html>", "a <b>page</b>")
+    ),
+    *((200, text, Fatal) for text in ("\ufeff<?xml?>", "{broken", "[")),
+    (410, "", Fatal),
+    (409, "", Rejected),
     (503, "", Retry),
 ]
 

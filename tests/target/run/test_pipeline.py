@@ -12,7 +12,7 @@ from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.calls import EncodedCall, Limits
-from target_pipelines.api.outcomes import Delivered, Outcome, Refused, Retry
+from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.run.destination_pipeline import Route
@@ -71,7 +71,7 @@ class _Destination:
             if self._dice.random() < 0.3:
                 return Retry("busy")
             if any(b"poison" in call.body for call in calls):
-                return Refused("poison")
+                return Rejected("poison")
             for call in calls:
                 number = int(decode_object(call.body)["properties"]["n"])
                 self._settled.delivered.append((call.person, number))
