@@ -148,7 +148,7 @@ class Route:
         filtered, self._filtered = self._filtered, []
         letters, self._letters = self._letters, []
         calls, self._calls = self._calls, []
-        self._acks.add_records(read.total())
+        self._acks.expect(read.total())
         for stream, count in read.items():
             self.report.add_read(stream, count)
         for stream in filtered:

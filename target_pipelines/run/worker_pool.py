@@ -1,7 +1,6 @@
 """Splits a run over worker processes: the records of one person go to one worker, in order.
 
-A worker gets all SCHEMAs, and for each STATE its number. A state is safe when all workers have
-settled what came before it.
+A worker gets all SCHEMAs, and each STATE as its number, which it prints when that is safe.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from program_kit.progress import Progress
+from target_pipelines.acknowledgements.acks import WorkerAcks
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import People
 from target_pipelines.run.worker import Worker, share_of
@@ -50,7 +50,7 @@ class WorkerPool:
         self._configuration = configuration
         self._reports = reports
         self._check_interrupted = check_interrupted
-        self._states = _States(configuration.settings.processes, write_state)
+        self._acks = WorkerAcks(configuration.settings.processes, write_state)
         self._workers: list[Worker] = []
         self._outboxes: list[list[bytes]] = []
         self._listeners: list[threading.Thread] = []
@@ -138,7 +138,7 @@ class WorkerPool:
                 self._streams[stream.name] = stream
                 self._send_all(line)
             case "STATE":
-                number = self._states.add(message["value"])
+                number = self._acks.add_state(message["value"])
                 self._send_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
                 self._hand_over()
 
@@ -184,35 +184,6 @@ class WorkerPool:
     def _listen(self, number: int, worker: Worker) -> None:
         try:
             for state in worker.results():
-                self._states.settle(number, state)
+                self._acks.settle(number, state)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._failure = self._failure or error
-
-
-class _States:
-    """Numbers the states; writes the newest that all workers have settled."""
-
-    def __init__(self, count: int, write_state: Callable[[State], None]) -> None:
-        self._write_state = write_state
-        self._lock = threading.Lock()
-        self._waiting: dict[int, State] = {}
-        self._last = self._written = 0
-        self._settled = [0] * count
-
-    def add(self, state: State) -> int:
-        """A state has come; its number."""
-        with self._lock:
-            self._last += 1
-            self._waiting[self._last] = state
-            return self._last
-
-    def settle(self, worker: int, number: int) -> None:
-        """A worker has settled all before this state. Raises what `write_state` raises."""
-        with self._lock:
-            self._settled[worker] = number
-            safe = min(self._settled)
-            if safe > self._written:
-                self._write_state(self._waiting[safe])
-                for old in range(self._written + 1, safe + 1):
-                    del self._waiting[old]
-                self._written = safe
