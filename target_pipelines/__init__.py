@@ -5,6 +5,8 @@ Its tests may import `target_pipelines.testing` as well.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from target_pipelines.api.call_fields import (
     BOOLEAN,
     CONTEXT,
@@ -22,7 +24,8 @@ from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.destinations import Destination, DestinationType, Sender
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
-from target_pipelines.delivery.retry_policy import judge_answer
+from target_pipelines.api.renamed import renamed_attributes
+from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import Authenticate, key_in_header
 from target_pipelines.destinations.http import HttpProfile
 
@@ -40,17 +43,22 @@ __all__ = [
     "Destination",
     "DestinationType",
     "EncodedCall",
+    "Fatal",
     "HttpProfile",
     "Limits",
     "Outcome",
     "Rejected",
     "Retry",
     "Sender",
-    "Fatal",
     "call_schema",
+    "classify_response",
     "hookimpl",
-    "judge_answer",
     "key_in_header",
     "nullable",
     "object_of",
 ]
+
+if not TYPE_CHECKING:  # type checkers accept the new names only
+    __getattr__ = renamed_attributes(
+        __name__, {"Refused": "Rejected", "Stop": "Fatal", "judge_answer": "classify_response"}
+    )

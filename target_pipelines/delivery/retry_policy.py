@@ -29,10 +29,12 @@ class Judge(Protocol):
     def __call__(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
     ) -> Outcome:
-        """Judge an answer, or its beginning; see `judge_answer`."""
+        """Judge an answer, or its beginning; see `classify_response`."""
 
 
-def judge_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+def classify_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+) -> Outcome:
     """What an HTTP answer means.
 
     Args:

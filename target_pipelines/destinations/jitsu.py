@@ -8,7 +8,7 @@ import msgspec
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Fatal, Outcome
-from target_pipelines.delivery.retry_policy import judge_answer
+from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import key_in_header
 from target_pipelines.destinations.http import HttpProfile
 
@@ -39,7 +39,7 @@ def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetim
             f"HTTP {status} with an error: nothing was taken. Connect the source to a "
             "destination in Jitsu"
         )
-    return judge_answer(status, headers, body, now=now)
+    return classify_response(status, headers, body, now=now)
 
 
 def _find_problems(settings: TargetSettings) -> Iterator[str]:

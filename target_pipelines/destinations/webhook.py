@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Delivered, Outcome
-from target_pipelines.delivery.retry_policy import judge_answer
+from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.http import HttpProfile
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetim
     """As for all APIs, but a success may say anything in plain words: receivers have no form."""
     if 200 <= status <= 299 and _is_plain_text(body):
         return Delivered()
-    return judge_answer(status, headers, body, now=now)
+    return classify_response(status, headers, body, now=now)
 
 
 def _is_plain_text(body: bytes) -> bool:

@@ -40,7 +40,7 @@ from target_pipelines import (
     Rejected,
     Retry,
     call_schema,
-    judge_answer,
+    classify_response,
     object_of,
 )
 from target_pipelines.acknowledgements.report import RunReport
@@ -107,7 +107,7 @@ class Answer:
         if self.status == 0:
             return Retry("no answer (timeout)")
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return judge_answer(self.status, headers, self.body, now=NOW)
+        return classify_response(self.status, headers, self.body, now=NOW)
 
 
 TAKEN = Answer(200, b'{"success":true}')

@@ -8,7 +8,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.retry_policy import (
     MAX_RETRY_AFTER_SECONDS,
     backoff_seconds,
-    judge_answer,
+    classify_response,
     parse_retry_after,
 )
 
@@ -25,27 +25,27 @@ STATUSES = [
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"success":true}', b" ok "])
 def test_status_decides(status, outcome, body):
     """Success, redirect, refusal and trouble are told apart by the status."""
-    assert isinstance(judge_answer(status, {}, body, now=NOW), outcome)
+    assert isinstance(classify_response(status, {}, body, now=NOW), outcome)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 5000, b'{"success":true}'])
 def test_body_of_an_error_decides_nothing(status, body):
     """Error bodies come in every shape."""
-    expected = judge_answer(status, {}, b"", now=NOW)
+    expected = classify_response(status, {}, b"", now=NOW)
 
-    assert judge_answer(status, {}, body, now=NOW) == expected
+    assert classify_response(status, {}, body, now=NOW) == expected
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"\xff\xfe", b"[" * 5000])
 def test_success_that_is_not_the_api_s_stops(body):
     """A 200 in HTML comes from a proxy or a login page: nothing was delivered."""
-    assert isinstance(judge_answer(200, {}, body, now=NOW), Fatal)
+    assert isinstance(classify_response(200, {}, body, now=NOW), Fatal)
 
 
 def test_success_that_reports_failure_is_a_refusal():
     """`success: false` is no acknowledgement."""
-    assert isinstance(judge_answer(200, {}, b'{"success":false}', now=NOW), Rejected)
+    assert isinstance(classify_response(200, {}, b'{"success":false}', now=NOW), Rejected)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_retry_after_is_read_and_capped(value, seconds):
 
 def test_retry_after_reaches_the_outcome():
     """What the server asks for is part of the decision."""
-    outcome = judge_answer(429, {"Retry-After": "7"}, b"", now=NOW)
+    outcome = classify_response(429, {"Retry-After": "7"}, b"", now=NOW)
 
     assert outcome == Retry("HTTP 429", 7)
 

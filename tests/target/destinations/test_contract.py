@@ -17,7 +17,7 @@ from target_pipelines import (
     HttpProfile,
     Rejected,
     Retry,
-    judge_answer,
+    classify_response,
     key_in_header,
 )
 from target_pipelines.plugins.loading import load_plugins
@@ -137,7 +137,7 @@ def _judge_as(statuses: Sequence[int], outcome: Any) -> Any:
     def judge(status, headers, body, *, now):
         if status in statuses:
             return outcome
-        return judge_answer(status, headers, body, now=now)
+        return classify_response(status, headers, body, now=now)
 
     return judge
 

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+OLD_NAMES = [
+    ("target_pipelines", "Refused", "Rejected"),
+    ("target_pipelines", "Stop", "Fatal"),
+    ("target_pipelines", "judge_answer", "classify_response"),
+]
+
+
+@pytest.mark.parametrize(("module", "old", "new"), OLD_NAMES)
+def test_old_name_still_works_and_warns(module, old, new):
+    """A plugin that uses an old name keeps working, and its author learns the new one."""
+    package = importlib.import_module(module)
+
+    with pytest.warns(DeprecationWarning, match=rf"`{module}\.{old}` .*; use `{module}\.{new}`"):
+        value = getattr(package, old)
+
+    assert value is getattr(package, new)
+
+
+@pytest.mark.parametrize("module", ["target_pipelines"])
+def test_unknown_name_is_an_attribute_error(module):
+    """A name that never existed fails as in any module."""
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = importlib.import_module(module).no_such_name
