@@ -15,9 +15,9 @@ from target_pipelines.acknowledgements.dead_letter_calls import decode_call
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
+from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
-from target_pipelines.delivery.retry_policy import backoff_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ class Delivery:
         concurrency: int,
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self._name = name
         self._settlement = settlement
@@ -54,7 +54,7 @@ class Delivery:
         self._pacer = pacer
         self._max_retry_seconds = max_retry_seconds
         self._check_interrupted = check_interrupted
-        self._dice = dice
+        self._jitter = jitter
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
@@ -172,7 +172,7 @@ class Delivery:
             self._wait(self._retry_delay(outcome, attempts, deadline))
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
-        delay = backoff_seconds(attempts, outcome.after_seconds, self._dice())
+        delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())
         if time.monotonic() + delay > deadline:
             raise DeliveryStopped(
                 f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
-from target_pipelines.delivery.retry_policy import Judge, classify_response
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
+from target_pipelines.destinations.responses import ResponseClassifier, classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ class HttpProfile:
     envelope: tuple[bytes, bytes] = (b'{"batch":[', b"]}")
     authenticate: Callable[[str], Authenticate] = basic
     headers: Callable[[TargetSettings], Mapping[str, str]] = lambda _: {}
-    judge: Judge = classify_response
+    judge: ResponseClassifier = classify_response
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.delivery.retry_policy import Judge
     from target_pipelines.destinations.authentication import Authenticate
+    from target_pipelines.destinations.responses import ResponseClassifier
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_CONNECT_SECONDS = 10.0
@@ -37,7 +37,7 @@ class HttpApi(Protocol):
         """Further headers, from the settings."""
 
     @property
-    def judge(self) -> Judge:
+    def judge(self) -> ResponseClassifier:
         """Classifies responses."""
 
     def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:

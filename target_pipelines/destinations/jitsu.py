@@ -8,9 +8,9 @@ import msgspec
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Fatal, Outcome
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import key_in_header
 from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.destinations.responses import classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

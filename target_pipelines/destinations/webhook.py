@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Delivered, Outcome
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.destinations.responses import classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -65,7 +65,7 @@ def build_pipeline(
                 dead_letters=letters,
                 report=reports[settings.destination_name],
                 check_interrupted=check_interrupted,
-                dice=random.random,
+                jitter=random.random,
             )
         )
     return Pipeline(

@@ -46,7 +46,7 @@ class Route:
         dead_letters: DeadLetters,
         report: RunReport,
         check_interrupted: Callable[[], None],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self.name = settings.destination_name
         self.report = report
@@ -69,7 +69,7 @@ class Route:
             concurrency=settings.concurrency,
             max_retry_seconds=settings.max_retry_seconds,
             check_interrupted=check_interrupted,
-            dice=dice,
+            jitter=jitter,
         )
         self._encoders: dict[str, StreamEncoder] = {}
         # What the current block has brought since the last hand-over.

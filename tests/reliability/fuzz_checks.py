@@ -31,9 +31,9 @@ from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.api.outcomes import Outcome as JudgedAs
-from target_pipelines.delivery.retry_policy import parse_retry_after
 from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
+from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.run import configuration as configurations
 from target_pipelines.run.build import build_pipeline

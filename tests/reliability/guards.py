@@ -82,13 +82,13 @@ def _random_ids() -> None:
 def _refuse_whole_batches() -> None:
     """A refused batch is not split: all of it becomes dead letters."""
     delivery = _load("target_pipelines.delivery.senders").Delivery
-    policy = _load("target_pipelines.delivery.retry_policy")
+    outcomes = _load("target_pipelines.api.outcomes")
 
     def refuse(self: Any, batch: Any, sender: Any) -> None:
         outcome, attempts = self._attempt(batch, sender)
-        if isinstance(outcome, policy.Delivered):
+        if isinstance(outcome, outcomes.Delivered):
             self._settlement.deliver(batch)
-        for call in () if isinstance(outcome, policy.Delivered) else batch:
+        for call in () if isinstance(outcome, outcomes.Delivered) else batch:
             self._reject(call, outcome, attempts)
 
     delivery._deliver = refuse
@@ -246,14 +246,14 @@ def _change_arguments(module_name: str, class_name: str, **changed: Any) -> None
 
 def _deliver_instead_of(outcome_name: str, applies: Callable[[int], bool]) -> None:
     sender = _load("target_pipelines.destinations.http_sender").HttpSender
-    policy = _load("target_pipelines.delivery.retry_policy")
+    outcomes = _load("target_pipelines.api.outcomes")
     send = sender.send
 
     def send_and_believe(self: Any, calls: Any) -> Any:
         outcome = send(self, calls)
-        is_taken = isinstance(outcome, getattr(policy, outcome_name)) and applies(
+        is_taken = isinstance(outcome, getattr(outcomes, outcome_name)) and applies(
             200 if "HTTP 200" in outcome.reason else 0
         )
-        return policy.Delivered() if is_taken else outcome
+        return outcomes.Delivered() if is_taken else outcome
 
     sender.send = send_and_believe

@@ -122,7 +122,7 @@ def test_every_row_is_settled_in_order_before_its_state(
             dead_letters=_Letters(settled),
             report=RunReport(),
             check_interrupted=lambda: None,
-            dice=lambda: 0.0,  # pauses of no length
+            jitter=lambda: 0.0,  # pauses of no length
         )
         for settled in everywhere
     ]
