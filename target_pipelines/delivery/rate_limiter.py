@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Pacer:
+class RateLimiter:
     """Hands out moments that are at least `1 / requests_per_second` apart; None: no limit."""
 
     def __init__(

@@ -10,7 +10,7 @@ from program_kit.exact_json import encode_json
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.errors import DeliveryError, OutputClosed
-from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.dry_run import CountedDeadLetters, DryRunDestination
 from target_pipelines.run.pipeline import Pipeline
 
@@ -50,15 +50,17 @@ def build_pipeline(
     """
     acks = Acks(write_state)
     routes = []
-    for settings in configuration.routes:
+    for settings in configuration.destinations:
         destination = configuration.plugins.destinations[settings.destination].open(settings)
         if write_calls:
-            destination = _as_dry_run(destination, settings, write_calls, len(configuration.routes))
+            destination = _as_dry_run(
+                destination, settings, write_calls, len(configuration.destinations)
+            )
             letters: DeadLetters = CountedDeadLetters()
         else:
             letters = dead_letters or DeadLetters(Path(settings.dead_letter_path))
         routes.append(
-            Route(
+            DestinationPipeline(
                 settings,
                 destination,
                 acks,

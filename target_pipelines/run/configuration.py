@@ -21,12 +21,12 @@ class Configuration:
 
     Attributes:
         settings: what holds for the whole run.
-        routes: the settings of each destination.
+        destinations: the settings of each destination.
         plugins: what those name.
     """
 
     settings: TargetSettings
-    routes: Sequence[TargetSettings]
+    destinations: Sequence[TargetSettings]
     plugins: Plugins
 
 
@@ -40,13 +40,15 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
     parsed = parse_settings(config)
     plugins = load_plugins(parsed.run.blocked_plugins)
     problems = [*parsed.problems, *_find_unknown_call_types(parsed.run, plugins)]
-    for route in parsed.routes:
-        place = f"`destinations`, {route.destination_name}: " if len(parsed.routes) > 1 else ""
-        problems += (f"{place}{problem}" for problem in _find_problems(route, plugins))
-    problems += _find_shared(parsed.routes)
+    for settings in parsed.destinations:
+        place = (
+            f"`destinations`, {settings.destination_name}: " if len(parsed.destinations) > 1 else ""
+        )
+        problems += (f"{place}{problem}" for problem in _find_problems(settings, plugins))
+    problems += _find_shared(parsed.destinations)
     if problems:
         raise ConfigurationError(*problems)
-    return Configuration(parsed.run, parsed.routes, plugins)
+    return Configuration(parsed.run, parsed.destinations, plugins)
 
 
 def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
@@ -68,14 +70,16 @@ def _find_unknown_call_types(settings: TargetSettings, plugins: Plugins) -> Iter
             )
 
 
-def _find_shared(routes: Sequence[TargetSettings]) -> Iterator[str]:
+def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:
     """What two destinations must not have in common."""
-    for name in _repeated(route.destination_name for route in routes):
+    for name in _repeated(settings.destination_name for settings in destinations):
         yield f'Setting `destinations`: two are called "{name}". Give each a `name` of its own.'
-    for path in _repeated(str(Path(route.dead_letter_path).absolute()) for route in routes):
+    for path in _repeated(
+        str(Path(settings.dead_letter_path).absolute()) for settings in destinations
+    ):
         yield f"Setting `destinations`: two have the `dead_letter_path` {path}."
-    files = [route for route in routes if route.destination == "file"]
-    for path in _repeated(str(Path(route.output_path).absolute()) for route in files):
+    files = [settings for settings in destinations if settings.destination == "file"]
+    for path in _repeated(str(Path(settings.output_path).absolute()) for settings in files):
         yield f"Setting `destinations`: two have the `output_path` {path}."
 
 

@@ -10,8 +10,8 @@ from target_pipelines.acknowledgements.dead_letter_calls import encode_letter
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
-from target_pipelines.delivery.rate_limiter import Pacer
-from target_pipelines.delivery.senders import Delivery
+from target_pipelines.delivery.rate_limiter import RateLimiter
+from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from target_pipelines.singer.streams import Stream
 
 
-class Route:
+class DestinationPipeline:
     """Takes records one by one, and hands them over block by block.
 
     A run has a route for each destination. They share the acknowledgements, so that a STATE waits
@@ -60,11 +60,11 @@ class Route:
             max_rejected_ratio=settings.max_rejected_ratio,
             stops_at_once=settings.on_rejected == "stop",
         )
-        self._delivery = Delivery(
+        self._senders = SenderPool(
             destination,
             self._settlement,
             report,
-            Pacer(settings.requests_per_second or destination.limits.requests_per_second),
+            RateLimiter(settings.requests_per_second or destination.limits.requests_per_second),
             name=self.name,
             concurrency=settings.concurrency,
             max_retry_seconds=settings.max_retry_seconds,
@@ -80,7 +80,7 @@ class Route:
 
     def start(self) -> None:
         """Open for records."""
-        self._delivery.start()
+        self._senders.start()
 
     def start_stream(self, stream: Stream) -> None:
         """Records of this stream may follow."""
@@ -92,7 +92,7 @@ class Route:
         )
         self.report.start_stream(stream.name, stream.call_type.name)
 
-    def take_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+    def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
         """Encode a record of a stream that was started."""
         encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
         self._read[stream.name] += 1
@@ -101,7 +101,7 @@ class Route:
         else:
             self._leave_out(encoded, stream, line)
 
-    def take_block(self, stream: Stream, block: bytes) -> int:
+    def encode_block(self, stream: Stream, block: bytes) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
         encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
         if encoded is None:
@@ -131,14 +131,14 @@ class Route:
                 )
             )
 
-    def take_refused(self, letter: dict[str, Any]) -> None:
+    def resend(self, letter: dict[str, Any]) -> None:
         """Take a call that was refused once, as it was. Raises KeyError or TypeError."""
         call = encode_letter(letter, self._acks.epoch)
         self.report.start_stream(call.stream, call.call_type)
         self._read[call.stream] += 1
         self._calls.append(call)
 
-    def hand_over(self) -> None:
+    def flush(self) -> None:
         """Count what was read, then settle it or give it to the lanes: once, whatever fails.
 
         Raises PipelinesError.
@@ -155,11 +155,11 @@ class Route:
             self._settlement.filter(stream, epoch)
         if letters:
             self._settlement.reject(letters, epoch)
-        self._delivery.put(calls)
+        self._senders.put(calls)
 
     def drain(self) -> None:
         """Wait until every record is settled. Raises PipelinesError."""
-        self._delivery.finish()
+        self._senders.finish()
 
     def close(self) -> None:
         """Nothing is left to deliver."""
@@ -167,8 +167,8 @@ class Route:
 
     def stop(self) -> None:
         """Begin nothing new."""
-        self._delivery.stop()
+        self._senders.stop()
 
     def abandon(self) -> None:
         """Begin nothing new, and give what is in flight a few seconds to end."""
-        self._delivery.abandon()
+        self._senders.abandon()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.plugins.loading import Plugins
-    from target_pipelines.run.destination_pipeline import Route
+    from target_pipelines.run.destination_pipeline import DestinationPipeline
 
 _FEW_LINES = 16
 
@@ -62,7 +62,7 @@ class Pipeline:
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        routes: Sequence[DestinationPipeline],
         acks: Acks,
         *,
         plugins: Plugins,
@@ -90,24 +90,24 @@ class Pipeline:
                 for group in group_records(block.splitlines(keepends=True)):
                     self._process_group(group)
         finally:  # what was read before a bad line is good
-            self._hand_over()
+            self._flush()
 
-    def take_letter(self, letter: dict[str, Any]) -> None:
+    def replay_dead_letter(self, letter: dict[str, Any]) -> None:
         """Take a dead letter again: as the call that was refused, or from its record anew.
 
         Raises KeyError or TypeError if it is none; ConfigurationError if nobody can take it.
         """
         route = self._route_of(letter)
         if letter["attempts"]:
-            route.take_refused(letter)
+            route.resend(letter)
         else:
             stream = self._stream_of(letter)
             # Equal events stay distinct only while one encoder counts them.
             if self._streams.get(stream.name) != stream:
                 self._start_stream(stream)
             record = letter["record"]
-            route.take_record(stream, record, encode_json({"record": record}))
-        self._hand_over()
+            route.encode_record(stream, record, encode_json({"record": record}))
+        self._flush()
 
     def drain(self) -> None:
         """Wait until every record that was read is settled. Raises PipelinesError."""
@@ -149,13 +149,13 @@ class Pipeline:
     def _take_records(self, block: bytes) -> bool:
         """Take lines that are records of one stream, if nothing is wrong with any of them."""
         stream = self._streams.get(stream_of_record(block) or "")
-        count = stream and self._routes[0].take_block(stream, block)
+        count = stream and self._routes[0].encode_block(stream, block)
         if not stream or not count:
             return False
         for route in self._routes[1:]:
-            if not route.take_block(stream, block):
+            if not route.encode_block(stream, block):
                 for line in lines_of(block):
-                    route.take_record(stream, decode_object(line)["record"], line)
+                    route.encode_record(stream, decode_object(line)["record"], line)
         self._line_number += count
         self.message_counts["RECORD"] += count
         return True
@@ -167,11 +167,11 @@ class Pipeline:
                 stream = self._streams.get(message["stream"])
                 stream = check_record(stream, message, self._line_number)
                 for route in self._routes:
-                    route.take_record(stream, message["record"], line)
+                    route.encode_record(stream, message["record"], line)
             case "SCHEMA":
                 self._start_stream(parse_schema(message, self._plugins, self._call_types))
             case "STATE":
-                self._hand_over()
+                self._flush()
                 self._acks.add_state(message["value"])
 
     def _start_stream(self, stream: Stream) -> None:
@@ -179,9 +179,9 @@ class Pipeline:
         for route in self._routes:
             route.start_stream(stream)
 
-    def _hand_over(self) -> None:
+    def _flush(self) -> None:
         for route in self._routes:
-            route.hand_over()
+            route.flush()
         if self._progress:
             self._progress.show(self._routes[0].report.read)
 
@@ -195,7 +195,7 @@ class Pipeline:
         message = {"stream": letter["stream"], "schema": keywords}
         return parse_schema(message, self._plugins, self._call_types)
 
-    def _route_of(self, letter: Mapping[str, Any]) -> Route:
+    def _route_of(self, letter: Mapping[str, Any]) -> DestinationPipeline:
         """The route that a letter came from; of one destination, that one."""
         if len(self._routes) == 1:
             return self._routes[0]

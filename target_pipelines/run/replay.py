@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 def as_replay(configuration: Configuration) -> Configuration:
     """The configuration of a replay: letters that fail again are expected, and stop nothing."""
-    routes = [
+    destinations = [
         replace(settings, max_rejected_ratio=1.0, on_rejected="dead_letter")
-        for settings in configuration.routes
+        for settings in configuration.destinations
     ]
-    return replace(configuration, routes=routes)
+    return replace(configuration, destinations=destinations)
 
 
 class Replay:
@@ -51,7 +51,7 @@ class Replay:
         """Hand all letters to the pipeline. Raises PipelinesError."""
         for number, letter in enumerate(self._letters(), 1):
             try:
-                pipeline.take_letter(letter)
+                pipeline.replay_dead_letter(letter)
             except (KeyError, TypeError) as error:
                 raise InputError(
                     f"Line {number} of {self._path} is no dead letter; nothing of it was changed."

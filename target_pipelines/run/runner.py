@@ -55,7 +55,7 @@ class Runner:
             }
             run: Run
             if self._is_dry_run:
-                options["write_state"] = _forget
+                options["write_state"] = discard_state
                 run = build_pipeline(configuration, write_calls=write, **options)
             elif configuration.settings.processes > 1:
                 run = WorkerPool(configuration, **options)
@@ -75,7 +75,7 @@ class Runner:
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=_forget,
+                write_state=discard_state,
                 check_interrupted=self._check_interrupted,
                 dead_letters=replay.open_dead_letters(),
                 write_calls=write if self._is_dry_run else None,
@@ -111,7 +111,7 @@ class Runner:
 
 
 def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
-    return {settings.destination_name: RunReport() for settings in configuration.routes}
+    return {settings.destination_name: RunReport() for settings in configuration.destinations}
 
 
 @contextlib.contextmanager
@@ -125,5 +125,5 @@ def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -
             write_report(reports, Path(path))
 
 
-def _forget(_: State) -> None:
+def discard_state(_: State) -> None:
     """States are not printed: nothing was read that a next run must not read again."""

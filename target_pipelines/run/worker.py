@@ -107,21 +107,21 @@ class Worker:
         self._process.join()
 
 
-def share_of(configuration: Configuration, count: int) -> Configuration:
+def split_limits(configuration: Configuration, count: int) -> Configuration:
     """The configuration of one of so many workers: of lanes and of the rate, each has its share."""
-    routes = []
-    for settings in configuration.routes:
+    destinations = []
+    for settings in configuration.destinations:
         destination = configuration.plugins.destinations[settings.destination].open(settings)
         rate = settings.requests_per_second or destination.limits.requests_per_second
         destination.close()
-        routes.append(
+        destinations.append(
             replace(
                 settings,
                 concurrency=max(settings.concurrency // count, 1),
                 requests_per_second=rate and rate / count,
             )
         )
-    return replace(configuration, routes=routes)
+    return replace(configuration, destinations=destinations)
 
 
 def _work(
@@ -142,7 +142,7 @@ def _work(
         if stopped or os.getppid() != parent:
             raise Interrupted(signal.SIGTERM)
 
-    reports = {settings.destination_name: RunReport() for settings in configuration.routes}
+    reports = {settings.destination_name: RunReport() for settings in configuration.destinations}
     error: PipelinesError | None = None
     try:
         with os.fdopen(source, "rb", buffering=0) as file:

@@ -15,7 +15,7 @@ from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import People
-from target_pipelines.run.worker import Worker, share_of
+from target_pipelines.run.worker import Worker, split_limits
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 
@@ -64,7 +64,7 @@ class WorkerPool:
     def start(self) -> None:
         """Start the workers; before any thread, as a fork takes none along."""
         count = self._configuration.settings.processes
-        share = share_of(self._configuration, count)
+        share = split_limits(self._configuration, count)
         for number in range(count):
             self._workers.append(Worker(number, share, earlier=self._workers))
         self._outboxes = [[] for _ in self._workers]
@@ -85,7 +85,7 @@ class WorkerPool:
                         if not line.isspace():
                             self._split_message(parse_message(line, self._line_number), line)
         finally:  # what was read before a bad line is good
-            self._hand_over()
+            self._flush()
 
     def drain(self) -> None:
         """Wait until every record that was read is settled. Raises PipelinesError."""
@@ -140,7 +140,7 @@ class WorkerPool:
             case "STATE":
                 number = self._acks.add_state(message["value"])
                 self._send_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
-                self._hand_over()
+                self._flush()
 
     def _split_records(self, lines: Sequence[bytes]) -> bool:
         """Split lines that are records of one stream, if nothing is wrong with any of them."""
@@ -162,7 +162,7 @@ class WorkerPool:
         for outbox in self._outboxes:
             outbox.append(line if line.endswith(b"\n") else line + b"\n")
 
-    def _hand_over(self) -> None:
+    def _flush(self) -> None:
         outboxes, self._outboxes = self._outboxes, [[] for _ in self._workers]
         for worker, lines in zip(self._workers, outboxes, strict=True):
             worker.send(b"".join(lines), self._check)

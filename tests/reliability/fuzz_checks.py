@@ -121,7 +121,9 @@ class TargetInput:
     def _process(self, data: bytes) -> None:
         pipeline = build_pipeline(
             self.configuration,
-            reports={route.destination_name: RunReport() for route in self.configuration.routes},
+            reports={
+                route.destination_name: RunReport() for route in self.configuration.destinations
+            },
             write_state=lambda _: None,
             check_interrupted=lambda: None,
         )

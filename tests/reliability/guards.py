@@ -49,7 +49,7 @@ def _any_lane() -> None:
     """Calls go to any lane, whomever they are about."""
     strangers = map(str, itertools.count())
     delivery, replace = (
-        _load("target_pipelines.delivery.senders").Delivery,
+        _load("target_pipelines.delivery.sender_pool").SenderPool,
         _load("msgspec").structs.replace,
     )
     put = delivery.put
@@ -81,7 +81,7 @@ def _random_ids() -> None:
 
 def _refuse_whole_batches() -> None:
     """A refused batch is not split: all of it becomes dead letters."""
-    delivery = _load("target_pipelines.delivery.senders").Delivery
+    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
     outcomes = _load("target_pipelines.api.outcomes")
 
     def refuse(self: Any, batch: Any, sender: Any) -> None:
@@ -145,18 +145,18 @@ def _destinations_do_not_wait() -> None:
     """A STATE waits for the first destination alone."""
     module = _load("target_pipelines.run.build")
     acks_of = _load("target_pipelines.acknowledgements.acks").Acks
-    route, made = module.Route, itertools.count()
+    route, made = module.DestinationPipeline, itertools.count()
 
     def new_route(settings: Any, destination: Any, acks: Any, **more: Any) -> Any:
         own = acks if next(made) == 0 else acks_of(lambda _state: None)
         return route(settings, destination, own, **more)
 
-    module.Route = new_route
+    module.DestinationPipeline = new_route
 
 
 def _lose_calls() -> None:
     """The first call of each block is settled and counted nowhere, and nobody adds up."""
-    delivery = _load("target_pipelines.delivery.senders").Delivery
+    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
     _load("target_pipelines.acknowledgements.report").RunReport.is_settled = True
     put = delivery.put
 

@@ -63,8 +63,8 @@ class Turns:
         time = SimpleNamespace(monotonic=lambda: self.now)
         with (
             patch("target_pipelines.delivery.lane.threading", threading),
-            patch("target_pipelines.delivery.senders.threading", threading),
-            patch("target_pipelines.delivery.senders.time", time),
+            patch("target_pipelines.delivery.sender_pool.threading", threading),
+            patch("target_pipelines.delivery.sender_pool.time", time),
         ):
             yield
 

@@ -15,7 +15,7 @@ from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
-from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.pipeline import Pipeline, running
 from tests.target.conftest import record, schema, state
 
@@ -115,7 +115,7 @@ def test_every_row_is_settled_in_order_before_its_state(
 
     acks = Acks(write_state)
     routes = [
-        Route(
+        DestinationPipeline(
             TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
             _Destination(settled, dice, batch_max_calls),
             acks,

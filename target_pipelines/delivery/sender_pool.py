@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.settlement import Settlement
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Destination, Sender
-    from target_pipelines.delivery.rate_limiter import Pacer
+    from target_pipelines.delivery.rate_limiter import RateLimiter
 
 _POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed
 _ABANDON_SECONDS = 5.0
 
 
-class Delivery:
+class SenderPool:
     """Delivers what it is given, in lanes; the first failure ends them all."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Delivery:
         destination: Destination,
         settlement: Settlement,
         report: RunReport,
-        pacer: Pacer,
+        rate_limiter: RateLimiter,
         *,
         name: str,
         concurrency: int,
@@ -51,7 +51,7 @@ class Delivery:
         self._name = name
         self._settlement = settlement
         self._report = report
-        self._pacer = pacer
+        self._rate_limiter = rate_limiter
         self._max_retry_seconds = max_retry_seconds
         self._check_interrupted = check_interrupted
         self._jitter = jitter
@@ -158,7 +158,7 @@ class Delivery:
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
         while True:
-            self._wait(self._pacer.reserve())
+            self._wait(self._rate_limiter.reserve())
             started = time.monotonic()
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
