@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
@@ -82,7 +82,11 @@ class People:
             kw_only=True,
             gc=False,
         )
-        message = msgspec.defstruct("Message", [("record", row)], gc=False)
+        message = msgspec.defstruct(
+            "Message",
+            [("type", Literal["RECORD"]), ("stream", Literal[self._stream.name]), ("record", row)],
+            gc=False,
+        )
         self._decode = msgspec.json.Decoder(message).decode_lines
         self._place = compile_row_function(plan, placed=[fields[column] for column in telling])
         return self._decode

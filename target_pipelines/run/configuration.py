@@ -1,4 +1,4 @@
-"""A configuration → settings, plugins and destinations, with every problem reported at once."""
+"""Configuration → checked settings and loaded plugins; reports all problems together."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that a run is made of.
+    """What a run is built from.
 
     Attributes:
-        settings: what holds for the whole run.
+        settings: the settings of the whole run.
         destinations: the settings of each destination.
-        plugins: what those name.
+        plugins: the loaded call types and destinations.
     """
 
     settings: TargetSettings
@@ -31,10 +31,10 @@ class Configuration:
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
-    """Check a configuration and load what it names.
+    """Check a configuration and load the plugins.
 
     Raises:
-        ConfigurationError: with a sentence for every problem.
+        ConfigurationError: lists every problem.
         PluginError: a plugin cannot be used.
     """
     parsed = parse_settings(config)
@@ -56,7 +56,7 @@ def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
         yield from plugins.destinations[settings.destination].find_problems(settings)
     else:
         yield (
-            f'Setting `destination`: "{settings.destination}" is offered by no plugin. Known are '
+            f'Setting `destination`: no plugin provides "{settings.destination}". Choose one of '
             f"{', '.join(plugins.destinations.names())}."
         )
 
@@ -65,22 +65,22 @@ def _find_unknown_call_types(settings: TargetSettings, plugins: Plugins) -> Iter
     for stream, name in settings.call_types.items():
         if name not in plugins.call_types:
             yield (
-                f'Setting `call_types.{stream}`: "{name}" is offered by no plugin. Known are '
+                f'Setting `call_types.{stream}`: no plugin provides "{name}". Choose one of '
                 f"{', '.join(plugins.call_types.names())}."
             )
 
 
 def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:
-    """What two destinations must not have in common."""
+    """Values that must differ between destinations."""
     for name in _repeated(settings.destination_name for settings in destinations):
-        yield f'Setting `destinations`: two are called "{name}". Give each a `name` of its own.'
+        yield f'Setting `destinations`: two are named "{name}". Give each a unique `name`.'
     for path in _repeated(
         str(Path(settings.dead_letter_path).absolute()) for settings in destinations
     ):
-        yield f"Setting `destinations`: two have the `dead_letter_path` {path}."
+        yield f"Setting `destinations`: two have the `dead_letter_path` {path}. Give each its own."
     files = [settings for settings in destinations if settings.destination == "file"]
     for path in _repeated(str(Path(settings.output_path).absolute()) for settings in files):
-        yield f"Setting `destinations`: two have the `output_path` {path}."
+        yield f"Setting `destinations`: two have the `output_path` {path}. Give each its own."
 
 
 def _repeated(values: Iterable[str]) -> list[str]:

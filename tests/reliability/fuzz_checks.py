@@ -38,7 +38,8 @@ from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.run import configuration as configurations
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
 from tests.reliability.answers import NOW, PROFILES
@@ -127,9 +128,14 @@ class TargetInput:
             write_state=lambda _: None,
             check_interrupted=lambda: None,
         )
+        dispatcher = Dispatcher(
+            pipeline,
+            plugins=self.configuration.plugins,
+            call_types=self.configuration.settings.call_types,
+        )
         with running(pipeline):
             for block in read_blocks(io.BytesIO(data)):
-                pipeline.process(block)
+                dispatcher.dispatch(block)
 
 
 def _as_json(config: Any) -> Any:

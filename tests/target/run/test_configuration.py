@@ -42,7 +42,7 @@ def test_unknown_destination_lists_the_known_ones():
     """The message says what there is."""
     (problem,) = _problems({"destination": "pigeon"})
 
-    assert '"pigeon" is offered by no plugin' in problem
+    assert 'no plugin provides "pigeon"' in problem
     assert "customerio, file" in problem
 
 
@@ -87,7 +87,7 @@ def test_destinations_take_what_they_do_not_set_from_above():
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ([{"destination": "file"}, {"destination": "file", "output_path": "b"}], "called"),
+        ([{"destination": "file"}, {"destination": "file", "output_path": "b"}], "two are named"),
         (
             [{"destination": "file"}, {"destination": "file", "name": "b"}],
             "two have the `output_path`",

@@ -16,7 +16,9 @@ from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.run.destination_pipeline import DestinationPipeline
-from target_pipelines.run.pipeline import Pipeline, running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
+from target_pipelines.run.pipeline import Pipeline
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def test_every_row_is_settled_in_order_before_its_state(
         written.append(last)
 
     acks = Acks(write_state)
-    routes = [
+    pipelines = [
         DestinationPipeline(
             TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
             _Destination(settled, dice, batch_max_calls),
@@ -126,11 +128,12 @@ def test_every_row_is_settled_in_order_before_its_state(
         )
         for settled in everywhere
     ]
-    pipeline = Pipeline(routes, acks, plugins=PLUGINS, call_types={})
+    pipeline = Pipeline(pipelines, acks)
+    dispatcher = Dispatcher(pipeline, plugins=PLUGINS, call_types={})
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):
-            pipeline.process(b"".join(lines[start : start + block]))
+            dispatcher.dispatch(b"".join(lines[start : start + block]))
 
     assert written == sorted(written)
     for settled in everywhere:
