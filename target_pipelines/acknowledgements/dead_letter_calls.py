@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import decode_json, encode_json
-from target_pipelines.api.call_types import person_of
 from target_pipelines.api.calls import EncodedCall
+from target_pipelines.api.ordering_key import ordering_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 def encode_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
     """The call of a dead letter, as it was sent before. Raises KeyError or TypeError."""
     call, line = dead_letter["call"], encode_json({"record": dead_letter["record"]})
-    return EncodedCall(
-        encode_json(call),
-        dead_letter["stream"],
-        dead_letter["call_type"],
-        person_of(call),
-        epoch,
-        line,
-    )
+    body, key = encode_json(call), ordering_key_of(call)
+    return EncodedCall(body, dead_letter["stream"], dead_letter["call_type"], key, epoch, line)
 
 
 def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:

@@ -87,7 +87,8 @@ class SenderPool:
         count = len(self._lanes)
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
         for call in calls:
-            sorted_calls[crc32(call.person.encode()) % count].append(call)  # the same in each run
+            key = call.ordering_key.encode()
+            sorted_calls[crc32(key) % count].append(call)  # the same in each run
         for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
             lane.add(its_calls)
         for lane in self._lanes:

@@ -17,7 +17,7 @@ from jsonschema_rs import validator_for
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
 from program_kit.exact_json import encode_json_lines
-from target_pipelines.api.call_types import person_of
+from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.codegen import NULL, compile_row_function
 from target_pipelines.encoding.mapping import MappingProblem, Plan, compile_plan
 
@@ -168,7 +168,7 @@ class BlockPlan:
         ).is_valid
 
     def map(self, block: bytes) -> tuple[list[bytes], list[str]]:
-        """The calls of a block of RECORDs as JSON without messageIds, and whom each is about.
+        """The calls of a block of RECORDs as JSON without messageIds, and the ordering key of each.
 
         The JSON is empty for a record that must go the other way. Raises one of `INVALID_JSON` if
         a line is no record of this stream with these columns.
@@ -180,13 +180,13 @@ class BlockPlan:
         calls = list(map(self._place, rows))
         if not self._are_valid(calls):
             calls = [call if self._is_valid(call) else None for call in calls]
-        people = [person_of(call) if call else "" for call in calls]
+        keys = [ordering_key_of(call) if call else "" for call in calls]
         container = self._container
         for call, row in zip(calls, rows, strict=True):
             if call:
                 call[container] = row
         bodies = encode_json_lines(calls).split(b"\n")[:-1]
-        return [b"" if body.endswith(_NO_CALL) else body for body in bodies], people
+        return [b"" if body.endswith(_NO_CALL) else body for body in bodies], keys
 
 
 def _ignores_others(schema: Mapping[str, Any], container: str | None) -> bool:

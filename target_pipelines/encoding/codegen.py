@@ -47,7 +47,7 @@ def compile_row_function(
         events: values of the field `event` whose rows are not for it.
     """
     source = _Source()
-    source.add(1, f"call = {{'type': {source.constant(outer.wire_name)}}}")
+    source.add(1, f"call = {{'type': {source.constant(outer.api_type)}}}")
     fields = iter(placed)
     for step in outer.top.steps:
         source.take(next(fields), step, "call")

@@ -17,8 +17,8 @@ from program_kit.exact_json import (
     encode_json,
 )
 from program_kit.settings import complaint_of
-from target_pipelines.api.call_types import person_of
 from target_pipelines.api.calls import EncodedCall, lines_of
+from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.batch_encoder import BlockPlan, compile_block_plan
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds
@@ -67,7 +67,7 @@ class StreamEncoder:
         self._blame = f'Plugin "{stream.plugin}"'
         self._call_max_bytes = call_max_bytes
         self._mapper = Mapper(call_type, null_values=settings.null_values)
-        self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
+        self._event_schemas = event_schemas if call_type.api_type == "track" else {}
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._ids = MessageIds(
             salt=settings.message_id_salt,
@@ -112,25 +112,25 @@ class StreamEncoder:
             plan = self._block_plan or self._add_block_plan(block)
             if plan is None:
                 return None
-            bodies, people = plan.map(block)
+            bodies, keys = plan.map(block)
         except (*INVALID_JSON, KeyError):
             return None
         room = self._call_max_bytes - _ID_MAX_BYTES
         stream, call_type = self._stream, self._call_type.name
         if all(bodies) and max(map(len, bodies)) <= room:
             return [
-                EncodedCall(body, stream, call_type, person, epoch, block, number)
-                for body, person, number in zip(
-                    self._ids.add_to_all(bodies), people, range(len(bodies)), strict=True
+                EncodedCall(body, stream, call_type, key, epoch, block, number)
+                for body, key, number in zip(
+                    self._ids.add_to_all(bodies), keys, range(len(bodies)), strict=True
                 )
             ]
         fit = [0 < len(body) <= room for body in bodies]
         with_ids = iter(self._ids.add_to_all(list(compress(bodies, fit))))
         return [
-            EncodedCall(next(with_ids), stream, call_type, person, epoch, line)
+            EncodedCall(next(with_ids), stream, call_type, key, epoch, line)
             if fits
             else self.encode(decode_object(line)["record"], epoch, line)
-            for fits, person, line in zip(fit, people, lines_of(block), strict=True)
+            for fits, key, line in zip(fit, keys, lines_of(block), strict=True)
         ]
 
     def _add_block_plan(self, block: bytes) -> BlockPlan | None:
@@ -161,7 +161,9 @@ class StreamEncoder:
             return Rejection(
                 f"The call is {len(body)} bytes; {self._call_max_bytes} are allowed.", call
             )
-        return EncodedCall(body, self._stream, self._call_type.name, person_of(call), epoch, line)
+        return EncodedCall(
+            body, self._stream, self._call_type.name, ordering_key_of(call), epoch, line
+        )
 
     def _map(self, record: Json) -> Json | None:
         try:

@@ -61,14 +61,14 @@ class Plan:
     `unplaced` are columns for which the call type has no place.
     """
 
-    wire_name: str
+    api_type: str
     top: Group
     nested: Sequence[Group]
     unplaced: Sequence[str]
 
     def apply(self, record: Mapping[str, Any]) -> Json:
         """The call of a record. Raises MappingProblem."""
-        call: Json = {"type": self.wire_name}
+        call: Json = {"type": self.api_type}
         self.top.fill(call, record)
         for group in self.nested:
             values: Json = {}
@@ -111,7 +111,7 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: st
     )
     nested = [Group(parents, steps[parents]) for parents in ordered]
     unplaced = [column for column, path in placed.items() if not path]
-    return Plan(call_type.wire_name, Group((), steps[()]), nested, unplaced)
+    return Plan(call_type.api_type, Group((), steps[()]), nested, unplaced)
 
 
 def _make_step(column: str, path: Path, call_type: CallType, null_values: str) -> Step:
@@ -194,7 +194,7 @@ class Mapper:
         plan = self._plans.get(columns) or self._add_plan(columns)
         call = plan.apply(record)
         build = self._call_type.build
-        return call if build is None else _built(build(call), plan.wire_name)
+        return call if build is None else _built(build(call), plan.api_type)
 
     def _add_plan(self, columns: Path) -> Plan:
         plan = compile_plan(columns, self._call_type, null_values=self._null_values)
@@ -205,12 +205,12 @@ class Mapper:
         return plan
 
 
-def _built(call: Any, wire_name: str) -> Json | None:
+def _built(call: Any, api_type: str) -> Json | None:
     """What `build` returned, if the API can take it for this call. Raises BuildProblem."""
     if call is None:
         return None
     if not isinstance(call, dict):
         raise BuildProblem(f"`build` returned a {type(call).__name__}, not a call")
-    if call.get("type") != wire_name:
-        raise BuildProblem(f'`build` returned a call whose `type` is not "{wire_name}"')
+    if call.get("type") != api_type:
+        raise BuildProblem(f'`build` returned a call whose `type` is not "{api_type}"')
     return call

@@ -14,7 +14,7 @@ from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
 from target_pipelines.api.calls import lines_of
 from target_pipelines.api.errors import PipelinesError
-from target_pipelines.encoding.ordering_keys import People
+from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run.worker import Worker, split_limits
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class WorkerPool:
         self._listeners: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._streams: dict[str, Stream] = {}
-        self._ordering_keys: dict[str, People] = {}
+        self._ordering_keys: dict[str, OrderingKeys] = {}
         self._records_read = 0
         self._progress = Progress("all", logger)
 
@@ -77,7 +77,7 @@ class WorkerPool:
         """Send a SCHEMA to all workers."""
         if self._streams.get(stream.name) != stream:
             self._streams[stream.name] = stream
-            self._ordering_keys[stream.name] = People(stream)
+            self._ordering_keys[stream.name] = OrderingKeys(stream)
         self._send_to_all(line)
 
     def handle_records(self, stream: Stream, block: bytes) -> int:

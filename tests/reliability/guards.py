@@ -55,7 +55,7 @@ def _any_lane() -> None:
     put = delivery.put
 
     def put_anywhere(self: Any, calls: Any) -> None:
-        put(self, [replace(call, person=next(strangers)) for call in calls])
+        put(self, [replace(call, ordering_key=next(strangers)) for call in calls])
 
     delivery.put = put_anywhere
 
@@ -63,9 +63,9 @@ def _any_lane() -> None:
 def _any_worker() -> None:
     """Records go to any worker, whomever they are about."""
     strangers = map(str, itertools.count())
-    people = _load("target_pipelines.run.worker_pool").People
-    people.find = lambda _self, _record: next(strangers)
-    people.find_all = lambda _self, lines: [next(strangers) for _ in lines]
+    keys = _load("target_pipelines.run.worker_pool").OrderingKeys
+    keys.find = lambda _self, _record: next(strangers)
+    keys.find_all = lambda _self, lines: [next(strangers) for _ in lines]
 
 
 def _ids_without_window() -> None:

@@ -18,7 +18,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations import webhook
 from target_pipelines.destinations.webhook import Signature, decode_secret, sign
-from target_pipelines.testing.trials import CALLS
+from target_pipelines.testing.destination_cases import CALLS
 
 if TYPE_CHECKING:
     from target_pipelines.destinations.http import HttpProfile

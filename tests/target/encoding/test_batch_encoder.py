@@ -68,7 +68,7 @@ def _tables(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
 
 def _plain(encoded: Any) -> Any:
     if isinstance(encoded, EncodedCall):
-        return encoded.body, encoded.person, encoded.call_type, encoded.line
+        return encoded.body, encoded.ordering_key, encoded.call_type, encoded.line
     return encoded
 
 

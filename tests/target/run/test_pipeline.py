@@ -76,7 +76,7 @@ class _Destination:
                 return Rejected("poison")
             for call in calls:
                 number = int(decode_object(call.body)["properties"]["n"])
-                self._settled.delivered.append((call.person, number))
+                self._settled.delivered.append((call.ordering_key, number))
             return Delivered()
 
     def close(self) -> None:
