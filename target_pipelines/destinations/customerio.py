@@ -53,6 +53,8 @@ PROFILE = HttpProfile(
     call_max_bytes=32 * 1024,
     batch_max_bytes=500 * 1024,
     requests_per_second=1000,  # 3,000 in 3 s
+    max_traits=300,  # source of both: its documentation of attributes
+    max_trait_name_bytes=150,
     headers=_headers,
     events=_EVENTS,
 )

@@ -34,6 +34,8 @@ class HttpProfile:
         batch_max_bytes: of one request.
         batch_max_calls: in one request; None if only bytes are limited.
         requests_per_second: its limit; None if it states none.
+        max_traits: how many traits it keeps; more are only warned of.
+        max_trait_name_bytes: of a trait's name; longer ones are only warned of.
         path: what follows the base URL, given the calls of a request; empty if nothing does.
         envelope: what stands before the calls of a request, which commas part, and after them.
         authenticate: shows the write key.
@@ -49,6 +51,8 @@ class HttpProfile:
     batch_max_bytes: int
     batch_max_calls: int | None = None
     requests_per_second: float | None = None
+    max_traits: int | None = None
+    max_trait_name_bytes: int | None = None
     path: Callable[[Sequence[EncodedCall]], str] = lambda _: "/batch"
     envelope: tuple[bytes, bytes] = (b'{"batch":[', b"]}")
     authenticate: Callable[[str], Authenticate] = basic
@@ -120,6 +124,8 @@ class HttpDestination:
             batch_max_calls=_lower(settings.batch_max_calls, profile.batch_max_calls),
             envelope_bytes=sum(map(len, profile.envelope)),
             requests_per_second=settings.requests_per_second or profile.requests_per_second,
+            max_traits=profile.max_traits,
+            max_trait_name_bytes=profile.max_trait_name_bytes,
         )
 
     def open_sender(self) -> HttpSender:

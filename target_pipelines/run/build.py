@@ -34,6 +34,7 @@ def build_pipeline(
     dead_letters: DeadLetters | None = None,
     write_calls: Write | None = None,
     shows_progress: bool = True,
+    logs_warnings: bool = True,
 ) -> Pipeline:
     """A pipeline to all destinations of a configuration.
 
@@ -47,6 +48,7 @@ def build_pipeline(
         dead_letters: one file for all destinations, instead of those in their settings.
         write_calls: for a dry run: writes calls instead of sending them.
         shows_progress: whether to log progress if stderr is a terminal.
+        logs_warnings: whether to log warnings about a stream's columns.
     """
     acks = Acks(write_state)
     destinations = []
@@ -65,6 +67,7 @@ def build_pipeline(
                 report=reports[settings.destination_name],
                 check_interrupted=check_interrupted,
                 jitter=random.random,
+                logs_warnings=logs_warnings,
             )
         )
     return Pipeline(destinations, acks, shows_progress=shows_progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.delivery.rate_limiter import RateLimiter
 from target_pipelines.delivery.sender_pool import SenderPool
+from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.encoding.encoder import Encoded
     from target_pipelines.singer.streams import Stream
+
+logger = logging.getLogger(__name__)
 
 
 class DestinationPipeline:
@@ -46,6 +50,7 @@ class DestinationPipeline:
         report: RunReport,
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
+        logs_warnings: bool = True,
     ) -> None:
         self.name = settings.destination_name
         self.report = report
@@ -70,6 +75,8 @@ class DestinationPipeline:
             check_interrupted=check_interrupted,
             jitter=jitter,
         )
+        self._logs_warnings = logs_warnings
+        self._checked_streams: set[str] = set()
         self._encoders: dict[str, StreamEncoder] = {}
         # Since the last flush.
         self._read: Counter[str] = Counter()
@@ -90,6 +97,18 @@ class DestinationPipeline:
             event_schemas=self._destination.event_schemas,
         )
         self.report.start_stream(stream.name, stream.call_type.name)
+        if self._logs_warnings and stream.name not in self._checked_streams:
+            self._checked_streams.add(stream.name)
+            self._warn_of_limits(stream)
+
+    def _warn_of_limits(self, stream: Stream) -> None:
+        if exceeded := list(find_exceeded_limits(stream, self._destination.limits)):
+            logger.warning(
+                "stream=%s destination=%s: %s. Remove or rename columns in the query.",
+                stream.name,
+                self.name,
+                "; ".join(exceeded),
+            )
 
     def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
         """Encode one record of a stream that was started."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.pipeline import Pipeline
 
 _CONTEXT = multiprocessing.get_context("fork")  # inherits the settings and the loaded plugins
 _POLL_SECONDS = 0.1
@@ -42,7 +43,7 @@ class Worker:
         its_input, self._input = os.pipe()
         self._process = _CONTEXT.Process(
             target=_work,
-            args=(configuration, its_input, its_results, self._write_ends(earlier)),
+            args=(number, configuration, its_input, its_results, self._write_ends(earlier)),
             name=f"worker-{number}",
             daemon=True,
         )
@@ -128,7 +129,11 @@ def split_limits(configuration: Configuration, count: int) -> Configuration:
 
 
 def _work(
-    configuration: Configuration, source: int, results: Connection, parents_ends: Sequence[int]
+    number: int,
+    configuration: Configuration,
+    source: int,
+    results: Connection,
+    parents_ends: Sequence[int],
 ) -> None:
     """Run a pipeline over the lines from the parent; report safe states, counts and the error."""
     for end in parents_ends:
@@ -138,8 +143,8 @@ def _work(
     # of the next run.
     set_parent_death_signal(parent, signal.SIGKILL)
     stopped = []
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the parent gets them too and sends SIGTERM
+    for inherited in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(inherited, signal.SIG_IGN)  # the parent gets them too and sends SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
     def check_interrupted() -> None:
@@ -150,7 +155,15 @@ def _work(
     error: PipelinesError | None = None
     try:
         with os.fdopen(source, "rb", buffering=0) as file:
-            _run(configuration, file, reports, results.send, check_interrupted)
+            pipeline = build_pipeline(
+                configuration,
+                reports=reports,
+                write_state=lambda state: results.send(state["number"]),
+                check_interrupted=check_interrupted,
+                shows_progress=False,
+                logs_warnings=number == 0,  # one of the workers is enough
+            )
+            _run(configuration, pipeline, file, check_interrupted)
     except Interrupted:
         pass  # by the parent
     except PipelinesError as caught:
@@ -170,18 +183,10 @@ def _work(
 
 def _run(
     configuration: Configuration,
+    pipeline: Pipeline,
     file: Any,
-    reports: Mapping[str, RunReport],
-    send: Callable[[Any], None],
     check_interrupted: Callable[[], None],
 ) -> None:
-    pipeline = build_pipeline(
-        configuration,
-        reports=reports,
-        write_state=lambda state: send(state["number"]),
-        check_interrupted=check_interrupted,
-        shows_progress=False,
-    )
     dispatcher = Dispatcher(
         pipeline,
         plugins=configuration.plugins,
