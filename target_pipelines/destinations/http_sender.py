@@ -1,4 +1,4 @@
-"""One connection to an HTTP API: posts a body within a deadline, and reads the answer."""
+"""One connection to an HTTP API: posts calls within a deadline and classifies the response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_pipelines.destinations.authentication import Authenticate
     from target_pipelines.destinations.responses import ResponseClassifier
 
-_MAX_ANSWER_BYTES = 1024 * 1024
+_MAX_RESPONSE_BYTES = 1024 * 1024
 _MAX_CONNECT_SECONDS = 10.0
 
 
@@ -54,49 +54,52 @@ class HttpSender:
         self._api = api
         self._base_url = base_url
         self._timeout_seconds = settings.timeout_seconds
-        self._is_packed = settings.gzip
+        self._compresses = settings.gzip
         self._session = _open_session(api, settings)
         self._deadline = Deadline(self._session, settings.timeout_seconds)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
-        """POST the calls as one request. The same calls make the same bytes each time."""
+        """POST the calls as one request; a retry has identical bytes."""
         url = self._api.url_of(self._base_url, calls)
         body = self._api.body_of(calls)
-        if self._is_packed:
+        if self._compresses:
             body = gzip.compress(body, mtime=0)
         try:
             with self._deadline.limit():
                 return self._post(url, body)
         except (requests.RequestException, HTTPError) as error:
             kind = "timeout" if self._deadline.is_over else _kind_of(error)
-            return Retry(f"no answer ({kind})")
+            return Retry(f"no response ({kind})")
 
     def _post(self, url: str, body: bytes) -> Outcome:
         timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
         with self._session.post(
             url, data=body, timeout=timeouts, allow_redirects=False, stream=True
-        ) as answer:
+        ) as response:
             return self._api.judge(
-                answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
+                response.status_code,
+                response.headers,
+                _read_beginning(response),
+                now=datetime.now(UTC),
             )
 
     def close(self) -> None:
-        """Close the connection; again does no harm."""
+        """Close the connection. Idempotent."""
         self._deadline.close()
         self._session.close()
 
 
 def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
-    # Its messages quote answers and addresses, which may hold what nobody should see.
+    # Its messages quote URLs and responses, which may hold secrets.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
-    # Without it no proxy: the write key goes where the settings say.
+    # By default no proxy gets the write key.
     session.trust_env = settings.trust_environment
     session.auth = api.authenticate(settings.write_key or "")
     session.headers.update(
         {
             "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
+            "Accept-Encoding": "identity",  # responses are short; compressed, one could be a bomb
             "User-Agent": "target-pipelines",
             **({"Content-Encoding": "gzip"} if settings.gzip else {}),
             **api.headers(settings),
@@ -105,16 +108,16 @@ def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
     return session
 
 
-def _read_beginning(answer: requests.Response) -> bytes:
-    """The body, as far as the limit. Raises requests.ConnectionError if it breaks off before."""
-    body: bytes = answer.raw.read(_MAX_ANSWER_BYTES, decode_content=False)
-    if len(body) < _MAX_ANSWER_BYTES and answer.raw.length_remaining:
-        raise requests.ConnectionError("the answer breaks off")
+def _read_beginning(response: requests.Response) -> bytes:
+    """The body up to the limit. Raises requests.ConnectionError if it is truncated before."""
+    body: bytes = response.raw.read(_MAX_RESPONSE_BYTES, decode_content=False)
+    if len(body) < _MAX_RESPONSE_BYTES and response.raw.length_remaining:
+        raise requests.ConnectionError("the response is truncated")
     return body
 
 
 def _kind_of(error: Exception) -> str:
-    """What happened, in a word; the error's own text may hold the address and more."""
+    """The error in a word; its own text may hold the URL and more."""
     if isinstance(error, requests.Timeout):
         return "timeout"
     return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"

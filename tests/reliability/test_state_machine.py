@@ -105,7 +105,7 @@ class Answer:
     def outcome(self) -> Outcome:
         """What a destination makes of it, as those for HTTP do."""
         if self.status == 0:
-            return Retry("no answer (timeout)")
+            return Retry("no response (timeout)")
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return classify_response(self.status, headers, self.body, now=NOW)
 

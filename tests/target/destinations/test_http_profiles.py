@@ -146,7 +146,7 @@ def test_key_with_a_line_break_is_a_problem(key):
     """A key that was copied with what stood around it is named before anything is sent."""
     (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", write_key=key))
 
-    assert "begins or ends with a blank, or has a line break" in problem
+    assert "has leading or trailing whitespace, or a line break" in problem
 
 
 @pytest.mark.parametrize(("strict", "expected"), [(True, "1"), (False, None)])

@@ -83,7 +83,7 @@ def test_secret_that_is_no_base64_is_a_problem(key):
 
     (problem,) = webhook.PROFILE.find_problems(settings)
 
-    assert "no base64" in problem
+    assert "is not base64" in problem
     assert key == "whsec_" or key not in problem
 
 
