@@ -1,7 +1,7 @@
-"""Delivers calls: lanes with a thread each, attempts, waiting, splitting.
+"""Delivers calls: a sender thread per lane, with retries and splitting of rejected batches.
 
-All calls about one person go through one lane, and a lane has one request in flight: so a
-person's calls arrive in the order of their rows, whatever the concurrency and the retries.
+All calls with one ordering key go through one lane, and a lane has one request in flight: they
+arrive in the order of their rows, at any concurrency and through retries.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from target_pipelines.api.destinations import Destination, Sender
     from target_pipelines.delivery.rate_limiter import RateLimiter
 
-_POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed
+_POLL_SECONDS = 0.1  # how often signals and failures of lanes are checked
 _ABANDON_SECONDS = 5.0
 
 
 class SenderPool:
-    """Delivers what it is given, in lanes; the first failure ends them all."""
+    """Delivers calls in lanes; the first failure stops all lanes."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class SenderPool:
                 target=self._work,
                 args=(lane, destination.open_sender()),
                 name=f"{name}-lane-{number}",
-                daemon=True,  # an abandoned attempt must not keep the process
+                daemon=True,  # an abandoned attempt must not keep the process alive
             )
             for number, lane in enumerate(self._lanes)
         ]
@@ -72,14 +72,14 @@ class SenderPool:
     # The main thread's side
 
     def start(self) -> None:
-        """Start the lanes."""
+        """Start the sender threads."""
         for thread in self._threads:
             thread.start()
 
     def put(self, calls: Sequence[EncodedCall]) -> None:
-        """Hand calls to their lanes; waits while those are full, unless there are none.
+        """Queue calls in their lanes; waits until every lane has room, unless there are no calls.
 
-        Raises what made a lane fail, or Interrupted.
+        Raises the failure of a lane, or Interrupted.
         """
         if not calls:
             self._check()
@@ -88,7 +88,7 @@ class SenderPool:
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
         for call in calls:
             key = call.ordering_key.encode()
-            sorted_calls[crc32(key) % count].append(call)  # the same in each run
+            sorted_calls[crc32(key) % count].append(call)  # stable between runs
         for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
             lane.add(its_calls)
         for lane in self._lanes:
@@ -97,7 +97,7 @@ class SenderPool:
         self._check()
 
     def finish(self) -> None:
-        """Wait until every call is settled. Raises what made a lane fail, or Interrupted."""
+        """Wait until every call is settled. Raises the failure of a lane, or Interrupted."""
         for lane in self._lanes:
             lane.end()
         for thread in self._threads:
@@ -107,13 +107,13 @@ class SenderPool:
         self._check()
 
     def stop(self) -> None:
-        """Let the lanes begin nothing new."""
+        """Start no new requests."""
         self._stopping.set()
         for lane in self._lanes:
             lane.clear()
 
     def abandon(self) -> None:
-        """Stop the lanes; what is in flight gets a few seconds to end."""
+        """Start no new requests; wait a few seconds for those in flight."""
         self.stop()
         deadline = time.monotonic() + _ABANDON_SECONDS
         for thread in self._threads:
@@ -130,7 +130,7 @@ class SenderPool:
         try:
             while batch := lane.take_batch():
                 self._deliver(batch, sender)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._fail(error)
         finally:
             sender.close()
@@ -141,7 +141,7 @@ class SenderPool:
         self.stop()
 
     def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
-        """Settle a batch: all of it, in order, in as many attempts and parts as it takes."""
+        """Settle a batch in order; a rejected one is halved until the rejected call is alone."""
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)
@@ -154,7 +154,7 @@ class SenderPool:
     def _attempt(
         self, batch: Sequence[EncodedCall], sender: Sender
     ) -> tuple[Delivered | Rejected, int]:
-        """Try until the destination has taken or refused the batch. Raises DeliveryStopped."""
+        """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
         size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
@@ -178,7 +178,7 @@ class SenderPool:
             raise DeliveryStopped(
                 f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '
                 f"`max_retry_seconds` ({self._max_retry_seconds:g}): {outcome.reason}. Run it "
-                "again later; the state stands at what was settled."
+                "again later; the last state covers what was delivered."
             )
         return delay
 
@@ -188,14 +188,14 @@ class SenderPool:
 
     def _reject(self, call: EncodedCall, outcome: Rejected, attempts: int) -> None:
         sent, record = decode_call(call)
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             stream=call.stream,
             call_type=call.call_type,
             destination=self._name,
-            reason=f"The destination refused the call: {outcome.reason}.",
+            reason=f"The destination rejected the call: {outcome.reason}.",
             status=outcome.status,
             attempts=attempts,
             call=sent,
             record=record,
         )
-        self._settlement.reject([letter], call.epoch)
+        self._settlement.reject([dead_letter], call.epoch)

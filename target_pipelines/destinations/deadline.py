@@ -60,7 +60,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def limit(self) -> Iterator[None]:
-        """Limit the duration of a block: then its connection is shut down, which raises in it."""
+        """Limit the block's duration: at the deadline its connection is cut and it raises."""
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, name="deadline", daemon=True)
             self._watcher.start()
