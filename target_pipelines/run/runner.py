@@ -56,7 +56,7 @@ class Runner:
             }
             run: Run
             if self._is_dry_run:
-                options["write_state"] = discard_state
+                options["write_state"] = _discard_state
                 run = build_pipeline(configuration, write_calls=write, **options)
             elif configuration.settings.processes > 1:
                 run = WorkerPool(configuration, **options)
@@ -79,7 +79,7 @@ class Runner:
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=discard_state,
+                write_state=_discard_state,
                 check_interrupted=self._check_interrupted,
                 dead_letters=replay.open_dead_letters(),
                 write_calls=write if self._is_dry_run else None,
@@ -129,5 +129,5 @@ def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -
             write_report(reports, Path(path))
 
 
-def discard_state(_: State) -> None:
+def _discard_state(_: State) -> None:
     """Print no STATE: a dry run or a replay settles nothing of the tap's input."""
