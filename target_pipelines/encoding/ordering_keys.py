@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
-
-import msgspec
-from msgspec import NODEFAULT, UNSET, Raw, UnsetType
+from typing import TYPE_CHECKING
 
 from program_kit.exact_json import INVALID_JSON, decode_object
+from target_pipelines.api.calls import lines_of
 from target_pipelines.api.ordering_key import ORDERING_KEY_PATHS, ordering_key_of
-from target_pipelines.encoding.batch_encoder import UNUSUAL_IN_NAMES
-from target_pipelines.encoding.codegen import NULL, compile_row_function
-from target_pipelines.encoding.mapping import Group, Mapper, MappingProblem, Plan, compile_plan
+from target_pipelines.encoding.codegen import compile_row_function
+from target_pipelines.encoding.fallback import Fallback, needs_escaping
+from target_pipelines.encoding.mapping import Mapper, MappingProblem, compile_plan
+from target_pipelines.encoding.row_struct import MOVED, RowStruct, raw_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from target_pipelines.api.call_types import Json
     from target_pipelines.singer.streams import Stream
 
-_KEY_TYPES = str | int | bool | None | UnsetType
+    BlockMapper = Callable[[bytes], list[Json | Fallback]]
 
 
 class OrderingKeys:
@@ -33,8 +31,7 @@ class OrderingKeys:
         self._stream = stream
         self._is_built = stream.call_type.build is not None
         self._mapper = Mapper(stream.call_type, null_values="omit")
-        self._decode: Callable[[bytes], list[Any]] | None = None
-        self._place: Callable[[Any], Json | None]
+        self._map_block: BlockMapper | None = None
 
     def find(self, record: Json) -> str:
         """The ordering key of a record; empty if it becomes no call."""
@@ -45,60 +42,41 @@ class OrderingKeys:
         except MappingProblem:
             return ""
 
-    def find_all(self, lines: Sequence[bytes]) -> list[str] | None:
-        """The keys of RECORDs with the columns of the first; None if one differs."""
+    def find_all(self, block: bytes) -> list[str] | None:
+        """The keys of a block of RECORDs with the columns of the first; None if a line differs."""
         if self._is_built:
             return None
-        block = b"".join(lines)
         try:
-            if not block.isascii():
-                block.decode()
-            decode = self._decode or self._add_decoder(decode_object(lines[0])["record"])
-            rows = [message.record for message in decode(block)] if decode else None
+            map_block = self._map_block or self._compile(block)
+            calls = map_block(block) if map_block else None
         except (*INVALID_JSON, KeyError, MappingProblem):
             return None
-        return rows and [
-            self.find(decode_object(line)["record"]) if call is None else ordering_key_of(call)
-            for call, line in zip(map(self._place, rows), lines, strict=True)
+        if calls is None:
+            return None
+        has_fallbacks = any(isinstance(call, Fallback) for call in calls)
+        lines = lines_of(block) if has_fallbacks else []
+        return [
+            self.find(decode_object(lines[number])["record"])
+            if isinstance(call, Fallback)
+            else ordering_key_of(call)
+            for number, call in enumerate(calls)
         ]
 
-    def _add_decoder(self, record: Json) -> Callable[[bytes], list[Any]] | None:
-        if any(UNUSUAL_IN_NAMES.search(column) for column in record):
+    def _compile(self, block: bytes) -> BlockMapper | None:
+        """A function block → calls, of the fields alone that make the key."""
+        record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
+        if not isinstance(record, dict) or needs_escaping(record):
             return None
-        plan = _only_ordering_key(
-            compile_plan(tuple(record), self._stream.call_type, null_values="omit")
-        )
-        key_columns = [step.column for group in (plan.top, *plan.nested) for step in group.steps]
-        fields = {column: f"column_{number}" for number, column in enumerate(record)}
-        row = msgspec.defstruct(
-            "Row",
-            [
-                (fields[column], _KEY_TYPES, UNSET)
-                if column in key_columns
-                else (fields[column], Raw, NODEFAULT if column in self._stream.keys else NULL)
+        plan = compile_plan(tuple(record), self._stream.call_type, null_values="omit")
+        plan = plan.restrict(ORDERING_KEY_PATHS)
+        moved = {step.column for group in plan.groups for step in group.steps}
+        row_struct = RowStruct(
+            {
+                column: MOVED if column in moved else raw_field(is_key=column in self._stream.keys)
                 for column in record
-            ],
-            rename={field: column for column, field in fields.items()},
-            forbid_unknown_fields=True,
-            kw_only=True,
-            gc=False,
+            },
+            stream=self._stream.name,
         )
-        message = msgspec.defstruct(
-            "Message",
-            [("type", Literal["RECORD"]), ("stream", Literal[self._stream.name]), ("record", row)],
-            gc=False,
-        )
-        self._decode = msgspec.json.Decoder(message).decode_lines
-        self._place = compile_row_function(plan, placed=[fields[column] for column in key_columns])
-        return self._decode
-
-
-def _only_ordering_key(plan: Plan) -> Plan:
-    """The part of a plan that can change the ordering key."""
-
-    def only_keys(group: Group) -> Group:
-        steps = [s for s in group.steps if (*group.parents, s.name) in ORDERING_KEY_PATHS]
-        return replace(group, steps=steps)
-
-    nested = [group for group in map(only_keys, plan.nested) if group.steps]
-    return replace(plan, top=only_keys(plan.top), nested=nested)
+        map_row = compile_row_function(plan, row_struct)
+        self._map_block = lambda block: list(map(map_row, row_struct.decode(block)))
+        return self._map_block

@@ -12,7 +12,6 @@ from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
-from target_pipelines.api.calls import lines_of
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run.worker import Worker, split_limits
@@ -82,9 +81,9 @@ class WorkerPool:
 
     def handle_records(self, stream: Stream, block: bytes) -> int:
         """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
-        lines = lines_of(block)
-        keys = self._ordering_keys[stream.name].find_all(lines)
-        if not keys:
+        keys = self._ordering_keys[stream.name].find_all(block)
+        lines = block.splitlines(keepends=True)
+        if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
         outboxes, count = self._outboxes, len(self._outboxes)
         for line, key in zip(lines, keys, strict=True):

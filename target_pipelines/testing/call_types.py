@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
@@ -14,6 +15,7 @@ from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from target_pipelines.singer.streams import Stream
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """One row of a query: its columns' values, by their names."""
 
-API_CALLS = frozenset({"alias", "group", "identify", "page", "screen", "track"})
-"""The calls of the Data Pipelines API. Source: its OpenAPI description and SDKs."""
 CANARY = "c4n4ry"
 """Stands in the texts of `EDGE_VALUES`, and so must not stand in a reason."""
 EDGE_VALUES: Mapping[str, Any] = {
@@ -86,11 +86,12 @@ def check_names(call_type: CallType) -> None:
         call_type,
         "must have a summary of one line, without spaces around it",
     )
+    known = _api_types()
     _require(
-        call_type.api_type in API_CALLS,
+        call_type.api_type in known,
         call_type,
         f'is sent as "{call_type.api_type}"; `sends_as` must be one of the API\'s calls: '
-        f"{', '.join(sorted(API_CALLS))}",
+        f"{', '.join(known)}",
     )
 
 
@@ -110,7 +111,7 @@ def check_schema(call_type: CallType) -> None:
 
 def check_example(call_type: CallType, row: Row) -> None:
     """The row becomes a call: JSON that the schema accepts, with the API's name and an id."""
-    outcome = _encode(call_type, row)
+    outcome = encode_row(call_type, row)
     reason = outcome.reason.rstrip(".") if isinstance(outcome, Rejection) else ""
     _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
     _require(outcome, call_type, "filtered an example row out")
@@ -120,7 +121,7 @@ def check_example(call_type: CallType, row: Row) -> None:
 
 def check_repeat(call_type: CallType, row: Row) -> None:
     """The same row makes the same bytes again, so that a repeat has the same messageId."""
-    once, again = _encode(call_type, row), _encode(call_type, row)
+    once, again = encode_row(call_type, row), encode_row(call_type, row)
     _require(
         once == again,
         call_type,
@@ -142,7 +143,7 @@ def check_edge_value(call_type: CallType, row: Row, column: str, kind: str) -> N
     where = f"with {kind} in `{column}`"
     _build(call_type, _as_read(record), where)
     for null_values in ("omit", "send"):
-        outcome = _encode(call_type, record, null_values)
+        outcome = encode_row(call_type, record, null_values)
         if isinstance(outcome, EncodedCall):
             _parse(outcome)
         elif outcome is not None:
@@ -193,7 +194,14 @@ def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> typ
     return CallTypeTests
 
 
-def _encode(
+@cache
+def _api_types() -> list[str]:
+    """The API's calls, each of which is a built-in call type."""
+    built_in = load_plugins(entries=built_in_entry_points()).call_types
+    return sorted({built_in[name].api_type for name in built_in.names()})
+
+
+def encode_row(
     call_type: CallType, row: Row, null_values: str = "omit"
 ) -> EncodedCall | Rejection | None:
     """What the target makes of a row, in a run of its own."""

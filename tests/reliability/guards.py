@@ -65,7 +65,7 @@ def _any_worker() -> None:
     strangers = map(str, itertools.count())
     keys = _load("target_pipelines.run.worker_pool").OrderingKeys
     keys.find = lambda _self, _record: next(strangers)
-    keys.find_all = lambda _self, lines: [next(strangers) for _ in lines]
+    keys.find_all = lambda _self, block: [next(strangers) for _ in block.splitlines()]
 
 
 def _ids_without_window() -> None:

@@ -240,7 +240,7 @@ def test_ordering_keys_are_those_of_the_calls(name, table):
     calls = [encoder.encode(decode_object(line)["record"], 0, line) for line in lines]
 
     one_by_one = [OrderingKeys(stream).find(decode_object(line)["record"]) for line in lines]
-    together = OrderingKeys(stream).find_all(lines) or one_by_one
+    together = OrderingKeys(stream).find_all(b"".join(lines)) or one_by_one
 
     for call, *keys in zip(calls, one_by_one, together, strict=True):
         if isinstance(call, EncodedCall):
