@@ -46,7 +46,7 @@ from target_pipelines import (
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryStopped, Interrupted
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run.configuration import Configuration
 from tests.reliability.amounts import amount
 from tests.reliability.answers import NOW
@@ -464,7 +464,7 @@ class TargetMachine(RuleBasedStateMachine):
         self.far_end = FarEnd(self.turns, limits, max_lanes, self._see_request)
         self._world.enter_context(self.turns.replacing_threads())
         self._world.enter_context(letters.replacing_fsync())
-        plugins = Plugins()
+        plugins = PluginRegistry()
         plugins.call_types = LOADED.call_types
         plugins.add_destination(DestinationType(name="far", open=lambda _: self.far_end), "tests")
         run = TargetSettings(

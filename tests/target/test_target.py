@@ -237,7 +237,7 @@ def test_unknown_call_type_lists_the_known_ones(config, run_target):
     run = run_target(config, [schema("s", "wave"), *_users(1)])
 
     assert run.exit_code == 2
-    assert 'Stream "s" asks for the call type "wave"' in run.log
+    assert 'Stream "s" has the call type "wave"' in run.log
     assert ", ".join(load_plugins().call_types.names()) in run.log
 
 
