@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NAME = "target-pipelines"
-PACKAGE = "mssql-reverse-etl"
-_FROM_ENVIRONMENT = "ENV"
 
 logger = logging.getLogger(NAME)
 
@@ -69,7 +67,7 @@ def command(
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
     if version or about:
-        _tell_about(about_format, is_version=version)
+        _print_about(about_format, is_version=version)
         return
     config = _read_config(paths)
     if list_call_types:
@@ -83,13 +81,13 @@ def command(
         runner.deliver(source or sys.stdin.buffer)
 
 
-def _tell_about(about_format: str | None, *, is_version: bool) -> None:
-    from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+def _print_about(about_format: str | None, *, is_version: bool) -> None:
+    from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
     if is_version:
-        TargetPipelines.print_version(click.echo)
+        PipelinesPlugin.print_version(click.echo)
     else:
-        TargetPipelines.print_about(about_format)
+        PipelinesPlugin.print_about(about_format)
 
 
 def _list_call_types(config: Mapping[str, Any]) -> None:
@@ -103,21 +101,20 @@ def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
     config = read_config(paths, ConfigurationError)
     if ENV in paths:
-        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+        from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
-        return TargetPipelines(config=config, parse_env_config=True).config
+        return PipelinesPlugin(config=config, parse_env_config=True).config
     return config
 
 
 def main() -> None:
     """The console script `target-pipelines`."""
-    if "SINGER_SDK_LOG_CONFIG" in os.environ:  # Meltano's, for logs of JSON
-        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+    if "SINGER_SDK_LOG_CONFIG" in os.environ:  # set by Meltano for structured logs
+        from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
-        cli = TargetPipelines.cli  # sets the log up
+        PipelinesPlugin.configure_logging()
     else:
-        cli = command
         level = os.environ.get("TARGET_PIPELINES_LOGLEVEL") or os.environ.get("LOGLEVEL") or "INFO"
         logging.basicConfig(level=level.upper(), format=LOG_FORMAT, style="{")
     logging.captureWarnings(capture=True)
-    run_program(cli, logger, PipelinesError)
+    run_program(command, logger, PipelinesError)

@@ -47,6 +47,8 @@ class Limits:
     envelope_bytes: int = 0
     separator_bytes: int = 1
     requests_per_second: float | None = None
+    max_traits: int | None = None
+    max_trait_name_bytes: int | None = None
 
 
 def lines_of(block: bytes) -> list[bytes]:

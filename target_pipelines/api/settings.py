@@ -64,12 +64,12 @@ class ParsedSettings:
 
     Attributes:
         run: the settings of the whole run.
-        routes: `run` with what each destination sets differently; one or more.
+        destinations: `run` with what each destination sets differently; one or more.
         problems: what is invalid, a sentence each.
     """
 
     run: TargetSettings
-    routes: Sequence[TargetSettings]
+    destinations: Sequence[TargetSettings]
     problems: Sequence[str]
 
 
@@ -80,14 +80,14 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     faulty = {tuple(error.path) for error in errors}
     run = TargetSettings(**_well_formed(config, faulty))
     entries = [] if ("destinations",) in faulty else config.get("destinations", [])
-    routes = [
+    destinations = [
         _settings_of(entry, run, {path[2:] for path in faulty if path[:2] == ("destinations", n)})
         for n, entry in enumerate(entries)
         if isinstance(entry, dict)
     ]
     return ParsedSettings(
         run,
-        routes or [run],
+        destinations or [run],
         [f"{_setting_path(error)} {describe_schema_error(error)}." for error in errors],
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from program_kit.exact_json import INVALID_JSON, decode_object
+from target_pipelines.api.calls import lines_of
 from target_pipelines.api.ordering_key import ORDERING_KEY_PATHS, ordering_key_of
 from target_pipelines.encoding.codegen import compile_row_function
 from target_pipelines.encoding.fallback import Fallback, needs_escaping
@@ -12,7 +13,7 @@ from target_pipelines.encoding.mapping import Mapper, MappingProblem, compile_pl
 from target_pipelines.encoding.row_struct import MOVED, RowStruct, raw_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from target_pipelines.api.call_types import Json
     from target_pipelines.singer.streams import Stream
@@ -41,26 +42,29 @@ class OrderingKeys:
         except MappingProblem:
             return ""
 
-    def find_all(self, lines: Sequence[bytes]) -> list[str] | None:
-        """The keys of RECORDs with the columns of the first; None if a record differs."""
+    def find_all(self, block: bytes) -> list[str] | None:
+        """The keys of a block of RECORDs with the columns of the first; None if a line differs."""
         if self._is_built:
             return None
         try:
-            map_block = self._map_block or self._compile(decode_object(lines[0])["record"])
-            calls = map_block(b"".join(lines)) if map_block else None
+            map_block = self._map_block or self._compile(block)
+            calls = map_block(block) if map_block else None
         except (*INVALID_JSON, KeyError, MappingProblem):
             return None
         if calls is None:
             return None
+        has_fallbacks = any(isinstance(call, Fallback) for call in calls)
+        lines = lines_of(block) if has_fallbacks else []
         return [
-            self.find(decode_object(line)["record"])
+            self.find(decode_object(lines[number])["record"])
             if isinstance(call, Fallback)
             else ordering_key_of(call)
-            for call, line in zip(calls, lines, strict=True)
+            for number, call in enumerate(calls)
         ]
 
-    def _compile(self, record: Any) -> BlockMapper | None:
+    def _compile(self, block: bytes) -> BlockMapper | None:
         """A function block → calls, of the fields alone that make the key."""
+        record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
         if not isinstance(record, dict) or needs_escaping(record):
             return None
         plan = compile_plan(tuple(record), self._stream.call_type, null_values="omit")
@@ -70,7 +74,8 @@ class OrderingKeys:
             {
                 column: MOVED if column in moved else raw_field(is_key=column in self._stream.keys)
                 for column in record
-            }
+            },
+            stream=self._stream.name,
         )
         map_row = compile_row_function(plan, row_struct)
         self._map_block = lambda block: list(map(map_row, row_struct.decode(block)))

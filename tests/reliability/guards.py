@@ -49,7 +49,7 @@ def _any_lane() -> None:
     """Calls go to any lane, whomever they are about."""
     strangers = map(str, itertools.count())
     delivery, replace = (
-        _load("target_pipelines.delivery.senders").Delivery,
+        _load("target_pipelines.delivery.sender_pool").SenderPool,
         _load("msgspec").structs.replace,
     )
     put = delivery.put
@@ -65,7 +65,7 @@ def _any_worker() -> None:
     strangers = map(str, itertools.count())
     keys = _load("target_pipelines.run.worker_pool").OrderingKeys
     keys.find = lambda _self, _record: next(strangers)
-    keys.find_all = lambda _self, lines: [next(strangers) for _ in lines]
+    keys.find_all = lambda _self, block: [next(strangers) for _ in block.splitlines()]
 
 
 def _ids_without_window() -> None:
@@ -81,14 +81,14 @@ def _random_ids() -> None:
 
 def _refuse_whole_batches() -> None:
     """A refused batch is not split: all of it becomes dead letters."""
-    delivery = _load("target_pipelines.delivery.senders").Delivery
-    policy = _load("target_pipelines.delivery.retry_policy")
+    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
+    outcomes = _load("target_pipelines.api.outcomes")
 
     def refuse(self: Any, batch: Any, sender: Any) -> None:
         outcome, attempts = self._attempt(batch, sender)
-        if isinstance(outcome, policy.Delivered):
+        if isinstance(outcome, outcomes.Delivered):
             self._settlement.deliver(batch)
-        for call in () if isinstance(outcome, policy.Delivered) else batch:
+        for call in () if isinstance(outcome, outcomes.Delivered) else batch:
             self._reject(call, outcome, attempts)
 
     delivery._deliver = refuse
@@ -130,26 +130,33 @@ def _states_after_failed_syncs() -> None:
 
 def _first_worker_decides() -> None:
     """A STATE comes out when one worker has settled what came before it."""
-    module = _load("target_pipelines.run.worker_pool")
-    module.min = max
+    acks = _load("target_pipelines.acknowledgements.acks")
+
+    def settle_for_all(self: Any, epochs: Iterable[int]) -> None:
+        with self._lock:
+            for epoch in set(epochs) & {epoch.number for epoch in self._epochs}:
+                self._epochs[epoch - self._epochs[0].number].unsettled = 0
+            self._write_safe()
+
+    acks.Acks.settle_each = settle_for_all
 
 
 def _destinations_do_not_wait() -> None:
     """A STATE waits for the first destination alone."""
     module = _load("target_pipelines.run.build")
     acks_of = _load("target_pipelines.acknowledgements.acks").Acks
-    route, made = module.Route, itertools.count()
+    route, made = module.DestinationPipeline, itertools.count()
 
     def new_route(settings: Any, destination: Any, acks: Any, **more: Any) -> Any:
         own = acks if next(made) == 0 else acks_of(lambda _state: None)
         return route(settings, destination, own, **more)
 
-    module.Route = new_route
+    module.DestinationPipeline = new_route
 
 
 def _lose_calls() -> None:
     """The first call of each block is settled and counted nowhere, and nobody adds up."""
-    delivery = _load("target_pipelines.delivery.senders").Delivery
+    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
     _load("target_pipelines.acknowledgements.report").RunReport.is_settled = True
     put = delivery.put
 
@@ -239,14 +246,14 @@ def _change_arguments(module_name: str, class_name: str, **changed: Any) -> None
 
 def _deliver_instead_of(outcome_name: str, applies: Callable[[int], bool]) -> None:
     sender = _load("target_pipelines.destinations.http_sender").HttpSender
-    policy = _load("target_pipelines.delivery.retry_policy")
+    outcomes = _load("target_pipelines.api.outcomes")
     send = sender.send
 
     def send_and_believe(self: Any, calls: Any) -> Any:
         outcome = send(self, calls)
-        is_taken = isinstance(outcome, getattr(policy, outcome_name)) and applies(
+        is_taken = isinstance(outcome, getattr(outcomes, outcome_name)) and applies(
             200 if "HTTP 200" in outcome.reason else 0
         )
-        return policy.Delivered() if is_taken else outcome
+        return outcomes.Delivered() if is_taken else outcome
 
     sender.send = send_and_believe

@@ -21,20 +21,20 @@ Place = tuple[str, str]
 
 TARGET_POINTS: Mapping[str, Place] = {
     "read": ("os", "read"),
-    "encode": ("target_pipelines.run.destination_pipeline:Route", "take_block"),
-    "hand over": ("target_pipelines.run.destination_pipeline:Route", "hand_over"),
+    "encode": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "encode_block"),
+    "hand over": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "flush"),
     "connect": ("urllib3.connection:HTTPConnection", "connect"),
     "send": ("socket:socket", "sendall"),
     "receive": ("socket:SocketIO", "readinto"),
-    "retry": ("target_pipelines.delivery.senders", "backoff_seconds"),
-    "split": ("target_pipelines.delivery.senders", "split_batch"),
+    "retry": ("target_pipelines.delivery.sender_pool", "backoff_seconds"),
+    "split": ("target_pipelines.delivery.sender_pool", "split_batch"),
     "write": ("os", "write"),  # dead letters, states, lines for workers
     "fsync": ("os", "fsync"),
     "dead letter": ("target_pipelines.acknowledgements.dead_letters:DeadLetters", "add"),
     "settle": ("target_pipelines.acknowledgements.acks:Acks", "settle"),
     "add state": ("target_pipelines.acknowledgements.acks:Acks", "add_state"),
     "print state": ("target_pipelines.run.runner", "print_state"),
-    "drain": ("target_pipelines.run.destination_pipeline:Route", "drain"),
+    "drain": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "drain"),
 }
 TAP_POINTS: Mapping[str, Place] = {
     "connect": ("tap_mssql_query.sync.run", "connect"),

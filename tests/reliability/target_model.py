@@ -21,7 +21,8 @@ from unittest.mock import patch
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import Interrupted, PipelinesError
 from target_pipelines.run.build import build_pipeline, print_state
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class Turns:
         time = SimpleNamespace(monotonic=lambda: self.now)
         with (
             patch("target_pipelines.delivery.lane.threading", threading),
-            patch("target_pipelines.delivery.senders.threading", threading),
-            patch("target_pipelines.delivery.senders.time", time),
+            patch("target_pipelines.delivery.sender_pool.threading", threading),
+            patch("target_pipelines.delivery.sender_pool.time", time),
         ):
             yield
 
@@ -323,6 +324,11 @@ class Process:
             check_interrupted=self._check_interrupted,
             shows_progress=False,
         )
+        self._dispatcher = Dispatcher(
+            self._pipeline,
+            plugins=configuration.plugins,
+            call_types=configuration.settings.call_types,
+        )
         turns.new_thread(target=self._run).start()
         turns.run()
 
@@ -350,7 +356,7 @@ class Process:
         try:
             with running(self._pipeline):
                 for lines in read_blocks(self):  # type: ignore[arg-type]  # all that it asks for
-                    self._pipeline.process(lines)
+                    self._dispatcher.dispatch(lines)
         except PipelinesError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a bug: the machine says so

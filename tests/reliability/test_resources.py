@@ -49,5 +49,5 @@ def test_letter_that_is_deleted_while_it_is_written_stops_the_run(tmp_path, monk
     path = tmp_path / "letters.jsonl"
     monkeypatch.setattr(os, "fsync", lambda _file: path.unlink())
 
-    with pytest.raises(DeliveryStopped, match="deleted in the meantime"):
+    with pytest.raises(DeliveryStopped, match="deleted during the write"):
         DeadLetters(path).add([_letter("lost")])

@@ -105,7 +105,7 @@ class Answer:
     def outcome(self) -> Outcome:
         """What a destination makes of it, as those for HTTP do."""
         if self.status == 0:
-            return Retry("no answer (timeout)")
+            return Retry("no response (timeout)")
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return classify_response(self.status, headers, self.body, now=NOW)
 
@@ -714,11 +714,11 @@ def _load(name: str) -> Any:
     return importlib.import_module(f"target_pipelines.{name}")
 
 
-DELIVERY, LANE = _load("delivery.senders"), _load("delivery.lane")
+SENDERS, LANE = _load("delivery.sender_pool"), _load("delivery.lane")
 LETTERS = _load("acknowledgements.dead_letters")
 OWNERS: Sequence[Any] = (
-    DELIVERY,
-    DELIVERY.Delivery,
+    SENDERS,
+    SENDERS.SenderPool,
     LANE.Lane,
     LETTERS,
     LETTERS.DeadLetters,
@@ -762,13 +762,13 @@ def test_promises_hold_whatever_happens(part):
 
 def _drop_failed_batches() -> None:
     """An answer that asks for another attempt is taken for a success."""
-    DELIVERY.Delivery._retry_delay = lambda *_: 0.0
-    attempt = DELIVERY.Delivery._attempt
+    SENDERS.SenderPool._retry_delay = lambda *_: 0.0
+    attempt = SENDERS.SenderPool._attempt
 
     def attempt_once(self: Any, batch: Any, sender: Any) -> Any:
         return attempt(self, batch, _Believing(sender))
 
-    DELIVERY.Delivery._attempt = attempt_once
+    SENDERS.SenderPool._attempt = attempt_once
 
 
 class _Believing:
@@ -787,23 +787,23 @@ def _lose_letters() -> None:
 
 def _retry_at_once() -> None:
     """Retry-After is not heeded."""
-    DELIVERY.backoff_seconds = lambda *_: 0.1
+    SENDERS.backoff_seconds = lambda *_: 0.1
 
 
 def _go_on_after_401() -> None:
     """A lane that was stopped leaves the others alone."""
-    DELIVERY.Delivery._fail = lambda self, error: setattr(self, "_failure", error)
+    SENDERS.SenderPool._fail = lambda self, error: setattr(self, "_failure", error)
 
 
 def _go_on_after_signals() -> None:
     """A run that is abandoned lets its lanes do what they like, unless one has failed."""
-    stop = DELIVERY.Delivery.stop
-    DELIVERY.Delivery.stop = lambda self: stop(self) if self._failure else None
+    stop = SENDERS.SenderPool.stop
+    SENDERS.SenderPool.stop = lambda self: stop(self) if self._failure else None
 
 
 def _open_more_lanes() -> None:
     """A destination is not asked how many lanes it takes."""
-    vars(DELIVERY)["min"] = max
+    vars(SENDERS)["min"] = max
 
 
 def _forget_to_wake() -> None:
@@ -820,13 +820,13 @@ def _forget_to_wake() -> None:
 
 def _swap_halves() -> None:
     """The second half of a refused batch goes first."""
-    split = DELIVERY.split_batch
-    DELIVERY.split_batch = lambda batch: split(batch)[::-1]
+    split = SENDERS.split_batch
+    SENDERS.split_batch = lambda batch: split(batch)[::-1]
 
 
 def _ignore_limits() -> None:
     """Batches may be larger than the destination says."""
-    DELIVERY.Lane = lambda limits: LANE.Lane(
+    SENDERS.Lane = lambda limits: LANE.Lane(
         replace(limits, batch_max_bytes=10**6, batch_max_calls=None)
     )
 

@@ -100,7 +100,7 @@ def test_call_goes_only_to_who_shows_the_right_certificate(
         outcome = _send(server, host)
 
     assert isinstance(outcome, Delivered) == is_taken
-    assert outcome == (Delivered() if is_taken else Retry("no answer (TLS)"))
+    assert outcome == (Delivered() if is_taken else Retry("no response (TLS)"))
     assert any(server.received) == is_taken
 
 

@@ -15,8 +15,10 @@ from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
-from target_pipelines.run.destination_pipeline import Route
-from target_pipelines.run.pipeline import Pipeline, running
+from target_pipelines.run.destination_pipeline import DestinationPipeline
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
+from target_pipelines.run.pipeline import Pipeline
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ PLUGINS = load_plugins()
 
 
 class _Settled:
-    """Which rows are settled, as the ends of the pipeline see it."""
+    """The rows that the destination or the dead-letter file of a pipeline got."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -39,26 +41,26 @@ class _Settled:
         return {number for _, number in self.delivered} | self.rejected
 
 
-class _Letters(DeadLetters):
+class _DeadLetters(DeadLetters):
     def __init__(self, settled: _Settled) -> None:
         self._settled = settled
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         with self._settled.lock:
-            for letter in letters:
-                source = letter.record or letter.call["properties"]
+            for dead_letter in dead_letters:
+                source = dead_letter.record or dead_letter.call["properties"]
                 self._settled.rejected.add(int(source["n"]))
 
 
 class _Destination:
-    """Takes, refuses, or asks to be tried again, as the dice say; poison is never taken."""
+    """Accepts calls or asks for a retry at random; rejects poison."""
 
     max_lanes = None
     event_schemas: Mapping[str, Mapping[str, Any]] = {}
 
-    def __init__(self, settled: _Settled, dice: random.Random, batch_max_calls: int) -> None:
+    def __init__(self, settled: _Settled, rng: random.Random, batch_max_calls: int) -> None:
         self._settled = settled
-        self._dice = dice
+        self._rng = rng
         self.limits = Limits(
             call_max_bytes=10_000, batch_max_bytes=10_000, batch_max_calls=batch_max_calls
         )
@@ -68,7 +70,7 @@ class _Destination:
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         with self._settled.lock:
-            if self._dice.random() < 0.3:
+            if self._rng.random() < 0.3:
                 return Retry("busy")
             if any(b"poison" in call.body for call in calls):
                 return Rejected("poison")
@@ -78,7 +80,7 @@ class _Destination:
             return Delivered()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing."""
 
 
 ROWS = st.lists(
@@ -102,9 +104,9 @@ ROWS = st.lists(
     st.randoms(),
 )
 def test_every_row_is_settled_in_order_before_its_state(
-    rows, batch_max_calls, concurrency, block, destinations, dice
+    rows, batch_max_calls, concurrency, block, destinations, rng
 ):
-    """Whatever fails anywhere: no STATE before an unsettled row, order is kept, nothing is lost."""
+    """Despite failures no STATE covers an unsettled row, order is kept, and no row is lost."""
     everywhere = [_Settled() for _ in range(destinations)]
     written: list[int] = []
 
@@ -114,23 +116,24 @@ def test_every_row_is_settled_in_order_before_its_state(
         written.append(last)
 
     acks = Acks(write_state)
-    routes = [
-        Route(
+    pipelines = [
+        DestinationPipeline(
             TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
-            _Destination(settled, dice, batch_max_calls),
+            _Destination(settled, rng, batch_max_calls),
             acks,
-            dead_letters=_Letters(settled),
+            dead_letters=_DeadLetters(settled),
             report=RunReport(),
             check_interrupted=lambda: None,
-            dice=lambda: 0.0,  # pauses of no length
+            jitter=lambda: 0.0,  # no waiting
         )
         for settled in everywhere
     ]
-    pipeline = Pipeline(routes, acks, plugins=PLUGINS, call_types={})
+    pipeline = Pipeline(pipelines, acks)
+    dispatcher = Dispatcher(pipeline, plugins=PLUGINS, call_types={})
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):
-            pipeline.process(b"".join(lines[start : start + block]))
+            dispatcher.dispatch(b"".join(lines[start : start + block]))
 
     assert written == sorted(written)
     for settled in everywhere:
