@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
+from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.partition_plan import encode, plan_sync
-from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, Part, run_part
+from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, Part, TaskFailed, run_part
 from mssql_reverse_etl.cluster.secret_refs import take_out
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
 from mssql_reverse_etl.summary import Summary
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 30.0
 """So long a client may try to find its scheduler again."""
-_MAX_ATTEMPTS = 3
 _PASSING = frozenset({3, 4})
 """Exit codes of what another worker may do better: the server, or the destination."""
 _SIGNALLED = 128
@@ -69,6 +70,7 @@ class Driver:
         self._letter_paths = letter_paths
         self._slots = slots
         self._running: dict[Any, tuple[SyncPlan, int | None]] = {}
+        self._attempts: defaultdict[tuple[str, int | None], Attempts] = defaultdict(Attempts)
         self._lost_since: float | None = None
         self._told: set[str] = set()
         self.summary = Summary()
@@ -104,9 +106,14 @@ class Driver:
             if not open_plans:
                 return
             plan = min(open_plans, key=lambda plan: plan.running)
-            self._submit(plan, plan.waiting.pop(0))
+            self._start(plan, plan.waiting.pop(0))
 
-    def _submit(self, plan: SyncPlan, number: int | None, avoid: str = "") -> None:
+    def _start(self, plan: SyncPlan, number: int | None) -> None:
+        """Submit the next attempt at a part."""
+        self._attempts_at(plan, number).count += 1
+        self._submit(plan, number)
+
+    def _submit(self, plan: SyncPlan, number: int | None) -> None:
         part = Part(
             sync=plan.sync.name,
             number=number,
@@ -115,13 +122,51 @@ class Driver:
             target=self._target,
             tap_options=plan.tap_options,
         )
-        plan.attempts[number] = plan.attempts.get(number, 0) + 1
-        others = [worker for worker in self._client.nthreads() if worker != avoid]
-        where = {"workers": others, "allow_other_workers": True} if avoid and others else {}
-        key = f"{plan.sync.name}-{number}-{plan.attempts[number]}-{time.time_ns()}"
-        future = self._client.submit(run_part, part, pure=False, key=key, **where)
+        attempts = self._attempts_at(plan, number)
+        if attempts.failed_on:
+            attempts.restrict(self._live_workers())
+        key = f"{plan.sync.name}-{number}-{attempts.count}-{time.time_ns()}"
+        future = self._client.submit(
+            run_part, part, pure=False, key=key, workers=sorted(attempts.allowed) or None
+        )
         plan.running += 1
         self._running[future] = plan, number
+
+    def _attempts_at(self, plan: SyncPlan, number: int | None) -> Attempts:
+        return self._attempts[plan.sync.name, number]
+
+    def _live_workers(self) -> frozenset[str]:
+        """The addresses of all workers. Raises ClusterFailed if the scheduler is gone."""
+        try:
+            return frozenset(self._client.nthreads())
+        except OSError as error:
+            raise ClusterFailed(_LOST) from error
+
+    def _resubmit_stranded(self) -> None:
+        """Replace submissions whose workers have all left: the scheduler would wait for them."""
+        restricted = [
+            future
+            for future, (plan, number) in self._running.items()
+            if self._attempts_at(plan, number).allowed and not future.done()
+        ]
+        if not restricted:
+            return
+        live = self._live_workers()
+        for future in restricted:
+            plan, number = self._running[future]
+            if self._attempts_at(plan, number).is_stranded(live):
+                self._replace(future)
+
+    def _replace(self, future: Any) -> None:
+        plan, number = self._running.pop(future)
+        plan.running -= 1
+        future.release()
+        attempts = self._attempts_at(plan, number)
+        attempts.withdraw()
+        if attempts.may_resubmit:
+            self._submit(plan, number)
+        else:
+            self._give_up(plan, number, "the workers that were to run it were lost")
 
     def _wait(self) -> list[Any]:
         """The futures that are done. Raises ClusterFailed if the scheduler does not come back."""
@@ -132,6 +177,7 @@ class Driver:
             time.sleep(_POLL_SECONDS / 25)
         if self._client.status == "running":
             self._lost_since = None
+            self._resubmit_stranded()
             return []
         now = time.monotonic()
         self._lost_since = self._lost_since or now
@@ -146,8 +192,11 @@ class Driver:
         error = future.exception()
         if isinstance(error, UsageError):
             raise error
+        attempts = self._attempts_at(plan, number)
         if error is not None:
-            return self._fail(plan, number, f"its worker was lost ({type(error).__name__})")
+            worker, reason = _cause_of(error)
+            attempts.failed_on |= worker
+            return self._fail(plan, number, reason)
         result: PartResult = future.result()
         self._tell(result)
         self._keep_letters(result)
@@ -158,8 +207,9 @@ class Driver:
         if is_done or code == 0:  # 0: not due after all, or cut short by a limit of the SDK's
             self.exit_code = self.exit_code or code
             return is_done
+        attempts.failed_on.add(result.worker)
         may_pass = code in _PASSING or code > _SIGNALLED
-        return self._fail(plan, number, f"exit code {code}", code, result.worker, again=may_pass)
+        return self._fail(plan, number, f"exit code {code}", code, may_pass=may_pass)
 
     def _fail(
         self,
@@ -167,20 +217,22 @@ class Driver:
         number: int | None,
         reason: str,
         code: int = 4,
-        worker: str = "",
         *,
-        again: bool = True,
+        may_pass: bool = True,
     ) -> bool:
-        """Try a part again on another worker, or give its sync up; never done."""
-        name = plan.sync.name if number is None else f"{plan.sync.name}, partition {number}"
-        if again and plan.attempts[number] < _MAX_ATTEMPTS and not plan.has_failed:
-            logger.warning("sync=%s: %s. Trying again on another worker.", name, reason)
-            self._submit(plan, number, avoid=worker)
-            return False
-        logger.error("sync=%s failed: %s.", name, reason)
+        """Try a part again, on another worker if there is one, or give its sync up; never done."""
+        if may_pass and self._attempts_at(plan, number).may_retry and not plan.has_failed:
+            self._start(plan, number)
+            where = "" if not self._attempts_at(plan, number).allowed else " on another worker"
+            logger.warning("sync=%s: %s. Trying again%s.", _name_of(plan, number), reason, where)
+        else:
+            self._give_up(plan, number, reason, code)
+        return False
+
+    def _give_up(self, plan: SyncPlan, number: int | None, reason: str, code: int = 4) -> None:
+        logger.error("sync=%s failed: %s.", _name_of(plan, number), reason)
         plan.has_failed = True
         self.exit_code = self.exit_code or code
-        return False
 
     def _tell(self, result: PartResult) -> None:
         """Show what the programs of a part told, each sentence once."""
@@ -253,6 +305,18 @@ def run_on_cluster(
     if driver.stopped:
         return _SIGNALLED + driver.stopped[0]
     return driver.exit_code or code
+
+
+def _cause_of(error: BaseException) -> tuple[set[str], str]:
+    """The worker on which a task raised an error, if it is known, and the reason for the log."""
+    if isinstance(error, TaskFailed):
+        return {error.worker}, f"its worker could not run it ({error.reason})"
+    lost = getattr(error, "last_worker", None)  # of Dask's KilledWorker
+    return {lost.address} if lost else set(), f"its worker was lost ({type(error).__name__})"
+
+
+def _name_of(plan: SyncPlan, number: int | None) -> str:
+    return plan.sync.name if number is None else f"{plan.sync.name}, partition {number}"
 
 
 def _plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.mssql.connect import server_time
@@ -46,7 +46,6 @@ class SyncPlan:
     tap_options: Sequence[str] = ()
     running: int = 0
     has_failed: bool = False
-    attempts: dict[int | None, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:

@@ -62,17 +62,30 @@ class PartResult:
     worker: str = ""
 
 
-def run_part(part: Part) -> PartResult:
-    """Run both programs over a part, on a worker. Raises UsageError if a secret is not there.
+class TaskFailed(Exception):  # noqa: N818 - reads as what happened
+    """A worker could not run the programs, for lack of disk space or memory for example."""
 
-    They end when the task is cancelled, or the worker ends.
+    def __init__(self, worker: str, reason: str) -> None:
+        super().__init__(worker, reason)  # both, since exceptions are pickled by their arguments
+        self.worker = worker
+        self.reason = reason
+
+
+def run_part(part: Part) -> PartResult:
+    """Run both programs over a part, on a worker.
+
+    They end when the task is cancelled, or the worker ends. Raises UsageError if a secret is not in
+    the worker's environment, TaskFailed if the programs cannot be run.
     """
     from distributed import get_worker  # noqa: PLC0415 - the extra `dask`
 
     worker = get_worker()
     pipe = Pipe()
     with _Watch(_is_wanted(worker, worker.get_current_task()), pipe.stop):
-        return _run(part, pipe, str(worker.address))
+        try:
+            return _run(part, pipe, str(worker.address))
+        except OSError as error:
+            raise TaskFailed(str(worker.address), error.strerror or type(error).__name__) from error
 
 
 def _run(part: Part, pipe: Pipe, worker: str) -> PartResult:

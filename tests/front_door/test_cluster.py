@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pickle
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from distributed import Client, Event, fire_and_forget
 
 from mssql_reverse_etl.cluster.secret_refs import put_in, take_out
 from tests.front_door.conftest import PASSWORD, ROWS, sync
@@ -215,14 +217,25 @@ class Cluster:
                 break
         return self
 
+    def add_worker(self, name: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a worker with an environment of its own."""
+        return self._start(
+            *("worker", self.address, "--name", name, "--nthreads", "1", "--no-dashboard"),
+            *("--no-nanny", "--death-timeout", "60"),
+            **environment,
+        )
+
     def add_workers(self, count: int, **environment: str) -> None:
         """Start workers with an environment of their own."""
-        for _ in range(count):
-            self._start(
-                *("worker", self.address, "--nthreads", "1", "--no-dashboard"),
-                *("--death-timeout", "5"),
-                **environment,
-            )
+        for number in range(count):
+            self.add_worker(f"{len(self._processes)}-{number}", **environment)
+
+    @contextlib.contextmanager
+    def client(self, *, workers: int) -> Iterator[Client]:
+        """A client, once that many workers have come."""
+        with Client(self.address) as client:
+            client.wait_for_workers(workers, timeout=60)
+            yield client
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
@@ -289,6 +302,79 @@ def test_failed_part_is_tried_on_another_worker(site: Site, cluster: Cluster) ->
     assert len({call for call, _ in site.calls}) == ROWS
 
 
+def _occupy(client: Client, worker: str) -> Event:
+    """Keep a worker busy until the event is set."""
+    event = Event(f"{worker}-is-free", client=client)
+    fire_and_forget(client.submit(event.wait, workers=worker, pure=False))
+    return event
+
+
+def _has_task(client: Client, worker: str, key: str) -> bool:
+    """Whether a task is assigned to a worker; tasks are known by the beginning of their keys."""
+    names = {address: info["name"] for address, info in client.scheduler_info()["workers"].items()}
+    return any(
+        names.get(address) == worker and any(str(task).startswith(key) for task in tasks)
+        for address, tasks in client.processing().items()
+    )
+
+
+def _balance(client: Client) -> None:
+    """Let idle workers steal waiting tasks now, as the scheduler does from time to time."""
+    client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.extensions["stealing"].balance())
+
+
+def _read_log_until(process: subprocess.Popen[str], sentence: str, times: int = 1) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        times -= sentence in line
+        if not times:
+            return
+    raise AssertionError(f"the run ended before it logged {sentence!r}")
+
+
+def test_part_is_never_retried_where_it_failed_while_another_worker_is_alive(
+    site: Site, cluster: Cluster
+) -> None:
+    """After two failures it waits for the third worker, though the first two are idle."""
+    site.tap["syncs"] = [sync()]
+    wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
+    cluster.add_worker("wrong-1", **wrong)
+    cluster.add_worker("wrong-2", **wrong)
+    cluster.add_worker("right", **_secrets(site))
+
+    with cluster.client(workers=3) as client:
+        is_free = _occupy(client, "right")
+        process = site.start("--dask", cluster.address, "--workers", "1")
+        _wait_until(lambda: _has_task(client, "right", "users-None-3"))
+        for _ in range(10):
+            _balance(client)
+        is_free.set()
+        _, log = process.communicate(timeout=120)
+
+    assert process.returncode == 0, log
+    assert len({call for call, _ in site.calls}) == ROWS
+
+
+def test_part_is_resubmitted_when_its_workers_leave(site: Site, cluster: Cluster) -> None:
+    """Whether it waits for them or runs on them: the scheduler would wait for their return."""
+    site.tap["syncs"] = [sync()]
+    wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
+    cluster.add_worker("wrong", **wrong)
+    leaves = cluster.add_worker("leaves", **_secrets(site))
+
+    with cluster.client(workers=2) as client:
+        _occupy(client, "leaves")
+        process = site.start("--dask", cluster.address, "--workers", "1")
+        _read_log_until(process, "Trying again on another worker")
+        cluster.add_worker("stays", **_secrets(site))
+        client.wait_for_workers(3, timeout=60)
+        leaves.kill()
+        _, log = process.communicate(timeout=120)
+
+    assert process.returncode == 0, log
+    assert len({call for call, _ in site.calls}) == ROWS
+
+
 def test_part_that_fails_everywhere_fails_its_sync_alone(site: Site) -> None:
     """After three attempts; the bookmark stays, the other syncs' move."""
     site.collector.script([{"status": 403, "contains": '"traits":{"email"', "times": None}])
@@ -305,7 +391,8 @@ def test_part_that_fails_everywhere_fails_its_sync_alone(site: Site) -> None:
     code, log = site.run("--dask", "--workers", "2")
 
     assert code == 4, log
-    assert log.count("Trying again on another worker") >= 2
+    assert "Trying again on another worker." in log
+    assert log.count("exit code 4. Trying again") >= 2
     assert "unfinished" in site.state["bookmarks"]["users"]
     assert set(site.state["bookmarks"]["others"]) == {"last_sync_time", "query_fingerprint"}
     assert " failed " in next(line for line in log.splitlines() if line.startswith(" users "))
