@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tap_mssql_query.sql.tokenizer import split_words
+from tap_mssql_query.sql.tokenizer import tokenize
 
 REMEDY = (
     "Under Meltano, where $NAME stands for an environment variable, a name such as $IDENTITY, "
@@ -43,6 +43,6 @@ _EMPTIED = re.compile(
 
 def find_emptied(sql: str) -> str | None:
     """Where something is missing, and the remedy; None if nothing looks emptied."""
-    words = " ".join(piece.text or _QUOTED for piece in split_words(sql))
+    words = " ".join(token.text or _QUOTED for token in tokenize(sql))
     found = _EMPTIED.search(f"{words} ;")
     return found and f"Something is missing at `{found[0]}`. {REMEDY}"

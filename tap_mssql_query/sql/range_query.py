@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.key_range import quote_name
-from tap_mssql_query.sql.tokenizer import split_words
+from tap_mssql_query.sql.tokenizer import tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_mssql_query.sql.tokenizer import Piece
+    from tap_mssql_query.sql.tokenizer import Token
 
 _ROWS = "[tap_mssql_query rows]"
 _FORMS = ("XML", "JSON", "BROWSE")
@@ -24,7 +24,7 @@ _FORMS = ("XML", "JSON", "BROWSE")
 
 @dataclass(frozen=True, slots=True)
 class BoundedQuery:
-    """The pieces of a query; `order` is the ORDER BY of its result, in names of its columns."""
+    """The tokens of a query; `order` is the ORDER BY of its result, in names of its columns."""
 
     ctes: str
     select: str
@@ -58,47 +58,47 @@ def take_apart(sql: str, *, keeps_order: bool = True) -> BoundedQuery:
         sql: one SELECT.
         keeps_order: whether its ORDER BY is kept; else it must have none.
     """
-    pieces = [piece for piece in split_words(sql) if piece.text != ";"]
+    tokens = [token for token in tokenize(sql) if token.text != ";"]
     start = 0
     ctes = ""
-    if pieces[0].text == "WITH":
-        start = _end_of_ctes(pieces)
-        ctes = sql[pieces[0].end : pieces[start].start].strip()
+    if tokens[0].text == "WITH":
+        start = _end_of_ctes(tokens)
+        ctes = sql[tokens[0].end : tokens[start].start].strip()
     outer = [
-        piece for piece in _outside_of_parentheses(pieces) if piece.start >= pieces[start].start
+        token for token in _outside_of_parentheses(tokens) if token.start >= tokens[start].start
     ]
-    words = [piece.text for piece in outer]
+    words = [token.text for token in outer]
     _refuse_unusual(words)
-    end = pieces[-1].end
+    end = tokens[-1].end
     order = ""
     if "ORDER" in words:
         if not keeps_order:
             raise _refusal("it has an ORDER BY, whose place `order_column` takes: leave it out")
         end = outer[words.index("ORDER")].start
         order = "\nORDER BY " + ", ".join(_order_of(sql))
-    return BoundedQuery(ctes, sql[pieces[start].start : end].rstrip(), order)
+    return BoundedQuery(ctes, sql[tokens[start].start : end].rstrip(), order)
 
 
 def _refusal(reason: str) -> QueryFailed:
     return QueryFailed(f"The query cannot be read in parts: {reason}.")
 
 
-def _outside_of_parentheses(pieces: Sequence[Piece]) -> Iterator[Piece]:
+def _outside_of_parentheses(tokens: Sequence[Token]) -> Iterator[Token]:
     depth = 0
-    for piece in pieces:
-        depth -= piece.text == ")"
-        if depth == 0 and piece.text not in ("(", ")"):
-            yield piece
-        depth += piece.text == "("
+    for token in tokens:
+        depth -= token.text == ")"
+        if depth == 0 and token.text not in ("(", ")"):
+            yield token
+        depth += token.text == "("
 
 
-def _end_of_ctes(pieces: Sequence[Piece]) -> int:
+def _end_of_ctes(tokens: Sequence[Token]) -> int:
     """Where the SELECT begins: after a parenthesis that no comma and no AS follows."""
     depth = 0
-    for index, piece in enumerate(pieces[:-1]):
-        depth += (piece.text == "(") - (piece.text == ")")
-        if depth == 0 and piece.text == ")" and pieces[index + 1].text not in (",", "AS"):
-            if pieces[1].text == "XMLNAMESPACES":
+    for index, token in enumerate(tokens[:-1]):
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.text == ")" and tokens[index + 1].text not in (",", "AS"):
+            if tokens[1].text == "XMLNAMESPACES":
                 break
             return index + 1
     raise _refusal("its WITH cannot be told from its SELECT")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.meltano_expansion import find_emptied
-from tap_mssql_query.sql.tokenizer import Kind, Piece, split_words
+from tap_mssql_query.sql.tokenizer import TokenKind, Token, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ _HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
 
 _SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
-_END = Piece(Kind.SIGN, ";")
+_END = Token(TokenKind.SYMBOL, ";")
 
 
 def refuse_writing(sql: str) -> None:
@@ -46,7 +46,7 @@ def refuse_writing(sql: str) -> None:
 def check_query(sql: str) -> list[Finding]:
     """All that is wrong or doubtful with a rendered query."""
     errors = find_errors(sql)
-    warnings = [*_find_dirty_reads(_pieces_of(sql))]
+    warnings = [*_find_dirty_reads(_tokens_of(sql))]
     if emptied := find_emptied(sql):
         warnings.append(emptied)
     if not errors and not is_parsable(sql):
@@ -75,14 +75,14 @@ def is_parsable(sql: str) -> bool:
 
 
 def _errors_of(sql: str) -> Iterator[str]:
-    pieces = _pieces_of(sql)
+    tokens = _tokens_of(sql)
     yield from _control_characters(sql)
-    yield from _statement_errors(pieces)
-    yield from _word_errors(pieces)
+    yield from _statement_errors(tokens)
+    yield from _word_errors(tokens)
 
 
-def _pieces_of(sql: str) -> list[Piece]:
-    return list(split_words(sql))
+def _tokens_of(sql: str) -> list[Token]:
+    return list(tokenize(sql))
 
 
 def _control_characters(sql: str) -> Iterator[str]:
@@ -91,10 +91,10 @@ def _control_characters(sql: str) -> Iterator[str]:
         yield "It holds control characters; remove them."
 
 
-def _statement_errors(pieces: Sequence[Piece]) -> Iterator[str]:
+def _statement_errors(tokens: Sequence[Token]) -> Iterator[str]:
     """Whether there is one statement, and whether that is a SELECT."""
     statements = [
-        list(group) for is_end, group in itertools.groupby(pieces, _END.__eq__) if not is_end
+        list(group) for is_end, group in itertools.groupby(tokens, _END.__eq__) if not is_end
     ]
     if not statements:
         yield "It holds no statement."
@@ -107,47 +107,47 @@ def _statement_errors(pieces: Sequence[Piece]) -> Iterator[str]:
         yield "It does not begin with SELECT or WITH."
 
 
-def _count_selects(statement: Sequence[Piece]) -> int:
+def _count_selects(statement: Sequence[Token]) -> int:
     """How many statements stand here without a semicolon between them; at least 1."""
     depth = 0
     count = 0
     before = _END
-    for piece in statement:
-        depth += {"(": 1, ")": -1}.get(piece.text, 0)
-        if depth == 0 and piece.text == "SELECT" and before.text not in _SET_OPERATORS:
+    for token in statement:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.text == "SELECT" and before.text not in _SET_OPERATORS:
             count += 1
-        before = piece
+        before = token
     begins_in_parentheses = statement[0].text == "("
     return max(1, count + begins_in_parentheses)
 
 
-def _word_errors(pieces: Sequence[Piece]) -> Iterator[str]:
+def _word_errors(tokens: Sequence[Token]) -> Iterator[str]:
     words = dict.fromkeys(
         word
-        for piece, following in itertools.pairwise([*pieces, _END])
-        if f"{piece.text} {following.text}" not in _HINTS and (word := _forbidden_word(piece))
+        for token, following in itertools.pairwise([*tokens, _END])
+        if f"{token.text} {following.text}" not in _HINTS and (word := _forbidden_word(token))
     )
     if words:
         yield f"It holds {', '.join(words)}: no part of a SELECT. Write names as [name]."
-    text = " ".join(piece.text for piece in pieces)
+    text = " ".join(token.text for token in tokens)
     if "{ CALL" in text:
         yield "It calls a procedure."
     if "NEXT VALUE FOR" in text:
         yield "It takes a number from a sequence, which writes."
 
 
-def _forbidden_word(piece: Piece) -> str | None:
-    if piece.kind is Kind.WORD and piece.text in _FORBIDDEN:
-        return piece.text
-    if piece.kind is Kind.NUMBER:
-        return next((word for word in sorted(_FORBIDDEN) if piece.text.endswith(word)), None)
+def _forbidden_word(token: Token) -> str | None:
+    if token.kind is TokenKind.WORD and token.text in _FORBIDDEN:
+        return token.text
+    if token.kind is TokenKind.NUMBER:
+        return next((word for word in sorted(_FORBIDDEN) if token.text.endswith(word)), None)
     return None
 
 
-def _find_dirty_reads(pieces: Sequence[Piece]) -> Iterator[str]:
-    for before, piece, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
-        if piece.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
+def _find_dirty_reads(tokens: Sequence[Token]) -> Iterator[str]:
+    for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if token.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
             yield (
-                f"{piece.text} skips and repeats rows, even committed ones; remove it. Changes "
+                f"{token.text} skips and repeats rows, even committed ones; remove it. Changes "
                 "that it skips are never sent."
             )

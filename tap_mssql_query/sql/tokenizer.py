@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(Enum):
-    """What a piece of SQL is."""
+class TokenKind(Enum):
+    """What a token of SQL is."""
 
     WORD = auto()
     """A keyword, or a name that is not quoted; also a @variable."""
@@ -24,51 +24,51 @@ class Kind(Enum):
     """A number, with the letters that follow it without a space."""
     QUOTED = auto()
     """A string, or a name in brackets or quotes."""
-    SIGN = auto()
+    SYMBOL = auto()
     """Any other character."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of SQL; `text` is in capitals, and empty for what is quoted.
+class Token:
+    """One token of SQL; `text` is in capitals, and empty for what is quoted.
 
     `start` and `end` are its place in the text, which does not matter to equality.
     """
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 
 
-_PIECE = re.compile(
+_TOKEN = re.compile(
     r"""(?P<space>\s+ | --[^\n]*)
     | (?P<comment>/\*)
     | (?P<quoted>'(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | \[(?:[^\]]|\]\])*(?:\]|\Z))
     | (?P<number>\d[\w@#$.]*)
     | (?P<word>[@#\w][\w@#$]*)
-    | (?P<sign>.)""",
+    | (?P<symbol>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-def split_words(sql: str) -> Iterator[Piece]:
-    """The pieces of a text, without comments and spaces."""
+def tokenize(sql: str) -> Iterator[Token]:
+    """The tokens of a text, without comments and spaces."""
     position = 0
-    while match := _PIECE.match(sql, position):
+    while match := _TOKEN.match(sql, position):
         position = match.end()
         match match.lastgroup:
             case "comment":
                 position = _end_of_comment(sql, position)
             case "quoted":
-                yield Piece(Kind.QUOTED, "", *match.span())
+                yield Token(TokenKind.QUOTED, "", *match.span())
             case "word":
-                yield Piece(Kind.WORD, _fold(match[0]), *match.span())
+                yield Token(TokenKind.WORD, _fold(match[0]), *match.span())
             case "number":
-                yield Piece(Kind.NUMBER, _fold(match[0]), *match.span())
-            case "sign":
-                yield Piece(Kind.SIGN, match[0], *match.span())
+                yield Token(TokenKind.NUMBER, _fold(match[0]), *match.span())
+            case "symbol":
+                yield Token(TokenKind.SYMBOL, match[0], *match.span())
 
 
 def _end_of_comment(sql: str, position: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.errors import QueryFailed, StateError
 from tap_mssql_query.settings.table import MAX_PARTITIONS
 from tap_mssql_query.sql.key_range import KeyRange, quote_name, split, value_of
 from tap_mssql_query.sql.range_query import take_apart
@@ -43,6 +43,11 @@ class Reading:
     def note_block(self, block: pa.RecordBatch) -> None:
         """The rows of a block have been written."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the bookmark may move once all queries are read."""
+        return True
+
 
 class _ReadingInParts(Reading):
     """What both ways to read in parts need: the run, its query, and who keeps how far it came."""
@@ -57,16 +62,23 @@ class _ReadingInParts(Reading):
 
 
 class PartitionedReading(_ReadingInParts):
-    """One range of a column after the other."""
+    """One range of a column after the other; with `only`, that partition alone."""
+
+    only: int | None = None
 
     def queries(self) -> Iterator[str]:
-        """One for each partition that is not done."""
+        """One for each partition that is to be read and is not done."""
         self._save(self._unfinished)
-        for partition in self._unfinished.partitions:
-            if not partition.is_done:
+        for number, partition in enumerate(self._unfinished.partitions):
+            if not partition.is_done and self.only in (None, number):
                 yield self._bounded.where(partition.range.condition(self._unfinished.column))
                 partition.is_done = True
                 self._save(self._unfinished)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every partition is done, by this run or by others."""
+        return all(partition.is_done for partition in self._unfinished.partitions)
 
 
 class OrderedReading(_ReadingInParts):
@@ -104,12 +116,7 @@ def find_unfinished(
     if unfinished is None:
         return None
     refuse_future(unfinished.times.sync_time, sync=sync.name, server_time=now)
-    is_same = (
-        unfinished.fingerprint == fingerprint_of(sync.query)
-        and unfinished.column == column_of(sync)
-        and bool(unfinished.partitions) == bool(sync.partition_column)
-    )
-    if is_same:
+    if _is_same(sync, unfinished):
         say("sync=%s goes on with a run that was cut short", sync.name)
         return unfinished
     say(
@@ -118,6 +125,41 @@ def find_unfinished(
         sync.name,
     )
     return None
+
+
+def find_partitioned_run(
+    sync: SyncSettings, state: Mapping[str, Any], partition: int, *, now: int
+) -> Unfinished:
+    """The unfinished run that a partition belongs to. Raises StateError if there is none."""
+    option = f"--partition {partition}"
+    unfinished = read_unfinished(state, sync.name)
+    if unfinished is None or not unfinished.partitions:
+        raise StateError(
+            f'{option}: the state has no unfinished partitioned run of sync "{sync.name}". Pass '
+            "the state that holds it, or run the sync without --partition."
+        )
+    refuse_future(unfinished.times.sync_time, sync=sync.name, server_time=now)
+    if not _is_same(sync, unfinished):
+        raise StateError(
+            f'{option}: the unfinished run of sync "{sync.name}" in the state has another query or '
+            "`partition_column`. Run the sync without --partition to start over."
+        )
+    count = len(unfinished.partitions)
+    if partition >= count:
+        raise StateError(
+            f'{option}: the unfinished run of sync "{sync.name}" has {count} partitions. Choose '
+            f"one from 0 to {count - 1}."
+        )
+    return unfinished
+
+
+def _is_same(sync: SyncSettings, unfinished: Unfinished) -> bool:
+    """Whether an unfinished run has the sync's query and columns."""
+    return (
+        unfinished.fingerprint == fingerprint_of(sync.query)
+        and unfinished.column == column_of(sync)
+        and bool(unfinished.partitions) == bool(sync.partition_column)
+    )
 
 
 def bound(sync: SyncSettings, sql: str) -> BoundedQuery:
@@ -131,6 +173,8 @@ def plan_reading(
     times: SyncTimes,
     unfinished: Unfinished | None,
     save: Save,
+    *,
+    partition: int | None = None,
 ) -> Reading:
     """How to read a sync. Raises QueryFailed if its query cannot be read in parts.
 
@@ -140,6 +184,7 @@ def plan_reading(
         times: of this run.
         unfinished: the run that is gone on with; None for a new one.
         save: keeps how far the run came.
+        partition: the only one to read; None for all.
     """
     column = column_of(sync)
     if column is None:
@@ -150,7 +195,9 @@ def plan_reading(
         return OrderedReading(sync, run, bounded, save)
     if not run.partitions:
         run.partitions = find_partitions(session, sync, bounded)
-    return PartitionedReading(sync, run, bounded, save)
+    reading = PartitionedReading(sync, run, bounded, save)
+    reading.only = partition
+    return reading
 
 
 def find_partitions(session: Session, sync: SyncSettings, bounded: BoundedQuery) -> list[Partition]:

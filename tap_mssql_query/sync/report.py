@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     """What became of a sync."""
 
     READ = "read"
-    """All its rows were written; the bookmark moved, except in a backfill."""
+    """All its rows, or those of the one partition asked for, were written."""
     NOT_DUE = "not due"
     LOCKED = "locked"
     """Another run of it is not over."""

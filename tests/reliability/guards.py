@@ -117,15 +117,15 @@ def _follow_redirects() -> None:
 
 def _states_after_failed_syncs() -> None:
     """The tap moves the bookmark although reading broke off."""
-    module = _load("tap_mssql_query.stream")
-    copy = module.QueryStream._copy_rows
+    module = _load("tap_mssql_query.sync.run")
+    copy = module.SyncRun._copy_rows
 
     def copy_some(self: Any, *arguments: Any) -> bool:
         with contextlib.suppress(module.ServerError):
             return bool(copy(self, *arguments))
         return True
 
-    module.QueryStream._copy_rows = copy_some
+    module.SyncRun._copy_rows = copy_some
 
 
 def _first_worker_decides() -> None:

@@ -37,15 +37,15 @@ TARGET_POINTS: Mapping[str, Place] = {
     "drain": ("target_pipelines.run.destination_pipeline:Route", "drain"),
 }
 TAP_POINTS: Mapping[str, Place] = {
-    "connect": ("tap_mssql_query.stream", "connect"),
-    "server time": ("tap_mssql_query.stream", "server_time"),
-    "find window": ("tap_mssql_query.stream", "find_window"),
-    "lock": ("tap_mssql_query.stream", "take_run_lock"),
-    "query": ("tap_mssql_query.stream", "render_query"),
+    "connect": ("tap_mssql_query.sync.run", "connect"),
+    "server time": ("tap_mssql_query.sync.run", "server_time"),
+    "find window": ("tap_mssql_query.sync.run", "find_window"),
+    "lock": ("tap_mssql_query.sync.run", "take_run_lock"),
+    "query": ("tap_mssql_query.sync.read_strategy", "render_query"),
     "fetch": ("queue:Queue", "get"),
     "retry": ("tap_mssql_query.mssql.transient_errors", "pause_seconds"),
     "write": ("tap_mssql_query.tap:LineWriter", "write_lines"),
-    "move bookmark": ("tap_mssql_query.stream:QueryStream", "_move_bookmark"),
+    "move bookmark": ("tap_mssql_query.sync.run:SyncRun", "_move_bookmark"),
 }
 POINTS: Mapping[str, Mapping[str, Place]] = {"target": TARGET_POINTS, "tap": TAP_POINTS}
 
