@@ -18,7 +18,7 @@ from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.partition_plan import encode, plan_sync
 from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS, Part, TaskFailed, run_part
-from mssql_reverse_etl.cluster.secret_refs import take_out
+from mssql_reverse_etl.cluster.secret_refs import extract_secrets
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
@@ -270,8 +270,8 @@ def run_on_cluster(
     """
     configuration = load_configuration(target_config)
     _refuse_files(configuration)
-    tap, tap_secrets = take_out(_portable(tap_config, settings), "TAP_MSSQL_QUERY")
-    target, target_secrets = take_out(dict(target_config), "TARGET_PIPELINES")
+    tap, tap_secrets = extract_secrets(_portable(tap_config, settings), "TAP_MSSQL_QUERY")
+    target, target_secrets = extract_secrets(dict(target_config), "TARGET_PIPELINES")
     state = file.read()
     with ExitStack() as stack:
         locks = stack.enter_context(SyncLocks(settings))

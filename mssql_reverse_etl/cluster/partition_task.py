@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.cluster.secret_refs import put_in
+from mssql_reverse_etl.cluster.secret_refs import resolve_secrets
 from mssql_reverse_etl.pipe import Pipe, PipeOptions, PipeResult
 from mssql_reverse_etl.sync_locks import named
 
@@ -92,9 +92,9 @@ def _run(part: Part, pipe: Pipe, worker: str) -> PartResult:
     states: list[bytes] = []
     with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
         folder = Path(name)
-        _write(folder / "tap.json", put_in(part.tap, os.environ))
+        _write(folder / "tap.json", resolve_secrets(part.tap, os.environ))
         target = {**part.target, "dead_letter_path": str(folder / DEAD_LETTERS)}
-        _write(folder / "target.json", put_in(target, os.environ))
+        _write(folder / "target.json", resolve_secrets(target, os.environ))
         _write(folder / "state.json", part.state)
         options = PipeOptions(
             tap_configs=[str(folder / "tap.json")],

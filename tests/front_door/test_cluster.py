@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from distributed import Client, Event, fire_and_forget
 
-from mssql_reverse_etl.cluster.secret_refs import put_in, take_out
+from mssql_reverse_etl.cluster.secret_refs import extract_secrets, resolve_secrets
 from tests.front_door.conftest import PASSWORD, ROWS, sync
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def test_worker_without_secrets_says_so(site: Site, cluster: Cluster) -> None:
     code, log = site.run("--dask", cluster.address)
 
     assert code == 2, log
-    assert "no environment variable TAP_MSSQL_QUERY_PASSWORD" in log
+    assert "variable TAP_MSSQL_QUERY_PASSWORD is not set" in log
     assert site.calls == []
 
 
@@ -454,8 +454,8 @@ def test_files_are_refused(site: Site) -> None:
     assert "without --dask" in log
 
 
-def test_secrets_are_taken_out_and_put_in_again() -> None:
-    """At any depth; what is left holds none of them."""
+def test_secrets_are_extracted_and_resolved() -> None:
+    """At any depth; the extracted configuration holds none."""
     config = {
         "password": "c4n4ry-1",
         "databases": {"crm-eu": {"host": "h", "password": "c4n4ry-2"}},
@@ -463,13 +463,13 @@ def test_secrets_are_taken_out_and_put_in_again() -> None:
         "syncs": [{"name": "password"}],
     }
 
-    without, secrets = take_out(config, "X")
+    extracted, secrets = extract_secrets(config, "X")
 
-    assert b"c4n4ry" not in pickle.dumps(without)
+    assert b"c4n4ry" not in pickle.dumps(extracted)
     assert secrets == {
         "X_PASSWORD": "c4n4ry-1",
         "X_DATABASES_CRM_EU_PASSWORD": "c4n4ry-2",
         "X_DESTINATIONS_A_WRITE_KEY": "c4n4ry-3",
         "X_DESTINATIONS_1_WRITE_KEY": "c4n4ry-4",
     }
-    assert put_in(without, secrets) == config
+    assert resolve_secrets(extracted, secrets) == config
