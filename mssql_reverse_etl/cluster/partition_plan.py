@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ State = dict[str, Any]
 
 
 @dataclass(slots=True)
-class SyncPlan:
+class PartitionPlan:
     """The tasks of one sync: one for each partition, or one for the whole sync.
 
     Attributes:
@@ -39,7 +38,6 @@ class SyncPlan:
         tap_options: further arguments of the tap.
         running: how many tasks are running.
         has_failed: whether a task failed for good; no further one is submitted.
-        attempts: how often each partition was submitted.
     """
 
     sync: SyncSettings
@@ -108,7 +106,7 @@ class SyncPlan:
 
 def plan_sync(
     session: Session, sync: SyncSettings, state: State, *, is_resync: bool
-) -> SyncPlan | None:
+) -> PartitionPlan | None:
     """The tasks of a sync, its partitions written to the state; None if the sync is not due.
 
     Raises ServerError or StateError.
@@ -122,20 +120,15 @@ def plan_sync(
         if times is None:
             return None
         if sync.partition_column is None:
-            return SyncPlan(sync, None, [None], options)
+            return PartitionPlan(sync, None, [None], options)
         bounded = bound(sync, render_query(sync.query, times))
         fingerprint = fingerprint_of(sync.query)
         partitions = find_partitions(session, sync, bounded)
         run = Unfinished(times, fingerprint, sync.partition_column, partitions)
     if sync.partition_column is None:
-        return SyncPlan(sync, None, [None])
+        return PartitionPlan(sync, None, [None])
     write_unfinished(state, sync.name, run)
     waiting = [n for n, partition in enumerate(run.partitions) if not partition.is_done]
     if not waiting:
         finish(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
-    return SyncPlan(sync, run, list(waiting))
-
-
-def encode(state: State) -> bytes:
-    """A state as a line of JSON."""
-    return json.dumps(state, separators=(",", ":")).encode() + b"\n"
+    return PartitionPlan(sync, run, list(waiting))

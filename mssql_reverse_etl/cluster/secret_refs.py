@@ -1,4 +1,4 @@
-"""Replaces the secrets of a configuration by references to environment variables, and resolves them.
+"""Replaces the secrets of a configuration by references to environment variables, and back.
 
 The tasks of a cluster carry references: everyone who sees the scheduler can see its graph.
 """
