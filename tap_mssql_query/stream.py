@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.mapper import StreamMap
 
-    from tap_mssql_query.encoding.row_encoder import Changes
+    from tap_mssql_query.encoding.row_encoder import LossyConversions
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sync.context import Lines, RunContext
 
@@ -115,17 +115,17 @@ class QueryStream(Stream):
         return (message.to_dict() for message in self._generate_schema_messages())
 
     def record_encoder(
-        self, columns: Sequence[Column], changes: Changes
+        self, columns: Sequence[Column], conversions: LossyConversions
     ) -> Callable[[pa.RecordBatch], Iterable[Lines]]:
         """Encodes batches; record by record only where selection or stream maps change records."""
-        from tap_mssql_query.encoding.batch_encoder import BlockEncoder  # noqa: PLC0415 - pyarrow
+        from tap_mssql_query.encoding.batch_encoder import BatchEncoder  # noqa: PLC0415 - pyarrow
         from tap_mssql_query.encoding.record_encoder import RecordEncoder  # noqa: PLC0415 - pyarrow
 
         timezone = self._sync.timezone
         if self._keeps_records():
-            return BlockEncoder(self.name, columns, timezone, changes).encode
+            return BatchEncoder(self.name, columns, timezone, conversions).encode
         return RecordEncoder(
-            columns, timezone, changes, self.schema, self.mask, self.stream_maps
+            columns, timezone, conversions, self.schema, self.mask, self.stream_maps
         ).encode
 
     def _keeps_records(self) -> bool:

@@ -26,7 +26,7 @@ from tap_mssql_query.errors import (
 )
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
-from tap_mssql_query.sql.meltano_expansion import find_emptied
+from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
 from tap_mssql_query.sync.report import TapReport
@@ -105,12 +105,12 @@ class TapMSSQLQuery(Tap):
     # What the SDK asks of a tap
 
     def discover_streams(self) -> list[QueryStream]:
-        """One stream per sync; a warning for each query that looks emptied."""
+        """One stream per sync; a warning for each query with a lost variable."""
         from tap_mssql_query.stream import QueryStream  # noqa: PLC0415 - not for --about
 
         for sync in self.settings.syncs:
-            if emptied := find_emptied(sync.query):
-                self.logger.warning("sync=%s: %s", sync.name, emptied)
+            if lost := find_lost_variable(sync.query):
+                self.logger.warning("sync=%s: %s", sync.name, lost)
         context = RunContext(
             settings=self.settings,
             options=self.run_options,

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sql.template import fingerprint_of, render_query
 from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
-from tap_mssql_query.sync.read_strategy import bound, find_partitions, find_unfinished
+from tap_mssql_query.sync.read_strategy import find_resume_state, plan_partitions, split_sync_query
 from tap_mssql_query.sync.report import Outcome
-from tap_mssql_query.sync.resume_state import Unfinished, finish, read_unfinished, write_unfinished
+from tap_mssql_query.sync.resume_state import (
+    ResumeState,
+    finish_run,
+    read_resume_state,
+    write_resume_state,
+)
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 
@@ -41,7 +46,7 @@ class PartitionPlan:
     """
 
     sync: SyncSettings
-    unfinished: Unfinished | None
+    unfinished: ResumeState | None
     waiting: list[int | None]
     tap_options: Sequence[str] = ()
     running: int = 0
@@ -60,7 +65,7 @@ class PartitionPlan:
         if self.unfinished is None:
             return ""
         is_done = all(partition.is_done for partition in self.unfinished.partitions)
-        return Outcome.READ if is_done else Outcome.CUT_SHORT
+        return Outcome.READ if is_done else Outcome.INTERRUPTED
 
     def state_of(self, state: State) -> State:
         """A copy of what the state holds of the sync, for a task."""
@@ -89,14 +94,14 @@ class PartitionPlan:
             partition.is_done |= is_done
         if all(partition.is_done for partition in run.partitions):
             sync_time = run.times.sync_time
-            finish(state, self.sync.name, sync_time=sync_time, fingerprint=run.fingerprint)
+            finish_run(state, self.sync.name, sync_time=sync_time, fingerprint=run.fingerprint)
         else:
-            write_unfinished(state, self.sync.name, run)
+            write_resume_state(state, self.sync.name, run)
         return run.partitions[number].is_done
 
     def _done_in(self, task_state: State, bookmark: Mapping[str, Any]) -> list[bool]:
         """Which partitions a task's state says are done: all once the bookmark has moved."""
-        run = read_unfinished(task_state, self.sync.name)
+        run = read_resume_state(task_state, self.sync.name)
         if run is not None:
             return [partition.is_done for partition in run.partitions]
         assert self.unfinished is not None  # noqa: S101 - only a partitioned run is merged so
@@ -114,21 +119,21 @@ def plan_sync(
     resync = [sync.name] if is_resync else []
     options = [word for name in resync for word in ("--resync", name)]
     now = server_time(session)
-    run = None if is_resync else find_unfinished(sync, state, now=now, say=logger.info)
+    run = None if is_resync else find_resume_state(sync, state, now=now, log=logger.info)
     if run is None:
         times = find_window(sync, RunOptions(resync=resync), state, now=now)
         if times is None:
             return None
         if sync.partition_column is None:
             return PartitionPlan(sync, None, [None], options)
-        bounded = bound(sync, render_query(sync.query, times))
+        range_query = split_sync_query(sync, render_query(sync.query, times))
         fingerprint = fingerprint_of(sync.query)
-        partitions = find_partitions(session, sync, bounded)
-        run = Unfinished(times, fingerprint, sync.partition_column, partitions)
+        partitions = plan_partitions(session, sync, range_query)
+        run = ResumeState(times, fingerprint, sync.partition_column, partitions)
     if sync.partition_column is None:
         return PartitionPlan(sync, None, [None])
-    write_unfinished(state, sync.name, run)
+    write_resume_state(state, sync.name, run)
     waiting = [n for n, partition in enumerate(run.partitions) if not partition.is_done]
     if not waiting:
-        finish(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
+        finish_run(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
     return PartitionPlan(sync, run, list(waiting))

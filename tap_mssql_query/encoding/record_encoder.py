@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 
-from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_record
 from tap_mssql_query.mssql.batch_size import slices_of
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordEncoder:
-    """Encodes the rows of one result set. Output has the bytes of `BlockEncoder`."""
+    """Encodes the rows of one result set. Output has the bytes of `BatchEncoder`."""
 
     columns: Sequence[Column]
     timezone: str
-    changes: Changes
+    conversions: LossyConversions
     schema: dict[str, Any]
     mask: SelectionMask
     stream_maps: Sequence[StreamMap]
@@ -38,7 +38,7 @@ class RecordEncoder:
     def encode(self, block: pa.RecordBatch) -> Iterator[bytes]:
         """RECORD lines of all rows of the block, in pieces of whole lines."""
         for piece in slices_of(block, 0):
-            records = records_of(piece, self.columns, self.timezone, self.changes)
+            records = records_of(piece, self.columns, self.timezone, self.conversions)
             yield b"".join(line for record in records for line in self._lines_of(record))
 
     def _lines_of(self, record: dict[str, Any]) -> Iterator[bytes]:

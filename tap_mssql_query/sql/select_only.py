@@ -1,9 +1,9 @@
-"""Tells whether a query is exactly one SELECT that writes nothing. Pure.
+"""Decides whether a query is exactly one SELECT that writes nothing. Pure.
 
-The words decide, not a parser: SQL Server's reserved words cannot be names unless they are quoted,
-so a word that begins a writing statement is one, wherever it stands and whatever is around it. A
-parser of another make reads `SELECT 1 DELETE FROM t` as a column called DELETE; it is asked only
-whether it understands the query at all.
+It looks at words rather than at a syntax tree. SQL Server's reserved words cannot be names unless
+they are quoted, so a word that begins a writing statement does so wherever it stands. Another
+parser would read `SELECT 1 DELETE FROM t` as a column called DELETE; it is only asked whether it
+can parse the query at all.
 Source of the words: "Reserved Keywords (Transact-SQL)".
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.sql.meltano_expansion import find_emptied
-from tap_mssql_query.sql.tokenizer import TokenKind, Token, tokenize
+from tap_mssql_query.sql.meltano_expansion import find_lost_variable
+from tap_mssql_query.sql.tokenizer import Token, TokenKind, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,40 +30,38 @@ _WORDS = """
 """
 _FORBIDDEN = frozenset(_WORDS.split())
 _HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
-"""Where a forbidden word is part of a hint of a SELECT."""
+"""Hints of a SELECT that contain a forbidden word."""
 
 _SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
 _END = Token(TokenKind.SYMBOL, ";")
 
 
-def refuse_writing(sql: str) -> None:
+def require_select(sql: str) -> None:
     """Raise QueryFailed unless the rendered query is one SELECT that writes nothing."""
-    if errors := find_errors(sql):
-        raise QueryFailed(f"The query is not run. {' '.join(errors)}")
+    if violations := find_violations(sql):
+        raise QueryFailed(f"The query is not run. {' '.join(violations)}")
 
 
 def check_query(sql: str) -> list[Finding]:
-    """All that is wrong or doubtful with a rendered query."""
-    errors = find_errors(sql)
-    warnings = [*_find_dirty_reads(_tokens_of(sql))]
-    if emptied := find_emptied(sql):
-        warnings.append(emptied)
-    if not errors and not is_parsable(sql):
-        warnings.append(
-            "The query could not be parsed: only its words were checked. Look at it yourself."
-        )
+    """All errors and warnings about a rendered query."""
+    violations = find_violations(sql)
+    warnings = [*_find_dirty_reads(list(tokenize(sql)))]
+    if lost := find_lost_variable(sql):
+        warnings.append(lost)
+    if not violations and not is_parsable(sql):
+        warnings.append("The query could not be parsed: only its words were checked. Review it.")
     return [
-        *(Finding(Level.ERROR, error) for error in errors),
+        *(Finding(Level.ERROR, violation) for violation in violations),
         *(Finding(Level.WARNING, warning) for warning in warnings),
     ]
 
 
-def find_errors(sql: str) -> list[str]:
-    """Why the rendered query may write or is not one SELECT, a sentence each; none if it is."""
-    # Whether a lone carriage return, or Unicode's line separator, ends a comment must not matter.
+def find_violations(sql: str) -> list[str]:
+    """Why the rendered query may write or is not one SELECT, a sentence each; empty if it is."""
+    # SQL Server may or may not end a comment at a lone CR or at U+2028: check both readings.
     readings = dict.fromkeys((sql, "\n".join(sql.splitlines())))
-    found = (error for reading in readings for error in _errors_of(reading))
+    found = (violation for reading in readings for violation in _violations_of(reading))
     return list(dict.fromkeys(found))
 
 
@@ -74,41 +72,37 @@ def is_parsable(sql: str) -> bool:
     return parse_select(sql) is not None
 
 
-def _errors_of(sql: str) -> Iterator[str]:
-    tokens = _tokens_of(sql)
+def _violations_of(sql: str) -> Iterator[str]:
+    tokens = list(tokenize(sql))
     yield from _control_characters(sql)
-    yield from _statement_errors(tokens)
-    yield from _word_errors(tokens)
-
-
-def _tokens_of(sql: str) -> list[Token]:
-    return list(tokenize(sql))
+    yield from _statement_violations(tokens)
+    yield from _word_violations(tokens)
 
 
 def _control_characters(sql: str) -> Iterator[str]:
-    """Nobody says how SQL Server reads a NUL between two letters."""
+    """It is not documented how SQL Server reads a NUL between two letters."""
     if any(unicodedata.category(c) == "Cc" and not c.isspace() for c in sql):
-        yield "It holds control characters; remove them."
+        yield "It contains control characters; remove them."
 
 
-def _statement_errors(tokens: Sequence[Token]) -> Iterator[str]:
-    """Whether there is one statement, and whether that is a SELECT."""
+def _statement_violations(tokens: Sequence[Token]) -> Iterator[str]:
+    """Whether there is exactly one statement, and whether it is a SELECT."""
     statements = [
         list(group) for is_end, group in itertools.groupby(tokens, _END.__eq__) if not is_end
     ]
     if not statements:
-        yield "It holds no statement."
+        yield "It contains no statement."
         return
     count = sum(_count_selects(statement) for statement in statements)
     if count > 1:
-        yield f"It holds {count} statements; a sync is one SELECT."
+        yield f"It contains {count} statements; a sync is one SELECT."
     first = statements[0][0]
     if first.text not in ("SELECT", "WITH", "("):
         yield "It does not begin with SELECT or WITH."
 
 
 def _count_selects(statement: Sequence[Token]) -> int:
-    """How many statements stand here without a semicolon between them; at least 1."""
+    """The number of statements without a semicolon between them; at least 1."""
     depth = 0
     count = 0
     before = _END
@@ -121,14 +115,14 @@ def _count_selects(statement: Sequence[Token]) -> int:
     return max(1, count + begins_in_parentheses)
 
 
-def _word_errors(tokens: Sequence[Token]) -> Iterator[str]:
+def _word_violations(tokens: Sequence[Token]) -> Iterator[str]:
     words = dict.fromkeys(
         word
         for token, following in itertools.pairwise([*tokens, _END])
         if f"{token.text} {following.text}" not in _HINTS and (word := _forbidden_word(token))
     )
     if words:
-        yield f"It holds {', '.join(words)}: no part of a SELECT. Write names as [name]."
+        yield f"It contains {', '.join(words)}: not part of a SELECT. Write names as [name]."
     text = " ".join(token.text for token in tokens)
     if "{ CALL" in text:
         yield "It calls a procedure."
@@ -148,6 +142,6 @@ def _find_dirty_reads(tokens: Sequence[Token]) -> Iterator[str]:
     for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if token.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
             yield (
-                f"{token.text} skips and repeats rows, even committed ones; remove it. Changes "
-                "that it skips are never sent."
+                f"{token.text} may skip or repeat rows, even committed ones; remove it. Skipped "
+                "changes are never sent."
             )

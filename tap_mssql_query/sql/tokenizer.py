@@ -1,6 +1,6 @@
-"""Splits T-SQL into words, quoted parts and signs. Pure; knows no grammar.
+"""Splits T-SQL into tokens. Pure; knows no grammar.
 
-It errs on the side of seeing a word: SQL Server reads `1DROP` as the number 1 and the word DROP.
+When in doubt it sees a word: SQL Server reads `1DROP` as the number 1 and the word DROP.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class TokenKind(Enum):
-    """What a token of SQL is."""
+    """What a token is."""
 
     WORD = auto()
-    """A keyword, or a name that is not quoted; also a @variable."""
+    """A keyword, an unquoted name, or a @variable."""
     NUMBER = auto()
-    """A number, with the letters that follow it without a space."""
+    """A number, with any letters that follow it without a space."""
     QUOTED = auto()
     """A string, or a name in brackets or quotes."""
     SYMBOL = auto()
@@ -30,9 +30,9 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of SQL; `text` is in capitals, and empty for what is quoted.
+    """One token; `text` is in upper case, and empty for what is quoted.
 
-    `start` and `end` are its place in the text, which does not matter to equality.
+    `start` and `end` are its position in the SQL; they do not count for equality.
     """
 
     kind: TokenKind
@@ -54,7 +54,7 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 def tokenize(sql: str) -> Iterator[Token]:
-    """The tokens of a text, without comments and spaces."""
+    """The tokens of a text, without comments and white space."""
     position = 0
     while match := _TOKEN.match(sql, position):
         position = match.end()
@@ -72,7 +72,7 @@ def tokenize(sql: str) -> Iterator[Token]:
 
 
 def _end_of_comment(sql: str, position: int) -> int:
-    """Where the comment ends that began before `position`: in T-SQL they nest."""
+    """The end of the comment that was opened before `position`. T-SQL nests comments."""
     depth = 1
     while depth and (edge := _COMMENT_EDGE.search(sql, position)):
         depth += 1 if edge[0] == "/*" else -1
@@ -81,5 +81,5 @@ def _end_of_comment(sql: str, position: int) -> int:
 
 
 def _fold(word: str) -> str:
-    """In capitals; letters of full width are the letters that they stand for."""
+    """In upper case; full-width letters become ordinary ones."""
     return unicodedata.normalize("NFKC", word).upper()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tap_mssql_query.encoding.columns import Column
-    from tap_mssql_query.encoding.row_encoder import Changes
+    from tap_mssql_query.encoding.row_encoder import LossyConversions
     from tap_mssql_query.settings.model import TapSettings
     from tap_mssql_query.sync.report import TapReport
     from tap_mssql_query.sync.run_errors import RunErrors
@@ -55,6 +55,6 @@ class MessageFormat(Protocol):
         """The SCHEMA messages of a result. Raises QueryFailed if it cannot become records."""
 
     def record_encoder(
-        self, columns: Sequence[Column], changes: Changes
+        self, columns: Sequence[Column], conversions: LossyConversions
     ) -> Callable[[pa.RecordBatch], Iterable[Lines]]:
         """A function from a batch of rows to RECORD lines. Call it after `schema_messages`."""

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     NOT_DUE = "not due"
     LOCKED = "locked"
     """Another run of it is not over."""
-    CUT_SHORT = "cut short"
+    INTERRUPTED = "cut short"
     """The run ended before the sync did."""
     FAILED = "failed"
 
@@ -39,7 +39,7 @@ class SyncReport:
         sync_time: the upper bound.
     """
 
-    outcome: Outcome = Outcome.CUT_SHORT
+    outcome: Outcome = Outcome.INTERRUPTED
     rows: int = 0
     seconds: float = 0.0
     last_sync_time: int | None = None

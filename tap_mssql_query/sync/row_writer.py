@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.encoding.row_encoder import Changes
+from tap_mssql_query.encoding.row_encoder import LossyConversions
 
 if TYPE_CHECKING:
     import logging
@@ -40,14 +40,15 @@ class RowWriter:
         self,
         blocks: Iterator[pa.RecordBatch],
         columns: Sequence[Column],
-        note_block: Callable[[pa.RecordBatch], None],
+        on_block_written: Callable[[pa.RecordBatch], None],
     ) -> tuple[int, bool]:
         """Write all rows; returns how many there were, and whether those are all.
 
-        `note_block` is called after each block. Only the format's `max_records` leaves rows out.
+        `on_block_written` is called after each block. Rows are left out only because of the
+        format's `max_records`.
         """
-        changes = Changes()
-        encode = self.format.record_encoder(columns, changes)
+        conversions = LossyConversions()
+        encode = self.format.record_encoder(columns, conversions)
         limit = self.format.max_records
         rows, is_complete = 0, True
         for block in blocks:
@@ -55,21 +56,24 @@ class RowWriter:
             self._write_lines(encode(wanted))
             rows += wanted.num_rows
             self.progress.show(rows)
-            note_block(wanted)
+            on_block_written(wanted)
             if wanted.num_rows < block.num_rows:
                 is_complete = False
                 break
-        self._warn_of(changes)
+        self._warn_of_loss(conversions)
         return rows, is_complete
 
     def _write_lines(self, pieces: Iterable[Lines]) -> None:
         for lines in pieces:
             self.write_lines(lines)
 
-    def _warn_of(self, changes: Changes) -> None:
+    def _warn_of_loss(self, conversions: LossyConversions) -> None:
         for count, what in (
-            (changes.not_json, "values of json_columns are no JSON and were sent as text"),
-            (changes.replaced, "texts hold U+FFFD in place of what is no character"),
+            (conversions.invalid_json, "values of json_columns are not JSON and were sent as text"),
+            (
+                conversions.replaced_characters,
+                "texts contain U+FFFD instead of an invalid character",
+            ),
         ):
             if count:
                 self.logger.warning("sync=%s: %d %s", self.sync, count, what)

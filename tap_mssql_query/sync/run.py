@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 from program_kit.progress import Progress
 from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import Interrupted, OutputClosed, ServerError, StateError
-from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect, server_time
-from tap_mssql_query.mssql.prefetch import read_ahead
-from tap_mssql_query.mssql.transient_errors import run_again
-from tap_mssql_query.sql.select_only import refuse_writing
+from tap_mssql_query.mssql.prefetch import prefetch
+from tap_mssql_query.mssql.transient_errors import retry_transient_errors
+from tap_mssql_query.sql.select_only import require_select
 from tap_mssql_query.sql.template import fingerprint_of
 from tap_mssql_query.sync import bookmarks
-from tap_mssql_query.sync.read_strategy import find_partitioned_run, find_unfinished, plan_reading
+from tap_mssql_query.sync.read_strategy import (
+    choose_strategy,
+    find_partitioned_run,
+    find_resume_state,
+)
 from tap_mssql_query.sync.report import Outcome, SyncReport
-from tap_mssql_query.sync.resume_state import finish, write_unfinished
+from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
 from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
@@ -30,8 +34,8 @@ if TYPE_CHECKING:
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sql.template import SyncTimes
     from tap_mssql_query.sync.context import Lines, MessageFormat, RunContext
-    from tap_mssql_query.sync.read_strategy import Reading
-    from tap_mssql_query.sync.resume_state import Unfinished
+    from tap_mssql_query.sync.read_strategy import ReadStrategy
+    from tap_mssql_query.sync.resume_state import ResumeState
 
 
 class SyncRun:
@@ -70,10 +74,10 @@ class SyncRun:
 
     def _run_with_retries(self) -> None:
         """Retry transient errors as long as no row was written since the last STATE."""
-        run_again(
+        retry_transient_errors(
             self._run_once,
-            may_run_again=lambda: not self._has_unsaved_rows,
-            say=lambda error, pause: self._logger.warning(
+            may_retry=lambda: not self._has_unsaved_rows,
+            on_retry=lambda error, pause: self._logger.warning(
                 "sync=%s: %s Trying again in %.1f s.", self._sync.name, error, pause
             ),
         )
@@ -95,7 +99,7 @@ class SyncRun:
             else:
                 self._read(session, times, unfinished)
 
-    def _find_unfinished(self, now: int) -> Unfinished | None:
+    def _find_unfinished(self, now: int) -> ResumeState | None:
         """The interrupted run to resume, if there is one. Raises StateError."""
         options = self._context.options
         is_new_resync = self._sync.name in options.resync and not self._has_saved_progress
@@ -104,7 +108,7 @@ class SyncRun:
         state = self._context.state
         if options.partition is not None:
             return find_partitioned_run(self._sync, state, options.partition, now=now)
-        return find_unfinished(self._sync, state, now=now, say=self._logger.warning)
+        return find_resume_state(self._sync, state, now=now, log=self._logger.warning)
 
     def _find_window(self, now: int) -> SyncTimes | None:
         return find_window(self._sync, self._context.options, self._context.state, now=now)
@@ -112,15 +116,15 @@ class SyncRun:
     def _has_lock(self, session: Session) -> bool:
         """Take the sync's lock; with `--locked` the caller holds it."""
         name = self._sync.name
-        return name in self._context.options.locked or take_run_lock(session, name)
+        return name in self._context.options.locked or acquire_sync_lock(session, name)
 
-    def _read(self, session: Session, times: SyncTimes, unfinished: Unfinished | None) -> None:
+    def _read(self, session: Session, times: SyncTimes, unfinished: ResumeState | None) -> None:
         """Read the rows; move the bookmark if nothing of the run is left to read."""
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
         options = self._context.options
-        reading = plan_reading(
+        reading = choose_strategy(
             session,
             self._sync,
             times,
@@ -135,18 +139,18 @@ class SyncRun:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
 
-    def _save_progress(self, unfinished: Unfinished) -> None:
+    def _save_progress(self, unfinished: ResumeState) -> None:
         """Write a STATE with the progress so far; a retry resumes from it."""
         if not self._context.options.is_backfill:
             self._has_saved_progress = True
-            write_unfinished(self._context.state, self._sync.name, unfinished)
+            write_resume_state(self._context.state, self._sync.name, unfinished)
             self._context.write_state()
             self._has_unsaved_rows = False
 
     def _move_bookmark(self, sync_time: int) -> None:
         fingerprint = fingerprint_of(self._sync.query)
         state, name = self._context.state, self._sync.name
-        finish(state, name, sync_time=sync_time, fingerprint=fingerprint)
+        finish_run(state, name, sync_time=sync_time, fingerprint=fingerprint)
         self._context.write_state()
 
     def _warn_if_query_changed(self) -> None:
@@ -160,7 +164,9 @@ class SyncRun:
                 name,
             )
 
-    def _copy_rows(self, session: Session, sql: str, times: SyncTimes, reading: Reading) -> bool:
+    def _copy_rows(
+        self, session: Session, sql: str, times: SyncTimes, reading: ReadStrategy
+    ) -> bool:
         """Write SCHEMA and all rows; False if the format's `max_records` left some out."""
         # Imported only when there are rows to read: loading pyarrow takes longer than finding out
         # that a sync is not due.
@@ -168,15 +174,15 @@ class SyncRun:
         from tap_mssql_query.sync.row_writer import RowWriter  # noqa: PLC0415
 
         started = time.monotonic()
-        refuse_writing(sql)
+        require_select(sql)
         name = self._sync.name
         progress = Progress(name, self._logger)
         writer = RowWriter(name, self._format, self._write_rows, progress, self._logger)
-        rows_read = read_ahead(session.read(sql), seconds=session.rows_seconds)
+        rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
             self._write_schema(columns, times)
-            rows, is_complete = writer.write(blocks, columns, reading.note_block)
+            rows, is_complete = writer.write(blocks, columns, reading.on_block_written)
         self._report.rows += rows
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",

@@ -13,10 +13,10 @@ from tap_mssql_query.sql.key_range import KeyRange
 from tap_mssql_query.sql.template import SyncTimes
 from tap_mssql_query.sync.resume_state import (
     Partition,
-    Unfinished,
-    finish,
-    read_unfinished,
-    write_unfinished,
+    ResumeState,
+    finish_run,
+    read_resume_state,
+    write_resume_state,
 )
 
 SYNC = SyncSettings(
@@ -34,7 +34,7 @@ BOUNDS = (None, 10, 20, None)
 def plan() -> PartitionPlan:
     """Three partitions, none of them done."""
     partitions = [Partition(KeyRange(low, high)) for low, high in itertools.pairwise(BOUNDS)]
-    return PartitionPlan(SYNC, Unfinished(SyncTimes(5, 100), "f", "id", partitions), [0, 1, 2])
+    return PartitionPlan(SYNC, ResumeState(SyncTimes(5, 100), "f", "id", partitions), [0, 1, 2])
 
 
 @pytest.fixture
@@ -42,20 +42,20 @@ def state(plan: PartitionPlan) -> State:
     """With the planned run."""
     state: State = {"bookmarks": {"s": {"last_sync_time": 5, "mine": 1}}}
     assert plan.unfinished is not None
-    write_unfinished(state, "s", plan.unfinished)
+    write_resume_state(state, "s", plan.unfinished)
     return state
 
 
 def _after(task_state: State, *numbers: int) -> State:
     """The state of a task when these partitions are done."""
     after = copy.deepcopy(task_state)
-    run = read_unfinished(after, "s")
+    run = read_resume_state(after, "s")
     assert run is not None
     for number in numbers:
         run.partitions[number].is_done = True
-    write_unfinished(after, "s", run)
+    write_resume_state(after, "s", run)
     if all(partition.is_done for partition in run.partitions):
-        finish(after, "s", sync_time=run.times.sync_time, fingerprint=run.fingerprint)
+        finish_run(after, "s", sync_time=run.times.sync_time, fingerprint=run.fingerprint)
     return after
 
 

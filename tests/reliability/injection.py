@@ -40,10 +40,10 @@ TAP_POINTS: Mapping[str, Place] = {
     "connect": ("tap_mssql_query.sync.run", "connect"),
     "server time": ("tap_mssql_query.sync.run", "server_time"),
     "find window": ("tap_mssql_query.sync.run", "find_window"),
-    "lock": ("tap_mssql_query.sync.run", "take_run_lock"),
+    "lock": ("tap_mssql_query.sync.run", "acquire_sync_lock"),
     "query": ("tap_mssql_query.sync.read_strategy", "render_query"),
     "fetch": ("queue:Queue", "get"),
-    "retry": ("tap_mssql_query.mssql.transient_errors", "pause_seconds"),
+    "retry": ("tap_mssql_query.mssql.transient_errors", "retry_delay_seconds"),
     "write": ("tap_mssql_query.tap:LineWriter", "write_lines"),
     "move bookmark": ("tap_mssql_query.sync.run:SyncRun", "_move_bookmark"),
 }
