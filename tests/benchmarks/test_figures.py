@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.figures import Goal, judge
+from benchmarks.figures import Goal, evaluate
 from benchmarks.measurements import MEASUREMENTS
 from benchmarks.report import BEGIN, END, describe_figure, rows_of_table, update_page
 from benchmarks.timing import Command, Run
@@ -16,7 +16,7 @@ RESULTS = json.loads((ROOT / "benchmarks" / "results.json").read_text())
 
 def _judge(goal: Goal, **runs: list[Run]):
     commands = {name: Command((name,), rows=100, columns=2) for name in runs}
-    (figure,) = judge("m", [goal], commands, runs)
+    (figure,) = evaluate("m", [goal], commands, runs)
     return figure
 
 
@@ -73,7 +73,7 @@ def test_best_time_counts_and_the_worst_memory():
 def test_what_was_not_run_has_no_figure():
     """A baseline that is not installed leaves its lines out; others keep theirs."""
     goals = [Goal("t", "ours", "rows/s", ("absent",), 8), Goal("t", "ours")]
-    (figure,) = judge("m", goals, {"ours": Command(("x",), rows=1)}, {"ours": _runs(1)})
+    (figure,) = evaluate("m", goals, {"ours": Command(("x",), rows=1)}, {"ours": _runs(1)})
 
     assert figure.goal.baselines == ()
 

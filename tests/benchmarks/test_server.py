@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from benchmarks.baselines.connecting import connect_odbc
+from benchmarks.baselines.odbc_connection import connect_odbc
 from benchmarks.canned_server import canned_rows, row_of
 from benchmarks.rows import query_for
 from benchmarks.server import running_server, server_name
@@ -56,6 +56,6 @@ def test_sandbox_holds_the_results_that_are_asked_for(monkeypatch):
 @pytest.mark.parametrize("count", [10_000, 300_000, 1_000_000])
 def test_canned_result_has_as_many_rows_as_its_query_asks(count, monkeypatch):
     """Rows are repeated, never left out: the count is exact."""
-    monkeypatch.setattr("benchmarks.canned_server._MOST_DISTINCT_ROWS", 1_000)
+    monkeypatch.setattr("benchmarks.canned_server._MAX_DISTINCT_ROWS", 1_000)
 
     assert canned_rows(count).row_count == count
