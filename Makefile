@@ -1,4 +1,4 @@
-# Few plain targets. `make demo` and `make test` set everything up themselves.
+# `make demo` and `make test` set up everything that they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ BENCH_READY := $(BENCH)/.ready
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(READY) $(MELTANO_READY) ## Virtual environments, dependencies, system libraries of the ODBC parts
+setup: $(READY) $(MELTANO_READY) ## Virtual environments, dependencies, system libraries for ODBC
 
 $(READY): pyproject.toml constraints.txt system-packages.sh
 	sh system-packages.sh
@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt system-packages.sh
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sandbox]' --group dev
 	@touch $@
 
-# For the tests alone; the product does not depend on Meltano.
+# Only the tests need Meltano.
 $(MELTANO_READY): constraints-meltano.txt $(READY)
 	$(BIN)/python -m tests.end_to_end.meltano_environment $(MELTANO)
 	@touch $@
@@ -39,18 +39,18 @@ check: $(READY) ## ruff, its formatter, mypy, and the import contracts of pyproj
 	$(BIN)/mypy
 	PYTHONPATH=.:plugins $(BIN)/lint-imports --no-cache
 
-bench: $(BENCH_READY) ## Speed and memory, as ratios to a baseline in the same run
+bench: $(BENCH_READY) ## Speed and memory, as ratios to baselines in the same run
 	$(BIN)/python -m benchmarks
 
-# What draws the plots and what the target is compared with: apart from the programs measured.
+# matplotlib and the packages to compare with, outside the environment that is measured.
 $(BENCH_READY): $(READY)
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
-soak: $(READY) ## Faults by the thousand: figures for docs/reliability.md (SOAK="--minutes 6")
+soak: $(READY) ## Thousands of injected faults: figures for docs/reliability.md (SOAK="--minutes 6")
 	$(BIN)/python -m tests.reliability.soak $(SOAK)
 
-clean: ## Remove what make made
+clean: ## Remove everything that make created
 	rm -rf $(VENV) $(MELTANO) $(BENCH) demo-output .mypy_cache .pytest_cache .ruff_cache dist build

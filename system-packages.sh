@@ -1,9 +1,9 @@
 #!/bin/sh
-# The system libraries that no Python wheel brings:
+# Installs the system libraries that no Python wheel contains:
 #   libodbc.so.2  unixODBC, for pyodbc          libltdl.so.7  for mssql-python
-#   libgssapi_krb5.so.2  Kerberos, which Microsoft's driver links to
-#   libtdsodbc.so  FreeTDS's ODBC driver, the third of the drivers that the tests use
-# Installs what is missing, with apt-get, when it may; says what to install when it may not.
+#   libgssapi_krb5.so.2  Kerberos, to which Microsoft's driver links
+#   libtdsodbc.so  FreeTDS's ODBC driver, the third driver that the tests use
+# Runs apt-get as root; otherwise it prints the command to run.
 set -eu
 
 have_library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -q "$1"; }

@@ -1,1 +1,1 @@
-"""Speed of both programs, always as a ratio to a baseline in the same run."""
+"""Measures the speed of both programs, as ratios to baselines that run in the same session."""

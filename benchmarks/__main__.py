@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: both programs against what they are compared with, as a table."""
+"""`python -m benchmarks`: measures both programs and their baselines, and prints a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.bench import OTHER_PYTHON, ROOT, Bench
-from benchmarks.figures import judge
+from benchmarks.figures import evaluate
 from benchmarks.measurements import LATENCY_SECONDS, MEASUREMENTS, Measurement, Scale
 from benchmarks.report import (
     describe_figure,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _QUICK_ROWS = 20_000
-_WIDTH = 140  # where no terminal tells
+_WIDTH = 140  # if stdout is not a terminal
 _OFFICIAL_SDK = "customerio-cdp-analytics"
 _RESULTS = ROOT / "benchmarks" / "results.json"
 _PAGE = ROOT / "docs" / "performance.md"
@@ -42,7 +42,7 @@ _PLOTS = ROOT / "docs" / "performance"
 
 
 def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | None) -> Any:
-    """Run measurements; gives the results as JSON. Raises CalledProcessError."""
+    """Run measurements; the results as JSON. Raises CalledProcessError."""
     started = time.monotonic()
     figures: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
@@ -59,12 +59,12 @@ def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | Non
             commands = measurement.commands(bench, scale)
             if not OTHER_PYTHON.exists() and _OFFICIAL_SDK in commands:
                 del commands[_OFFICIAL_SDK]
-                console.print(f"{_OFFICIAL_SDK} is not installed; `make bench` does it.")
+                console.print(f"{_OFFICIAL_SDK} is not installed; `make bench` installs it.")
             turns = rounds or measurement.rounds
             task = progress.add_task(measurement.title, total=turns * len(commands))
             done = run_in_turns(commands, turns, partial(progress.advance, task))
-            judged = judge(measurement.name, measurement.goals, commands, done)
-            figures.extend(map(describe_figure, judged))
+            evaluated = evaluate(measurement.name, measurement.goals, commands, done)
+            figures.extend(map(describe_figure, evaluated))
             runs[measurement.name] = describe_runs(commands, done)
     return {
         "machine": describe_machine(),
@@ -77,7 +77,7 @@ def measure(measurements: Sequence[Measurement], scale: Scale, rounds: int | Non
 
 
 def publish() -> None:
-    """Put results.json where the documentation shows it. Raises CalledProcessError."""
+    """Update plots and table in docs/ from results.json. Raises CalledProcessError."""
     command = (str(OTHER_PYTHON), "-m", "benchmarks.plots", str(_RESULTS), str(_PLOTS))
     subprocess.run(command, check=True, cwd=ROOT)
     update_page(_PAGE, json.loads(_RESULTS.read_text(encoding="utf-8")))
@@ -87,11 +87,13 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [measurement.name for measurement in MEASUREMENTS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--rows", type=int, help="of the tap; the others in proportion")
-    parser.add_argument("--rounds", type=int, help="instead of each measurement's own")
-    parser.add_argument("--quick", action="store_true", help="tiny: whether it works, not how fast")
-    parser.add_argument("--publish", action="store_true", help="only: docs from results.json")
-    parser.add_argument("--output", type=Path, help="where results.json is written")
+    parser.add_argument("--rows", type=int, help="rows of the tap; the others in proportion")
+    parser.add_argument("--rounds", type=int, help="override each measurement's number")
+    parser.add_argument("--quick", action="store_true", help="few rows: a test, not a measurement")
+    parser.add_argument(
+        "--publish", action="store_true", help="only update docs/ from results.json"
+    )
+    parser.add_argument("--output", type=Path, help="write results.json to this path")
     return parser.parse_args()
 
 
@@ -103,8 +105,8 @@ def main() -> None:
         return
     rows = _QUICK_ROWS if options.quick else options.rows
     scale = Scale.of(rows) if rows else Scale()
-    chosen = [it for it in MEASUREMENTS if not options.only or it.name in options.only]
-    results = measure(chosen, scale, 1 if options.quick else options.rounds)
+    selected = [it for it in MEASUREMENTS if not options.only or it.name in options.only]
+    results = measure(selected, scale, 1 if options.quick else options.rounds)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)

@@ -1,6 +1,6 @@
-"""The sandbox's SQL Server as a program: the rows that are measured, made once as TDS bytes.
+"""The sandbox's SQL Server as a program; it serves results that are encoded once as TDS.
 
-A process of its own: what a program's parent occupies counts as the program's peak memory.
+A separate process, since the memory of a parent process counts in its children's peak memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from math import gcd
 from typing import Any
 from uuid import UUID
 
-from benchmarks.rows import NARROW, PARTITIONS, column_name, query_for, query_in_parts
+from benchmarks.rows import NARROW, PARTITIONS, column_name, partitioned_query, query_for
 from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.results import Column, SqlType
@@ -22,7 +22,7 @@ from sandbox.sql_server.server import SqlServer
 from tap_mssql_query.sql.key_range import split_range
 from tap_mssql_query.sql.range_query import split_query
 
-_MOST_DISTINCT_ROWS = 100_000
+_MAX_DISTINCT_ROWS = 100_000
 _TYPES = (
     SqlType("int"),
     *(SqlType("nvarchar", 100), SqlType("nvarchar", 100), SqlType("nvarchar", 100)),
@@ -33,24 +33,22 @@ _TYPES = (
 
 
 def canned_rows(count: int, columns: int = NARROW) -> CannedResult:
-    """A result of so many rows, of which at most 100,000 are distinct."""
-    distinct = gcd(count, _MOST_DISTINCT_ROWS)
+    """A result of `count` rows, at most 100,000 of them distinct."""
+    distinct = gcd(count, _MAX_DISTINCT_ROWS)
     return replace(_block(distinct, columns), repeat=count // distinct)
 
 
 @cache
 def _block(rows: int, columns: int) -> CannedResult:
-    described = [
-        Column(column_name(index), _TYPES[index % len(_TYPES)]) for index in range(columns)
-    ]
+    schema = [Column(column_name(index), _TYPES[index % len(_TYPES)]) for index in range(columns)]
     times = -(-columns // len(_TYPES))
     return CannedResult.build(
-        described, ((row_of(number) * times)[:columns] for number in range(rows))
+        schema, ((row_of(number) * times)[:columns] for number in range(rows))
     )
 
 
 def row_of(number: int) -> tuple[Any, ...]:
-    """The values of a row, the same as the SQL of `rows` gives."""
+    """The values of a row, equal to those of the SQL in `rows`."""
     return (
         *(number, "Order Completed", f"Zoë{number % 97}", "Müller"),
         *(f"+4930{1_000_000 + number}", "Berlin", number / 7, number % 2 == 1),
@@ -62,23 +60,23 @@ def row_of(number: int) -> tuple[Any, ...]:
 
 
 def _canned_partitions(rows: int) -> dict[str, CannedResult]:
-    """What the tap asks for when it reads so many rows in parts; nothing if they are too few."""
+    """The results of the queries of a partitioned read; none if the rows cannot be divided."""
     if rows % PARTITIONS:
         return {}
-    bounded = split_query(query_in_parts(rows))
+    range_query = split_query(partitioned_query(rows))
     extent = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
-    part = canned_rows(rows // PARTITIONS)
+    partition = canned_rows(rows // PARTITIONS)
     return {
-        bounded.extent("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
+        range_query.extent("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
         **{
-            bounded.where(key_range.condition("userId")): part
+            range_query.where(key_range.condition("userId")): partition
             for key_range in split_range(0, rows - 1, PARTITIONS)
         },
     }
 
 
 def main(*sizes: str) -> None:
-    """Serve results of these sizes, such as 1000x12, until stdin closes; prints the port."""
+    """Print the port and serve results of these sizes, such as 1000x12, until stdin closes."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     with SqlServer(engine) as server:

@@ -1,4 +1,4 @@
-"""What runs are judged by: goals, and the figures that come of them. Pure values."""
+"""Goals, and the figures that runs achieve. Pure values."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Direction: TypeAlias = Literal["at least", "at most"]
 
 @dataclass(frozen=True)
 class Goal:
-    """One line of the table: a command's figure, its baseline, and what the ratio must be.
+    """One row of the table: a command, its baseline, and the limit of the ratio.
 
-    Without a baseline the figure itself is compared; without a limit it is only shown. Of several
-    baselines the slowest counts.
+    Without a baseline the limit applies to the figure itself; without a limit there is no goal. Of
+    several baselines the slowest counts.
     """
 
     title: str
@@ -29,12 +29,12 @@ class Goal:
     limit: float | None = None
     direction: Direction = "at least"
     times: int = 1
-    """The ratio is to so many times the baseline: an efficiency."""
+    """Multiplies the baseline: the ratio is then an efficiency."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What a goal came to."""
+    """The figure that a goal is compared with."""
 
     measurement: str
     goal: Goal
@@ -43,14 +43,14 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The figure as a multiple of its baseline, or of so many times that."""
+        """The figure divided by the baseline, itself multiplied by `times`."""
         if not self.baseline_value:
             return None
         return self.value / (self.baseline_value * self.goal.times)
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the goal is reached; None if there is none."""
+        """Whether the goal is met; None without a limit."""
         compared = self.value if self.ratio is None else self.ratio
         if self.goal.limit is None:
             return None
@@ -59,15 +59,15 @@ class Figure:
         return compared <= self.goal.limit
 
 
-def judge(
+def evaluate(
     measurement: str,
     goals: Sequence[Goal],
     commands: Mapping[str, Command],
     runs: Mapping[str, Sequence[Run]],
 ) -> list[Figure]:
-    """The figures of a measurement: speed of the best run, memory and processor time of the worst.
+    """The figures of a measurement: the best run's speed, the worst run's memory and CPU time.
 
-    A goal that names a command which was not run has no figure.
+    A goal whose commands did not all run has no figure.
     """
     return [
         Figure(measurement, goal, value_of(goal.command), _slowest(goal, value_of))

@@ -1,4 +1,4 @@
-"""The table of measurements: which commands are run in turns, and what their ratios must be."""
+"""The table of measurements: the commands to run in turns, and the goals for their ratios."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATENCY_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Scale:
-    """How many rows each measurement has; quick runs have fewer, and their ratios mean little."""
+    """The number of rows of each measurement. With few rows the ratios mean little."""
 
     tap_rows: int = 1_000_000
     sdk_rows: int = 200_000
@@ -26,11 +26,11 @@ class Scale:
     official_sdk_rows: int = 60_000
     few_rows: int = 500_000
     times: int = 10
-    """How many times `few_rows` the many are."""
+    """`many_rows` as a multiple of `few_rows`."""
 
     @classmethod
     def of(cls, rows: int) -> Scale:
-        """The same proportions for another number of rows of the tap. At least 10,000."""
+        """The same proportions for another number of rows of the tap, at least 10,000."""
         return cls(
             tap_rows=rows,
             sdk_rows=rows // 5,
@@ -46,19 +46,19 @@ class Scale:
 
     @property
     def wide_rows(self) -> int:
-        """Rows of 200 columns that have as many values as `few_rows` of 12."""
+        """Rows of 200 columns with as many values as `few_rows` of 12."""
         return self.few_rows * NARROW // WIDE
 
     @property
     def sizes(self) -> Iterable[tuple[int, int]]:
-        """All results that the server is asked for, as rows and columns."""
+        """The sizes of all results that the server has to serve, as rows and columns."""
         narrow = (1, self.tap_rows, self.sdk_rows, self.target_rows, self.few_rows, self.many_rows)
         return [*((rows, NARROW) for rows in narrow), (self.wide_rows, WIDE)]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Commands that are run in turns, `rounds` times, and what is asked of them."""
+    """Commands to run in turns, `rounds` times, and their goals."""
 
     name: str
     title: str
@@ -137,17 +137,17 @@ def _latency(bench: Bench, scale: Scale) -> dict[str, Command]:
 
 _WORKERS = (1, 2, 4, 8)
 _SMALL_BATCHES = {"batch_max_calls": 100, "concurrency": 4, "requests_per_second": 10_000}
-"""So that four lanes wait for the receiver rather than compute, or for their share of a rate."""
+"""Four lanes then wait for responses, not for the CPU or the rate limit."""
 
 
 def _scaling(bench: Bench, scale: Scale) -> dict[str, Command]:
     rows = scale.target_rows
 
     def on_workers(count: int, **settings: Any) -> Command:
-        return bench.run_in_parts(rows, "--dask", "--workers", str(count), **settings)
+        return bench.partitioned_run(rows, "--dask", "--workers", str(count), **settings)
 
     return {
-        "one pipe": bench.run_in_parts(rows),
+        "one pipe": bench.partitioned_run(rows),
         **{f"workers {count}": on_workers(count) for count in (1, 2)},
         **{
             f"50 ms, workers {count}": on_workers(count, endpoint=bench.slow_sink, **_SMALL_BATCHES)
@@ -164,10 +164,10 @@ def _efficiency(command: str, baseline: str, times: int) -> Goal:
     return Goal(command, command, "rows/s", (baseline,), times=times)
 
 
-def _growth_goals(program: str, most_megabytes: float) -> tuple[Goal, ...]:
+def _growth_goals(program: str, max_megabytes: float) -> tuple[Goal, ...]:
     few, many = f"{program}, few rows", f"{program}, many rows"
     return (
-        Goal(f"{many}: memory", many, "MB", (), most_megabytes, "at most"),
+        Goal(f"{many}: memory", many, "MB", (), max_megabytes, "at most"),
         Goal(f"{many}: memory, to few rows", many, "MB", (few,), 1.1, "at most"),
         Goal(f"{many}: speed, to few rows", many, "rows/s", (few,), 0.9),
     )
@@ -186,7 +186,7 @@ MEASUREMENTS = (
     ),
     Measurement(
         "target",
-        "The target, from a file to a receiver that only answers 200",
+        "The target, from a file to a sink that responds 200 to everything",
         _target,
         (
             _compare("target", 0.75, "hand-written loop"),
@@ -212,7 +212,7 @@ MEASUREMENTS = (
     ),
     Measurement(
         "width",
-        "As many values in 200 columns",
+        "The same number of values in 200 columns",
         _width,
         tuple(
             Goal(
@@ -236,7 +236,7 @@ MEASUREMENTS = (
     ),
     Measurement(
         "latency",
-        "A receiver that answers after 50 ms",
+        "A sink that responds after 50 ms",
         _latency,
         (
             _compare("processes 1, concurrency 4", None, "processes 1, concurrency 1"),

@@ -1,6 +1,6 @@
-"""Draws results.json: throughput by stage, memory over rows. SVG, the same for the same figures.
+"""Plots results.json as SVG: throughput by stage, memory by rows. The output is deterministic.
 
-A program of its own, for the environment that has matplotlib.
+A separate program, because it runs in the environment that has matplotlib.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import matplotlib as mpl
 
 mpl.use("svg")
-# Text stays text; the same figures give the same file.
+# Text stays text, and the same figures give the same file.
 mpl.rcParams.update({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 10})
 
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
+from matplotlib import pyplot as plt  # noqa: E402 - after the backend is selected
 
 _OURS, _OTHERS, _INK = "#1f6f8b", "#b8b8b8", "#333333"
 _BARS = (

@@ -1,4 +1,4 @@
-"""What the benchmark leaves behind: a table for people, results.json, the table of the docs."""
+"""Reports the results: a table on stdout, results.json, and the table in the docs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on; nothing that tells whose machine it is."""
+    """The machine that the figures depend on, without anything that identifies it."""
     return {
         "processors": os.cpu_count(),
         "model": _processor_model(),
@@ -79,7 +79,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def rows_of_table(figures: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The cells under HEADINGS."""
+    """The cells of the table, under HEADINGS."""
     return [
         (
             figure["measured"],
@@ -120,12 +120,12 @@ def write_results(results: dict[str, Any], path: Path) -> None:
 
 
 def update_page(page: Path, results: dict[str, Any]) -> None:
-    """Put the table between the markers of a Markdown page. Raises ValueError without them."""
+    """Replace the table between the markers of a page. Raises ValueError if they are missing."""
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page.name} has no place for the table: {BEGIN} and {END}")
+        raise ValueError(f"{page.name} lacks the markers of the table: {BEGIN} and {END}")
     table = f"{_caption(results)}\n\n{_markdown(results['figures'])}"
     page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 

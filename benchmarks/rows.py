@@ -1,10 +1,10 @@
-"""The rows that are measured, as SQL: 12 columns of the usual types, or 200 of the same types."""
+"""The rows to measure, as SQL: 12 columns of common types, or 200 columns of the same types."""
 
 from __future__ import annotations
 
 NARROW, WIDE = 12, 200
 PARTITIONS = 8
-"""Of a sync that is read in parts."""
+"""Of the partitioned sync."""
 
 _EXPRESSIONS = {
     "userId": "CAST(n AS int)",
@@ -24,27 +24,27 @@ NAMES = tuple(_EXPRESSIONS)
 
 
 def table_name(columns: int) -> str:
-    """The table that holds rows of so many columns."""
+    """The table of rows with this many columns."""
     return f"rows_of_the_benchmark_{columns}"
 
 
 def query_for(rows: int, columns: int = NARROW) -> str:
-    """The query whose result is measured."""
+    """The query to measure."""
     return f"SELECT TOP ({rows}) * FROM {table_name(columns)}"
 
 
-def query_in_parts(rows: int) -> str:
-    """The same rows, as a query that can be read by partitions of `userId`, from 0 to `rows`."""
+def partitioned_query(rows: int) -> str:
+    """The same rows as a query that can be partitioned by `userId`, from 0 to `rows`."""
     return f"SELECT * FROM ({query_for(rows)}) AS some"
 
 
 def column_name(index: int) -> str:
-    """A column's name: the twelve over and over, from the second time on with a number."""
+    """A column's name: the twelve names in rotation, numbered from the second round on."""
     return f"{NAMES[index % len(NAMES)]}{index // len(NAMES) or ''}"
 
 
 def fill_statement(rows: int, columns: int) -> str:
-    """The statement that makes the table on a real server, of numbers that count to `rows`."""
+    """The statement that creates the table on a real server, with `rows` rows."""
     places = range(max(1, len(str(rows - 1))))
     digits = "(VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))"
     sources = ", ".join(f"{digits} AS d{place}(d)" for place in places)

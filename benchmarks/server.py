@@ -1,4 +1,4 @@
-"""The SQL Server that is read: the sandbox's, in a process of its own, or that of MSSQL_TEST_*."""
+"""The SQL Server to read from: the sandbox's in a separate process, or that of MSSQL_TEST_*."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Sizes = frozenset[tuple[int, int]]
-"""Results that are asked for, each as its rows and its columns."""
+"""Sizes of results, as rows and columns."""
 
 _PASSWORD = "Sandbox-1"
 
 
 def running_server(sizes: Sizes) -> contextlib.AbstractContextManager[dict[str, Any]]:
-    """A server with these results; gives the tap's settings that reach it."""
+    """A server with results of these sizes; yields the tap's settings that connect to it."""
     host = os.environ.get("MSSQL_TEST_HOST")
     return _real_server(host, sizes) if host else _sandbox(sizes)
 
 
 def server_name() -> str:
-    """What the results say of the server; never its address."""
+    """The server's name in the results; never its address."""
     return "MSSQL_TEST_HOST" if os.environ.get("MSSQL_TEST_HOST") else "sandbox"
 
 
@@ -47,12 +47,12 @@ def _sandbox(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "username": "sa",
             "password": _PASSWORD,
         }
-        # Leaving closes stdin, at which the server ends.
+        # Popen closes stdin at the end of the block, which ends the server.
 
 
 @contextlib.contextmanager
 def _real_server(host: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
-    """Fill one table of each width with the most rows that are asked for; drop them in the end."""
+    """Fill one table of each width with enough rows for all sizes; drop the tables at the end."""
     settings = {
         "host": host,
         "port": int(os.environ.get("MSSQL_TEST_PORT", "1433")),
@@ -61,11 +61,11 @@ def _real_server(host: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
         "password": os.environ["MSSQL_TEST_PASSWORD"],
         "trust_server_certificate": True,
     }
-    most: dict[int, int] = {}
+    largest: dict[int, int] = {}
     for rows, columns in sizes:
-        most[columns] = max(rows, most.get(columns, 0))
-    drops = [f"DROP TABLE IF EXISTS {table_name(columns)}" for columns in most]
-    fills = [fill_statement(rows, columns) for columns, rows in most.items()]
+        largest[columns] = max(rows, largest.get(columns, 0))
+    drops = [f"DROP TABLE IF EXISTS {table_name(columns)}" for columns in largest]
+    fills = [fill_statement(rows, columns) for columns, rows in largest.items()]
     _run_all(settings, [*drops, *fills])
     try:
         yield settings
@@ -74,8 +74,8 @@ def _real_server(host: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 
 def _run_all(settings: dict[str, Any], statements: Iterable[str]) -> None:
-    # Not above: what this process occupies counts as the peak memory of all that it starts.
-    from benchmarks.baselines.connecting import connect_odbc  # noqa: PLC0415
+    # Not at the top: this process's memory counts in the peak memory of its children.
+    from benchmarks.baselines.odbc_connection import connect_odbc  # noqa: PLC0415
 
     with contextlib.closing(connect_odbc(settings)) as connection:
         for statement in statements:

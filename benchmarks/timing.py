@@ -1,4 +1,4 @@
-"""Whole commands, timed in turns, so that what the machine does meanwhile hits all alike."""
+"""Times whole commands in turns, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SPLICE_BYTES = 1024 * 1024
 
 
 class Feed(NamedTuple):
-    """Singer lines for stdin: a file whose records, all but its first and last line, are repeated.
+    """Singer messages for stdin: a file whose lines between the first and the last are repeated.
 
-    Fed through a pipe without a copy, so that millions of records need no file of their size.
+    They are spliced into a pipe, so that millions of records need no file of that size.
     """
 
     path: Path
@@ -30,19 +30,19 @@ class Feed(NamedTuple):
 
 @dataclass(frozen=True)
 class Command:
-    """What is timed: a program, how many rows and values it handles, and where it reads from."""
+    """A program to time, the number of rows and columns it handles, and its input."""
 
-    words: Sequence[str]
+    argv: Sequence[str]
     rows: int = 0
     columns: int = 12
     stdin: Path | Feed | None = None
     pipe_to: Sequence[str] | None = None
-    """Another program, which reads what this one writes."""
+    """Another program, which reads this one's stdout."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a command took; memory is that of its largest process."""
+    """Time and memory of one run of a command; memory is that of its largest process."""
 
     seconds: float
     cpu_seconds: float
@@ -63,7 +63,7 @@ def run_in_turns(commands: Mapping[str, Command], rounds: int, advance: Callable
 
 
 def run_once(command: Command) -> Run:
-    """Run a command to its end. Raises CalledProcessError, with what it wrote to stderr."""
+    """Run a command to its end. Raises CalledProcessError with its stderr."""
     with ExitStack() as stack:
         started = time.perf_counter()
         processes = list(_start(command, stack))
@@ -74,7 +74,7 @@ def run_once(command: Command) -> Run:
             log.join()
             if process.returncode != 0:
                 raise subprocess.CalledProcessError(
-                    process.returncode, command.words, stderr=log.text.decode(errors="replace")
+                    process.returncode, command.argv, stderr=log.text.decode(errors="replace")
                 )
     return Run(
         seconds,
@@ -86,20 +86,20 @@ def run_once(command: Command) -> Run:
 def _start(command: Command, stack: ExitStack) -> Sequence[subprocess.Popen[bytes]]:
     stdin = _open_stdin(command.stdin, stack)
     if command.pipe_to is None:
-        return [_popen(command.words, stdin, subprocess.DEVNULL)]
-    first = _popen(command.words, stdin, subprocess.PIPE)
+        return [_popen(command.argv, stdin, subprocess.DEVNULL)]
+    first = _popen(command.argv, stdin, subprocess.PIPE)
     assert first.stdout is not None
     with first.stdout:
         return [first, _popen(command.pipe_to, first.stdout.fileno(), subprocess.DEVNULL)]
 
 
-def _popen(words: Sequence[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    # A proxy would stand between the programs and the servers on this machine.
+def _popen(argv: Sequence[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    # Without proxies: all servers are on this machine.
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
     return subprocess.Popen(
-        words, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment
+        argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment
     )
 
 
@@ -125,13 +125,13 @@ def _feed(feed: Feed, pipe: int) -> None:
                 _splice(file.fileno(), pipe, begin, end)
             _splice(file.fileno(), pipe, end, size)
     except BrokenPipeError:
-        pass  # The program ended early; its exit code tells.
+        pass  # the program ended early; its exit code is checked
     finally:
         os.close(pipe)
 
 
 def _record_bounds(path: Path) -> tuple[int, int, int]:
-    """Where the second line begins, where the last one does, and the size."""
+    """The offsets of the second and of the last line, and the size of the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         begin = len(file.readline())
@@ -146,7 +146,7 @@ def _splice(source: int, pipe: int, position: int, end: int) -> None:
 
 
 class _Log(threading.Thread):
-    """Reads a process's stderr, so that it never waits for a reader."""
+    """Reads a process's stderr, so that the process never blocks on a full pipe."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         super().__init__(daemon=True)

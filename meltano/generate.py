@@ -1,7 +1,6 @@
-"""Writes Meltano's definitions of both programs from their settings tables.
+"""Generates the Meltano definitions of both programs from their settings tables.
 
-Run it with `python meltano/generate.py`: it writes `hub/*.yml`, and the settings in meltano.yml
-between their markers.
+`python meltano/generate.py` writes `hub/*.yml` and the sections of meltano.yml between markers.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ _ACRONYMS = {"api": "API", "id": "ID", "odbc": "ODBC", "tls": "TLS", "url": "URL
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One program as Meltano sees it.
+    """A program as a Meltano plugin.
 
     Attributes:
-        folder: Meltano's word for what it does, `extractors` or `loaders`.
-        groups: names of settings, each group enough to run.
-        commands: what `meltano invoke NAME:COMMAND` runs: arguments, and what for.
+        folder: Meltano's plugin type, `extractors` or `loaders`.
+        groups: for `settings_group_validation`: each group of settings is enough to run.
+        commands: arguments and description of each `meltano invoke NAME:COMMAND`.
     """
 
     name: str
@@ -61,7 +60,7 @@ class Plugin:
 
     @property
     def namespace(self) -> str:
-        """The beginning of its environment variables, in small letters."""
+        """The prefix of its environment variables, in lower case."""
         return self.name.replace("-", "_")
 
 
@@ -96,7 +95,7 @@ PLUGINS = (
 
 
 def define(plugin: Plugin) -> dict[str, Any]:
-    """The plugin's definition, with the keys of Meltano's hub."""
+    """The plugin's definition in the format of Meltano Hub."""
     return {
         "name": plugin.name,
         "variant": _DISTRIBUTION,
@@ -119,7 +118,7 @@ def define(plugin: Plugin) -> dict[str, Any]:
 
 
 def define_setting(setting: Setting) -> dict[str, Any]:
-    """One setting in Meltano's words; empty defaults are left to the program."""
+    """The definition of a setting; empty defaults are left to the program."""
     definition: dict[str, Any] = {
         "name": setting.name,
         "label": " ".join(_ACRONYMS.get(w, w.capitalize()) for w in setting.name.split("_")),
@@ -136,7 +135,7 @@ def define_setting(setting: Setting) -> dict[str, Any]:
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
-    """Meltano's kind of a value with this JSON Schema."""
+    """Meltano's `kind` for a value with this JSON Schema."""
     if "enum" in schema:
         return "options"
     kind = str(schema["type"])
@@ -144,14 +143,14 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 
 
 def holds_secret(schema: Any) -> bool:
-    """Whether there is a secret at any depth, such as the password of one of several databases."""
+    """Whether a schema has a secret at any depth, such as a password in `databases`."""
     if isinstance(schema, dict):
         return schema.get("secret") is True or any(map(holds_secret, schema.values()))
     return isinstance(schema, list) and any(map(holds_secret, schema))
 
 
 def to_yaml(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Lines of YAML; a text is in double quotes unless it is a plain word."""
+    """Lines of YAML; a string is in double quotes unless it is a plain word."""
     for key, item in value.items():
         if isinstance(item, dict):
             yield f"{indent}{key}:"

@@ -1,4 +1,4 @@
-"""The conductor: runs tap and target as one command, here or on a Dask cluster.
+"""The front door: runs tap and target as one command, on this machine or on a Dask cluster.
 
-It holds no mapping and no delivery of its own; both are the programs'.
+It reads and delivers nothing itself; both are the programs' work.
 """

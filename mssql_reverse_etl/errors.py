@@ -1,42 +1,42 @@
-"""The conductor's own errors, by what the operator does next. Each carries its exit code.
+"""The front door's own errors, by what the operator does next. Each carries its exit code.
 
-    ConductorError          1    a bug: report it
+    ReverseETLError         1    a bug: report it
     ├── UsageError          2    correct the settings or the command line
-    ├── ClusterFailed       4    look at the cluster, then run again
-    ├── StateNotWritten     74   make room for the state file; the next run repeats what was sent
-    └── AlreadyRunning      75   wait: another run of this state is not over
+    ├── ClusterFailed       4    check the cluster, then run again
+    ├── StateNotWritten     74   make the state file writable; the next run repeats what was sent
+    └── AlreadyRunning      75   wait: another run is using the state file
 
-All other exit codes are those of the target, if it failed, or of the tap.
+All other exit codes are the target's if it failed, otherwise the tap's.
 """
 
 from __future__ import annotations
 
 
-class ConductorError(Exception):
-    """Base of all errors that the conductor raises on purpose."""
+class ReverseETLError(Exception):
+    """Base of all errors that the front door raises on purpose."""
 
     exit_code = 1
 
 
-class UsageError(ConductorError):
-    """What was asked for cannot be done like this."""
+class UsageError(ReverseETLError):
+    """The settings or the command line are wrong."""
 
     exit_code = 2
 
 
-class ClusterFailed(ConductorError):  # noqa: N818 - reads as what happened
-    """The cluster went away, or a task of it failed for good."""
+class ClusterFailed(ReverseETLError):  # noqa: N818 - reads as what happened
+    """The cluster cannot be reached or was lost."""
 
     exit_code = 4
 
 
-class StateNotWritten(ConductorError):  # noqa: N818 - reads as what happened
+class StateNotWritten(ReverseETLError):  # noqa: N818 - reads as what happened
     """The state file could not be replaced."""
 
     exit_code = 74
 
 
-class AlreadyRunning(ConductorError):  # noqa: N818 - reads as what happened
-    """Somebody else holds the lock of the state file."""
+class AlreadyRunning(ReverseETLError):  # noqa: N818 - reads as what happened
+    """Another run holds the lock of the state file."""
 
     exit_code = 75

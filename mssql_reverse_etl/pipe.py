@@ -1,4 +1,4 @@
-"""Tap and target as two processes with a pipe between them."""
+"""Runs tap and target as two processes connected by a pipe."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from program_kit.startup import PARENT_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_WAIT_SECONDS = 30.0
+_TERMINATION_SECONDS = 30.0
 _TAP, _TARGET = "tap_mssql_query", "target_pipelines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipeOptions:
-    """What the programs are started with.
+    """The arguments of both programs.
 
     Attributes:
-        tap_configs: paths, or `ENV`.
+        tap_configs: paths of configurations, or `ENV`.
         target_configs: the same for the target.
-        state: the path of the state; None for none.
-        tap_options: further words of the tap's command line.
-        log: where what both write to stderr goes; None: to this process's.
+        state: path of the state; None for none.
+        tap_options: further arguments of the tap.
+        log: file that gets stderr of both programs; None for this process's stderr.
     """
 
     tap_configs: Sequence[str]
@@ -42,10 +42,10 @@ class PipeOptions:
 
 @dataclass(slots=True)
 class PipeResult:
-    """How a run ended.
+    """The result of a run of both programs.
 
     Attributes:
-        tap_code: exit code; negative after a signal, as `subprocess` says it.
+        tap_code: exit code; negative after a signal, as in `subprocess`.
         target_code: the same of the target.
         tap_report: the JSON of its `report_path`; empty if it wrote none.
         target_report: the same of the target.
@@ -58,64 +58,68 @@ class PipeResult:
 
     @property
     def exit_code(self) -> int:
-        """The target's if it failed, else the tap's: that only says that nobody reads."""
+        """The target's if it failed, else the tap's: a tap fails if its target has ended."""
         code = self.target_code or self.tap_code
         return 128 - code if code < 0 else code
 
 
 class Pipe:
-    """Runs the programs once; `stop` may be called from a signal handler."""
+    """Runs both programs once; `stop` may be called from a signal handler."""
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._is_stopping = False
 
-    def run(self, options: PipeOptions, keep_state: Callable[[bytes], None]) -> PipeResult:
-        """Run to the end; `keep_state` takes each state that is safe, in order.
+    def run(self, options: PipeOptions, on_state: Callable[[bytes], None]) -> PipeResult:
+        """Run both programs to their ends; `on_state` gets each safe state, a line of JSON.
 
-        Raises what `keep_state` raises, when both programs have ended.
+        An exception of `on_state` ends both programs and is raised.
         """
         with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
-            reports = {
-                "tap": _report_of(options.tap_configs, Path(name), "tap"),
-                "target": _report_of(options.target_configs, Path(name), "target"),
-            }
-            with self._started(options, reports) as (tap, target, states):
+            tap_configs, tap_report = _with_report(options.tap_configs, Path(name), "tap")
+            target_configs, target_report = _with_report(
+                options.target_configs, Path(name), "target"
+            )
+            state = ["--state", str(options.state)] if options.state else []
+            tap_arguments = [*_config_options(tap_configs), *state, *options.tap_options]
+            with self._start_both(tap_arguments, _config_options(target_configs), options.log) as (
+                tap,
+                target,
+                states,
+            ):
                 for line in states:
-                    if line.endswith(b"\n"):  # else it was killed in mid line
-                        keep_state(line)
+                    if line.endswith(b"\n"):  # the target may be killed within a line
+                        on_state(line)
                 codes = target.wait(), tap.wait()
             return PipeResult(
                 tap_code=codes[1],
                 target_code=codes[0],
-                tap_report=_read(reports["tap"][1]),
-                target_report=_read(reports["target"][1]),
+                tap_report=_read_report(tap_report),
+                target_report=_read_report(target_report),
             )
 
     def stop(self) -> None:
-        """Ask both programs to end: the target settles what is in flight."""
+        """Ask both programs to end; the target settles the requests in flight."""
         self._is_stopping = True
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
 
     @contextlib.contextmanager
-    def _started(
-        self, options: PipeOptions, reports: Mapping[str, tuple[Sequence[str], Path]]
+    def _start_both(
+        self, tap_arguments: Sequence[str], target_arguments: Sequence[str], log_path: Path | None
     ) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes], IO[bytes]]]:
-        state = ("--state", str(options.state)) if options.state else ()
-        tap_words = [*_configs(options.tap_configs, reports["tap"][0]), *state]
-        target_words = _configs(options.target_configs, reports["target"][0])
-        log = options.log.open("ab") if options.log else None
-        lines, lines_in = os.pipe()
+        """Start tap and target; yields both and the target's stdout. They end with the block."""
+        log = log_path.open("ab") if log_path else None
+        messages, messages_in = os.pipe()
         states, states_in = os.pipe()
         started = []
         try:
-            with _closing(lines, lines_in, states_in):  # here; the programs have them
-                started.append(self._start(_TARGET, target_words, lines, states_in, log))
-                tap_words += options.tap_options
-                started.append(self._start(_TAP, tap_words, subprocess.DEVNULL, lines_in, log))
-            target, tap = started
+            with _closing(messages, messages_in, states_in):  # the programs have copies
+                target = self._start(_TARGET, target_arguments, messages, states_in, log)
+                started.append(target)
+                tap = self._start(_TAP, tap_arguments, subprocess.DEVNULL, messages_in, log)
+                started.append(tap)
             with os.fdopen(states, "rb", closefd=False) as stream:
                 yield tap, target, stream
         finally:
@@ -123,15 +127,22 @@ class Pipe:
             if log:
                 log.close()
             for process in reversed(started):
-                _end(process)
+                _terminate(process)
 
     def _start(
-        self, program: str, words: Sequence[str], source: int, output: int, log: IO[bytes] | None
+        self,
+        program: str,
+        arguments: Sequence[str],
+        stdin: int,
+        stdout: int,
+        stderr: IO[bytes] | None,
     ) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", program, *words]
-        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
-        process = subprocess.Popen(  # noqa: S603 - our own
-            command, stdin=source, stdout=output, stderr=log, env=environment
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", program, *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
         )
         self._processes.append(process)
         if self._is_stopping:
@@ -148,23 +159,23 @@ def _closing(*files: int) -> Iterator[None]:
             os.close(file)
 
 
-def _report_of(configs: Sequence[str], folder: Path, program: str) -> tuple[Sequence[str], Path]:
-    """A further configuration that makes a program write a report, and the report's path."""
+def _with_report(configs: Sequence[str], folder: Path, program: str) -> tuple[Sequence[str], Path]:
+    """Configurations with which a program writes a report, and the report's path."""
     for config in reversed(configs):
         with contextlib.suppress(OSError, ValueError):
             settings = json.loads(Path(config).read_text(encoding="utf-8"))
             if isinstance(settings, dict) and (path := settings.get("report_path")):
-                return (), Path(path)
+                return configs, Path(path)
     report, config_path = folder / f"{program}_report.json", folder / f"{program}.json"
     config_path.write_text(json.dumps({"report_path": str(report)}), encoding="utf-8")
-    return (str(config_path),), report
+    return (*configs, str(config_path)), report
 
 
-def _configs(paths: Sequence[str], further: Sequence[str]) -> list[str]:
-    return [word for path in (*paths, *further) for word in ("--config", path)]
+def _config_options(paths: Sequence[str]) -> list[str]:
+    return [argument for path in paths for argument in ("--config", path)]
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read_report(path: Path) -> Mapping[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -172,12 +183,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that may still run; again does no harm."""
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    """Terminate a process and wait for its end; kill it if it does not end in time."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_WAIT_SECONDS)
+            process.wait(_TERMINATION_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

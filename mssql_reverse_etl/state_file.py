@@ -1,4 +1,4 @@
-"""The state file: whole at any moment, and one run's at a time."""
+"""The state file of a run: replaced atomically, used by one run at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
 class StateFile:
     """A Singer state on disk.
 
-    Killed at any moment, even by a power cut, the file is the old state or a newer one.
+    After a kill or a power cut at any point the file holds the previous state or a newer one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,58 +26,72 @@ class StateFile:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs with this file away. Raises AlreadyRunning or StateNotWritten."""
-        path = self._beside("lock")
+        """Keep other runs from using this file. Raises AlreadyRunning or StateNotWritten."""
+        path = self._sibling("lock")
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateNotWritten(f"{path} cannot be opened ({error.strerror}).") from error
+            raise StateNotWritten(
+                f"The lock file {path} cannot be opened ({error.strerror}). Let this user write to "
+                "its folder."
+            ) from error
         try:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise AlreadyRunning(
-                    f"Another run with {self.path} is not over; nothing was done."
+                    f"Another run is using the state file {self.path}; nothing was done. Wait "
+                    "until it has ended."
                 ) from error
             yield
         finally:
             os.close(file)
 
     def read(self) -> dict[str, Any]:
-        """The state; empty if there is no file. Raises UsageError if it holds none."""
+        """The state; empty if there is no file. Raises UsageError if the file is damaged."""
         try:
             state = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise UsageError(
-                f"The state file {self.path} cannot be read. Restore it; nothing was read. To "
-                "start without one, move it away."
-            ) from error
+            raise self._damaged("cannot be read") from error
         if not isinstance(state, dict):
-            raise UsageError(f"The state file {self.path} holds no JSON object.")
+            raise self._damaged("is not a JSON object")
         return state
 
-    def replace(self, state: bytes) -> None:
-        """Put a state, JSON on a line, in the place of the last. Raises StateNotWritten."""
-        new = self._beside("next")
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Replace the state. Raises StateNotWritten."""
+        self.replace(json.dumps(state, separators=(",", ":")).encode() + b"\n")
+
+    def replace(self, line: bytes) -> None:
+        """Replace the state by one that is encoded as a line of JSON. Raises StateNotWritten."""
         try:
-            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(file, "wb") as stream:
-                stream.write(state)
-                stream.flush()
-                os.fsync(stream.fileno())
-            new.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            self._replace(line)
         except OSError as error:
             raise StateNotWritten(
-                f"The state {self.path} cannot be written ({error.strerror}). The next run repeats "
-                "what this one sent since the last one that was."
+                f"The state file {self.path} cannot be written ({error.strerror}). The next run "
+                "sends again what was sent after the last state that was written."
             ) from error
 
-    def _beside(self, ending: str) -> Path:
+    def _replace(self, line: bytes) -> None:
+        new = self._sibling("next")
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _damaged(self, problem: str) -> UsageError:
+        return UsageError(
+            f"The state file {self.path} {problem}; nothing was done. Restore it from a backup, or "
+            "move it away to start without a state."
+        )
+
+    def _sibling(self, ending: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{ending}")

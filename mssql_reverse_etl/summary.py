@@ -1,4 +1,4 @@
-"""What a run has done, of both programs: a table on stderr."""
+"""The summary of a run on stderr: a table of all syncs with the counts of both programs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from tap_mssql_query.sync.report import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _COUNTS = ("delivered", "filtered", "rejected")
-_NOT_DUE = "not due"
 
 
 @dataclass(slots=True)
@@ -26,29 +27,29 @@ class _Sync:
 
 
 class Summary:
-    """Joins the reports of tap and target, sync by sync; reports of several runs add up."""
+    """Joins the reports of tap and target by sync; the reports of several runs add up."""
 
     def __init__(self) -> None:
         self._syncs: dict[str, _Sync] = {}
 
     def add(self, tap_report: Mapping[str, Any], target_report: Mapping[str, Any]) -> None:
-        """Add what one run of both programs told."""
+        """Add the reports of one run of both programs."""
         for name, entry in tap_report.get("syncs", {}).items():
-            sync = self._of(name)
+            sync = self._get(name)
             sync.outcome = entry["outcome"]
             sync.rows += entry["rows"]
             sync.seconds += entry["seconds"]
         for report in target_report.get("destinations", {"": target_report}).values():
             for name, entry in report.get("streams", {}).items():
-                self._of(name).counts.update({count: entry[count] for count in _COUNTS})
+                self._get(name).counts.update({count: entry[count] for count in _COUNTS})
 
     def set_outcome(self, sync: str, outcome: str) -> None:
-        """Say what became of a sync as a whole."""
-        self._of(sync).outcome = outcome
+        """Set the outcome of a sync."""
+        self._get(sync).outcome = outcome
 
     def show(self) -> None:
-        """Print the table; nothing if nothing was due."""
-        if all(sync.outcome == _NOT_DUE for sync in self._syncs.values()):
+        """Print the table, unless no sync was due."""
+        if all(sync.outcome == Outcome.NOT_DUE for sync in self._syncs.values()):
             return
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         table = Table("sync", "outcome", box=None)
@@ -60,10 +61,8 @@ class Summary:
 
     def _rows(self) -> Iterator[list[str]]:
         for name, sync in self._syncs.items():
-            numbers = [
-                f"{count:,}" for count in (sync.rows, *map(sync.counts.__getitem__, _COUNTS))
-            ]
-            yield [name, sync.outcome, *numbers, f"{sync.seconds:.1f}"]
+            counts = [sync.rows, *(sync.counts[count] for count in _COUNTS)]
+            yield [name, sync.outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
 
-    def _of(self, name: str) -> _Sync:
+    def _get(self, name: str) -> _Sync:
         return self._syncs.setdefault(name, _Sync())

@@ -1,4 +1,4 @@
-"""The locks of syncs in the database, held by the conductor until the target is done."""
+"""The locks of syncs in the database; a run holds them until the target has ended."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
-    """Takes the locks of all enabled syncs; they last until the end of the block.
+    """Holds the locks of all enabled syncs until the end of the block.
 
     Attributes:
         held: the syncs whose locks were free.
-        failed: the syncs whose server could not be asked.
+        failed: the syncs whose server failed.
     """
 
     def __init__(self, settings: TapSettings) -> None:
@@ -38,17 +38,22 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
     def __enter__(self) -> SyncLocks:
         for sync in self._settings.syncs:
             if sync.enabled:
-                self._take(sync)
+                self._acquire(sync)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._open.close()
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a run that has no other failure."""
+        return ServerError.exit_code if self.failed else 0
+
     def session_of(self, sync: SyncSettings) -> Session:
-        """The session that holds the lock of a sync; it may be asked small questions."""
+        """The session that holds the lock of a sync; it can run short queries."""
         return self._sessions[sync.database.name]
 
-    def _take(self, sync: SyncSettings) -> None:
+    def _acquire(self, sync: SyncSettings) -> None:
         try:
             retry_transient_errors(
                 lambda: self._connect(sync),
@@ -59,7 +64,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             )
             is_free = acquire_sync_lock(self.session_of(sync), sync.name)
         except ServerError as error:
-            logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - for people
+            logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
             self.failed.append(sync.name)
             return
         if is_free:
@@ -77,6 +82,6 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             self._open.callback(session.close)
 
 
-def named(syncs: Sequence[str]) -> list[str]:
-    """Words of the tap's command line: only these syncs, whose locks are held."""
-    return [word for sync in syncs for word in ("--locked", sync)]
+def lock_options(syncs: Sequence[str]) -> list[str]:
+    """Arguments of the tap: read only these syncs, whose locks the caller holds."""
+    return [argument for sync in syncs for argument in ("--locked", sync)]

@@ -70,8 +70,8 @@ def _check(
         yield Finding(
             level, f"Call type {call_type.name} requires {missing}; rename a column to match."
         )
-    if plan.unplaced:
-        names = ", ".join(plan.unplaced)
+    if plan.unmapped:
+        names = ", ".join(plan.unmapped)
         yield Finding(Level.WARNING, f"Call type {call_type.name} has no field for {names}.")
 
 

@@ -1,8 +1,9 @@
-"""Fixtures for every test: a clean environment and no real sleeping."""
+"""Fixtures for every test: a clean environment, default signals, no real sleeping."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -18,6 +19,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_INHERITED) or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_signals() -> None:
+    """Start programs with default signals, also if this process was started with ignored ones.
+
+    A shell ignores SIGINT for a background job, nohup SIGHUP, and programs inherit that. A handler
+    is not inherited: one that does nothing keeps this process as it was started.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

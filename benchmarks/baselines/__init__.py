@@ -1,1 +1,1 @@
-"""What the programs are compared with, each a program of its own."""
+"""The baselines that both programs are compared with; each is a separate program."""

@@ -1,4 +1,4 @@
-"""Reads a query's rows with mssql-python's Arrow batches and throws them away."""
+"""Reads a query's rows with mssql-python's Arrow batches and discards them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BATCH_ROWS = 8192
 
 
 def main(path: str) -> None:
-    """Print how many rows came."""
+    """Print the number of rows."""
     settings, query = read_settings(path)
     connection = mssql_python.connect(connection_string(settings), autocommit=True)
     cursor = connection.cursor()

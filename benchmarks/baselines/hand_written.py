@@ -1,4 +1,4 @@
-"""The loop that somebody writes by hand: no validation, no acknowledgements, no order."""
+"""A minimal loop as written by hand: no validation, no acknowledgements, no ordering."""
 
 from __future__ import annotations
 

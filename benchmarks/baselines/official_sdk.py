@@ -1,6 +1,6 @@
-"""Sends a file's records with customerio-cdp-analytics, as its documents say.
+"""Sends a file's records with customerio-cdp-analytics, as its documentation recommends.
 
-Runs in a virtual environment of its own, with that package and nothing of this repository.
+Runs in a separate virtual environment, which has that package and nothing of this repository.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from customerio.analytics.client import Client
 
 
 def main(path: str, url: str, count: str) -> None:
-    """Send the first `count` records as track calls; fails if one was not delivered."""
+    """Send the first `count` records as track calls; raises the first delivery error."""
     failures: list[Exception] = []
     client = Client("key", host=url, on_error=lambda error, _: failures.append(error))
     sent = 0
@@ -30,7 +30,7 @@ def main(path: str, url: str, count: str) -> None:
 
 def _track(client: Client, record: dict[str, object]) -> None:
     user, event = str(record.pop("userId")), record.pop("event")
-    # A full queue drops the call and says so.
+    # A full queue drops the call and returns False.
     while not client.track(user, event, record)[0]:
         client.flush()
 

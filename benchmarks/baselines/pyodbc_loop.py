@@ -1,17 +1,17 @@
-"""Reads a query's rows with pyodbc's fetchmany and throws them away."""
+"""Reads a query's rows with pyodbc's fetchmany and discards them."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.baselines.connecting import connect_odbc
+from benchmarks.baselines.odbc_connection import connect_odbc
 from benchmarks.baselines.settings import read_settings
 
 BATCH_ROWS = 8192
 
 
 def main(path: str) -> None:
-    """Print how many rows came."""
+    """Print the number of rows."""
     settings, query = read_settings(path)
     cursor = connect_odbc(settings).execute(query)
     rows = 0

@@ -1,4 +1,4 @@
-"""Sends so many bytes in requests of the usual size, made once: what the sink can take."""
+"""Sends the same request of the usual size over and over: the sink's throughput."""
 
 from __future__ import annotations
 

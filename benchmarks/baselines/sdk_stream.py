@@ -1,4 +1,4 @@
-"""The plain way to a Singer tap: a singer-sdk stream over a pyodbc cursor, with its own writer."""
+"""A straightforward Singer tap: a singer-sdk stream over a pyodbc cursor, with the SDK's writer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 
-from benchmarks.baselines.connecting import connect_odbc
+from benchmarks.baselines.odbc_connection import connect_odbc
 from benchmarks.baselines.settings import read_settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _TYPES = {int: th.IntegerType, float: th.NumberType, bool: th.BooleanType}
 
 
 class _Rows(Stream):
-    """The rows of one query, as dicts, one by one."""
+    """The rows of one query, as dicts."""
 
     name = "s"
 

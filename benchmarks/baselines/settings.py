@@ -1,4 +1,4 @@
-"""What baselines connect with: the same settings as the tap, given as its configuration file."""
+"""The settings of the baselines: the tap's configuration file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_settings(path: str) -> tuple[dict[str, Any], str]:
 def connection_string(settings: dict[str, Any]) -> str:
     """The ODBC connection string of these settings, without a driver."""
     trusts = "yes" if settings.get("trust_server_certificate") else "no"
-    words = {
+    keywords = {
         "SERVER": f"{settings['host']},{settings['port']}",
         "DATABASE": settings["database"],
         "UID": settings["username"],
@@ -24,4 +24,4 @@ def connection_string(settings: dict[str, Any]) -> str:
         "Encrypt": settings.get("encrypt", "yes"),
         "TrustServerCertificate": trusts,
     }
-    return ";".join(f"{key}={value}" for key, value in words.items())
+    return ";".join(f"{key}={value}" for key, value in keywords.items())

@@ -1,1 +1,1 @@
-"""A run on a Dask cluster: partitions as tasks, results back, one state file."""
+"""A run on a Dask cluster: one task for each partition."""

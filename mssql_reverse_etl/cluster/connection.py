@@ -1,4 +1,4 @@
-"""A Dask cluster: a local one, or one that is there."""
+"""Starts a local Dask cluster, or connects to an existing one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CONNECT_SECONDS = 10
 def open_cluster(
     address: str | None, workers: int | None, secrets: Mapping[str, str]
 ) -> Iterator[Any]:
-    """A client of the cluster at an address, or of a local one that ends with the block.
+    """A client of the cluster at `address`, or of a local one that lasts as long as the block.
 
-    `secrets` are put into the environment of local workers; others have an environment of their
-    own. Raises UsageError if Dask is not installed, ClusterFailed if nobody answers.
+    Local workers get `secrets` in their environment; other workers must have them. Raises
+    UsageError if Dask is not installed, ClusterFailed if the scheduler does not respond.
     """
     try:
         import distributed  # noqa: PLC0415 - the extra `dask`
@@ -36,26 +36,10 @@ def open_cluster(
     with contextlib.ExitStack() as stack:
         if address is None:
             os.environ.update(secrets)
-            count = workers or os.cpu_count() or 1
-            cluster = stack.enter_context(
-                dask.LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    # Who reaches a scheduler can run programs as its user: TLS keeps other users
-                    # of this machine away, with certificates that are made for this run.
-                    security=True,
-                )
-            )
+            cluster = stack.enter_context(_local_cluster(dask, workers or os.cpu_count() or 1))
             client = stack.enter_context(dask.Client(cluster))
         else:
-            try:
-                client = stack.enter_context(dask.Client(address, timeout=_CONNECT_SECONDS))
-            except (OSError, ValueError) as error:
-                raise ClusterFailed(
-                    f"The scheduler {address} does not answer ({type(error).__name__})."
-                ) from error
+            client = stack.enter_context(_connect(dask, address))
         has_dashboard = importlib.util.find_spec("bokeh") is not None
         logger.info(
             "cluster=%s dashboard=%s",
@@ -66,11 +50,35 @@ def open_cluster(
 
 
 def count_slots(client: Any, workers: int | None) -> int:
-    """How many tasks run at once. Raises ClusterFailed if no worker comes in time."""
+    """How many tasks run concurrently. Raises ClusterFailed if the cluster has no worker."""
     if workers:
         return workers
     try:
         client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
     except (OSError, TimeoutError) as error:
-        raise ClusterFailed("The cluster has no worker.") from error
+        raise ClusterFailed(
+            f"The cluster {client.scheduler.address} has no worker. Start one, then run it again."
+        ) from error
     return sum(client.nthreads().values())
+
+
+def _local_cluster(dask: Any, workers: int) -> Any:
+    return dask.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        # Whoever can connect to a scheduler can run code as its user. TLS with certificates made
+        # for this run keeps other users of this machine out.
+        security=True,
+    )
+
+
+def _connect(dask: Any, address: str) -> Any:
+    try:
+        return dask.Client(address, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise ClusterFailed(
+            f"The scheduler {address} does not respond ({type(error).__name__}). Check the address "
+            "and that it is running."
+        ) from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.mssql.connect import server_time
@@ -34,7 +33,7 @@ State = dict[str, Any]
 
 
 @dataclass(slots=True)
-class SyncPlan:
+class PartitionPlan:
     """The tasks of one sync: one for each partition, or one for the whole sync.
 
     Attributes:
@@ -44,7 +43,6 @@ class SyncPlan:
         tap_options: further arguments of the tap.
         running: how many tasks are running.
         has_failed: whether a task failed for good; no further one is submitted.
-        attempts: how often each partition was submitted.
     """
 
     sync: SyncSettings
@@ -53,7 +51,6 @@ class SyncPlan:
     tap_options: Sequence[str] = ()
     running: int = 0
     has_failed: bool = False
-    attempts: dict[int | None, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -114,7 +111,7 @@ class SyncPlan:
 
 def plan_sync(
     session: Session, sync: SyncSettings, state: State, *, is_resync: bool
-) -> SyncPlan | None:
+) -> PartitionPlan | None:
     """The tasks of a sync, its partitions written to the state; None if the sync is not due.
 
     Raises ServerError or StateError.
@@ -128,20 +125,15 @@ def plan_sync(
         if times is None:
             return None
         if sync.partition_column is None:
-            return SyncPlan(sync, None, [None], options)
+            return PartitionPlan(sync, None, [None], options)
         range_query = split_sync_query(sync, render_query(sync.query, times))
         fingerprint = fingerprint_of(sync.query)
         partitions = plan_partitions(session, sync, range_query)
         run = ResumeState(times, fingerprint, sync.partition_column, partitions)
     if sync.partition_column is None:
-        return SyncPlan(sync, None, [None])
+        return PartitionPlan(sync, None, [None])
     write_resume_state(state, sync.name, run)
     waiting = [n for n, partition in enumerate(run.partitions) if not partition.is_done]
     if not waiting:
         finish_run(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
-    return SyncPlan(sync, run, list(waiting))
-
-
-def encode(state: State) -> bytes:
-    """A state as a line of JSON."""
-    return json.dumps(state, separators=(",", ":")).encode() + b"\n"
+    return PartitionPlan(sync, run, list(waiting))

@@ -1,7 +1,6 @@
-"""Takes secrets out of configurations, and puts them in again from the environment.
+"""Replaces the secrets of a configuration by references to environment variables, and back.
 
-A task of a cluster carries the names of environment variables instead of passwords and keys: what
-is in the graph can be seen by everyone who sees the scheduler.
+The tasks of a cluster carry references: everyone who sees the scheduler can see its graph.
 """
 
 from __future__ import annotations
@@ -21,47 +20,49 @@ SECRETS = frozenset({"password", "write_key", "message_id_salt"})
 _REFERENCE = "environment variable"
 
 
-def take_out(config: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """A configuration with references in the place of secrets, and the secrets by variable.
+def extract_secrets(
+    config: Mapping[str, Any], prefix: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The configuration with references in place of secrets, and the secrets by variable name.
 
-    The variables are those that the programs themselves read with `--config ENV`, such as
-    `TAP_MSSQL_QUERY_PASSWORD`; a secret inside of another setting has that one's name before it,
-    and the `name`, key or number of its entry.
+    The names are those that the programs themselves read with `--config ENV`, such as
+    `TAP_MSSQL_QUERY_PASSWORD`. The name of a nested secret contains the enclosing setting and the
+    entry's `name`, key or index.
     """
-    without: dict[str, Any] = copy.deepcopy(dict(config))
+    extracted: dict[str, Any] = copy.deepcopy(dict(config))
     secrets = {}
-    for holder, key, path in list(_find(without, ())):
+    for holder, key, path in list(_find_secrets(extracted, ())):
         variable = "_".join((prefix, *(re.sub(r"\W", "_", step).upper() for step in path)))
         secrets[variable] = str(holder[key])
         holder[key] = {_REFERENCE: variable}
-    return without, secrets
+    return extracted, secrets
 
 
-def put_in(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration with its secrets. Raises UsageError if one is not in the environment."""
-    whole: dict[str, Any] = copy.deepcopy(dict(config))
-    for holder, key, _ in list(_find(whole, ())):
+def resolve_secrets(config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration with its secrets. Raises UsageError if a variable is not set."""
+    resolved: dict[str, Any] = copy.deepcopy(dict(config))
+    for holder, key, _ in list(_find_secrets(resolved, ())):
         variable = holder[key][_REFERENCE]
         if variable not in environment:
             raise UsageError(
-                f"A worker has no environment variable {variable}. Set it where the workers are "
-                "started: secrets are not sent to them."
+                f"The environment variable {variable} is not set on a worker. Set it where the "
+                "workers are started: secrets are not sent to them."
             )
         holder[key] = environment[variable]
-    return whole
+    return resolved
 
 
-def _find(
+def _find_secrets(
     node: Any, path: tuple[str, ...]
 ) -> Iterator[tuple[dict[str, Any], str, tuple[str, ...]]]:
-    """Each object that holds a secret, its key, and the path to it."""
+    """Each object that holds a secret, the secret's key, and its path."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key in SECRETS and value is not None:
                 yield node, key, (*path, key)
             elif key not in ("syncs", "call_types"):
-                yield from _find(value, (*path, str(key)))
+                yield from _find_secrets(value, (*path, str(key)))
     elif isinstance(node, list):
-        for number, entry in enumerate(node):
+        for index, entry in enumerate(node):
             name = entry.get("name") if isinstance(entry, dict) else None
-            yield from _find(entry, (*path, str(name or number)))
+            yield from _find_secrets(entry, (*path, str(name or index)))

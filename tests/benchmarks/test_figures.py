@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.figures import Goal, judge
+from benchmarks.figures import Goal, evaluate
 from benchmarks.measurements import MEASUREMENTS
 from benchmarks.report import BEGIN, END, describe_figure, rows_of_table, update_page
 from benchmarks.timing import Command, Run
@@ -16,7 +16,7 @@ RESULTS = json.loads((ROOT / "benchmarks" / "results.json").read_text())
 
 def _judge(goal: Goal, **runs: list[Run]):
     commands = {name: Command((name,), rows=100, columns=2) for name in runs}
-    (figure,) = judge("m", [goal], commands, runs)
+    (figure,) = evaluate("m", [goal], commands, runs)
     return figure
 
 
@@ -30,7 +30,7 @@ def _runs(*seconds: float, megabytes: float = 1) -> list[Run]:
     ids=["faster", "just", "slower"],
 )
 def test_speed_under_the_goal_is_not_met(seconds, met):
-    """Half the baseline's speed is asked for: a little less of it is a no."""
+    """A figure just below the limit of half the baseline's speed does not meet it."""
     goal = Goal("t", "ours", "rows/s", ("theirs",), 0.5)
 
     assert _judge(goal, ours=_runs(seconds), theirs=_runs(1.0)).is_met is met
@@ -38,14 +38,14 @@ def test_speed_under_the_goal_is_not_met(seconds, met):
 
 @pytest.mark.parametrize(("megabytes", "met"), [(250, True), (251, False)], ids=["just", "more"])
 def test_memory_over_the_limit_is_not_met(megabytes, met):
-    """A limit without a baseline holds for the figure itself, upwards."""
+    """A limit without a baseline applies to the figure itself."""
     goal = Goal("t", "ours", "MB", (), 250, "at most")
 
     assert _judge(goal, ours=_runs(1, megabytes=megabytes)).is_met is met
 
 
 def test_slower_half_is_the_baseline_of_both():
-    """Of several baselines the slowest counts, not the other."""
+    """Of several baselines the slowest counts."""
     goal = Goal("t", "pipe", "rows/s", ("tap", "target"), 0.8)
     figure = _judge(goal, pipe=_runs(4), tap=_runs(1), target=_runs(2))
 
@@ -62,7 +62,7 @@ def test_efficiency_is_the_share_of_so_many_times_the_baseline():
 
 
 def test_best_time_counts_and_the_worst_memory():
-    """Speed is that of the best run on both sides; memory and processor time are the worst."""
+    """Speed is the best run's on both sides; memory and CPU time are the worst run's."""
     runs = [Run(2, 2, 80), Run(1, 1, 90)]
 
     assert _judge(Goal("t", "ours", "values/s"), ours=runs).value == 200
@@ -71,9 +71,9 @@ def test_best_time_counts_and_the_worst_memory():
 
 
 def test_what_was_not_run_has_no_figure():
-    """A baseline that is not installed leaves its lines out; others keep theirs."""
+    """A baseline that is not installed has no rows; the others keep theirs."""
     goals = [Goal("t", "ours", "rows/s", ("absent",), 8), Goal("t", "ours")]
-    (figure,) = judge("m", goals, {"ours": Command(("x",), rows=1)}, {"ours": _runs(1)})
+    (figure,) = evaluate("m", goals, {"ours": Command(("x",), rows=1)}, {"ours": _runs(1)})
 
     assert figure.goal.baselines == ()
 
@@ -82,7 +82,7 @@ def test_what_was_not_run_has_no_figure():
     ("limit", "word"), [(0.9, "no"), (0.4, "yes"), (None, "")], ids=["no", "yes", "no goal"]
 )
 def test_table_says_whether_the_goal_is_met(limit, word):
-    """The last cell is the verdict, and empty where nothing is asked."""
+    """The last cell says whether the goal is met; without a goal it is empty."""
     goal = Goal("t", "ours", "rows/s", ("theirs",), limit)
     figure = describe_figure(_judge(goal, ours=_runs(2), theirs=_runs(1)))
 
@@ -94,7 +94,7 @@ def test_table_says_whether_the_goal_is_met(limit, word):
 
 
 def test_committed_results_say_met_only_where_it_is_so():
-    """Every verdict in results.json follows from its own figures, by the goals of today."""
+    """Whether a goal in results.json is met follows from its figures and the current goals."""
     goals = [
         (measurement.name, goal.title, goal.limit)
         for measurement in MEASUREMENTS
@@ -123,7 +123,7 @@ def test_page_shows_the_committed_results(tmp_path):
 
 
 def test_page_shows_the_plots():
-    """Each plot of the benchmark is on the page."""
+    """The page shows each plot of the benchmark."""
     plots = sorted(path.name for path in (ROOT / "docs" / "performance").glob("*.svg"))
 
     assert plots == ["memory.svg", "throughput.svg"]
@@ -131,7 +131,7 @@ def test_page_shows_the_plots():
 
 
 def test_results_do_not_tell_whose_machine_it_was():
-    """Only what the figures depend on is kept of the machine."""
+    """The results describe the machine only by what the figures depend on."""
     assert set(RESULTS["machine"]) == {
         "processors",
         "model",

@@ -18,7 +18,7 @@ def _python(code: str, *arguments: str) -> tuple[str, ...]:
 
 
 def test_records_are_fed_several_times_between_schema_and_state(tmp_path):
-    """The first and the last line come once, those between them as often as is asked."""
+    """The first and the last line come once, the others the given number of times."""
     path = tmp_path / "lines"
     path.write_text("schema\na\nb\nstate\n")
     wanted = "schema\na\nb\na\nb\na\nb\nstate\n"
@@ -27,14 +27,14 @@ def test_records_are_fed_several_times_between_schema_and_state(tmp_path):
 
 
 def test_first_program_writes_to_the_second():
-    """A pipe takes as long as both, and both have to end well."""
+    """A pipe runs until both programs have ended, and fails if either does."""
     run_once(Command(_python("print('row')"), pipe_to=_python(EXPECT, "row\n")))
     with pytest.raises(subprocess.CalledProcessError):
         run_once(Command(_python("print('other')"), pipe_to=_python(EXPECT, "row\n")))
 
 
 def test_program_that_fails_is_no_fast_program():
-    """A run that ends with an error ends the benchmark and shows what was said."""
+    """A failed run ends the benchmark and shows its stderr."""
     with pytest.raises(subprocess.CalledProcessError) as caught:
         run_once(Command(_python("import sys; sys.exit('the reason')")))
 
@@ -42,7 +42,7 @@ def test_program_that_fails_is_no_fast_program():
 
 
 def test_commands_take_turns(tmp_path):
-    """One round after the other, so that a busy minute hits all."""
+    """Each round runs all commands, so that other load affects all of them."""
     order = tmp_path / "order"
     append = "import sys; open(sys.argv[1], 'a').write(sys.argv[2])"
     commands = {name: Command(_python(append, str(order), name)) for name in "ab"}
@@ -53,7 +53,7 @@ def test_commands_take_turns(tmp_path):
 
 
 def test_memory_is_not_that_of_the_benchmark():
-    """A child's peak begins with its parent's memory: what is heavy stays out of the benchmark."""
+    """A child's peak starts at its parent's memory, so the benchmark imports no large library."""
     heavy = {"duckdb", "pyarrow", "pyodbc", "mssql_python", "matplotlib", "singer_sdk"}
     code = f"import sys, benchmarks.__main__; sys.exit(str({heavy!r} & set(sys.modules)))"
     done = subprocess.run(_python(code), cwd=ROOT, capture_output=True, text=True, check=False)
@@ -62,7 +62,7 @@ def test_memory_is_not_that_of_the_benchmark():
 
 
 def test_small_run_measures_the_real_programs(tmp_path):
-    """10,000 rows through tap, baselines, target and pipe; the results have their shape."""
+    """10,000 rows through tap, baselines, target and pipe give complete results."""
     output = tmp_path / "results.json"
     words = ("--only", "tap", "pipe", "--rows", "10000", "--rounds", "1", "--output", str(output))
     done = subprocess.run(

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from benchmarks.baselines.connecting import connect_odbc
+from benchmarks.baselines.odbc_connection import connect_odbc
 from benchmarks.canned_server import canned_rows, row_of
 from benchmarks.rows import query_for
 from benchmarks.server import running_server, server_name
@@ -14,7 +14,7 @@ from sandbox.sql_server.server import SqlServer
 
 @pytest.fixture
 def named_server(monkeypatch):
-    """A server without canned results, named as a developer names theirs."""
+    """A server without canned results, named by MSSQL_TEST_* as a developer's would be."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     with SqlServer(engine) as server:
@@ -35,7 +35,7 @@ def _plain(rows):
 
 @pytest.mark.usefixtures("named_server")
 def test_named_server_gets_the_rows_of_the_sandbox():
-    """Whatever server is measured holds the same values; afterwards its tables are gone."""
+    """Every server has the same values; its tables are dropped afterwards."""
     with running_server(frozenset({(150, 12), (50, 12)})) as settings:
         filled = _fetch(settings, query_for(150))
 
@@ -45,7 +45,7 @@ def test_named_server_gets_the_rows_of_the_sandbox():
 
 
 def test_sandbox_holds_the_results_that_are_asked_for(monkeypatch):
-    """Without a named server the sandbox runs in its own process, with rows of both widths."""
+    """Without MSSQL_TEST_HOST the sandbox runs in a separate process, with rows of both widths."""
     monkeypatch.delenv("MSSQL_TEST_HOST", raising=False)
     with running_server(frozenset({(30, 12), (20, 200)})) as settings:
         assert len(_fetch(settings, query_for(30))) == 30
@@ -55,7 +55,7 @@ def test_sandbox_holds_the_results_that_are_asked_for(monkeypatch):
 
 @pytest.mark.parametrize("count", [10_000, 300_000, 1_000_000])
 def test_canned_result_has_as_many_rows_as_its_query_asks(count, monkeypatch):
-    """Rows are repeated, never left out: the count is exact."""
-    monkeypatch.setattr("benchmarks.canned_server._MOST_DISTINCT_ROWS", 1_000)
+    """Rows are repeated to the exact count."""
+    monkeypatch.setattr("benchmarks.canned_server._MAX_DISTINCT_ROWS", 1_000)
 
     assert canned_rows(count).row_count == count

@@ -1,4 +1,4 @@
-"""The conductor as a program, a SQL Server to read from and a collector to deliver to."""
+"""The front door as a program, with a SQL Server to read from and a collector to deliver to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from sandbox.sql_server.server import SqlServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONDUCTOR = Path(sys.executable).with_name("mssql-reverse-etl")
+PROGRAM = Path(sys.executable).with_name("mssql-reverse-etl")
 ROWS = 1000
+TIMEOUT_SECONDS = 120
 PASSWORD = "Sandbox-1"
 
 
 @dataclass
 class Site:
-    """A folder with configurations; what the programs there read from and deliver to."""
+    """A folder with configurations, the server to read from, and the collector to deliver to."""
 
     folder: Path
     server: SqlServer
@@ -42,7 +43,7 @@ class Site:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the state file holds."""
+        """The content of the state file."""
         state: dict[str, Any] = json.loads(self.state_path.read_text())
         return state
 
@@ -54,16 +55,20 @@ class Site:
 
     @property
     def calls(self) -> list[tuple[str, bytes]]:
-        """What was delivered, with messageIds, sorted; repeats count."""
+        """The delivered calls by messageId, sorted, including repeats."""
         return sorted((call.message_id, call.raw) for call in self.collector.calls)
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def wait_for_requests(self, count: int) -> None:
+        """Wait until the collector has answered that many requests, on a busy machine too."""
+        self.collector.wait_for_requests(count, 60.0)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `mssql-reverse-etl run` with the configurations as they are now."""
         for name, config in (("tap", self.tap), ("target", self.target)):
             (self.folder / f"{name}.json").write_text(json.dumps(config))
         command = [
-            *(str(CONDUCTOR), "run", "--tap", "tap.json", "--target", "target.json"),
-            *("--state", "state.json", *words),
+            *(str(PROGRAM), "run", "--tap", "tap.json", "--target", "target.json"),
+            *("--state", "state.json", *arguments),
         ]
         process = subprocess.Popen(
             command,
@@ -76,10 +81,10 @@ class Site:
         self.started.append(process)
         return process
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str]:
-        """Run it to the end; exit code and log."""
-        process = self.start(*words, **environment)
-        output, log = process.communicate(timeout=120)
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run it to its end; the exit code and the log."""
+        process = self.start(*arguments, **environment)
+        output, log = process.communicate(timeout=TIMEOUT_SECONDS)
         assert output == ""
         return process.returncode, log
 
@@ -104,7 +109,7 @@ def engine() -> DuckDBEngine:
 
 @pytest.fixture
 def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
-    """Everything there is; what was started ends with the test."""
+    """A site with one sync; the programs that it started end with the test."""
     with SqlServer(engine) as server, Collector() as collector:
         tap = {
             "host": "127.0.0.1",

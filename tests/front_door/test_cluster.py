@@ -1,7 +1,8 @@
-"""Runs on a Dask cluster: the same calls, whatever dies."""
+"""Runs on a Dask cluster deliver the same calls, whichever process is killed."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pickle
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from distributed import Client, Event, fire_and_forget
 
-from mssql_reverse_etl.cluster.secret_refs import put_in, take_out
-from tests.front_door.conftest import PASSWORD, ROWS, sync
+from mssql_reverse_etl.cluster.secret_refs import extract_secrets, resolve_secrets
+from tests.front_door.conftest import PASSWORD, ROWS, TIMEOUT_SECONDS, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +38,13 @@ EVENTS = sync(
 
 @pytest.fixture
 def site(site: Site) -> Site:
-    """With syncs in partitions, and one without."""
+    """A site with two partitioned syncs and one without partitions."""
     site.tap["syncs"] = [PARTITIONED, EVENTS, sync("plain")]
     return site
 
 
 def _processes_of(parent: int, word: str) -> list[int]:
-    """The processes below one whose command lines hold a word."""
+    """Descendants of a process whose command lines contain a word."""
     found = []
     children = [
         path.read_text().split() for path in Path(f"/proc/{parent}/task").glob("*/children")
@@ -57,17 +59,17 @@ def _processes_of(parent: int, word: str) -> list[int]:
 def _wait_until(condition, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true"
         os.sched_yield()
 
 
 def test_calls_are_the_same_however_they_are_sent(site: Site) -> None:
-    """By one process, by one worker and by four: the same set, messageIds included."""
+    """Without a cluster, with one worker and with four: the same calls and messageIds."""
     runs = []
-    for words in ((), ("--dask", "--workers", "1"), ("--dask", "--workers", "4")):
+    for arguments in ((), ("--dask", "--workers", "1"), ("--dask", "--workers", "4")):
         site.state_path.unlink(missing_ok=True)
         site.collector.forget()
-        code, log = site.run(*words)
+        code, log = site.run(*arguments)
         assert code == 0, log
         runs.append(site.calls)
         assert {"events", "plain", "users"} == set(site.state["bookmarks"])
@@ -81,8 +83,8 @@ def test_calls_are_the_same_however_they_are_sent(site: Site) -> None:
     assert runs[2] == runs[0]
 
 
-def test_summary_adds_the_parts_up(site: Site) -> None:
-    """As if it had been one run."""
+def test_summary_adds_up_all_tasks(site: Site) -> None:
+    """As for a run without a cluster."""
     _, log = site.run("--dask", "--workers", "2")
 
     rows = {line.split()[0]: line.split()[1:4] for line in log.splitlines() if " read " in line}
@@ -93,8 +95,8 @@ def test_summary_adds_the_parts_up(site: Site) -> None:
     }
 
 
-def test_dead_letters_come_home(site: Site) -> None:
-    """From whatever worker to the file that the settings name, before the state says so."""
+def test_dead_letters_are_collected(site: Site) -> None:
+    """From all workers in the file of the settings, before the state advances."""
     site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
 
     code, log = site.run("--dask", "--workers", "2")
@@ -104,8 +106,8 @@ def test_dead_letters_come_home(site: Site) -> None:
     assert sorted(letters) == [("events", 7), ("events", 7), ("plain", 7), ("users", 7)]
 
 
-def test_sync_that_is_not_due_has_no_part(site: Site) -> None:
-    """Nor is a cluster started for nothing."""
+def test_sync_that_is_not_due_has_no_task(site: Site) -> None:
+    """And no cluster is started."""
     site.tap["syncs"] = [{**PARTITIONED, "frequency": "1h"}]
     site.run()
     site.collector.forget()
@@ -118,7 +120,7 @@ def test_sync_that_is_not_due_has_no_part(site: Site) -> None:
 
 
 def test_resync_reads_everything_again(site: Site) -> None:
-    """As for the first time, with the messageIds of the first time."""
+    """With the same messageIds as the first run."""
     site.run()
     first = site.calls
     site.collector.forget()
@@ -131,11 +133,11 @@ def test_resync_reads_everything_again(site: Site) -> None:
     assert site.calls == first
 
 
-def test_two_drivers_exclude_each_other(site: Site) -> None:
-    """By the lock in the database: the second has another state file, or another machine."""
+def test_two_runs_exclude_each_other(site: Site) -> None:
+    """By the lock in the database, whatever their state files and machines."""
     site.collector.script([{"delay_seconds": 1.0, "times": None}])
     first = site.start("--dask", "--workers", "1")
-    site.collector.wait_for_requests(1)
+    site.wait_for_requests(1)
 
     (site.folder / "other").mkdir()
     code, log = site.run("--state", "other/state.json")
@@ -147,7 +149,7 @@ def test_two_drivers_exclude_each_other(site: Site) -> None:
 
 
 def test_lost_worker_loses_no_row(site: Site) -> None:
-    """Its part is done by another; repeats are identical."""
+    """Another worker runs its task; repeated calls are identical."""
     site.tap["syncs"] = [PARTITIONED]
     site.run()
     expected = site.calls
@@ -155,18 +157,18 @@ def test_lost_worker_loses_no_row(site: Site) -> None:
     site.collector.forget()
     site.collector.script([{"delay_seconds": 0.05, "times": None}])
     process = site.start("--dask", "--workers", "2")
-    site.collector.wait_for_requests(5)
+    site.wait_for_requests(5)
 
     workers = _processes_of(process.pid, "spawn_main")
     os.kill(workers[-1], signal.SIGKILL)
-    _, log = process.communicate(timeout=120)
+    _, log = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert process.returncode == 0, log
     assert set(site.calls) == set(expected)
 
 
-def test_killed_driver_loses_no_row_and_leaves_nobody_behind(site: Site) -> None:
-    """What its tasks had begun ends soon; the next run does the parts that are not done."""
+def test_killed_coordinator_loses_no_row_and_leaves_no_process(site: Site) -> None:
+    """Its tasks end soon; the next run reads the partitions that are not done."""
     site.tap["syncs"] = [PARTITIONED]
     site.run()
     expected = site.calls
@@ -174,7 +176,7 @@ def test_killed_driver_loses_no_row_and_leaves_nobody_behind(site: Site) -> None
     site.collector.forget()
     site.collector.script([{"delay_seconds": 0.2, "times": None}])
     process = site.start("--dask", "--workers", "2")
-    site.collector.wait_for_requests(12)
+    site.wait_for_requests(12)
     programs = _processes_of(process.pid, "target_pipelines")
 
     process.kill()
@@ -193,13 +195,13 @@ def test_killed_driver_loses_no_row_and_leaves_nobody_behind(site: Site) -> None
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[Cluster]:
-    """A scheduler and two workers of their own, as on other machines."""
+    """A scheduler; its workers are separate processes, as on other machines."""
     with Cluster(site.folder) as cluster:
         yield cluster
 
 
 class Cluster:
-    """Processes of a cluster."""
+    """The processes of a cluster."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -215,14 +217,25 @@ class Cluster:
                 break
         return self
 
+    def add_worker(self, name: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a worker with these environment variables."""
+        return self._start(
+            *("worker", self.address, "--name", name, "--nthreads", "1", "--no-dashboard"),
+            *("--no-nanny", "--death-timeout", "60"),
+            **environment,
+        )
+
     def add_workers(self, count: int, **environment: str) -> None:
-        """Start workers with an environment of their own."""
-        for _ in range(count):
-            self._start(
-                *("worker", self.address, "--nthreads", "1", "--no-dashboard"),
-                *("--death-timeout", "5"),
-                **environment,
-            )
+        """Start workers, each with these environment variables."""
+        for number in range(count):
+            self.add_worker(f"{len(self._processes)}-{number}", **environment)
+
+    @contextlib.contextmanager
+    def client(self, *, workers: int) -> Iterator[Client]:
+        """A client, once that many workers are connected."""
+        with Client(self.address) as client:
+            client.wait_for_workers(workers, timeout=60)
+            yield client
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
@@ -234,12 +247,12 @@ class Cluster:
                 process.kill()
                 process.communicate()
 
-    def _start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def _start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words],
+            [sys.executable, "-m", "dask", *arguments],
             cwd=self._folder,
             env={**os.environ, **environment},
-            stderr=subprocess.PIPE if words[0] == "scheduler" else subprocess.DEVNULL,
+            stderr=subprocess.PIPE if arguments[0] == "scheduler" else subprocess.DEVNULL,
             text=True,
         )
         self._processes.append(process)
@@ -254,7 +267,7 @@ def _secrets(site: Site) -> dict[str, str]:
 
 
 def test_workers_take_secrets_from_their_environment(site: Site, cluster: Cluster) -> None:
-    """They are sent none."""
+    """No secret is sent to them."""
     site.tap["syncs"] = [PARTITIONED]
     cluster.add_workers(2, **_secrets(site))
 
@@ -264,19 +277,19 @@ def test_workers_take_secrets_from_their_environment(site: Site, cluster: Cluste
     assert len(site.calls) == ROWS
 
 
-def test_worker_without_secrets_says_so(site: Site, cluster: Cluster) -> None:
-    """With the name of the variable, and before anything is read."""
+def test_worker_without_secrets_fails_the_run(site: Site, cluster: Cluster) -> None:
+    """The message names the variable; nothing is read."""
     cluster.add_workers(1)
 
     code, log = site.run("--dask", cluster.address)
 
     assert code == 2, log
-    assert "no environment variable TAP_MSSQL_QUERY_PASSWORD" in log
+    assert "variable TAP_MSSQL_QUERY_PASSWORD is not set" in log
     assert site.calls == []
 
 
-def test_failed_part_is_tried_on_another_worker(site: Site, cluster: Cluster) -> None:
-    """One whose worker has a wrong key, which the destination refuses."""
+def test_failed_task_is_retried_on_another_worker(site: Site, cluster: Cluster) -> None:
+    """The first worker has a wrong key, which the destination rejects."""
     site.tap["syncs"] = [PARTITIONED]
     wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
     cluster.add_workers(1, **wrong)
@@ -289,8 +302,81 @@ def test_failed_part_is_tried_on_another_worker(site: Site, cluster: Cluster) ->
     assert len({call for call, _ in site.calls}) == ROWS
 
 
-def test_part_that_fails_everywhere_fails_its_sync_alone(site: Site) -> None:
-    """After three attempts; the bookmark stays, the other syncs' move."""
+def _occupy(client: Client, worker: str) -> Event:
+    """Keep a worker busy until the returned event is set."""
+    event = Event(f"{worker}-is-free", client=client)
+    fire_and_forget(client.submit(event.wait, workers=worker, pure=False))
+    return event
+
+
+def _has_task(client: Client, worker: str, key: str) -> bool:
+    """Whether a task is assigned to a worker; tasks are known by the beginning of their keys."""
+    names = {address: info["name"] for address, info in client.scheduler_info()["workers"].items()}
+    return any(
+        names.get(address) == worker and any(str(task).startswith(key) for task in tasks)
+        for address, tasks in client.processing().items()
+    )
+
+
+def _balance(client: Client) -> None:
+    """Let idle workers steal waiting tasks now, as the scheduler does from time to time."""
+    client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.extensions["stealing"].balance())
+
+
+def _read_log_until(process: subprocess.Popen[str], sentence: str, times: int = 1) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        times -= sentence in line
+        if not times:
+            return
+    raise AssertionError(f"the run ended before it logged {sentence!r}")
+
+
+def test_task_is_not_retried_where_it_failed_while_another_worker_is_alive(
+    site: Site, cluster: Cluster
+) -> None:
+    """After two failures it waits for the third worker, although the other two are idle."""
+    site.tap["syncs"] = [sync()]
+    wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
+    cluster.add_worker("wrong-1", **wrong)
+    cluster.add_worker("wrong-2", **wrong)
+    cluster.add_worker("right", **_secrets(site))
+
+    with cluster.client(workers=3) as client:
+        is_free = _occupy(client, "right")
+        process = site.start("--dask", cluster.address, "--workers", "1")
+        _wait_until(lambda: _has_task(client, "right", "users-None-3"))
+        for _ in range(10):
+            _balance(client)
+        is_free.set()
+        _, log = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert process.returncode == 0, log
+    assert len({call for call, _ in site.calls}) == ROWS
+
+
+def test_task_is_resubmitted_when_its_workers_leave(site: Site, cluster: Cluster) -> None:
+    """The scheduler itself would wait until they return."""
+    site.tap["syncs"] = [sync()]
+    wrong = {**_secrets(site), "TARGET_PIPELINES_WRITE_KEY": "wrong"}
+    cluster.add_worker("wrong", **wrong)
+    leaves = cluster.add_worker("leaves", **_secrets(site))
+
+    with cluster.client(workers=2) as client:
+        _occupy(client, "leaves")
+        process = site.start("--dask", cluster.address, "--workers", "1")
+        _read_log_until(process, "Trying again on another worker")
+        cluster.add_worker("stays", **_secrets(site))
+        client.wait_for_workers(3, timeout=60)
+        leaves.kill()
+        _, log = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert process.returncode == 0, log
+    assert len({call for call, _ in site.calls}) == ROWS
+
+
+def test_task_that_fails_everywhere_fails_only_its_sync(site: Site) -> None:
+    """After three attempts; its bookmark stays, that of the other sync advances."""
     site.collector.script([{"status": 403, "contains": '"traits":{"email"', "times": None}])
     site.tap["syncs"] = [
         PARTITIONED,
@@ -305,29 +391,30 @@ def test_part_that_fails_everywhere_fails_its_sync_alone(site: Site) -> None:
     code, log = site.run("--dask", "--workers", "2")
 
     assert code == 4, log
-    assert log.count("Trying again on another worker") >= 2
+    assert "Trying again on another worker." in log
+    assert log.count("exit code 4. Trying again") >= 2
     assert "unfinished" in site.state["bookmarks"]["users"]
     assert set(site.state["bookmarks"]["others"]) == {"last_sync_time", "query_fingerprint"}
     assert " failed " in next(line for line in log.splitlines() if line.startswith(" users "))
 
 
-def test_rate_holds_for_the_whole_cluster(site: Site) -> None:
-    """Not for each task: 50 requests, 20 of them in a second, take more than two."""
+def test_rate_limit_applies_to_the_whole_cluster(site: Site) -> None:
+    """And not to each task: at 20 per second, 50 requests take more than two seconds."""
     site.tap["syncs"] = [PARTITIONED]
     site.target["requests_per_second"] = 20
 
     code, log = site.run("--dask", "--workers", "4")
 
     assert code == 0, log
-    moments = sorted(request.arrived_at for request in site.collector.requests)
-    slots = 4  # each may send its first at once
-    busiest = max(sum(start <= moment < start + 1 for moment in moments) for start in moments)
-    assert len(moments) >= 50
+    arrivals = sorted(request.arrived_at for request in site.collector.requests)
+    slots = 4  # each may send its first request at once
+    busiest = max(sum(start <= arrival < start + 1 for arrival in arrivals) for start in arrivals)
+    assert len(arrivals) >= 50
     assert busiest <= 20 + slots
 
 
 def test_killed_scheduler_loses_no_row(site: Site, cluster: Cluster) -> None:
-    """The driver says that the cluster went away; the next run has the rest."""
+    """The coordinator reports the lost cluster; the next run sends the rest."""
     site.tap["syncs"] = [PARTITIONED]
     site.run()
     expected = site.calls
@@ -336,29 +423,29 @@ def test_killed_scheduler_loses_no_row(site: Site, cluster: Cluster) -> None:
     site.collector.script([{"delay_seconds": 0.2, "times": None}])
     cluster.add_workers(2, **_secrets(site))
     process = site.start("--dask", cluster.address)
-    site.collector.wait_for_requests(12)
+    site.wait_for_requests(12)
 
     cluster.scheduler.kill()
-    _, log = process.communicate(timeout=120)
+    _, log = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert process.returncode == 4, log
-    assert "scheduler went away" in log
+    assert "scheduler is gone" in log
     site.collector.script([])
     code, log = site.run()
     assert code == 0, log
     assert set(site.calls) == set(expected)
 
 
-def test_cluster_that_is_not_there_is_said(site: Site) -> None:
-    """Before anything is read."""
+def test_unreachable_cluster_fails_the_run(site: Site) -> None:
+    """Before any row is read."""
     code, log = site.run("--dask", "tcp://127.0.0.1:1")
 
     assert code == 4
-    assert "does not answer" in log
+    assert "does not respond" in log
 
 
-def test_files_are_refused(site: Site) -> None:
-    """Each worker would have its own."""
+def test_file_destination_is_refused(site: Site) -> None:
+    """Each worker would write its own file."""
     site.target = {"destination": "file"}
 
     code, log = site.run("--dask")
@@ -367,8 +454,8 @@ def test_files_are_refused(site: Site) -> None:
     assert "without --dask" in log
 
 
-def test_secrets_are_taken_out_and_put_in_again() -> None:
-    """At any depth; what is left holds none of them."""
+def test_secrets_are_extracted_and_resolved() -> None:
+    """At any depth; the extracted configuration holds none."""
     config = {
         "password": "c4n4ry-1",
         "databases": {"crm-eu": {"host": "h", "password": "c4n4ry-2"}},
@@ -376,13 +463,13 @@ def test_secrets_are_taken_out_and_put_in_again() -> None:
         "syncs": [{"name": "password"}],
     }
 
-    without, secrets = take_out(config, "X")
+    extracted, secrets = extract_secrets(config, "X")
 
-    assert b"c4n4ry" not in pickle.dumps(without)
+    assert b"c4n4ry" not in pickle.dumps(extracted)
     assert secrets == {
         "X_PASSWORD": "c4n4ry-1",
         "X_DATABASES_CRM_EU_PASSWORD": "c4n4ry-2",
         "X_DESTINATIONS_A_WRITE_KEY": "c4n4ry-3",
         "X_DESTINATIONS_1_WRITE_KEY": "c4n4ry-4",
     }
-    assert put_in(without, secrets) == config
+    assert resolve_secrets(extracted, secrets) == config

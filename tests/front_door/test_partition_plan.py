@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from mssql_reverse_etl.cluster.partition_plan import State, SyncPlan
+from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
 from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings
 from tap_mssql_query.sql.key_range import KeyRange
 from tap_mssql_query.sql.template import SyncTimes
@@ -31,14 +31,14 @@ BOUNDS = (None, 10, 20, None)
 
 
 @pytest.fixture
-def plan() -> SyncPlan:
+def plan() -> PartitionPlan:
     """Three partitions, none of them done."""
     partitions = [Partition(KeyRange(low, high)) for low, high in itertools.pairwise(BOUNDS)]
-    return SyncPlan(SYNC, ResumeState(SyncTimes(5, 100), "f", "id", partitions), [0, 1, 2])
+    return PartitionPlan(SYNC, ResumeState(SyncTimes(5, 100), "f", "id", partitions), [0, 1, 2])
 
 
 @pytest.fixture
-def state(plan: SyncPlan) -> State:
+def state(plan: PartitionPlan) -> State:
     """With the planned run."""
     state: State = {"bookmarks": {"s": {"last_sync_time": 5, "mine": 1}}}
     assert plan.run is not None
@@ -59,13 +59,13 @@ def _after(task_state: State, *numbers: int) -> State:
     return after
 
 
-def test_task_gets_the_true_state(plan: SyncPlan, state: State) -> None:
+def test_task_gets_the_true_state(plan: PartitionPlan, state: State) -> None:
     """No partition is done in it that is not; the option says which one to read."""
     assert plan.state_of(state) == state
     assert plan.options_of(1) == ["--partition", "1"]
 
 
-def test_tasks_that_know_nothing_of_each_other_add_up(plan: SyncPlan, state: State) -> None:
+def test_tasks_that_know_nothing_of_each_other_add_up(plan: PartitionPlan, state: State) -> None:
     """Each began before the others were done; the bookmark moves with the last one."""
     task_states = [_after(plan.state_of(state), number) for number in range(3)]
 
@@ -75,7 +75,7 @@ def test_tasks_that_know_nothing_of_each_other_add_up(plan: SyncPlan, state: Sta
     assert state["bookmarks"]["s"] == {"last_sync_time": 100, "query_fingerprint": "f", "mine": 1}
 
 
-def test_last_task_reports_a_finished_run(plan: SyncPlan, state: State) -> None:
+def test_last_task_reports_a_finished_run(plan: PartitionPlan, state: State) -> None:
     """Its own state moves the bookmark, since it knew that all others were done."""
     for number in range(2):
         plan.merge(number, _after(plan.state_of(state), number), state)
@@ -89,7 +89,7 @@ def test_last_task_reports_a_finished_run(plan: SyncPlan, state: State) -> None:
 
 @pytest.mark.parametrize("has_state", [True, False])
 def test_task_that_failed_leaves_its_partition(
-    plan: SyncPlan, state: State, *, has_state: bool
+    plan: PartitionPlan, state: State, *, has_state: bool
 ) -> None:
     """Whether it wrote the state that it began with, or none."""
     before = copy.deepcopy(state)

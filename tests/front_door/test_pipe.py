@@ -19,7 +19,7 @@ from tests.target.conftest import TARGET
 
 
 def test_run_delivers_all_rows_and_keeps_the_state(site):
-    """What the two programs in a shell's pipe do, and the state file besides."""
+    """As a shell pipe of the two programs does, and the state file is written."""
     code, log = site.run()
 
     assert code == 0, log
@@ -29,7 +29,7 @@ def test_run_delivers_all_rows_and_keeps_the_state(site):
 
 
 def test_calls_are_those_of_the_programs_in_a_pipe(site):
-    """Their messageIds included."""
+    """Including their messageIds."""
     site.run()
     here = site.calls
     site.collector.forget()
@@ -47,7 +47,7 @@ def test_calls_are_those_of_the_programs_in_a_pipe(site):
 
 
 def test_summary_joins_both_programs(site):
-    """One table: what became of each sync, how many rows, what became of those."""
+    """One table: the outcome of each sync, its rows, and the outcome of those."""
     site.tap["syncs"] = [sync(), sync("bad", query="SELECT nothing FROM users")]
     site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
 
@@ -61,8 +61,8 @@ def test_summary_joins_both_programs(site):
     assert ["bad", "failed", "0"] in [row[:3] for row in rows]
 
 
-def test_next_run_goes_on_from_the_state(site):
-    """Nothing is due twice."""
+def test_next_run_starts_from_the_state(site):
+    """A sync that is not due is not read again."""
     site.tap["syncs"] = [sync(frequency="1h")]
     site.run()
     site.collector.forget()
@@ -74,7 +74,7 @@ def test_next_run_goes_on_from_the_state(site):
 
 
 def test_reports_are_still_written_where_the_settings_say(site):
-    """The conductor reads them there."""
+    """The front door reads them there for its summary."""
     site.tap["report_path"] = "tap_report.json"
     site.target["report_path"] = "target_report.json"
 
@@ -88,15 +88,15 @@ def test_reports_are_still_written_where_the_settings_say(site):
 
 
 def test_two_runs_of_one_state_exclude_each_other(site):
-    """The second says so and does nothing."""
+    """The second logs it and does nothing."""
     site.collector.script([{"delay_seconds": 3.0, "times": None}])
     first = site.start()
-    site.collector.wait_for_requests(1)
+    site.wait_for_requests(1)
 
     code, log = site.run()
 
     assert code == 75
-    assert "is not over; nothing was done" in log
+    assert "is using the state file" in log
     first.send_signal(signal.SIGTERM)
 
 
@@ -107,10 +107,10 @@ def _lock(site, name: str):
 
 
 def test_lock_is_held_until_the_target_is_done(site):
-    """The tap has long ended while the target still sends: no other run may begin."""
+    """No other run may start after the tap has ended while the target still sends."""
     site.collector.script([{"delay_seconds": 1.0, "times": None}])
     process = site.start()
-    site.collector.wait_for_requests(5)
+    site.wait_for_requests(5)
 
     session, is_free = _lock(site, "users")
     with session:
@@ -121,8 +121,8 @@ def test_lock_is_held_until_the_target_is_done(site):
         assert is_free
 
 
-def test_sync_of_another_run_is_left_out(site):
-    """The others run."""
+def test_sync_of_another_run_is_skipped(site):
+    """The other syncs run."""
     site.tap["syncs"] = [sync("a"), sync("b")]
     session, _ = _lock(site, "a")
 
@@ -137,10 +137,10 @@ def test_sync_of_another_run_is_left_out(site):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_ends_both_programs(site, number):
-    """The exit code tells which; what was settled is in the state, if any STATE was safe."""
+    """The exit code names the signal; no STATE was safe, so there is no state file."""
     site.collector.script([{"delay_seconds": 1.0, "times": None}])
     process = site.start()
-    site.collector.wait_for_requests(2)
+    site.wait_for_requests(2)
 
     process.send_signal(number)
 
@@ -161,7 +161,7 @@ def test_signal_ends_both_programs(site, number):
     ],
 )
 def test_exit_code_is_that_of_the_program_that_failed(site, program, settings, code):
-    """Also of one that the conductor itself asks first."""
+    """Including failures that the front door itself finds first."""
     getattr(site, program).update(settings)
 
     exit_code, log = site.run()
@@ -172,7 +172,7 @@ def test_exit_code_is_that_of_the_program_that_failed(site, program, settings, c
 
 
 def test_state_that_cannot_be_written_ends_the_run(site):
-    """With a code of its own; what was sent comes again, as the same calls."""
+    """With its own exit code; the next run sends the same calls again."""
     (site.folder / "state.json.next").mkdir()
 
     code, log = site.run()
@@ -183,7 +183,7 @@ def test_state_that_cannot_be_written_ends_the_run(site):
 
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_damaged_state_is_refused(site, content):
-    """Neither is it overwritten."""
+    """And it is not overwritten."""
     site.state_path.write_text(content)
 
     code, _ = site.run()
@@ -193,8 +193,8 @@ def test_damaged_state_is_refused(site, content):
     assert site.calls == []
 
 
-def test_run_that_a_limit_ended_goes_on(site):
-    """A destination that takes no more for long ends the run; the next one has the rest alone."""
+def test_run_that_stopped_at_a_limit_is_resumed(site):
+    """A destination that keeps throttling ends the run; the next run sends only the rest."""
     site.tap["syncs"] = [sync(partition_column="userId", partitions=10)]
     site.target |= {"max_retry_seconds": 1, "concurrency": 1}
     site.collector.script(
@@ -214,11 +214,11 @@ def test_run_that_a_limit_ended_goes_on(site):
 
 
 def test_killed_tap_loses_nothing(site):
-    """What it wrote is delivered; the state stays where it was, and the next run has the rest."""
+    """What it wrote is delivered, the state does not advance, and the next run sends the rest."""
     site.tap["syncs"] = [sync(partition_column="userId", partitions=10)]
     site.collector.script([{"delay_seconds": 0.05, "times": None}])
     process = site.start()
-    site.collector.wait_for_requests(3)
+    site.wait_for_requests(3)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     for child in children.split():
         if "tap_mssql_query" in Path(f"/proc/{child}/cmdline").read_text():

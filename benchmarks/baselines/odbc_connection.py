@@ -1,4 +1,4 @@
-"""A pyodbc connection as the tap would open it."""
+"""Opens a pyodbc connection as the tap does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver
 
 
 def connect_odbc(settings: dict[str, Any]) -> pyodbc.Connection:
-    """A pyodbc connection with the driver that the tap would take."""
+    """A pyodbc connection with the ODBC driver that the tap would choose."""
     pyodbc.pooling = False
     driver = find_odbc_driver(list(pyodbc.drivers()))
     text = f"DRIVER={{{driver}}};{connection_string(settings)}"

@@ -1,0 +1,110 @@
+"""The configurations of both programs for tasks: no local path, no secret, a part of the rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS
+from mssql_reverse_etl.cluster.secret_refs import extract_secrets
+from mssql_reverse_etl.errors import UsageError
+from target_pipelines.run.configuration import load_configuration
+from target_pipelines.run.worker import split_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_mssql_query.settings.model import TapSettings
+    from target_pipelines.run.configuration import Configuration
+
+_LOCAL_PATHS = ("report_path", "dead_letter_path")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """The configurations of both programs as tasks get them.
+
+    Attributes:
+        tap: configuration of the tap, with references to secrets.
+        target: configuration of the target, with references to secrets.
+        secrets: the secrets of both programs by environment variable.
+        dead_letter_paths: where to append the dead letters of a task, by the name of its file.
+        configuration: the target's configuration, parsed.
+    """
+
+    tap: Mapping[str, Any]
+    target: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    dead_letter_paths: Mapping[str, Path]
+    configuration: Configuration
+
+    def divided_by(self, slots: int) -> TaskSettings:
+        """The settings of one of `slots` concurrent tasks: each gets an equal part of the rate.
+
+        Lanes are not divided.
+        """
+        rates = [
+            route.requests_per_second for route in split_limits(self.configuration, slots).routes
+        ]
+        target = dict(self.target)
+        if "destinations" in target:
+            target["destinations"] = [
+                _without_paths(entry) | {"requests_per_second": rate}
+                for entry, rate in zip(target["destinations"], rates, strict=True)
+            ]
+        else:
+            target["requests_per_second"] = rates[0]
+        return replace(
+            self, target={name: value for name, value in target.items() if value is not None}
+        )
+
+
+def prepare_task_settings(
+    tap: Mapping[str, Any], settings: TapSettings, target: Mapping[str, Any]
+) -> TaskSettings:
+    """The settings of all tasks of a run. Raises UsageError, ConfigurationError or PluginError."""
+    configuration = load_configuration(target)
+    _refuse_file_destination(configuration)
+    tap, tap_secrets = extract_secrets(_with_inline_queries(tap, settings), "TAP_MSSQL_QUERY")
+    target, target_secrets = extract_secrets(_without_paths(target), "TARGET_PIPELINES")
+    return TaskSettings(
+        tap=tap,
+        target=target,
+        secrets=tap_secrets | target_secrets,
+        dead_letter_paths=_dead_letter_paths(configuration),
+        configuration=configuration,
+    )
+
+
+def _with_inline_queries(config: Mapping[str, Any], settings: TapSettings) -> dict[str, Any]:
+    """The tap's configuration without paths: workers may run on other machines."""
+    queries = {sync.name: sync.query for sync in settings.syncs}
+    syncs = [
+        {name: value for name, value in sync.items() if name != "query_file"}
+        | {"query": queries[sync["name"]]}
+        for sync in config["syncs"]
+    ]
+    return _without_paths(config) | {"syncs": syncs}
+
+
+def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in _LOCAL_PATHS}
+
+
+def _refuse_file_destination(configuration: Configuration) -> None:
+    if any(route.destination == "file" for route in configuration.destinations):
+        raise UsageError(
+            "The destination `file` writes to the local disk of each worker. Run it without --dask."
+        )
+
+
+def _dead_letter_paths(configuration: Configuration) -> dict[str, Path]:
+    routes = configuration.destinations
+    stem, suffix = DEAD_LETTERS.rsplit(".", 1)
+    return {
+        f"{stem}.{route.destination_name}.{suffix}" if len(routes) > 1 else DEAD_LETTERS: Path(
+            route.dead_letter_path
+        )
+        for route in routes
+    }
