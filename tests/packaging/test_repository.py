@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 import tomllib
@@ -36,7 +37,7 @@ def _is_text(raw: bytes) -> bool:
     return b"\0" not in raw
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "check", "bench", "clean"])
+@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "test-all", "check", "bench", "clean"])
 def test_makefile_has_the_target(target):
     """The few targets that the documentation names exist."""
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -51,6 +52,25 @@ def test_readme_names_the_two_commands(command):
 def test_gate_runs_what_the_readme_says():
     """The gate runs `make test`, and nothing that a developer does not run."""
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
+
+
+@pytest.mark.parametrize(
+    ("environment", "leaves_out_sweeps"), [("true", False), ("", True)], ids=["in CI", "elsewhere"]
+)
+def test_slow_sweeps_run_in_ci(environment, leaves_out_sweeps):
+    """With CI=true `make test` runs every test; without it, all but those marked `slow`."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", "test"],
+        cwd=ROOT,
+        env={**os.environ, "CI": environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    (pytest_line,) = (line for line in done.stdout.splitlines() if "-m pytest" in line)
+    assert ("not slow" in pytest_line) == leaves_out_sweeps
+    assert "export CI=true" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_constraints_pin_versions_without_addresses():
