@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.reliability.guards import remove
 from tests.reliability.injection import Injection, inject
+from tests.reliability.replacements import Replacements
 
 MODULES = {"tap": "tap_mssql_query.tap", "target": "target_pipelines.command_line"}
 _ALSO_LOADED = (
@@ -79,7 +80,7 @@ def _main() -> None:
     program, injection = request["program"], Injection(**request["injection"])
     os.chdir(request["folder"])
     sys.argv = [MODULES[program], *request["arguments"]]
-    remove(injection.removed)
+    remove(Replacements(), injection.removed)
     inject(program, injection)
     importlib.import_module(MODULES[program]).main()
 

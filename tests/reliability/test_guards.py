@@ -58,9 +58,9 @@ CASES = {
     "a person has one worker": Case("out_of_order", behaviours=FAILING, options={"processes": 2}),
     "ids know the window": Case("missing", flips=2),
     "ids are the same again": Case("repeats_with_other_ids", Fault(after_requests=4)),
-    "refused batches are split": Case("spurious"),
+    "rejected batches are split": Case("spurious"),
     "failures are retried": Case("missing", behaviours=[Behaviour(status=503, times=3)]),
-    "login pages are no answers": Case(
+    "login pages are not deliveries": Case(
         "missing", behaviours=[Behaviour(status=200, body="<html>Log in</html>", times=2)]
     ),
     "redirects are not followed": Case("missing", prepare=_redirect),
