@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     arrivals: ClassVar[Arrivals]
-    dice: ClassVar[random.Random]
+    rng: ClassVar[random.Random]
     failing: ClassVar[float]
     lock: ClassVar[threading.Lock] = threading.Lock()
 
@@ -91,12 +91,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Calls: most are taken and acknowledged; of the others some are taken all the same."""
         calls = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.lock:
-            fails = self.dice.random() < self.failing
+            fails = self.rng.random() < self.failing
             self.arrivals.failures += fails
-            if not fails or self.dice.random() < 0.5:
+            if not fails or self.rng.random() < 0.5:
                 for call in calls.get("batch", [calls]):
                     self.arrivals.add(call)
-        if fails and self.dice.random() < 0.3:
+        if fails and self.rng.random() < 0.3:
             self.close_connection = True  # no answer at all
         else:
             self._answer(503 if fails else 200, b"{}")
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
 
 def main(rows: int, seed: int, fails: int = 1) -> None:
     """Serve until stdin closes; prints the port."""
-    _Handler.arrivals, _Handler.dice = Arrivals(rows), random.Random(seed)
+    _Handler.arrivals, _Handler.rng = Arrivals(rows), random.Random(seed)
     _Handler.failing = FAILING if fails else 0.0
     with _Server(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

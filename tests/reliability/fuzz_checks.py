@@ -12,7 +12,6 @@ import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from unittest import mock
 
 import pyarrow as pa
 
@@ -41,8 +40,9 @@ from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.pipeline import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
-from tests.reliability.answers import NOW, PROFILES
 from tests.reliability.fuzz_inputs import SECRET
+from tests.reliability.http_responses import NOW, PROFILES
+from tests.reliability.replacements import Replacements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,8 @@ class TargetInput:
             return FileDestination(file, name)
 
         try:
-            with mock.patch.object(file_destinations, "FileDestination", open_file):
+            with Replacements() as code:
+                code.replace(file_destinations, FileDestination, open_file)
                 self._process(data)
         finally:
             for file in opened:
@@ -159,7 +160,8 @@ def check_target_configuration(config: dict[str, Any]) -> None:
     The plugins are loaded once: finding them anew takes most of a check's time.
     """
     config = _as_json(config)
-    with mock.patch.object(configurations, "load_plugins", lambda names: _load_plugins((*names,))):
+    with Replacements() as code:
+        code.replace(configurations, load_plugins, lambda names: _load_plugins((*names,)))
         error = _error_of(PipelinesError, lambda: load_configuration(config))
 
     assert error is None or error.exit_code in (2, 6)

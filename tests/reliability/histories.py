@@ -86,33 +86,33 @@ def run_histories(count: int, seed: int | str, rules: Rules = PROMISED) -> Count
     return counts
 
 
-def _run_history(dice: random.Random, rules: Rules, counts: Counts) -> None:
-    zone = dice.choice((None, *CHANGES))
-    start = _begin(dice, zone)
-    lookback = dice.choice((0, 2, 30, 600))
+def _run_history(rng: random.Random, rules: Rules, counts: Counts) -> None:
+    zone = rng.choice((None, *CHANGES))
+    start = _begin(rng, zone)
+    lookback = rng.choice((0, 2, 30, 600))
     overlap = HOUR if zone and rules.covers_overlap else 0
-    rows = [_write(dice, start, lookback + rules.late_seconds) for _ in range(30)]
-    kind = dice.choice(list(KINDS))
+    rows = [_write(rng, start, lookback + rules.late_seconds) for _ in range(30)]
+    kind = rng.choice(list(KINDS))
     stamps = [_stored(KINDS[kind](row.stamp), zone) for row in rows]
-    seen = _poll(dice, rows, stamps, _sync(lookback + overlap, dice), rules, start, counts)
+    seen = _poll(rng, rows, stamps, _sync(lookback + overlap, rng), rules, start, counts)
     counts.histories += 1
     counts.rows += len(rows)
     counts.missed += seen.count(0)
     counts.seen_twice += sum(times > 1 for times in seen)
 
 
-def _begin(dice: random.Random, zone: str | None) -> float:
+def _begin(rng: random.Random, zone: str | None) -> float:
     """Some hours around a change of the clocks."""
-    change = dice.choice(CHANGES[zone or "Europe/Berlin"])
+    change = rng.choice(CHANGES[zone or "Europe/Berlin"])
     return datetime(*change, tzinfo=UTC).timestamp() - 1.5 * HOUR
 
 
-def _write(dice: random.Random, start: float, longest: int) -> _Row:
+def _write(rng: random.Random, start: float, longest: int) -> _Row:
     """A row; every other one is stamped close to a whole second, at the edge of windows."""
-    stamp = start + dice.uniform(0, 3 * HOUR)
-    if dice.random() < 0.5:
-        stamp = int(stamp) + dice.choice((0, 0.001, 0.0017, 0.003, 0.007, 0.997, 0.999))
-    return _Row(stamp, stamp + dice.choice((0, dice.uniform(0, longest), longest)))
+    stamp = start + rng.uniform(0, 3 * HOUR)
+    if rng.random() < 0.5:
+        stamp = int(stamp) + rng.choice((0, 0.001, 0.0017, 0.003, 0.007, 0.997, 0.999))
+    return _Row(stamp, stamp + rng.choice((0, rng.uniform(0, longest), longest)))
 
 
 def _stored(stamp: float, zone: str | None) -> float:
@@ -123,20 +123,20 @@ def _stored(stamp: float, zone: str | None) -> float:
     return local.timestamp()
 
 
-def _sync(lookback: int, dice: random.Random) -> SyncSettings:
+def _sync(lookback: int, rng: random.Random) -> SyncSettings:
     sync: dict[str, Any] = {
         "name": "users",
         "type": "identify",
-        "query": f"SELECT {dice.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
+        "query": f"SELECT {rng.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
         "lookback_seconds": lookback,
-        **dice.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
+        **rng.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
     }
     login = {"host": "h", "database": "d", "username": "u", "password": "p"}
     return parse_settings({**login, "syncs": [sync]}).syncs[0]
 
 
 def _poll(
-    dice: random.Random,
+    rng: random.Random,
     rows: list[_Row],
     stamps: list[float],
     sync: SyncSettings,
@@ -146,8 +146,8 @@ def _poll(
 ) -> list[int]:
     """How often each row is seen by polls at random moments, some of them failing."""
     seen, state = [0] * len(rows), dict[str, Any]()
-    edges = [row.stamp + dice.uniform(-1, 1) for row in dice.sample(rows, 10)]
-    moments = sorted([start + dice.uniform(0, 4 * HOUR) for _ in range(10)] + edges)
+    edges = [row.stamp + rng.uniform(-1, 1) for row in rng.sample(rows, 10)]
+    moments = sorted([start + rng.uniform(0, 4 * HOUR) for _ in range(10)] + edges)
     for moment in [*moments, start + 6 * HOUR]:
         now = int(moment) + rules.clock_error
         times = find_window(sync, RunOptions(), state, now=now)
@@ -155,8 +155,8 @@ def _poll(
             continue
         counts.polls += 1
         since = _since(render_query(sync.query, times))
-        snapshot = moment + dice.uniform(0, 0.5)
-        if dice.random() < 0.1 and moment != start + 6 * HOUR:
+        snapshot = moment + rng.uniform(0, 0.5)
+        if rng.random() < 0.1 and moment != start + 6 * HOUR:
             continue  # it failed: its rows may be out, its bookmark stays
         for index, row in enumerate(rows):
             is_after = stamps[index] > since or (rules.includes_equal and stamps[index] == since)

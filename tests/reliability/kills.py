@@ -75,28 +75,28 @@ SETTLING = ("write", "write", "fsync", "dead letter", "settle", "add state", "pr
 """Points around dead letter, acknowledgement and STATE."""
 
 
-def choose_kill(kind: Kind, dice: random.Random) -> Kill:
+def choose_kill(kind: Kind, rng: random.Random) -> Kill:
     """One kill of a kind."""
     match kind:
         case "bytes":
-            struck: Literal["tap", "target"] = dice.choice(["tap", "target"])
-            return Kill(kind, Fault(struck=struck, after_bytes=dice.randrange(_PASSED_BYTES)))
+            struck: Literal["tap", "target"] = rng.choice(["tap", "target"])
+            return Kill(kind, Fault(struck=struck, after_bytes=rng.randrange(_PASSED_BYTES)))
         case "requests":
-            return _kill_at_request(dice)
+            return _kill_at_request(rng)
         case "settling":
             failing = Behaviour(status=503, probability=0.2, times=4)
-            return Kill(kind, Fault(target=_choose_call("target", dice, SETTLING)), (failing,))
+            return Kill(kind, Fault(target=_choose_call("target", rng, SETTLING)), (failing,))
         case "target calls":
-            behaviours = dice.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
-            return Kill(kind, Fault(target=_choose_call("target", dice)), behaviours)
+            behaviours = rng.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
+            return Kill(kind, Fault(target=_choose_call("target", rng)), behaviours)
         case "tap calls":
-            return Kill(kind, Fault(tap=_choose_call("tap", dice)))
+            return Kill(kind, Fault(tap=_choose_call("tap", rng)))
 
 
-def _kill_at_request(dice: random.Random) -> Kill:
+def _kill_at_request(rng: random.Random) -> Kill:
     """The k-th request waits for its answer, its calls committed or not, when the target dies."""
-    number = dice.randint(1, _MOST_REQUESTS)
-    waiting = dice.choice(
+    number = rng.randint(1, _MOST_REQUESTS)
+    waiting = rng.choice(
         [
             Behaviour(delay_seconds=0.5, times=None),
             Behaviour(status=503, delay_seconds=0.5, times=None),
@@ -109,15 +109,15 @@ def _kill_at_request(dice: random.Random) -> Kill:
 
 
 def _choose_call(
-    program: str, dice: random.Random, points: Sequence[str] | None = None
+    program: str, rng: random.Random, points: Sequence[str] | None = None
 ) -> Injection:
-    point = dice.choice(points or sorted(POINTS[program]))
+    point = rng.choice(points or sorted(POINTS[program]))
     places: list[Literal["before", "after", "halfway"]] = ["before", "after"]
     if (program, point) == ("target", "write"):
         places.append("halfway")
     most = _MOST_CALLS[program].get(point, _USUAL_CALLS[program])
-    by_worker = dice.random() < 0.5
-    return Injection(point, dice.randint(1, most), dice.choice(places), by_worker=by_worker)
+    by_worker = rng.random() < 0.5
+    return Injection(point, rng.randint(1, most), rng.choice(places), by_worker=by_worker)
 
 
 def try_kills(scenario: Scenario, kills: Sequence[Kill]) -> Tried:
@@ -139,9 +139,9 @@ def _has_struck(ends: Ends) -> bool:
     return -signal.SIGKILL in (ends.tap, ends.target) or (ends.tap, ends.target) == (0, 4)
 
 
-def chains(kind: Kind, count: int, dice: random.Random) -> Iterator[list[Kill]]:
+def chains(kind: Kind, count: int, rng: random.Random) -> Iterator[list[Kill]]:
     """So many kills, a few at a time."""
-    kills = [choose_kill(kind, dice) for _ in range(count)]
+    kills = [choose_kill(kind, rng) for _ in range(count)]
     return (kills[start : start + CHAIN] for start in range(0, count, CHAIN))
 
 
@@ -150,13 +150,13 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
     with ThreadPoolExecutor(THREADS) as threads:
         for kind in KINDS:
             tally = Tally(f"kill -9: {kind}")
-            dice = soak.dice(kind)
-            plans = list(chains(kind, soak.count(FULL_COUNT // len(KINDS)), dice))
+            rng = soak.rng(kind)
+            plans = list(chains(kind, soak.count(FULL_COUNT // len(KINDS)), rng))
             scenarios = [
                 Scenario(
-                    soak.nursery,
+                    soak.fork_server,
                     soak.folder / f"{kind}-{number}",
-                    seed=dice.randrange(10**9),
+                    seed=rng.randrange(10**9),
                     **SETUPS[number % len(SETUPS)],
                 )
                 for number in range(len(plans))

@@ -105,7 +105,7 @@ class Ledger:
         for statement in _TABLES.strip().split("\nCREATE"):
             self.engine.run(DATABASE, f"CREATE {statement.removeprefix('CREATE')}")
         self.rows: list[Row] = []
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._places = itertools.count(1)
         self._clean_at = 0
 
@@ -129,7 +129,7 @@ class Ledger:
         self.add_events(events)
         self._add_visit()
         current = [row for row in self.rows if row.sync == "people" and not row.superseded_at]
-        for row in self._dice.sample(current, min(people, len(current))):
+        for row in self._rng.sample(current, min(people, len(current))):
             self._set_person(int(row.person))
         self._tick()
 
@@ -148,16 +148,16 @@ class Ledger:
 
     def add_events(self, count: int) -> None:
         """Events; some cannot be calls, and some the collector refuses if it is told to."""
-        kinds = self._dice.choices(["good", "nameless", "refused"], [90, 5, 5], k=count)
-        nameless, refused = self._dice.sample(range(count), 2)
+        kinds = self._rng.choices(["good", "nameless", "refused"], [90, 5, 5], k=count)
+        nameless, refused = self._rng.sample(range(count), 2)
         kinds[nameless], kinds[refused] = "nameless", "refused"
         self.engine.load(DATABASE, "events", [self._new_event(kind) for kind in kinds])
 
     def _new_event(self, kind: str) -> tuple[Any, ...]:
-        place, person = next(self._places), self._dice.randint(1, PEOPLE_OF_EVENTS)
-        key, cents = f"e-{place}", self._dice.randint(0, 999_999)
+        place, person = next(self._places), self._rng.randint(1, PEOPLE_OF_EVENTS)
+        key, cents = f"e-{place}", self._rng.randint(0, 999_999)
         name = None if kind == "nameless" else "Bought Ω"
-        note = REFUSED_TEXT if kind == "refused" else "n" * self._dice.randint(0, 200)
+        note = REFUSED_TEXT if kind == "refused" else "n" * self._rng.randint(0, 200)
         amount = Decimal(cents) / 100
         properties = {"row_key": key, "amount": amount, "note": note}
         body = {"type": "track", "userId": str(person), "event": name, "properties": properties}
@@ -182,8 +182,8 @@ class Ledger:
         self._replace_row("moods", f"id = N'{person}'", (person, mood, self.now))
 
     def _add_visit(self) -> None:
-        place, person = next(self._places), self._dice.randint(1, PEOPLE_OF_EVENTS)
-        key, is_hidden = f"v-{place}", self._dice.random() < 0.3
+        place, person = next(self._places), self._rng.randint(1, PEOPLE_OF_EVENTS)
+        key, is_hidden = f"v-{place}", self._rng.random() < 0.3
         properties = {"row_key": key, "is_hidden": is_hidden}
         body = {"type": "track", "userId": str(person), "event": "Visit", "properties": properties}
         fate: Fate = "filtered" if is_hidden else "delivered"

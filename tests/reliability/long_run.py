@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.packaging.conftest import ROOT
+from tests.reliability import counting_api, numbered_rows
 from tests.reliability.numbered_rows import PASSWORD, query_of
 from tests.reliability.oracle import SeenRun, Verdict, count_uncounted
 from tests.reliability.registry import Soak, SoakRow, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import ModuleType
 
     from tests.reliability.programs import Program
     from tests.reliability.single_runs import Programs
@@ -92,9 +94,9 @@ def _peak_megabytes(number: int) -> float:
 
 
 @contextlib.contextmanager
-def serving(module: str, *arguments: int) -> Iterator[int]:
+def serving(module: ModuleType, *arguments: int) -> Iterator[int]:
     """A server of this folder, in a process of its own; its port."""
-    command = [sys.executable, "-m", f"tests.reliability.{module}", *map(str, arguments)]
+    command = [sys.executable, "-m", module.__name__, *map(str, arguments)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
         assert process.stdout
@@ -105,8 +107,8 @@ def serving(module: str, *arguments: int) -> Iterator[int]:
 def run_long(programs: Programs, rows: int, seed: int) -> LongRun:
     """Read so many rows in ten syncs, and deliver them; rows is a multiple of ten."""
     with (
-        serving("numbered_rows", SYNCS, rows // SYNCS) as server_port,
-        serving("counting_api", rows, seed) as api_port,
+        serving(numbered_rows, SYNCS, rows // SYNCS) as server_port,
+        serving(counting_api, rows, seed) as api_port,
     ):
         _write_settings(programs.folder, server_port, api_port)
         return _run(programs, rows, api_port)
@@ -124,7 +126,7 @@ def _run(programs: Programs, rows: int, api_port: int) -> LongRun:
         ):
             files = (source, sink, log.fileno())
             arguments = ["--config", f"{name}.json"]
-            started[name] = programs.nursery.start(name, arguments, folder=folder, files=files)
+            started[name] = programs.fork_server.start(name, arguments, folder=folder, files=files)
     for end in (target_in, tap_out, target_out):
         os.close(end)
     timer = threading.Timer(RUN_SECONDS, started["target"].kill)
@@ -198,7 +200,7 @@ def _write_settings(folder: Path, server_port: int, api_port: int) -> None:
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """The rows are the cases; failed answers are the faults."""
     rows = max(soak.count(FULL_ROWS) // SYNCS, 1) * SYNCS
-    tally, seed = Tally(f"{rows:,} rows in one run"), soak.dice("long run").randrange(10**9)
+    tally, seed = Tally(f"{rows:,} rows in one run"), soak.rng("long run").randrange(10**9)
     soak.say(tally.scenario)
     done = run_long(soak.make_programs(), rows, seed)
     problems = done.find_problems(rows)

@@ -39,7 +39,7 @@ PHASES = {
 
 
 def _cells(kinds: Sequence[Kind]) -> list[Cell]:
-    """All of them, in an order in which evenly spread ones are of all kinds and phases."""
+    """All of them, in an order in which evenly evenly_spaced ones are of all kinds and phases."""
     return [
         (kind, direction, phase)
         for phase in range(len(PHASES["up"]))

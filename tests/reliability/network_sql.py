@@ -46,7 +46,7 @@ PHASES: dict[str, dict[str, int]] = {
 
 
 def _cells(kinds: Sequence[Kind]) -> list[Cell]:
-    """All of them, in an order in which evenly spread ones are of all kinds and phases."""
+    """All of them, in an order in which evenly evenly_spaced ones are of all kinds and phases."""
     return [
         (kind, direction, phase, reader)
         for number in range(5)

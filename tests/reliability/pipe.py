@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tests.reliability.injection import NO_INJECTION, Injection
-from tests.reliability.programs import Ends, Nursery, Program
+from tests.reliability.programs import Ends, ForkServer, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class Pipe:
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         folder: Path,
         fault: Fault,
         *,
@@ -68,14 +68,14 @@ class Pipe:
         target_in, to_target = os.pipe()
         states, target_out = os.pipe()
         with (folder / "log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
-            self.target = nursery.start(
+            self.target = fork_server.start(
                 "target",
                 ["--config", "target.json"],
                 folder=folder,
                 files=(target_in, target_out, log.fileno()),
                 injection=fault.target,
             )
-            self.tap = nursery.start(
+            self.tap = fork_server.start(
                 "tap",
                 ["--config", "tap.json", *tap_arguments],
                 folder=folder,

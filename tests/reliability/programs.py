@@ -1,4 +1,4 @@
-"""Starts programs from the nursery, and ends them."""
+"""Starts programs from the fork_server, and ends them."""
 
 from __future__ import annotations
 
@@ -88,16 +88,16 @@ class Program:
         return False
 
 
-class Nursery:
+class ForkServer:
     """The process that starts programs; a context manager."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
+        self._folder = tempfile.TemporaryDirectory(prefix="fork_server-")
         folder = Path(self._folder.name)
         _install_plugin(folder, "filtering", FILTERING_PLUGIN)
         self._path = str(folder / "socket")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.nursery", self._path],
+            [sys.executable, "-m", "tests.reliability.fork_server", self._path],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
             stdin=subprocess.PIPE,
@@ -129,11 +129,11 @@ class Nursery:
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
                 connection.connect(self._path)
                 return connection
-            assert self._process.poll() is None, "the nursery ended"
+            assert self._process.poll() is None, "the fork_server ended"
             threading.Event().wait(0.02)
-        raise TimeoutError("the nursery does not listen")
+        raise TimeoutError("the fork_server does not listen")
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,31 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.reliability.amounts import spread
+from tests.reliability.counts import evenly_spaced
 from tests.reliability.oracle import Verdict
 from tests.reliability.single_runs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tests.reliability.programs import Nursery
+    from tests.reliability.programs import ForkServer
 
 _T = TypeVar("_T")
 FULL_MINUTES = 60
-SCENARIOS = (
-    "tests.reliability.kills:soak",
-    "tests.reliability.signals:soak",
-    "tests.reliability.network:soak",
-    "tests.reliability.network_sql:soak",
-    "tests.reliability.sql_errors:soak",
-    "tests.reliability.answers:soak",
-    "tests.reliability.histories:soak",
-    "tests.reliability.resources:soak",
-    "tests.reliability.fuzzing:soak",
-    "tests.reliability.long_run:soak",
-    "tests.reliability.resuming:soak",
-)
-"""Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +28,15 @@ class Soak:
     """What a scenario needs to know of the run that it is a part of.
 
     Attributes:
-        nursery: starts the programs.
+        fork_server: starts the programs.
         folder: for the scenario's files; empty at first.
-        seed: of all its dice.
+        seed: of all its rng.
         minutes: how long the whole run may take; at `FULL_MINUTES` all counts are full.
         say: shows how far it is.
         report: tells of a case that broke a promise, so that it can be tried again.
     """
 
-    nursery: Nursery
+    fork_server: ForkServer
     folder: Path
     seed: int
     minutes: float = FULL_MINUTES
@@ -61,13 +47,13 @@ class Soak:
         """How many of so many cases this run tries; at least one."""
         return max(round(full * min(self.minutes / FULL_MINUTES, 1)), 1)
 
-    def dice(self, name: str) -> random.Random:
+    def rng(self, name: str) -> random.Random:
         """Dice that are the same for the same seed and name."""
         return random.Random(f"{self.seed} {name}")
 
     def make_programs(self) -> Programs:
         """Both programs, in a new folder."""
-        return Programs(self.nursery, Path(tempfile.mkdtemp(dir=self.folder)))
+        return Programs(self.fork_server, Path(tempfile.mkdtemp(dir=self.folder)))
 
 
 NOTHING_WRONG = Verdict()
@@ -147,8 +133,8 @@ def run_cases(
     *,
     threads: int = 1,
 ) -> SoakRow:
-    """One row: so many of the cases, evenly spread; one that raises is a failed one."""
-    tally, chosen = Tally(scenario), spread(cases, soak.count(len(cases)))
+    """One row: so many of the cases, evenly evenly_spaced; one that raises is a failed one."""
+    tally, chosen = Tally(scenario), evenly_spaced(cases, soak.count(len(cases)))
 
     def attempt(case: _T) -> tuple[Outcome, str]:
         try:

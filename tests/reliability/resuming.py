@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.reliability import counting_api, numbered_table
 from tests.reliability.long_run import ask_api, serving
 from tests.reliability.numbered_rows import PASSWORD
 from tests.reliability.numbered_table import QUERY
@@ -109,17 +110,17 @@ class _Site:
 
 def run_resumed(folder: Path, *, way: str, rows: int, kills: int, seed: int) -> Resumed:
     """Kill a first sync so often, at random points, and let it go on to its end."""
-    dice = random.Random(seed)
-    points = sorted(dice.randrange(rows) for _ in range(kills))
+    rng = random.Random(seed)
+    points = sorted(rng.randrange(rows) for _ in range(kills))
     with (
-        serving("numbered_table", rows) as server_port,
-        serving("counting_api", rows, seed, 0) as api_port,
+        serving(numbered_table, rows) as server_port,
+        serving(counting_api, rows, seed, 0) as api_port,
     ):
         site = _Site(folder, server_port, api_port, way)
         resumed = Resumed(Verdict(), rows)
         repeats = 0
         for point in [*points, None]:
-            code = _run(site, rows, point, dice.choice(VICTIMS))
+            code = _run(site, rows, point, rng.choice(VICTIMS))
             if point is None and code != 0:
                 resumed.other_problems.append(f"exit code {code}")
             verdict = site.verdict(rows)
@@ -183,13 +184,13 @@ def _wait_for_group(leader: int) -> None:
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """Syncs of a million rows, each killed several times; repeats of a run that go too far fail."""
-    dice = soak.dice("resuming")
+    rng = soak.rng("resuming")
     rows = soak.count(FULL_ROWS)
     for way in WAYS:
         tally = Tally(f"first sync of {rows:,} rows, killed and gone on with ({way})")
         most: deque[int] = deque([0], maxlen=1)
         for _ in range(soak.count(FULL_SYNCS) // len(WAYS) or 1):
-            seed = dice.randrange(10**9)
+            seed = rng.randrange(10**9)
             folder = soak.make_programs().folder
             done = run_resumed(folder, way=way, rows=rows, kills=KILLS_OF_A_SYNC, seed=seed)
             is_telling = rows == FULL_ROWS  # of fewer rows a block is a larger share

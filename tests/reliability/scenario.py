@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.reliability.programs import Ends, Nursery
+    from tests.reliability.programs import Ends, ForkServer
 
 REFUSING = Behaviour(status=400, contains=REFUSED_TEXT, times=None)
 """Refuse each request that holds a row which is meant to be refused."""
@@ -45,7 +45,7 @@ class Scenario:
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         folder: Path,
         *,
         seed: int,
@@ -56,7 +56,7 @@ class Scenario:
         syncs: Sequence[dict[str, Any]] = SYNCS,
         removed: tuple[str, ...] = (),
     ) -> None:
-        self._nursery = nursery
+        self._fork_server = fork_server
         self.folder = folder
         self._syncs = syncs
         self._removed = removed
@@ -101,7 +101,7 @@ class Scenario:
             arguments = ["--state", "state.json"]
         (self.folder / "report.json").unlink(missing_ok=True)
         return Pipe(
-            self._nursery,
+            self._fork_server,
             self.folder,
             replace(
                 fault,

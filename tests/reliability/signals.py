@@ -126,15 +126,15 @@ def try_signals(scenario: Scenario, cases: Sequence[Case]) -> TriedSignals:
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """All signals in all phases, in one process and in several, over several rounds."""
     cases = all_cases() * _ROUNDS
-    dice = soak.dice("signals")
-    dice.shuffle(cases)
+    rng = soak.rng("signals")
+    rng.shuffle(cases)
     cases = cases[: soak.count(len(cases))]
     plans = [cases[start : start + _CHAIN] for start in range(0, len(cases), _CHAIN)]
     scenarios = [
         Scenario(
-            soak.nursery,
+            soak.fork_server,
             soak.folder / f"signals-{number}",
-            seed=dice.randrange(10**9),
+            seed=rng.randrange(10**9),
             **SETUPS[number % len(SETUPS)],
         )
         for number in range(len(plans))

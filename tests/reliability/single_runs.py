@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tests.reliability.programs import Nursery
+    from tests.reliability.programs import ForkServer
 
 TIMEOUT_SECONDS = 100
 
@@ -36,9 +36,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Both programs, started by the nursery in one folder."""
+    """Both programs, started by the fork_server in one folder."""
 
-    nursery: Nursery
+    fork_server: ForkServer
     folder: Path
 
     def run_target(
@@ -72,7 +72,7 @@ class Programs:
         modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files = [os.open(path, modes[index > 0], 0o600) for index, path in enumerate(paths)]
         try:
-            program = self.nursery.start(
+            program = self.fork_server.start(
                 name,
                 ["--config", f"{name}.json", *arguments],
                 folder=self.folder,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import random
 import sys
 import tempfile
@@ -19,12 +18,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.packaging.conftest import ROOT
-from tests.reliability.programs import Nursery
-from tests.reliability.registry import FULL_MINUTES, SCENARIOS, Soak, SoakRow, describe
+from tests.reliability import (
+    fuzzing,
+    histories,
+    http_responses,
+    kills,
+    long_run,
+    network,
+    network_sql,
+    resources,
+    resuming,
+    signals,
+    sql_errors,
+)
+from tests.reliability.programs import ForkServer
+from tests.reliability.registry import FULL_MINUTES, Soak, SoakRow, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    Scenario = Callable[[Soak], Iterable[SoakRow]]
+
+SCENARIOS: Sequence[Scenario] = (
+    kills.soak,
+    signals.soak,
+    network.soak,
+    network_sql.soak,
+    sql_errors.soak,
+    http_responses.soak,
+    histories.soak,
+    resources.soak,
+    fuzzing.soak,
+    long_run.soak,
+    resuming.soak,
+)
+"""The rows of the table, in order; a new scenario is a new line here."""
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN = "<!-- figures: written by `make soak` -->\n"
 END = "<!-- end of figures -->\n"
@@ -48,17 +76,9 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     return Options(**vars(parser.parse_args(arguments)))
 
 
-def run_scenarios(soak: Soak, names: Iterable[str] = SCENARIOS) -> list[SoakRow]:
-    """The rows of all scenarios, in their order."""
-    return [row for name in names for row in _load(name)(soak)]
-
-
-def _load(name: str) -> Callable[[Soak], Iterable[SoakRow]]:
-    module, _, function = name.partition(":")
-    scenario: Callable[[Soak], Iterable[SoakRow]] = getattr(
-        importlib.import_module(module), function
-    )
-    return scenario
+def run_scenarios(soak: Soak, scenarios: Iterable[Scenario] = SCENARIOS) -> list[SoakRow]:
+    """The rows of all scenarios, in order."""
+    return [row for run in scenarios for row in run(soak)]
 
 
 def write_figures(page: Path, figures: str) -> None:
@@ -95,9 +115,9 @@ def main() -> int:
     options, failures = read_options(), list[str]()
     sys.stderr.write(f"seed: {options.seed}\n")
     began = time.monotonic()
-    with Nursery() as nursery, tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    with ForkServer() as fork_server, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         report = functools.partial(_report, failures)
-        soak = Soak(nursery, Path(folder), options.seed, options.minutes, _show, report)
+        soak = Soak(fork_server, Path(folder), options.seed, options.minutes, _show, report)
         rows = run_scenarios(soak)
     seconds, day = time.monotonic() - began, datetime.now(UTC).date().isoformat()
     figures = describe_run(options, rows, day=day, seconds=seconds)

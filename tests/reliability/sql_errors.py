@@ -81,7 +81,7 @@ CELLS = [
     for phase in [list(PHASES)[(place + turn + turns) % 3] for turns in range(3)]
     if reader == "odbc" or number not in OF_THE_NETWORK
 ]
-"""In an order in which evenly spread ones are of all codes, phases and readers."""
+"""In an order in which evenly evenly_spaced ones are of all codes, phases and readers."""
 
 LOGINS = [
     (number, reader)

@@ -13,9 +13,12 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tap_mssql_query.sql.template import render_query
 from target_pipelines.api.errors import ConfigurationError
-from tests.reliability import fuzz_checks, fuzzing
-from tests.reliability.amounts import amount
+from target_pipelines.delivery.retry_policy import parse_retry_after
+from target_pipelines.run.configuration import load_configuration
+from tests.reliability import fuzz_checks
+from tests.reliability.counts import case_count
 from tests.reliability.fuzz_checks import NAMES, TargetInput, all_inputs
 from tests.reliability.fuzz_inputs import RETRY_AFTERS, SECRET
 from tests.reliability.fuzzing import inputs_of, try_inputs
@@ -23,9 +26,9 @@ from tests.reliability.fuzzing import inputs_of, try_inputs
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(amount(120, 7200))
+pytestmark = pytest.mark.timeout(case_count(120, 7200))
 FUZZ = settings(
-    max_examples=amount(150, 100_000),
+    max_examples=case_count(150, 100_000),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -102,34 +105,29 @@ def test_inputs_come_again_with_their_seed():
     assert len(first) == 1000
 
 
-LEAKS = {
-    "crash": ("parse_retry_after", lambda value, _: float(value)),
-    "unbounded": ("parse_retry_after", lambda *_: 301.0),
-}
-
-
-@pytest.mark.parametrize("leak", LEAKS)
-def test_broken_promise_is_noticed(monkeypatch, leak):
-    """What crashes, and what waits for too long, is told with its input."""
-    monkeypatch.setattr(fuzz_checks, *LEAKS[leak])
+@pytest.mark.parametrize(
+    "broken", [lambda value, _: float(value), lambda *_: 301.0], ids=["crash", "unbounded"]
+)
+def test_broken_promise_is_noticed(code, broken):
+    """A crash and a wait that is too long are reported with their input."""
+    code.replace(fuzz_checks, parse_retry_after, broken)
 
     assert len(try_inputs("Retry-After", 20, 1)) > 5
 
 
-def test_hang_is_noticed(monkeypatch):
-    """A check that takes too long is told as well."""
-    monkeypatch.setattr(fuzzing, "HANG_SECONDS", 1)
-    monkeypatch.setattr(fuzz_checks, "render_query", lambda *_: threading.Event().wait(20))
+def test_hang_is_noticed(code):
+    """A check that takes too long is reported as well."""
+    code.replace(fuzz_checks, render_query, lambda *_: threading.Event().wait(60))
 
-    problems = try_inputs("query templates", 1, 1)
+    problems = try_inputs("query templates", 1, 1, hang_seconds=1)
 
     assert [problem.partition(":")[0] for problem in problems] == ["TimeoutError"]
 
 
-def test_shown_secret_is_noticed(monkeypatch):
+def test_shown_secret_is_noticed(code):
     """A message that quotes a setting's value is told."""
     error = ConfigurationError(f"Setting `write_key`: {SECRET} is wrong.")
-    monkeypatch.setattr(fuzz_checks, "load_configuration", mock.Mock(side_effect=error))
+    code.replace(fuzz_checks, load_configuration, mock.Mock(side_effect=error))
 
     with pytest.raises(AssertionError):
         fuzz_checks.check_target_configuration({"write_key": SECRET})

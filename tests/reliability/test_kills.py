@@ -27,10 +27,10 @@ CASES = [
 def test_nothing_is_lost_by_kills(scenario, kind, setup):
     """Killed again and again, the next clean run has everything out, once or as the same again."""
     seed = f"{SEED} {kind} {setup}"
-    dice = random.Random(seed)
+    rng = random.Random(seed)
 
     tried = try_kills(
-        scenario(seed=SEED, **SETUPS[setup]), [choose_kill(kind, dice) for _ in range(4)]
+        scenario(seed=SEED, **SETUPS[setup]), [choose_kill(kind, rng) for _ in range(4)]
     )
 
     assert tried.struck, seed

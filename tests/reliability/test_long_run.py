@@ -14,9 +14,9 @@ ROWS = 50_000
 SEED = 20_261_125
 
 
-def test_many_rows_arrive_though_answers_fail(nursery, tmp_path):
+def test_many_rows_arrive_though_answers_fail(fork_server, tmp_path):
     """Each row is there, once or as the same again, and no STATE was ahead of its sync."""
-    done = run_long(Programs(nursery, tmp_path), ROWS, SEED)
+    done = run_long(Programs(fork_server, tmp_path), ROWS, SEED)
 
     assert done.find_problems(ROWS) == []
     assert not done.verdict.violations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability.amounts import some_of
+from tests.reliability.counts import sample_of
 from tests.reliability.network_sql import CELLS, ROWS, go_wrong, make_toxic
 from tests.reliability.proxy import Proxy
 from tests.reliability.shop_servers import judge_run, shop_server, tap_config
@@ -31,12 +31,12 @@ def server() -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
-@pytest.mark.parametrize("cell", some_of(CELLS, 20), ids=str)
+@pytest.mark.parametrize("cell", sample_of(CELLS, 20), ids=str)
 def test_connection_that_goes_wrong_moves_no_bookmark(programs, server, cell):
     """A sync reads all rows, again if it must, or fails without a STATE; the others go on."""
     assert not go_wrong(programs, server.port, cell).verdict.violations
@@ -61,13 +61,13 @@ def test_wrong_output_is_noticed():
     assert judge_run(_output(0, 1, 2, covered=("a_users",)), 3).violations == {"missing": 1}
 
 
-def test_signal_ends_a_login_that_hangs(nursery, server, tmp_path):
+def test_signal_ends_a_login_that_hangs(fork_server, server, tmp_path):
     """SIGTERM is heard while the server is silent in mid handshake, where no driver gives up."""
     with Proxy(server.port, make_toxic("timeout", "down", "TLS", "arrow")) as proxy:
         config = {**tap_config(proxy.port, "arrow", "id"), "login_timeout_seconds": 60}
         (tmp_path / "tap.json").write_text(json.dumps(config))
         with Path(os.devnull).open("r+b") as nothing:
-            program = nursery.start(
+            program = fork_server.start(
                 "tap", ["--config", "tap.json"], folder=tmp_path, files=(nothing.fileno(),) * 3
             )
         _wait_until(lambda: proxy.harmed)

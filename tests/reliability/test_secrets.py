@@ -42,9 +42,9 @@ def server() -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
 def _tap_config(server: SqlServer, **changes: Any) -> dict[str, Any]:

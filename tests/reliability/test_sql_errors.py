@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.reliability import sql_errors
-from tests.reliability.amounts import some_of
+from tests.reliability.counts import sample_of
 from tests.reliability.shop_servers import shop_server
 from tests.reliability.single_runs import Programs
 from tests.reliability.sql_errors import (
@@ -35,12 +35,12 @@ def server() -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "phase", "reader"), some_of(CELLS, 37), ids=str)
+@pytest.mark.parametrize(("number", "phase", "reader"), sample_of(CELLS, 37), ids=str)
 def test_error_of_a_query_is_tried_again_only_while_no_row_is_out(
     programs, server, number, phase, reader
 ):
@@ -48,7 +48,7 @@ def test_error_of_a_query_is_tried_again_only_while_no_row_is_out(
     assert not fail_query(programs, server, number, phase, reader).verdict.violations
 
 
-@pytest.mark.parametrize(("number", "reader"), some_of(LOGINS, 13), ids=str)
+@pytest.mark.parametrize(("number", "reader"), sample_of(LOGINS, 13), ids=str)
 def test_error_of_a_login_is_tried_again_if_it_may_pass(programs, server, number, reader):
     """A server that is failing over refuses logins for a moment."""
     assert not fail_login(programs, server, number, reader).verdict.violations
@@ -61,9 +61,9 @@ def test_error_that_may_be_permanent_ends_after_two_logins(programs, server, num
     assert not fail_logins(programs, server, number, reader).verdict.violations
 
 
-def test_code_that_is_taken_for_another_is_noticed(programs, server, monkeypatch):
-    """A deadlock that were for good, and a syntax error that passed, do not get through."""
-    monkeypatch.setattr(sql_errors, "PERMANENT", {1205: ""})
+def test_wrong_classification_of_an_error_is_noticed(programs, server, code):
+    """A deadlock taken for permanent and a syntax error taken for transient fail."""
+    code.replace(sql_errors, sql_errors.PERMANENT, {1205: ""})
 
     with pytest.raises(AssertionError):
         fail_query(programs, server, 1205, "before rows", "odbc")

@@ -46,7 +46,7 @@ def test_histories_come_again_with_their_seed():
 
 
 @pytest.mark.parametrize(("delay", "is_read"), [(30, True), (31, False)])
-def test_late_commit_is_read_over_the_wire(nursery, tmp_path, delay, is_read):
+def test_late_commit_is_read_over_the_wire(fork_server, tmp_path, delay, is_read):
     """A row that came half a minute late is read with a lookback of that length, no later one."""
     now = 1_790_000_000
     engine = DuckDBEngine(clock=lambda: datetime.fromtimestamp(now, UTC))
@@ -58,7 +58,7 @@ def test_late_commit_is_read_over_the_wire(nursery, tmp_path, delay, is_read):
     login = {"username": "reader", "password": "Sandbox-1", "database": "shop", "encrypt": "no"}
     with SqlServer(engine) as server:
         config = {**login, "host": "127.0.0.1", "port": server.port, "syncs": [sync]}
-        tap = Programs(nursery, tmp_path)
+        tap = Programs(fork_server, tmp_path)
         first = tap.run_tap(config).of_type("STATE")[-1]["value"]
         engine.run("shop", f"INSERT INTO late VALUES (1, {now - delay})")
         second = tap.run_tap(config, state=first)

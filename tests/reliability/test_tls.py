@@ -143,11 +143,11 @@ def _config(server: SqlServer, **changes: Any) -> dict[str, Any]:
     [{}, {"trust_server_certificate": True}, {"encrypt": "strict"}],
     ids=["yes", "any certificate", "strict"],
 )
-def test_login_is_not_sent_to_a_server_without_tls(nursery, tmp_path, engine, reader, changes):
+def test_login_is_not_sent_to_a_server_without_tls(fork_server, tmp_path, engine, reader, changes):
     """`encrypt` is asked of the server, not offered to it."""
     with SqlServer(engine, encryption="off") as server:
         config = _config(server, reader=reader, **changes)
-        done = Programs(nursery, tmp_path).run_tap(config)
+        done = Programs(fork_server, tmp_path).run_tap(config)
 
     assert (done.exit_code, done.output) == (3, "")
 

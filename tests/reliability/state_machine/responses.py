@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_pipelines import Outcome, Retry, classify_response
-from tests.reliability.answers import NOW
+from tests.reliability.http_responses import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.reliability.amounts import amount
+from tests.reliability.counts import case_count
 from tests.reliability.state_machine.guards import GUARDS
 from tests.reliability.state_machine.machine import TargetMachine
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 SEED = 20_260_307
 PARTS = 4  # so that all workers of pytest have something to do
-CASES, ACTIONS = amount(2_000, 100_000), 100
+CASES, ACTIONS = case_count(2_000, 100_000), 100
 CASES_WITHOUT_A_GUARD = 300
-pytestmark = pytest.mark.timeout(amount(300, 36_000))
+pytestmark = pytest.mark.timeout(case_count(300, 36_000))
 
 
 def _run(

@@ -1,5 +1,3 @@
-"""Every status with every shape of body and every Retry-After, against the golden answers.tsv."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,9 +6,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_pipelines.destinations.customerio import PROFILE
-from tests.reliability.amounts import some_of
-from tests.reliability.answers import CELLS, NOW, PROFILES, WIRE_CELLS, judge_cell, judge_over_wire
-from tests.reliability.raw_answers import RawAnswers, raw_answers
+from tests.reliability.counts import sample_of
+from tests.reliability.http_responses import (
+    CELLS,
+    NOW,
+    PROFILES,
+    WIRE_CELLS,
+    judge_cell,
+    judge_over_wire,
+)
+from tests.reliability.raw_responses import RawResponses, raw_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RawAnswers]:
+def server() -> Iterator[RawResponses]:
     """A server that answers with given bytes."""
-    with raw_answers() as server:
+    with raw_responses() as server:
         yield server
 
 
@@ -36,7 +41,7 @@ def test_every_answer_is_judged_as_documented():
 
 def test_answers_over_the_wire_are_judged_the_same(server):
     """From bytes on a connection to the outcome, through the whole client."""
-    for cell in some_of(WIRE_CELLS, 60):
+    for cell in sample_of(WIRE_CELLS, 60):
         judge_over_wire(server, cell)
 
 

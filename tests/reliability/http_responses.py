@@ -1,7 +1,7 @@
-"""Every status with every shape of body and every Retry-After: what each profile must make of it.
+"""Every HTTP status with every kind of body and Retry-After, and the outcome that each must have.
 
-The golden answers.tsv was written from docs/destinations.md and the APIs' documents, not from the
-code.
+The expected outcomes in http_responses.tsv were taken from docs/destinations.md and the APIs'
+documentation, not from the code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from target_pipelines.destinations import (
     segment,
     webhook,
 )
-from tests.reliability.raw_answers import RawAnswers, raw_answers
+from tests.reliability.raw_responses import RawResponses, raw_responses
 from tests.reliability.registry import Soak, SoakRow, run_cases
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ STATUSES = [
 
 def _read_table() -> dict[tuple[str, int, str], str]:
     """Profile, status and body → outcome."""
-    text = Path(__file__).with_name("answers.tsv").read_text()
+    text = Path(__file__).with_name("http_responses.tsv").read_text()
     table: dict[tuple[str, int, str], str] = {}
     for row in csv.DictReader(text.splitlines(), delimiter="\t"):
         first, _, last = row["status"].partition("-")
@@ -137,7 +137,7 @@ WIRE_CELLS: list[Cell] = [
 ]
 
 
-def judge_over_wire(server: RawAnswers, cell: Cell) -> None:
+def judge_over_wire(server: RawResponses, cell: Cell) -> None:
     """From bytes on a connection to the outcome, through the whole client: the same."""
     kind, status, body, retry_after = cell
     asks = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
@@ -154,7 +154,7 @@ def judge_over_wire(server: RawAnswers, cell: Cell) -> None:
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """All cells in the pure policy, and each status with each body over the wire."""
     yield run_cases(soak, "HTTP answers: policy", CELLS, judge_cell)
-    with raw_answers() as server:
+    with raw_responses() as server:
         yield run_cases(
             soak, "HTTP answers: wire", WIRE_CELLS, lambda cell: judge_over_wire(server, cell)
         )

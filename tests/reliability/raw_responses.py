@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
-class RawAnswers(socketserver.ThreadingTCPServer):
+class RawResponses(socketserver.ThreadingTCPServer):
     """Answers with `answer`, whatever the request is.
 
     Attributes:
@@ -50,7 +50,7 @@ class RawAnswers(socketserver.ThreadingTCPServer):
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    server: RawAnswers
+    server: RawResponses
 
     def handle(self) -> None:
         """Read one request, answer, and end the connection."""
@@ -62,9 +62,9 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 @contextlib.contextmanager
-def raw_answers() -> Iterator[RawAnswers]:
+def raw_responses() -> Iterator[RawResponses]:
     """The server, listening."""
-    with RawAnswers() as server:
+    with RawResponses() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

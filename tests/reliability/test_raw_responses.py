@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_pipelines.api.outcomes import Delivered, Retry
-from tests.reliability.raw_answers import RawAnswers, raw_answers
+from tests.reliability.raw_responses import RawResponses, raw_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ WHOLE = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RawAnswers]:
+def server() -> Iterator[RawResponses]:
     """A server that answers with given bytes."""
-    with raw_answers() as server:
+    with raw_responses() as server:
         yield server
 
 
