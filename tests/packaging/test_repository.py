@@ -37,7 +37,9 @@ def _is_text(raw: bytes) -> bool:
     return b"\0" not in raw
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "test-all", "check", "bench", "clean"])
+@pytest.mark.parametrize(
+    "target", ["help", "setup", "demo", "test", "test-all", "check", "bench", "clean"]
+)
 def test_makefile_has_the_target(target):
     """The few targets that the documentation names exist."""
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
