@@ -1,4 +1,4 @@
-"""The fork_server and scenarios for the tests here; numbers come from seeds, which are printed."""
+"""The fork server and scenarios; random numbers come from seeds, which failures print."""
 
 from __future__ import annotations
 

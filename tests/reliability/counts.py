@@ -1,4 +1,4 @@
-"""How much of each sweep runs: a sample by default, all of it with RELIABILITY_SOAK=1."""
+"""The size of each sweep: a sample by default, everything with RELIABILITY_SOAK=1."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ IS_SOAK = os.environ.get("RELIABILITY_SOAK", "") == "1"
 
 
 def sample_of(cases: Sequence[_T], count: int) -> list[_T]:
-    """So many of the cases, evenly evenly_spaced; all of them in a soak."""
+    """`count` of the cases, evenly spaced; all of them in a soak."""
     return list(cases) if IS_SOAK else evenly_spaced(cases, count)
 
 
 def evenly_spaced(cases: Sequence[_T], count: int) -> list[_T]:
-    """So many of the cases, evenly evenly_spaced."""
+    """`count` of the cases, evenly spaced."""
     if count >= len(cases):
         return list(cases)
     return [cases[index * len(cases) // count] for index in range(count)]
 
 
 def case_count(few: int, many: int) -> int:
-    """How many cases of a kind are generated; RELIABILITY_CASES says so for all kinds."""
+    """How many cases are generated: `few`, `many` in a soak, or RELIABILITY_CASES."""
     asked = os.environ.get("RELIABILITY_CASES")
     return int(asked) if asked else many if IS_SOAK else few

@@ -94,7 +94,7 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
             done = pool.map(try_inputs, [name] * len(sizes), sizes, seeds)
             for size, seed, problems in zip(sizes, seeds, done, strict=True):
                 tally.add(cases=size, faults=size, failed=len(problems))
-                soak.say(f"{tally.scenario}: {tally.cases}")
+                soak.show_progress(f"{tally.scenario}: {tally.cases}")
                 for problem in problems:
                     kind = problem.partition(":")[0]
                     seen[kind] += 1

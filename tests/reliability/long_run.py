@@ -85,7 +85,7 @@ class _Peaks:
         while not self._ended.wait(_SAMPLE_SECONDS):
             for name, program in self._programs.items():
                 with contextlib.suppress(OSError, StopIteration):  # it has ended
-                    self.now[name] = _peak_megabytes(program.number)
+                    self.now[name] = _peak_megabytes(program.process_id)
 
 
 def _peak_megabytes(number: int) -> float:
@@ -201,7 +201,7 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
     """The rows are the cases; failed answers are the faults."""
     rows = max(soak.count(FULL_ROWS) // SYNCS, 1) * SYNCS
     tally, seed = Tally(f"{rows:,} rows in one run"), soak.rng("long run").randrange(10**9)
-    soak.say(tally.scenario)
+    soak.show_progress(tally.scenario)
     done = run_long(soak.make_programs(), rows, seed)
     problems = done.find_problems(rows)
     peaks = (f"{name} {first:.0f} → {last:.0f}" for name, (first, last) in done.megabytes.items())

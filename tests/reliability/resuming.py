@@ -202,7 +202,7 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
                 failed=len(problems),
             )
             most.append(max(most[0], *done.repeats))
-            soak.say(f"{tally.scenario}: {tally.cases}")
+            soak.show_progress(f"{tally.scenario}: {tally.cases}")
             for problem in problems:
                 soak.report(f"{tally.scenario}, seed {seed}: {problem}")
         tally.scenario += f"; at most {most[0]:,} rows again by one kill"

@@ -1,7 +1,7 @@
-"""`make soak`: every registered scenario with large counts, as one table in docs/reliability.md.
+"""`make soak`: every scenario with large counts, as one table in docs/reliability.md.
 
-Run as `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code is 1
-if a promise was broken; which case it was stands on stderr.
+Run it with `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code
+is 1 if a promise was broken; stderr shows the case.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ END = "<!-- end of figures -->\n"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     minutes: float
     seed: int
@@ -68,7 +68,7 @@ class Options:
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
-    """The command line; without a seed a new one."""
+    """Parse the command line; the default seed is random."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=FULL_MINUTES)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
@@ -82,7 +82,7 @@ def run_scenarios(soak: Soak, scenarios: Iterable[Scenario] = SCENARIOS) -> list
 
 
 def write_figures(page: Path, figures: str) -> None:
-    """Put the figures between the markers of a page, in place of the last ones."""
+    """Replace the figures between the markers of a page. Raises ValueError if it has none."""
     head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
@@ -91,7 +91,7 @@ def write_figures(page: Path, figures: str) -> None:
 
 
 def describe_run(options: Options, rows: Sequence[SoakRow], *, day: str, seconds: float) -> str:
-    """The table, and what kind of run it is from."""
+    """The table, with the size, date and seed of the run."""
     share = min(options.minutes / FULL_MINUTES, 1)
     size = "A full run" if share == 1 else f"A run of {share:.0%} of the full counts"
     return (
@@ -99,7 +99,7 @@ def describe_run(options: Options, rows: Sequence[SoakRow], *, day: str, seconds
     )
 
 
-def _show(text: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
@@ -117,14 +117,16 @@ def main() -> int:
     began = time.monotonic()
     with ForkServer() as fork_server, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         report = functools.partial(_report, failures)
-        soak = Soak(fork_server, Path(folder), options.seed, options.minutes, _show, report)
+        soak = Soak(
+            fork_server, Path(folder), options.seed, options.minutes, _show_progress, report
+        )
         rows = run_scenarios(soak)
     seconds, day = time.monotonic() - began, datetime.now(UTC).date().isoformat()
     figures = describe_run(options, rows, day=day, seconds=seconds)
     write_figures(options.page, figures)
     sys.stdout.write(figures)
     if not sum(row.verdict.repeats for row in rows):
-        report("Nothing was repeated: no fault was one.")
+        report("No call was repeated: the faults had no effect.")
     return 1 if failures or any(row.has_broken_a_promise for row in rows) else 0
 
 

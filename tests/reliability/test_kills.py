@@ -33,7 +33,7 @@ def test_nothing_is_lost_by_kills(scenario, kind, setup):
         scenario(seed=SEED, **SETUPS[setup]), [choose_kill(kind, rng) for _ in range(4)]
     )
 
-    assert tried.struck, seed
+    assert tried.hits, seed
     assert not tried.verdict.violations, seed
 
 

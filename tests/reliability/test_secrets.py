@@ -19,7 +19,7 @@ from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.server import SqlServer
 from tests.end_to_end.conftest import PROGRAMS
 from tests.packaging.conftest import ROOT
-from tests.reliability.single_runs import Done, Programs
+from tests.reliability.single_runs import ProgramResult, Programs
 from tests.tap.sql.test_select_only import WRITING
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def _rows_of(programs: Programs, server: SqlServer) -> list[Any]:
     queries = {"t": "SELECT a FROM t", "u": "SELECT a FROM u"}
     syncs = [{"name": n, "type": "identify", "query": query} for n, query in queries.items()]
     config = {**_tap_config(server), "username": "writer", "syncs": syncs}
-    done: Done = programs.run_tap(config)
+    done: ProgramResult = programs.run_tap(config)
     assert done.exit_code == 0, done.log
     return [(m["stream"], m["record"]["a"]) for m in done.of_type("RECORD")]
 

@@ -29,12 +29,12 @@ def test_rows_of_all_scenarios_are_in_one_table(fork_server, tmp_path):
 
 
 def test_case_that_raises_is_counted_and_reported(fork_server, tmp_path):
-    """The others are tried all the same, and the row is one that broke a promise."""
+    """The other cases still run, and the row has broken a promise."""
     reported = list[str]()
 
     def try_case(number: int) -> Outcome:
         assert number != 2, "it hangs"
-        return Outcome(struck=number > 0, verdict=Verdict(repeats=number))
+        return Outcome(was_injected=number > 0, verdict=Verdict(repeats=number))
 
     soak = Soak(fork_server, tmp_path, 1, report=reported.append)
     row = run_cases(soak, "mine", range(4), try_case)
@@ -45,8 +45,8 @@ def test_case_that_raises_is_counted_and_reported(fork_server, tmp_path):
     assert "mine: 2: AssertionError: it hangs" in reported[0]
 
 
-def test_figures_take_the_place_of_the_last_ones(tmp_path):
-    """What stands around the markers stays, and the run's size and seed are said."""
+def test_figures_replace_the_last_ones(tmp_path):
+    """The text around the markers stays, and the run's size and seed are stated."""
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n")
     options = read_options(["--minutes", "6", "--seed", "5"])
@@ -62,7 +62,7 @@ def test_figures_take_the_place_of_the_last_ones(tmp_path):
 
 
 def test_page_without_markers_is_refused(tmp_path):
-    """Figures never go to a page that has no place for them."""
+    """Figures are not written to a page without markers."""
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
 
@@ -71,7 +71,7 @@ def test_page_without_markers_is_refused(tmp_path):
 
 
 def test_page_of_this_repository_has_the_markers():
-    """`make soak` finds its place."""
+    """docs/reliability.md has both markers, in order."""
     text = PAGE.read_text()
 
     assert text.index(BEGIN) < text.index(END)
