@@ -1,4 +1,4 @@
-"""Fuzzing by the hundred thousand: examples are varied, and what goes wrong is counted."""
+"""Fuzzing with many inputs: examples and variations of them; failures are counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_REPORTED = 5
 
 
 def examples_of(strategy: SearchStrategy[Any], count: int, seed: int) -> list[Any]:
-    """So many examples of a strategy; the same ones for the same seed."""
+    """`count` examples of a strategy; the same ones for the same seed."""
     found: list[Any] = []
 
     def collect(value: Any) -> None:
@@ -49,7 +49,7 @@ def examples_of(strategy: SearchStrategy[Any], count: int, seed: int) -> list[An
 
 
 def inputs_of(strategy: SearchStrategy[Any], count: int, seed: int) -> Iterator[Any]:
-    """Examples, then variations of them and of each other, until there are so many."""
+    """`count` inputs: examples of a strategy, then variations of them."""
     rng = random.Random(seed)
     pool = examples_of(strategy, min(EXAMPLES, max(count // 4, 1)), seed)
     yield from pool[:count]
@@ -76,7 +76,7 @@ def try_inputs(name: str, count: int, seed: int, hang_seconds: int = HANG_SECOND
             signal.alarm(hang_seconds)
             try:
                 kind.check(value)
-            except Exception as error:  # noqa: BLE001  # any is a crash
+            except Exception as error:  # noqa: BLE001  # any exception is a crash
                 problems.append(f"{type(error).__name__}: {error}: {value!r}"[:800])
             finally:
                 signal.alarm(0)
@@ -84,7 +84,7 @@ def try_inputs(name: str, count: int, seed: int, hang_seconds: int = HANG_SECOND
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """All kinds of inputs, in two processes; what ends such a process ends the soak."""
+    """All kinds of inputs, in two processes; if such a process dies, so does the soak."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for name in NAMES:
             tally, rng, count = Tally(f"fuzz: {name}"), soak.rng(name), soak.count(FULL_COUNT)

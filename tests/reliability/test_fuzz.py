@@ -1,7 +1,4 @@
-"""Inputs of every shape: no crash, no hang, no secret in a message, and only documented errors.
-
-RELIABILITY_CASES says how many inputs of each kind; `make soak` takes 100,000.
-"""
+"""Fuzzing; RELIABILITY_CASES is the number of inputs of each kind, 100,000 in `make soak`."""
 
 from __future__ import annotations
 
@@ -37,22 +34,22 @@ FUZZ = settings(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """For what the target writes."""
+    """A folder for the files that the target writes."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     return folder
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_input_ends_in_a_documented_way(folder, name):
-    """Whatever comes in is taken, or refused with words that tell no secret."""
+    """Any input is accepted, or refused with a message without a secret."""
     kind = all_inputs(folder)[name]
 
     FUZZ(given(kind.strategy)(kind.check))()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_varied_inputs_end_so_too(name):
-    """As above, for what a soak makes of the inputs."""
+def test_varied_inputs_end_in_a_documented_way(name):
+    """The same holds for the variations of inputs that a soak makes."""
     assert try_inputs(name, 200, 1) == []
 
 
@@ -81,24 +78,24 @@ FOUND: list[tuple[str, Any]] = [
         {"destinations": [{"destination": "x/"}, {"destination": "file"}]},
     ),
 ]
-"""Inputs that soaks have found."""
+"""Inputs that soaks have found to fail."""
 
 
 @pytest.mark.parametrize(("name", "value"), FOUND, ids=str)
-def test_input_that_was_found_ends_so_too(folder, name, value):
-    """What crashed once is tried each time."""
+def test_input_that_once_failed_ends_in_a_documented_way(folder, name, value):
+    """Every input that ever crashed a program is checked each time."""
     all_inputs(folder)[name].check(value)
 
 
-def test_fuzz_reaches_what_it_should(folder):
-    """The plugins are there, so that mapping is fuzzed rather than a missing call type."""
+def test_fuzzing_reaches_the_mapping(folder):
+    """The call types are loaded, so that inputs do not just fail for want of one."""
     plugins = TargetInput(folder).configuration.plugins
 
     assert {"identify", "track"} <= set(plugins.call_types.names())
 
 
-def test_inputs_come_again_with_their_seed():
-    """An input that broke something can be had again; most are variations."""
+def test_same_seed_gives_the_same_inputs():
+    """An input that failed can be generated again."""
     first, again, other = (list(inputs_of(RETRY_AFTERS, 1000, seed)) for seed in (1, 1, 2))
 
     assert first == again != other
@@ -125,7 +122,7 @@ def test_hang_is_noticed(code):
 
 
 def test_shown_secret_is_noticed(code):
-    """A message that quotes a setting's value is told."""
+    """A message that quotes the value of a secret fails the check."""
     error = ConfigurationError(f"Setting `write_key`: {SECRET} is wrong.")
     code.replace(fuzz_checks, load_configuration, mock.Mock(side_effect=error))
 

@@ -12,8 +12,8 @@ from tests.reliability.http_responses import (
     NOW,
     PROFILES,
     WIRE_CELLS,
-    judge_cell,
-    judge_over_wire,
+    check_cell,
+    check_over_wire,
 )
 from tests.reliability.raw_responses import RawResponses, raw_responses
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RawResponses]:
-    """A server that answers with given bytes."""
+    """A server that responds with given bytes."""
     with raw_responses() as server:
         yield server
 
 
-def test_every_answer_is_judged_as_documented():
-    """More than 20,000 cells: the outcome, how long to wait, and no word of the answer."""
+def test_every_response_has_its_documented_outcome():
+    """More than 20,000 cells: the outcome, the wait, and no quotation from the response."""
     for cell in CELLS:
-        judge_cell(cell)
+        check_cell(cell)
 
     assert len(CELLS) > 20_000
 
 
-def test_answers_over_the_wire_are_judged_the_same(server):
-    """From bytes on a connection to the outcome, through the whole client."""
+def test_responses_over_the_wire_have_the_same_outcome(server):
+    """The whole client, from bytes on a connection, gives the same outcome."""
     for cell in sample_of(WIRE_CELLS, 60):
-        judge_over_wire(server, cell)
+        check_over_wire(server, cell)
 
 
-def test_wrong_judgement_is_noticed(monkeypatch):
-    """A policy that takes every answer for a passing failure does not get through."""
+def test_wrong_outcome_is_noticed(monkeypatch):
+    """A policy that retries after every response fails the check."""
 
     def retry(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
         return PROFILE.judge(503, headers, body, now=NOW)
@@ -54,6 +54,6 @@ def test_wrong_judgement_is_noticed(monkeypatch):
     retrying = replace(PROFILE, judge=retry)
     monkeypatch.setitem(PROFILES, "common", (retrying,))
 
-    judge_cell(("common", 503, "code", None))
+    check_cell(("common", 503, "code", None))
     with pytest.raises(AssertionError, match="customerio"):
-        judge_cell(("common", 400, "code", None))
+        check_cell(("common", 400, "code", None))

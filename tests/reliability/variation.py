@@ -1,4 +1,4 @@
-"""New inputs from two that are there: parts are cut, exchanged and spoiled. Pure."""
+"""New inputs from two existing ones: parts are cut, exchanged and corrupted. Pure."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _BYTES = (b"", b"\n", b"\0", b'"', b"\\", b"[", b"}", b"\xff", b"\xed\xa0\x80", 
 
 
 def vary(value: Any, donor: Any, rng: random.Random) -> Any:
-    """Like `value`, with something of `donor` or of the odd values in it; its type stays.
+    """A variation of `value` with parts of `donor` or odd values; its type stays.
 
-    A tuple keeps its length, and each of its places its type.
+    A tuple keeps its length and the types of its elements.
     """
     match value:
         case tuple():
@@ -55,7 +55,7 @@ def vary(value: Any, donor: Any, rng: random.Random) -> Any:
 
 
 def _vary_any(value: Any, donor: Any, rng: random.Random) -> Any:
-    """As above, but the type may change: within lists and objects."""
+    """A variation within a list or object, where the type may change."""
     kept = rng.random()
     if kept < 0.25:
         return rng.choice(_SCALARS)
@@ -85,7 +85,7 @@ def _vary_object(value: dict[str, Any], donor: dict[str, Any], rng: random.Rando
 
 
 def _vary_lines(value: bytes, donor: bytes, rng: random.Random) -> bytes:
-    """Lines of both, one of them varied as JSON if it is any."""
+    """Lines of both, one of them varied, as JSON if it is JSON."""
     lines, others = value.split(b"\n"), donor.split(b"\n")
     place = rng.randrange(len(lines))
     lines[place] = _vary_json(lines[place], rng.choice(others), rng)
@@ -104,7 +104,7 @@ def _vary_json(line: bytes, donor: bytes, rng: random.Random) -> bytes:
 
 
 def _cut(value: bytes, donor: bytes, rng: random.Random) -> bytes:
-    """A piece of the one is replaced with a piece of the other, or with odd bytes."""
+    """Replace a piece of `value` with a piece of `donor` or with odd bytes."""
     start, end = sorted(rng.randint(0, len(value)) for _ in range(2))
     if rng.random() < 0.5:
         end = min(end, start + rng.randint(0, 2))
