@@ -14,10 +14,17 @@ SEED = 20_260_306
 
 def test_no_row_is_missed_inside_the_window():
     """A row that is committed within `lookback_seconds` of its timestamp is read."""
-    counts = run_histories(10_000, SEED)
+    counts = run_histories(1_000, SEED)
 
     assert counts.missed == 0, SEED
     assert counts.seen_twice > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_row_is_missed_in_many_histories():
+    """The same for more histories, from another seed."""
+    assert run_histories(10_000, SEED + 1).missed == 0, SEED + 1
 
 
 @pytest.mark.parametrize(

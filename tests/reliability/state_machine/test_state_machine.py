@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SEED = 20_260_307
 PARTS = 4  # so that all workers of pytest have something to do
-CASES, ACTIONS = case_count(2_000, 100_000), 100
+CASES, MORE_CASES = case_count(400, 400), case_count(1_600, 100_000)
+ACTIONS = 100
 CASES_WITHOUT_A_GUARD = 300
 pytestmark = pytest.mark.timeout(case_count(300, 36_000))
 
@@ -49,6 +50,13 @@ def _run(
 def test_invariants_hold_in_any_order_of_actions(part_seed):
     """No order of messages, responses, waits, signals, kills and restarts breaks a promise."""
     _run(CASES // PARTS, part_seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part_seed", range(SEED + PARTS, SEED + 2 * PARTS))
+def test_invariants_hold_in_many_orders_of_actions(part_seed):
+    """The same for more cases, from other seeds."""
+    _run(MORE_CASES // PARTS, part_seed)
 
 
 @pytest.mark.parametrize("guard", GUARDS)
