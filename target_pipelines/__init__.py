@@ -25,9 +25,9 @@ from target_pipelines.api.destinations import Destination, DestinationType, Send
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 from target_pipelines.api.renamed import renamed_attributes
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import Authenticate, key_in_header
 from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.destinations.responses import classify_response
 
 __all__ = [
     "BOOLEAN",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NAME = "target-pipelines"
-PACKAGE = "mssql-reverse-etl"
 _FROM_ENVIRONMENT = "ENV"
 _LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as singer-sdk's
 
@@ -70,7 +69,7 @@ def command(
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
     if version or about:
-        _tell_about(about_format, is_version=version)
+        _print_about(about_format, is_version=version)
         return
     config = _read_config(paths)
     if list_call_types:
@@ -84,13 +83,13 @@ def command(
         runner.deliver(source or sys.stdin.buffer)
 
 
-def _tell_about(about_format: str | None, *, is_version: bool) -> None:
-    from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+def _print_about(about_format: str | None, *, is_version: bool) -> None:
+    from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
     if is_version:
-        TargetPipelines.print_version(click.echo)
+        PipelinesPlugin.print_version(click.echo)
     else:
-        TargetPipelines.print_about(about_format)
+        PipelinesPlugin.print_about(about_format)
 
 
 def _list_call_types(config: Mapping[str, Any]) -> None:
@@ -108,9 +107,9 @@ def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
             if path != _FROM_ENVIRONMENT:
                 config |= json.loads(Path(path).read_text(encoding="utf-8"))
         if _FROM_ENVIRONMENT in paths:
-            from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+            from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
-            return TargetPipelines(config=config, parse_env_config=True).config
+            return PipelinesPlugin(config=config, parse_env_config=True).config
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(say_unreadable(paths, error)) from error
     return config
@@ -118,13 +117,12 @@ def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
 
 def main() -> None:
     """The console script `target-pipelines`."""
-    if "SINGER_SDK_LOG_CONFIG" in os.environ:  # Meltano's, for logs of JSON
-        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+    if "SINGER_SDK_LOG_CONFIG" in os.environ:  # set by Meltano for structured logs
+        from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 
-        cli = TargetPipelines.cli  # sets the log up
+        PipelinesPlugin.configure_logging()
     else:
-        cli = command
         level = os.environ.get("TARGET_PIPELINES_LOGLEVEL") or os.environ.get("LOGLEVEL") or "INFO"
         logging.basicConfig(level=level.upper(), format=_LOG_FORMAT, style="{")
     logging.captureWarnings(capture=True)
-    run_program(cli, logger, PipelinesError)
+    run_program(command, logger, PipelinesError)

@@ -1,24 +1,22 @@
-"""TargetPipelines: the target as singer-sdk knows it, for `--about`, Meltano and the SDK's tests.
+"""TargetPipelines: the target as singer-sdk's class, for code and tests that expect one.
 
-A run does without it: loading the SDK takes as long as delivering thirty thousand rows.
+The console script does without it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
-from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_pipelines.api.errors import RecordWithoutKey, RecordWithoutSchema
-from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
-from target_pipelines.command_line import NAME, PACKAGE, command
+from target_pipelines.command_line import command
 from target_pipelines.run.runner import Runner
+from target_pipelines.sdk_plugin import PipelinesPlugin
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -53,36 +51,17 @@ class _Reader(GenericSingerReader[Any]):
         return message
 
 
-class TargetPipelines(Target):
+class TargetPipelines(PipelinesPlugin, Target):
     """Singer target that delivers rows as calls."""
 
-    name = NAME
-    package_name = PACKAGE
-    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_JSONSCHEMA
-    capabilities: ClassVar[list[Any]] = [
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STRUCTURED_LOGGING,
-    ]
     default_sink_class = Sink  # never used: records do not pass through the SDK's sinks
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("message_reader", _Reader(self))
         super().__init__(**kwargs)
 
-    @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Nothing of the SDK's: its settings are about tables."""
-
-    def setup_mapper(self) -> None:
-        """No stream maps: mapping is what the target is for; the tap has them."""
-        PluginBase.setup_mapper(self)
-
     def process_endofpipe(self) -> None:
         """Nothing is left: a run ends when everything is settled."""
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
-        """Nothing yet: a run checks everything at once, plugins included."""
-        return []
 
     def _setup_signal_handlers(self) -> None:
         self.runner = Runner(self._config)

@@ -23,7 +23,7 @@ from mssql_reverse_etl.sync_locks import SyncLocks
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.run.configuration import load_configuration
-from target_pipelines.run.worker import share_of
+from target_pipelines.run.worker import split_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -293,7 +293,7 @@ def _portable(config: Mapping[str, Any], settings: TapSettings) -> dict[str, Any
 
 
 def _refuse_files(configuration: Configuration) -> None:
-    for route in configuration.routes:
+    for route in configuration.destinations:
         if route.destination == "file":
             raise UsageError(
                 "The destination `file` writes to the disk of whatever worker has a part. Run it "
@@ -306,7 +306,7 @@ def _share(target: Mapping[str, Any], configuration: Configuration, slots: int) 
 
     Lanes are not shared: a task has as many as the settings say.
     """
-    shares = share_of(configuration, slots).routes
+    shares = split_limits(configuration, slots).destinations
     own = ("report_path", "dead_letter_path")
     shared = {key: value for key, value in target.items() if key not in own}
     if "destinations" in shared:
@@ -322,7 +322,7 @@ def _share(target: Mapping[str, Any], configuration: Configuration, slots: int) 
 
 def _letter_paths(configuration: Configuration) -> dict[str, Path]:
     """Where the dead letters of a task's files belong."""
-    routes = configuration.routes
+    routes = configuration.destinations
     stem, suffix = DEAD_LETTERS.rsplit(".", 1)
     return {
         f"{stem}.{route.destination_name}.{suffix}" if len(routes) > 1 else DEAD_LETTERS: Path(

@@ -44,8 +44,8 @@ def check_call(
     for missing in _find_missing(call_type.schema, set(places.values())):
         level = Level.WARNING if may_be_added else Level.ERROR
         yield Finding(level, f"The call {call_type.name} needs {missing}; name a column so.")
-    if plan.unplaced:
-        names = ", ".join(plan.unplaced)
+    if plan.unmapped:
+        names = ", ".join(plan.unmapped)
         yield Finding(Level.WARNING, f"The call {call_type.name} has no place for {names}.")
     if call_type.extra_columns == "traits":
         yield from _limit_findings(places)

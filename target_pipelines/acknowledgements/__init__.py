@@ -1,1 +1,1 @@
-"""Settled records: dead letters, counts, and which STATE is safe to print."""
+"""Settles records: dead letters, counts, and which STATE is safe to print."""

@@ -1,7 +1,9 @@
-"""Acknowledgements: which STATE may be printed, because all records before it are settled.
+"""Acknowledgements: owns the rule which STATE is safe to print.
 
-The input between two STATEs is an epoch. Each epoch counts its records that are not settled yet;
-a STATE is safe when its own epoch and all earlier ones are at zero.
+The input between two STATEs is an epoch. An epoch counts the acknowledgements that are still
+missing; a STATE is safe when its own epoch and all earlier ones miss none. Within a process each
+destination acknowledges each record; in a run over several processes each worker acknowledges each
+STATE, once it would print that STATE itself.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 State = dict[str, Any]
 
@@ -25,10 +27,10 @@ class _Epoch:
 
 
 class Acks:
-    """Counts records and settles them; hands out the newest safe STATE.
+    """Counts missing acknowledgements by epoch; writes the newest safe STATE.
 
-    Safe to use from many threads. `write_state` is called with states in the order of the input,
-    never two at once.
+    Safe to use from many threads. `write_state` gets states in the order of the input, one at a
+    time.
     """
 
     def __init__(self, write_state: Callable[[State], None]) -> None:
@@ -41,8 +43,8 @@ class Acks:
         """Number of the epoch that is being read."""
         return self._epochs[-1].number
 
-    def add_records(self, count: int) -> None:
-        """So many records of the current epoch have been read."""
+    def expect(self, count: int) -> None:
+        """The current epoch waits for `count` more acknowledgements."""
         with self._lock:
             self._epochs[-1].unsettled += count
 
@@ -54,9 +56,17 @@ class Acks:
             self._write_safe()
 
     def settle(self, epoch: int, count: int = 1) -> None:
-        """So many records of an epoch are settled. Raises what `write_state` raises."""
+        """Acknowledge `count` times in an epoch. Raises what `write_state` raises."""
         with self._lock:
             self._epochs[epoch - self._epochs[0].number].unsettled -= count
+            self._write_safe()
+
+    def settle_each(self, epochs: Iterable[int]) -> None:
+        """Acknowledge once in each epoch, then write. Raises what `write_state` raises."""
+        with self._lock:
+            first = self._epochs[0].number
+            for epoch in epochs:
+                self._epochs[epoch - first].unsettled -= 1
             self._write_safe()
 
     def _write_safe(self) -> None:
@@ -66,3 +76,24 @@ class Acks:
             self._epochs.popleft()
         if newest is not None:
             self._write_state(newest)
+
+
+class WorkerAcks:
+    """Acknowledgements of several workers, each of which reads every STATE as its number."""
+
+    def __init__(self, workers: int, write_state: Callable[[State], None]) -> None:
+        self._acks = Acks(write_state)
+        self._settled = [-1] * workers  # the newest STATE that each worker acknowledged
+
+    def add_state(self, state: State) -> int:
+        """A STATE was read, which all workers must acknowledge; returns its number."""
+        number = self._acks.epoch
+        self._acks.expect(len(self._settled))
+        self._acks.add_state(state)
+        return number
+
+    def settle(self, worker: int, number: int) -> None:
+        """A worker has settled everything before a STATE. Raises what `write_state` raises."""
+        newly_settled = range(self._settled[worker] + 1, number + 1)
+        self._settled[worker] = number
+        self._acks.settle_each(newly_settled)

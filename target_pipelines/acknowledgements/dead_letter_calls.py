@@ -1,25 +1,28 @@
-"""Calls to dead letters and back, with the digits of their numbers."""
+"""Converts calls to the JSON of dead letters and back; numbers keep their digits."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import decode_json, encode_json
-from target_pipelines.api.call_types import person_of
 from target_pipelines.api.calls import EncodedCall
+from target_pipelines.api.ordering_key import ordering_key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from target_pipelines.api.call_types import Json
 
 
-def encode_letter(letter: Json, epoch: int) -> EncodedCall:
-    """The call of a dead letter, as it was sent the first time."""
-    call, line = letter["call"], encode_json({"record": letter["record"]})
-    body = encode_json(call)
-    return EncodedCall(body, letter["stream"], letter["call_type"], person_of(call), epoch, line)
+def encode_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
+    """The call of a dead letter, as it was sent before. Raises KeyError or TypeError."""
+    call, line = dead_letter["call"], encode_json({"record": dead_letter["record"]})
+    body, key = encode_json(call), ordering_key_of(call)
+    return EncodedCall(body, dead_letter["stream"], dead_letter["call_type"], key, epoch, line)
 
 
 def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
-    """A call and its record, numbers with their digits."""
+    """A call and its record, whose numbers keep their digits."""
     record = decode_json(call.line)["record"] if call.line else None
     return decode_json(call.body), record

@@ -1,9 +1,8 @@
-"""Calls that will never be accepted, on disk with the reason before any STATE may cover them.
+"""The dead-letter file: rejected calls with the reason, on disk before a STATE covers them.
 
-One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (of
-HTTP), `attempts`, `call` (as far as it was made), `record`, and for a record that became no call
-`last_sync_time`, which belongs to its messageId. They hold personal data: the file is readable by
-its owner only.
+One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (HTTP),
+`attempts`, `call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became
+no call needs for its messageId. The file holds personal data, so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A call, or the record that became none, and why."""
+    """A rejected call or record, and the reason."""
 
     stream: str
     call_type: str
@@ -42,24 +41,25 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """The file; it is made when the first one comes."""
+    """The file; it is created with the first dead letter."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._now = now
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Append them; when this returns, they are on the disk. Raises DeliveryStopped."""
-        if not letters:
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Append dead letters and fsync. Raises DeliveryStopped."""
+        if not dead_letters:
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = b"".join(
-            encode_json({"time": time, **asdict(letter)}) + b"\n" for letter in letters
+            encode_json({"time": time, **asdict(dead_letter)}) + b"\n"
+            for dead_letter in dead_letters
         )
         self.append(lines)
 
     def append(self, lines: bytes) -> None:
-        """Append whole lines; when this returns, they are on the disk. Raises DeliveryStopped."""
+        """Append whole lines and fsync. Raises DeliveryStopped."""
         try:
             with locked(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
                 _end_last_line(file)
@@ -68,18 +68,18 @@ class DeadLetters:
                     view = view[os.write(file, view) :]
                 os.fsync(file)
                 if not _is_at(file, self._path):
-                    raise FileNotFoundError(errno.ENOENT, "it was deleted in the meantime")
+                    raise FileNotFoundError(errno.ENOENT, "it was deleted during the write")
         except OSError as error:
             raise DeliveryStopped(
-                f"Dead letters cannot be written to {self._path}: {error.strerror}. Make room or "
-                "correct the setting `dead_letter_path`; the state stands at what was settled."
+                f"Dead letters cannot be written to {self._path}: {error.strerror}. Free disk "
+                "space or correct the setting `dead_letter_path`; no state covers these calls."
             ) from error
 
 
 def _end_last_line(file: int) -> None:
-    """Cut off the half line of a writer that died, or found the disk full: it was not settled.
+    """Remove a partial last line, left by a killed writer or a full disk: it was not settled.
 
-    Another letter behind it would be lost with it. A letter that only lacks its end gets one.
+    The next dead letter would be appended to it and be lost. A complete last line gets its newline.
     """
     start = size = os.fstat(file).st_size
     tail = b""
@@ -98,7 +98,7 @@ def _end_last_line(file: int) -> None:
 
 
 def _is_at(file: int, path: Path) -> bool:
-    """Whether the path still leads to the open file."""
+    """Whether the path still refers to the open file."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file), path.stat())
     return False
@@ -106,13 +106,13 @@ def _is_at(file: int, path: Path) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path, flags: int) -> Iterator[int]:
-    """The open file at a path, locked against other targets and replays. Raises OSError."""
+    """Open and lock a file against other targets and replays. Raises OSError."""
     while True:
         file = os.open(path, flags, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         if _is_at(file, path):
             break
-        os.close(file)  # it was deleted, or a replay has put another file in its place
+        os.close(file)  # it was deleted, or a replay replaced it
     try:
         yield file
     finally:

@@ -1,4 +1,4 @@
-"""What a run has done, counted by stream: the summary on stderr and in `report_path`."""
+"""Counts of a run by stream: the summary on stderr and in `report_path`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_MAX_LATENCIES = 100_000  # of the first requests; a run of 10 million calls has fewer
+_MAX_LATENCIES = 100_000  # the first requests; a run of 10 million calls makes fewer
 
 
 @dataclass(slots=True)
 class StreamReport:
-    """Counts of one stream. `seconds` is from its first record to its last settled one."""
+    """Counts of one stream; `seconds` from its SCHEMA to its last settled record."""
 
     call_type: str
     started: float
@@ -56,30 +56,30 @@ class RunReport:
         self._latencies: list[float] = []
 
     def start_stream(self, stream: str, call_type: str) -> None:
-        """A stream's SCHEMA has come."""
+        """Count a stream from now on; a repeated call changes nothing."""
         with self._lock:
             if stream not in self._streams:
                 self._streams[stream] = StreamReport(call_type, self._clock())
 
     def add_read(self, stream: str, count: int) -> None:
-        """Records were read."""
+        """Count records that were read."""
         with self._lock:
             self._streams[stream].read += count
 
     def add_filtered(self, stream: str, count: int = 1) -> None:
-        """Records were left out on purpose."""
+        """Count records that were filtered out."""
         with self._lock:
             self._streams[stream].filtered += count
 
     def add_delivered(self, stream: str, count: int) -> None:
-        """Calls were accepted."""
+        """Count calls that were delivered."""
         with self._lock:
             report = self._streams[stream]
             report.delivered += count
             report.seconds = self._clock() - report.started
 
     def add_rejected(self, stream: str, reason: str) -> None:
-        """A record or call became a dead letter."""
+        """Count a dead letter and its reason."""
         with self._lock:
             report = self._streams[stream]
             report.rejected += 1
@@ -87,7 +87,7 @@ class RunReport:
             report.seconds = self._clock() - report.started
 
     def add_attempt(self, sent_bytes: int, seconds: float, *, is_retry: bool) -> None:
-        """A request was made, and answered or given up after so many seconds."""
+        """Count a request and how long it took until a response or an error."""
         with self._lock:
             self.requests += 1
             self.retries += is_retry
@@ -96,7 +96,7 @@ class RunReport:
                 self._latencies.append(seconds)
 
     def add(self, other: RunReport) -> None:
-        """Add the counts of another process's part of the run."""
+        """Add the counts of a worker process."""
         with self._lock:
             for name, entry in other._streams.items():
                 own = self._streams.setdefault(name, StreamReport(entry.call_type, entry.started))
@@ -121,12 +121,12 @@ class RunReport:
 
     @property
     def rejected(self) -> int:
-        """Dead letters so far."""
+        """Number of dead letters so far."""
         return sum(report.rejected for report in self._streams.values())
 
     @property
     def read(self) -> int:
-        """Records so far."""
+        """Number of records read so far."""
         return sum(report.read for report in self._streams.values())
 
     @property
@@ -157,7 +157,7 @@ class RunReport:
         }
 
     def _percentiles(self) -> dict[str, float]:
-        """How long requests took: the median, and what 95 and 99 of 100 stay below."""
+        """Request latency in seconds: percentiles 50, 95 and 99, and the maximum."""
         if not self._latencies:
             return {}
         ordered = sorted(self._latencies)
@@ -167,7 +167,7 @@ class RunReport:
         }
 
     def print_summary(self, title: str | None = None) -> None:
-        """Show the summary as a table on stderr, with the reasons of what was rejected."""
+        """Print the summary as a table on stderr, with the reasons of rejections."""
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         if title:
             console.print(f"{title}:", markup=False, highlight=False)
@@ -191,16 +191,16 @@ class RunReport:
 
 
 def print_summaries(reports: Mapping[str, RunReport]) -> None:
-    """Show the summary of each destination, by its name; nothing of a run that read nothing."""
+    """Print the summary of each destination that read any record, by name."""
     for name, report in reports.items():
         if report.read:
             report.print_summary(name if len(reports) > 1 else None)
 
 
 def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
-    """Write the summary as JSON: a destination's, or with several, `destinations` by name.
+    """Write the summary as JSON; with several destinations, as `destinations` by name.
 
-    Raises ConfigurationError, unless another error ends the run: that one is more important.
+    Raises ConfigurationError, unless another error is ending the run already.
     """
     ending = sys.exception()
     entries = {name: report.to_json() for name, report in reports.items()}
@@ -208,7 +208,7 @@ def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
     try:
         path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        problem = f"Setting `report_path`: {path} cannot be written ({error.strerror})."
+        problem = f"Setting `report_path`: {path} cannot be written ({error.strerror}). Correct it."
         if ending is None:
             raise ConfigurationError(problem) from error
         sys.stderr.write(f"{problem}\n")

@@ -1,4 +1,4 @@
-"""Settles records: each is delivered, dead-lettered or filtered, once, and counted."""
+"""Settles records: each is delivered, dead-lettered or filtered exactly once, and counted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", bound="Hashable")
 _MIN_REJECTED = 100
-"""Up to so many dead letters no run is stopped: small samples say little."""
+"""Rejections up to this number never stop a run."""
 
 
 class Settlement:
-    """Where calls and records go when they are done; safe to use from many threads."""
+    """Settles calls and records; safe to use from many threads."""
 
     def __init__(
         self,
@@ -39,46 +39,46 @@ class Settlement:
         self._stops_at_once = stops_at_once
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
-        """The destination has these calls."""
+        """Settle calls that the destination accepted."""
         for stream, count in _count([call.stream for call in calls]).items():
             self._report.add_delivered(stream, count)
         for epoch, count in _count([call.epoch for call in calls]).items():
             self._acks.settle(epoch, count)
 
     def filter(self, stream: str, epoch: int) -> None:
-        """A record was left out on purpose."""
+        """Settle a record that a call type filtered out."""
         self._report.add_filtered(stream)
         self._acks.settle(epoch)
 
-    def reject(self, letters: Sequence[DeadLetter], epoch: int) -> None:
-        """These will never be calls: kept on disk first, then settled.
+    def reject(self, dead_letters: Sequence[DeadLetter], epoch: int) -> None:
+        """Write dead letters to disk, then settle them.
 
         Raises:
             DeliveryStopped: they cannot be written.
             TooManyRejected: there are too many of them; they are not settled.
         """
-        self._dead_letters.add(letters)
-        for letter in letters:
-            self._report.add_rejected(letter.stream, letter.reason)
+        self._dead_letters.add(dead_letters)
+        for dead_letter in dead_letters:
+            self._report.add_rejected(dead_letter.stream, dead_letter.reason)
         self._check_ratio()
-        self._acks.settle(epoch, len(letters))
+        self._acks.settle(epoch, len(dead_letters))
 
     def _check_ratio(self) -> None:
         rejected, read = self._report.rejected, self._report.read
         if self._stops_at_once:
             raise TooManyRejected(
-                "A call was rejected, and `on_rejected` says stop. The reason is in the summary "
-                "and with the dead letter; the state stands."
+                "A call was rejected, and `on_rejected` is stop. The reason is in the summary and "
+                "in the dead letter; no state covers the call. Correct the query or the mapping."
             )
         if rejected > _MIN_REJECTED and rejected > read * self._max_rejected_ratio:
             raise TooManyRejected(
                 f"{rejected} of {read} rows became dead letters, more than `max_rejected_ratio` "
-                f"({self._max_rejected_ratio:g}) allows. The reasons are in the summary and with "
-                "the dead letters; the state stands."
+                f"({self._max_rejected_ratio:g}) allows. The reasons are in the summary and in the "
+                "dead letters; no state covers these rows. Correct the query or the mapping."
             )
 
 
 def _count(values: Sequence[_T]) -> Mapping[_T, int]:
-    """How often each value comes; nearly always there is one alone, which is faster to see."""
+    """Count each value; fast for the usual case of a single one."""
     different = set(values)
     return {different.pop(): len(values)} if len(different) == 1 else Counter(values)

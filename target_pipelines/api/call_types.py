@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 """A JSON object. Numbers that are no integers are `decimal.Decimal`, so that no digit is lost."""
 
-PERSON_FIELDS = ("userId", "anonymousId", "groupId")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallType:
@@ -43,7 +41,7 @@ class CallType:
     build: Callable[[Json], Json | None] | None = None
 
     @property
-    def wire_name(self) -> str:
+    def api_type(self) -> str:
         """The value of `type` in the request."""
         return self.sends_as or self.name
 
@@ -69,12 +67,3 @@ def _find_fault(schema: Mapping[str, Any]) -> str:
     except SchemaError as error:
         return error.message.splitlines()[0]
     return ""
-
-
-def person_of(call: Mapping[str, Any]) -> str:
-    """Whom a call is about; calls about the same keep their order."""
-    for field in PERSON_FIELDS:
-        if (value := call.get(field)) is not None:
-            return str(value)
-    traits = call.get("traits")
-    return str(traits.get("email", "")) if isinstance(traits, dict) else ""

@@ -14,7 +14,7 @@ class EncodedCall(msgspec.Struct, gc=False):
         body: its JSON.
         stream: the stream of its record.
         call_type: the name of its type.
-        person: whom it is about; calls about the same keep their order.
+        ordering_key: calls with the same one are delivered in the order of their rows.
         epoch: the stretch of input between two STATEs that its record came in; see `acks`.
         block: Singer lines, of which one is its record's: for the dead letter that it may become.
         number: which of them, without the blank ones.
@@ -23,7 +23,7 @@ class EncodedCall(msgspec.Struct, gc=False):
     body: bytes
     stream: str
     call_type: str
-    person: str
+    ordering_key: str
     epoch: int
     block: bytes = b""
     number: int = 0
@@ -47,6 +47,8 @@ class Limits:
     envelope_bytes: int = 0
     separator_bytes: int = 1
     requests_per_second: float | None = None
+    max_traits: int | None = None
+    max_trait_name_bytes: int | None = None
 
 
 def lines_of(block: bytes) -> list[bytes]:

@@ -64,12 +64,12 @@ class ParsedSettings:
 
     Attributes:
         run: what holds for the whole run.
-        routes: `run` with what each destination sets differently; one or more.
+        destinations: `run` with what each destination sets differently; one or more.
         problems: what is not well-formed, a sentence each.
     """
 
     run: TargetSettings
-    routes: Sequence[TargetSettings]
+    destinations: Sequence[TargetSettings]
     problems: Sequence[str]
 
 
@@ -80,13 +80,15 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     faulty = {tuple(error.path) for error in errors}
     run = TargetSettings(**_well_formed(config, faulty))
     entries = [] if ("destinations",) in faulty else config.get("destinations", [])
-    routes = [
+    destinations = [
         _settings_of(entry, run, {path[2:] for path in faulty if path[:2] == ("destinations", n)})
         for n, entry in enumerate(entries)
         if isinstance(entry, dict)
     ]
     return ParsedSettings(
-        run, routes or [run], [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
+        run,
+        destinations or [run],
+        [f"{_place_of(error)} {complaint_of(error)}." for error in errors],
     )
 
 

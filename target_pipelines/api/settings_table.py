@@ -1,6 +1,6 @@
 """The target's settings as one table: names, types, defaults, help.
 
-From it come the JSON Schema, `--about`, the documentation and Meltano's definition.
+The JSON Schema, `--about`, the documentation and Meltano's definition are generated from it.
 """
 
 from __future__ import annotations
@@ -21,88 +21,100 @@ DESTINATION_SETTINGS = (
         "destination",
         _TEXT,
         "`file`, `customerio`, `segment`, `rudderstack`, `hightouch`, `jitsu`, `webhook`, or a "
-        "plugin's.",
+        "destination of a plugin.",
         "file",
     ),
-    Setting("output_path", _PATH, "For `file`: one call per line is appended here.", "calls.jsonl"),
-    Setting("write_key", _TEXT, "The API's key; what signs a `webhook`.", secret=True),
+    Setting(
+        "output_path", _PATH, "For `file`: calls are appended here, one per line.", "calls.jsonl"
+    ),
+    Setting(
+        "write_key", _TEXT, "The API's write key; for `webhook`, the signing secret.", secret=True
+    ),
     Setting(
         "region",
         {"type": "string", "enum": ["us", "eu"]},
-        "Which of the destination's regions.",
+        "The destination's region.",
         "us",
     ),
     Setting(
         "endpoint",
         {"type": "string", "pattern": "^https?://"},
-        "Base URL, instead of the destination's own, such as `http://127.0.0.1:8090/v1`; the "
-        "host for `jitsu`; the whole URL for `webhook`.",
+        "Base URL instead of the destination's own, such as `http://127.0.0.1:8090/v1`; the host "
+        "for `jitsu`; the full URL for `webhook`.",
     ),
     Setting(
         "strict",
         {"type": "boolean"},
-        "Ask Customer.io to refuse faulty calls (`X-Strict-Mode: 1`) instead of dropping them.",
+        "Ask Customer.io to reject invalid calls (`X-Strict-Mode: 1`) instead of dropping them.",
         default=True,
     ),
-    Setting("batch_max_bytes", _COUNT, "Bytes of one request at most. The destination's limit."),
-    Setting("batch_max_calls", _COUNT, "Calls of one request at most. The destination's limit."),
-    Setting("call_max_bytes", _COUNT, "Bytes of one call at most. The destination's limit."),
+    Setting(
+        "batch_max_bytes", _COUNT, "Maximum bytes of one request. Default: the destination's limit."
+    ),
+    Setting(
+        "batch_max_calls", _COUNT, "Maximum calls of one request. Default: the destination's limit."
+    ),
+    Setting(
+        "call_max_bytes", _COUNT, "Maximum bytes of one call. Default: the destination's limit."
+    ),
     Setting(
         "concurrency",
         {"type": "integer", "minimum": 1, "maximum": 64},
-        "Requests in flight at once. One person's calls are never in two of them.",
+        "Maximum requests in flight. Calls of one person are never in two of them.",
         4,
     ),
     Setting(
         "requests_per_second",
         _SECONDS,
-        "Requests per second at most, over all connections. The destination's limit.",
+        "Maximum requests per second over all connections. Default: the destination's limit.",
     ),
     Setting(
         "gzip",
         {"type": "boolean"},
-        "Compress requests. Customer.io's own SDK can; its documents do not mention it.",
+        "Compress requests. Customer.io's SDK supports it; its documentation does not mention it.",
         default=False,
     ),
     Setting(
         "trust_environment",
         {"type": "boolean"},
-        "Take proxies and `.netrc` from the environment.",
+        "Use the proxies and `.netrc` of the environment.",
         default=False,
     ),
-    Setting("timeout_seconds", _SECONDS, "For one attempt.", 30),
-    Setting("max_retry_seconds", _SECONDS, "For one batch over all its attempts.", 600),
+    Setting("timeout_seconds", _SECONDS, "Timeout of one attempt.", 30),
+    Setting(
+        "max_retry_seconds", _SECONDS, "Maximum time to retry one batch; then the run stops.", 600
+    ),
     Setting(
         "dead_letter_path",
         _PATH,
-        "Calls that will never be accepted are appended here, with the reason.",
+        "Rejected calls are appended here, with the reason.",
         "dead_letters.jsonl",
     ),
     Setting(
         "on_rejected",
         {"type": "string", "enum": ["dead_letter", "stop"]},
-        "`stop` ends the run at the first call that is rejected, and the state stays.",
+        "`stop` ends the run at the first rejected call, and no state covers it.",
         "dead_letter",
     ),
     Setting(
         "max_rejected_ratio",
         {"type": "number", "minimum": 0, "maximum": 1},
-        "Above it, and above 100 calls, the run stops and the state stays.",
+        "Above this ratio, and above 100 rejected calls, the run stops and no state covers them.",
         0.1,
     ),
     Setting(
         "null_values",
         {"type": "string", "enum": ["omit", "send"]},
-        "Whether NULL traits and properties are left out, or sent as null.",
+        "Omit NULL traits and properties, or send them as null.",
         "omit",
     ),
 )
-"""What one destination is delivered with."""
+"""Settings of one destination."""
 
 _NAME = Setting(
     "name",
     {"type": "string", "pattern": NAME_PATTERN},
-    "Tells it from the others, in dead letters and the summary; its `destination` unless set.",
+    "The destination's name in dead letters and the summary. Default: its `destination`.",
 )
 _OWN_SETTINGS = (_NAME, *(replace(setting, default=None) for setting in DESTINATION_SETTINGS))
 
@@ -116,39 +128,39 @@ RUN_SETTINGS = (
                 "required": ["destination"],
             },
         },
-        "Several destinations of one run, instead of `destination`: objects with a `name` and any "
-        "of the settings above; what one does not set is as above. The state waits for all.",
+        "Several destinations in one run, instead of `destination`: objects with a `name` and any "
+        "of the settings above, which set their defaults. A state waits for all destinations.",
         [],
     ),
     Setting(
         "call_types",
         {"type": "object", "additionalProperties": _TEXT},
-        "Stream → call type, for taps that do not say, and to override.",
+        "Stream → call type, for taps that send no call type, or to override it.",
         {},
     ),
     Setting(
         "processes",
         {"type": "integer", "minimum": 1, "maximum": 64},
-        "Processes that map and send; `concurrency` and `requests_per_second` are shared out among "
-        "them. One person's calls stay in one. For where a processor, not the API, is the limit.",
+        "Worker processes, which divide `concurrency` and `requests_per_second` among them. Calls "
+        "of one person stay in one process. Useful if the CPU is the bottleneck, not the API.",
         1,
     ),
     Setting(
         "message_id_salt",
         {"type": "string"},
-        "Keeps message ids of two tenants apart.",
+        "Makes the message ids of two tenants differ.",
         "",
         secret=True,
     ),
     Setting(
         "blocked_plugins",
         {"type": "array", "items": _TEXT},
-        "Plugins that are not loaded, by name; built-in ones too.",
+        "Names of plugins not to load, built-in ones included.",
         [],
     ),
-    Setting("report_path", _PATH, "The summary of the run is written here, as JSON."),
+    Setting("report_path", _PATH, "Write the summary of the run here, as JSON."),
 )
-"""What holds for a whole run."""
+"""Settings of a whole run."""
 
 TARGET_SETTINGS = (*DESTINATION_SETTINGS, *RUN_SETTINGS)
 

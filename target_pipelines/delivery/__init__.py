@@ -1,1 +1,1 @@
-"""Delivery of calls: batches, lanes, attempts, retries, rate."""
+"""Delivers calls: batches, lanes, attempts, retries, rate limit."""

@@ -1,4 +1,4 @@
-"""Calls → batches: as many as fit, counted in the exact bytes on the wire. Pure."""
+"""Calls → batches: as many calls as fit, by their exact bytes on the wire. Pure."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def bytes_of(calls: Sequence[EncodedCall]) -> int:
-    """Bytes of the calls' bodies."""
+    """Total bytes of the calls' bodies."""
     return sum([len(call.body) for call in calls])
 
 
 class CallQueue:
-    """Calls that wait for their turn in a batch; not safe for several threads.
+    """Calls that wait for a batch; not thread-safe.
 
     Attributes:
-        bytes: of the bodies that wait, with a separator after each.
+        bytes: size of the waiting bodies, each with a separator.
     """
 
     def __init__(self, limits: Limits, calls: Sequence[EncodedCall] = ()) -> None:
         self._limits = limits
         self._room_bytes = limits.batch_max_bytes - limits.envelope_bytes + limits.separator_bytes
         self._calls: list[EncodedCall] = []
-        self._ends: list[int] = []  # where each call ends, in the bytes of all that ever came
+        self._ends: list[int] = []  # where each call ends, in the bytes of all calls ever added
         self._start = 0
         self.add(calls)
 
@@ -38,24 +38,24 @@ class CallQueue:
 
     @property
     def bytes(self) -> int:
-        """Bytes that wait."""
+        """Size of the waiting bodies."""
         return self._ends[-1] - self._start if self._ends else 0
 
     @property
     def has_full_batch(self) -> bool:
-        """Whether waiting longer would not make the next batch any larger."""
+        """Whether more calls would not make the next batch larger."""
         most_calls = self._limits.batch_max_calls or math.inf
         return self.bytes >= self._room_bytes or len(self) >= most_calls
 
     def add(self, calls: Sequence[EncodedCall]) -> None:
-        """Put calls at the end."""
+        """Append calls."""
         separator_bytes = self._limits.separator_bytes
         sizes = [len(call.body) + separator_bytes for call in calls]
         self._calls += calls
         self._ends += islice(accumulate(sizes, initial=self._start + self.bytes), 1, None)
 
     def take_batch(self) -> list[EncodedCall]:
-        """Take calls from the front: at least one if there is any, and no more than one batch."""
+        """Remove and return the next batch: as many calls as fit, at least one if any waits."""
         count = max(bisect_right(self._ends, self._start + self._room_bytes), 1)
         if self._limits.batch_max_calls is not None:
             count = min(count, self._limits.batch_max_calls)
@@ -66,11 +66,11 @@ class CallQueue:
         return batch
 
     def clear(self) -> None:
-        """Drop what waits."""
+        """Discard all calls."""
         self._calls, self._ends = [], []
 
 
 def split_batch(batch: list[EncodedCall]) -> tuple[list[EncodedCall], list[EncodedCall]]:
-    """Both halves of a batch of two or more."""
+    """Both halves of a batch of two or more calls."""
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]

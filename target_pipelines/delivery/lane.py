@@ -1,4 +1,4 @@
-"""A lane: calls that wait for their turn, no more than a few batches."""
+"""A lane: a bounded queue of calls for one sender thread."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from target_pipelines.api.calls import EncodedCall, Limits
 
 MAX_BATCH_AGE_SECONDS = 1.0
-"""A batch that is not full leaves when its first call has waited so long."""
+"""A batch that is not full is sent after this time."""
 
 _ROOM_BATCHES = 2
-"""So much waits beside the batch that is on its way. More would be more to repeat after a kill: a
-STATE passes when the slowest lane has come to it, whatever the others have sent by then."""
+"""Batches queued per lane besides the one in flight. More would mean more duplicates after a crash:
+a STATE waits for the slowest lane, and the others send later calls in the meantime."""
 _MAX_ROOM_BYTES = 4 * 1024 * 1024
 
 
 class Lane:
     """A queue between the thread that reads and the thread that sends.
 
-    Holds two full batches at most, beyond what one `add` brings.
+    Holds at most two full batches, plus the calls of one `add`.
     """
 
     def __init__(self, limits: Limits, max_age_seconds: float = MAX_BATCH_AGE_SECONDS) -> None:
@@ -37,35 +37,35 @@ class Lane:
         self._changed = threading.Condition()
 
     def add(self, calls: Sequence[EncodedCall]) -> None:
-        """Put calls at the end."""
+        """Append calls."""
         if not calls:
             return
         with self._changed:
             was_empty = not self._waiting
             self._waiting.add(calls)
-            if was_empty or self._is_ready():  # else nobody waits for this
+            if was_empty or self._is_ready():  # otherwise no thread waits for this
                 self._changed.notify_all()
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
-        """Wait until there is room for more; False if there is none in time."""
+        """Wait for room; False if there is none in time."""
         with self._changed:
             return self._changed.wait_for(self._has_room, timeout_seconds)
 
     def end(self) -> None:
-        """No more calls will come."""
+        """No more calls will be added."""
         with self._changed:
             self._is_ended = True
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Drop what waits, and let nobody wait any longer: the run stops."""
+        """Discard all calls and wake all waiting threads, because the run stops."""
         with self._changed:
             self._waiting.clear()
             self._is_ended = True
             self._changed.notify_all()
 
     def take_batch(self) -> list[EncodedCall]:
-        """The next batch, when it is full, old enough, or the last; empty at the end."""
+        """Wait for the next batch: full, old enough or the last; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_ended)
             self._changed.wait_for(self._is_ready, self._max_age_seconds)

@@ -1,4 +1,4 @@
-"""Keeps requests below a rate, over all connections."""
+"""Limits the request rate over all connections of a destination."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Pacer:
-    """Hands out moments that are at least `1 / requests_per_second` apart; None: no limit."""
+class RateLimiter:
+    """Reserves times that are `1 / requests_per_second` apart; None means no limit."""
 
     def __init__(
         self, requests_per_second: float | None, clock: Callable[[], float] = time.monotonic
@@ -22,9 +22,9 @@ class Pacer:
         self._lock = threading.Lock()
 
     def reserve(self) -> float:
-        """Take the next moment; seconds until it comes."""
+        """Reserve the next time; returns the seconds until then."""
         with self._lock:
             now = self._clock()
-            moment = max(self._next, now)
-            self._next = moment + self._interval
-            return moment - now
+            reserved = max(self._next, now)
+            self._next = reserved + self._interval
+            return reserved - now

@@ -1,1 +1,1 @@
-"""The built-in destinations: HTTP profiles and the file."""
+"""The built-in destinations: HTTP profiles and `file`."""

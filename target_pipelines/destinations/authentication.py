@@ -1,6 +1,6 @@
-"""How a request shows the write key. Each is made once from the key, then called on each request.
+"""Ways to authenticate a request with the write key. Each is made once, then called per request.
 
-A session that has one of these never looks for other credentials, such as those of a `.netrc`.
+A session with one of these looks for no other credentials, such as those in `.netrc`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def basic(write_key: str) -> Authenticate:
 
 
 def key_in_header(name: str, prefix: str = "") -> Callable[[str], Authenticate]:
-    """The key in a header of its own, after a prefix such as `Bearer `."""
+    """The key in the header `name`, after a prefix such as `Bearer `."""
 
     def authenticate(write_key: str) -> Authenticate:
         value = f"{prefix}{write_key}".encode().decode("latin-1")  # UTF-8 on the wire

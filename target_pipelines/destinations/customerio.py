@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def _headers(settings: TargetSettings) -> Mapping[str, str]:
-    # Without it a faulty call is answered 200 and thrown away.
+    # Without it the API responds 200 to an invalid call and drops it.
     return {"X-Strict-Mode": "1"} if settings.strict else {}
 
 
 def _event(
     *required: str, properties: Sequence[str] = (), context: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any]:
-    """Schema of a semantic event: fields of the call, and properties, that it cannot be without."""
+    """Schema of a semantic event: the required fields of the call and of its properties."""
     schema: dict[str, Any] = {"required": list(required), "properties": {}}
     if properties:
         schema["required"].append("properties")
@@ -36,7 +36,7 @@ _DEVICE = {
     "required": ["device"],
     "properties": {"device": {"type": "object", "required": ["token"]}},
 }
-# Source: the semantic events of its API for Journeys.
+# Source: the semantic events of its Journeys API.
 _EVENTS = {
     "User Deleted": _event("userId"),
     "User Suppressed": _event("userId"),
@@ -53,6 +53,8 @@ PROFILE = HttpProfile(
     call_max_bytes=32 * 1024,
     batch_max_bytes=500 * 1024,
     requests_per_second=1000,  # 3,000 in 3 s
+    max_traits=300,  # source of both: its documentation of attributes
+    max_trait_name_bytes=150,
     headers=_headers,
     events=_EVENTS,
 )
@@ -60,5 +62,5 @@ PROFILE = HttpProfile(
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `customerio`."""
+    """Register `customerio`."""
     register(PROFILE.as_destination())

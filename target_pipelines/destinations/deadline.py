@@ -1,4 +1,4 @@
-"""A deadline over a whole attempt: a socket's own timeout starts anew with every byte."""
+"""A deadline for a whole attempt; a socket's own timeout restarts with every byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from target_pipelines.destinations.answer_head import WholeHeadResponse
+from target_pipelines.destinations.response_head import CompleteHeadResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """Ends the requests of one session that take too long, whatever they are waiting for.
+    """Ends requests of one session that take too long, whatever they wait for.
 
     One thread watches them all: a timer for each request would cost more than the request.
 
     Attributes:
-        is_over: whether the last `limit` came to its end.
+        is_over: whether the last `limit` expired.
     """
 
     def __init__(self, session: requests.Session, seconds: float) -> None:
@@ -46,11 +46,11 @@ class Deadline:
         session.mount("https://", adapter)
 
     def _watched(self, pool_class: Any) -> type[HTTPConnectionPool]:
-        """A pool whose connections this deadline knows as soon as they are open."""
+        """A pool class whose connections register with this deadline when they open."""
         deadline = self
 
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
-            response_class = WholeHeadResponse
+            response_class = CompleteHeadResponse
 
             def connect(self) -> None:
                 super().connect()
@@ -60,7 +60,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def limit(self) -> Iterator[None]:
-        """Let the block take so long; then its connection is cut, which raises in the block."""
+        """Limit the block's duration: at the deadline its connection is cut and it raises."""
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, name="deadline", daemon=True)
             self._watcher.start()
@@ -69,15 +69,15 @@ class Deadline:
         try:
             yield
         finally:
-            with self._lock:  # whatever is cut is this block's
+            with self._lock:  # no later block's connection is shut down
                 self._end = math.inf
 
     def close(self) -> None:
-        """No block will follow; again does no harm."""
+        """No block will follow. Idempotent."""
         self._closed.set()
 
     def _watch(self) -> None:
-        """Wait as long as a block may take, at most: so none that begins meanwhile is missed."""
+        """Enforce deadlines; wakes often enough to see blocks that begin meanwhile."""
         wait_seconds = self._seconds
         while not self._closed.wait(wait_seconds):
             with self._lock:

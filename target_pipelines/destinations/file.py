@@ -23,10 +23,10 @@ _LIMITS = Limits(call_max_bytes=sys.maxsize, batch_max_bytes=1024 * 1024)
 
 
 class FileDestination:
-    """Appends calls to a file; a batch that was sent is on the disk."""
+    """Appends calls to a file; when `send` returns, they are on the disk."""
 
     limits = _LIMITS
-    max_lanes = 1  # so that the file has the order of the rows
+    max_lanes = 1  # keeps the file in row order
 
     def __init__(self, file: int, name: str) -> None:
         self._file = file
@@ -34,15 +34,15 @@ class FileDestination:
 
     @property
     def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
-        """A file takes any event."""
+        """None: a file accepts any event."""
         return {}
 
     def open_sender(self) -> FileDestination:
-        """There is one file, and one sender."""
+        """Itself: there is one file."""
         return self
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
-        """Append the calls, whole lines or nothing that a reader could take for a call."""
+        """Append the calls; a partial line after an error is not valid JSON."""
         view = memoryview(b"".join(call.body + b"\n" for call in calls))
         try:
             while view:
@@ -53,11 +53,11 @@ class FileDestination:
         return Delivered()
 
     def close(self) -> None:
-        """Nothing: the process ends."""
+        """Do nothing: the process ends."""
 
 
 def _sync(file: int) -> None:
-    """Wait for the disk; pipes and terminals have none."""
+    """fsync, except for pipes and terminals, which do not support it."""
     try:
         os.fsync(file)
     except OSError as error:
@@ -66,9 +66,9 @@ def _sync(file: int) -> None:
 
 
 def _ends_in_mid_line(path: Path) -> bool:
-    """Whether a writer was killed, or found the disk full: the next call needs a line of its own.
+    """Whether a writer was killed or the disk was full: the next call must start a new line.
 
-    The half call stays, as another run may be writing; it is no JSON.
+    The partial line stays, since another run may be writing; it is not valid JSON.
     """
     if not path.is_file() or not path.stat().st_size:
         return False
@@ -86,12 +86,12 @@ def open_file(settings: TargetSettings) -> FileDestination:
             os.write(file, b"\n")
     except OSError as error:
         raise ConfigurationError(
-            f"Setting `output_path`: {path} cannot be opened ({error.strerror})."
+            f"Setting `output_path`: {path} cannot be opened ({error.strerror}). Correct it."
         ) from error
     return FileDestination(file, str(path))
 
 
 @hookimpl
 def register_destinations(register) -> None:  # type: ignore[no-untyped-def]
-    """Offer `file`."""
+    """Register `file`."""
     register(DestinationType(name="file", open=open_file))

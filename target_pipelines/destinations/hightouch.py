@@ -1,4 +1,4 @@
-"""Hightouch Events. Its limits are not published: those of the API it is modelled on."""
+"""Hightouch Events. Its limits are not published; these are Segment's, whose API it follows."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ PROFILE = HttpProfile(
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `hightouch`."""
+    """Register `hightouch`."""
     register(PROFILE.as_destination())

@@ -1,57 +1,48 @@
-"""HTTP APIs as data: what is known of one is a profile, and one attempt is one POST."""
+"""Destinations over HTTP: a profile describes an API, and each attempt is one POST."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
+from target_pipelines.destinations.responses import ResponseClassifier, classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from target_pipelines.api.calls import EncodedCall
-    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.api.settings import TargetSettings
 
 logger = logging.getLogger(__name__)
 
 
-class Judge(Protocol):
-    """What an HTTP answer means for the calls of its request."""
-
-    def __call__(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
-    ) -> Outcome:
-        """Judge an answer, or its beginning; see `classify_response`."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpProfile:
-    """What is known of an API. The defaults are those of the batch endpoints of Segment's kind.
+    """Describes an API. The defaults fit batch endpoints like Segment's.
 
     Attributes:
-        name: what the setting `destination` says.
+        name: the value of the setting `destination`.
         base_urls: by `region`; without one, `endpoint` must be set.
-        call_max_bytes: of one call.
-        batch_max_bytes: of one request.
-        batch_max_calls: in one request; None if only bytes are limited.
-        requests_per_second: its limit; None if it states none.
-        path: what follows the base URL, given the calls of a request; empty if nothing does.
-        envelope: what stands before the calls of a request, which commas part, and after them.
-        authenticate: shows the write key.
-        headers: further headers, made from the settings.
-        judge: what an answer means.
-        events: JSON Schemas of the track events that mean something to the API, by name.
-        find_further_problems: what else is wrong with the settings, a sentence each.
+        call_max_bytes: limit of one call.
+        batch_max_bytes: limit of one request.
+        batch_max_calls: limit of one request; None if only bytes are limited.
+        requests_per_second: rate limit; None if the API documents none.
+        max_traits: traits of one call; the target warns about streams with more.
+        max_trait_name_bytes: limit of a trait's name; the target warns about longer ones.
+        path: the path after the base URL, given the calls of a request; may be empty.
+        envelope: the bytes before and after the calls of a request, which commas separate.
+        authenticate: makes an authenticator from the write key.
+        headers: further headers, from the settings.
+        judge: classifies responses.
+        events: JSON Schemas of track events with a meaning to the API, by name.
+        find_further_problems: further problems of the settings, one sentence each.
     """
 
     name: str
@@ -60,11 +51,13 @@ class HttpProfile:
     batch_max_bytes: int
     batch_max_calls: int | None = None
     requests_per_second: float | None = None
+    max_traits: int | None = None
+    max_trait_name_bytes: int | None = None
     path: Callable[[Sequence[EncodedCall]], str] = lambda _: "/batch"
     envelope: tuple[bytes, bytes] = (b'{"batch":[', b"]}")
     authenticate: Callable[[str], Authenticate] = basic
     headers: Callable[[TargetSettings], Mapping[str, str]] = lambda _: {}
-    judge: Judge = classify_response
+    judge: ResponseClassifier = classify_response
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
 
@@ -73,30 +66,30 @@ class HttpProfile:
         return DestinationType(name=self.name, open=self.open, find_problems=self.find_problems)
 
     def find_problems(self, settings: TargetSettings) -> Iterator[str]:
-        """What the settings lack, and what is wrong with them."""
+        """Missing or invalid settings, one sentence each."""
         key = settings.write_key
         if not key:
             yield f"Setting `write_key` is required for {self.name}."
         elif not key.isprintable() or key != key.strip():
             yield (
-                f"Setting `write_key` for {self.name} begins or ends with a blank, or has a line "
-                "break in it: leave that out."
+                f"Setting `write_key` for {self.name} has leading or trailing whitespace, or a "
+                "line break; remove it."
             )
         if not self._base_url(settings):
             known = ", ".join(self.base_urls) or "none"
             yield (
                 f"Setting `endpoint` is required for {self.name} in region {settings.region} "
-                f"(regions with an address of their own: {known})."
+                f"(regions with a built-in URL: {known})."
             )
         yield from self.find_further_problems(settings)
 
     def open(self, settings: TargetSettings) -> HttpDestination:
         """Open the destination. Nothing is sent yet."""
         url = self._base_url(settings)
-        if not _is_private(url):
+        if not _is_confidential(url):
             logger.warning(
-                "destination=%s: its `endpoint` begins with http://, so that whoever is on the way "
-                "can read the calls, and the key if it is sent with them. Use https://.",
+                "destination=%s: `endpoint` begins with http://, so that a network attacker can "
+                "read the calls, and the write key if it is sent with them. Use https://.",
                 settings.destination_name,
             )
         return HttpDestination(self, settings, url)
@@ -105,18 +98,18 @@ class HttpProfile:
         return settings.endpoint or self.base_urls.get(settings.region, "")
 
     def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
-        """Where a request with these calls goes."""
+        """The URL of a request with these calls."""
         path = self.path(calls)
         return f"{base_url.rstrip('/')}{path}" if path else base_url
 
     def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
-        """The body of a request with these calls; the same calls always make the same bytes."""
+        """The body of a request; identical for identical calls."""
         before, after = self.envelope
         return b"%b%b%b" % (before, b",".join([call.body for call in calls]), after)
 
 
 class HttpDestination:
-    """An API, addressed with one write key."""
+    """An API with one write key."""
 
     max_lanes = None
 
@@ -131,23 +124,25 @@ class HttpDestination:
             batch_max_calls=_lower(settings.batch_max_calls, profile.batch_max_calls),
             envelope_bytes=sum(map(len, profile.envelope)),
             requests_per_second=settings.requests_per_second or profile.requests_per_second,
+            max_traits=profile.max_traits,
+            max_trait_name_bytes=profile.max_trait_name_bytes,
         )
 
     def open_sender(self) -> HttpSender:
-        """A further connection; it is made with the first attempt."""
+        """A new connection, opened at the first attempt."""
         return HttpSender(self._profile, self._base_url, self._settings)
 
     def close(self) -> None:
-        """Nothing: each sender closes its connection."""
+        """Do nothing: each sender closes its connection."""
 
 
 def _lower(*counts: int | None) -> int | None:
-    """The lowest of those that are set: more calls than an API takes would be thrown away."""
+    """The lowest count that is set: an API drops the calls above its own limit."""
     return min((count for count in counts if count is not None), default=None)
 
 
-def _is_private(url: str) -> bool:
-    """Whether nobody else sees what is sent: it is encrypted, or stays on this machine."""
+def _is_confidential(url: str) -> bool:
+    """Whether requests are encrypted or stay on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or parts.hostname == "localhost":
         return True

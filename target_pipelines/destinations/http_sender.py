@@ -1,11 +1,11 @@
-"""One connection to an HTTP API: posts a body within a deadline, and reads the answer."""
+"""One connection to an HTTP API: posts calls within a deadline and classifies the response."""
 
 from __future__ import annotations
 
 import gzip
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -14,84 +14,110 @@ from target_pipelines.api.outcomes import Outcome, Retry
 from target_pipelines.destinations.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
-    from target_pipelines.destinations.http import HttpProfile
+    from target_pipelines.destinations.authentication import Authenticate
+    from target_pipelines.destinations.responses import ResponseClassifier
 
-_MAX_ANSWER_BYTES = 1024 * 1024
+_MAX_RESPONSE_BYTES = 1024 * 1024
 _MAX_CONNECT_SECONDS = 10.0
+
+
+class HttpApi(Protocol):
+    """What a sender uses of an `HttpProfile`."""
+
+    @property
+    def authenticate(self) -> Callable[[str], Authenticate]:
+        """Adds the write key to requests."""
+
+    @property
+    def headers(self) -> Callable[[TargetSettings], Mapping[str, str]]:
+        """Further headers, from the settings."""
+
+    @property
+    def judge(self) -> ResponseClassifier:
+        """Classifies responses."""
+
+    def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
+        """The URL of a request with these calls."""
+
+    def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
+        """The body of a request with these calls."""
 
 
 class HttpSender:
     """One connection, kept alive between attempts."""
 
-    def __init__(self, profile: HttpProfile, base_url: str, settings: TargetSettings) -> None:
-        self._profile = profile
+    def __init__(self, api: HttpApi, base_url: str, settings: TargetSettings) -> None:
+        self._api = api
         self._base_url = base_url
         self._timeout_seconds = settings.timeout_seconds
-        self._is_packed = settings.gzip
-        self._session = _open_session(profile, settings)
+        self._compresses = settings.gzip
+        self._session = _open_session(api, settings)
         self._deadline = Deadline(self._session, settings.timeout_seconds)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
-        """POST the calls as one request. The same calls make the same bytes each time."""
-        url = self._profile.url_of(self._base_url, calls)
-        body = self._profile.body_of(calls)
-        if self._is_packed:
+        """POST the calls as one request; a retry has identical bytes."""
+        url = self._api.url_of(self._base_url, calls)
+        body = self._api.body_of(calls)
+        if self._compresses:
             body = gzip.compress(body, mtime=0)
         try:
             with self._deadline.limit():
                 return self._post(url, body)
         except (requests.RequestException, HTTPError) as error:
             kind = "timeout" if self._deadline.is_over else _kind_of(error)
-            return Retry(f"no answer ({kind})")
+            return Retry(f"no response ({kind})")
 
     def _post(self, url: str, body: bytes) -> Outcome:
         timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
         with self._session.post(
             url, data=body, timeout=timeouts, allow_redirects=False, stream=True
-        ) as answer:
-            return self._profile.judge(
-                answer.status_code, answer.headers, _read_beginning(answer), now=datetime.now(UTC)
+        ) as response:
+            return self._api.judge(
+                response.status_code,
+                response.headers,
+                _read_beginning(response),
+                now=datetime.now(UTC),
             )
 
     def close(self) -> None:
-        """Close the connection; again does no harm."""
+        """Close the connection. Idempotent."""
         self._deadline.close()
         self._session.close()
 
 
-def _open_session(profile: HttpProfile, settings: TargetSettings) -> requests.Session:
-    # Its messages quote answers and addresses, which may hold what nobody should see.
+def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
+    # Its messages quote URLs and responses, which may hold secrets.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
-    # Without it no proxy: the write key goes where the settings say.
+    # By default no proxy gets the write key.
     session.trust_env = settings.trust_environment
-    session.auth = profile.authenticate(settings.write_key or "")
+    session.auth = api.authenticate(settings.write_key or "")
     session.headers.update(
         {
             "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # an answer is short; packed, it could be a bomb
+            "Accept-Encoding": "identity",  # responses are short; compressed, one could be a bomb
             "User-Agent": "target-pipelines",
             **({"Content-Encoding": "gzip"} if settings.gzip else {}),
-            **profile.headers(settings),
+            **api.headers(settings),
         }
     )
     return session
 
 
-def _read_beginning(answer: requests.Response) -> bytes:
-    """The body, as far as the limit. Raises requests.ConnectionError if it breaks off before."""
-    body: bytes = answer.raw.read(_MAX_ANSWER_BYTES, decode_content=False)
-    if len(body) < _MAX_ANSWER_BYTES and answer.raw.length_remaining:
-        raise requests.ConnectionError("the answer breaks off")
+def _read_beginning(response: requests.Response) -> bytes:
+    """The body up to the limit. Raises requests.ConnectionError if it is truncated before."""
+    body: bytes = response.raw.read(_MAX_RESPONSE_BYTES, decode_content=False)
+    if len(body) < _MAX_RESPONSE_BYTES and response.raw.length_remaining:
+        raise requests.ConnectionError("the response is truncated")
     return body
 
 
 def _kind_of(error: Exception) -> str:
-    """What happened, in a word; the error's own text may hold the address and more."""
+    """The error in a word; its own text may hold the URL and more."""
     if isinstance(error, requests.Timeout):
         return "timeout"
     return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"

@@ -1,4 +1,4 @@
-"""Jitsu: one event a request. Source: its documents, and the ingest server in its repository."""
+"""Jitsu: one event per request. Source: its documentation and the code of its ingest server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Fatal, Outcome
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.authentication import key_in_header
 from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.destinations.responses import classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,16 +27,16 @@ class _Typed(msgspec.Struct):
 
 
 def _path(calls: Sequence[EncodedCall]) -> str:
-    """By the call's type; at `event` the server reads `type` itself: alias and screen, too."""
-    kind = msgspec.json.decode(calls[0].body, type=_Typed).type
-    return f"/api/s/s2s/{kind if kind in _OWN_PATHS else 'event'}"
+    """The path of a call's type; `event` takes all others, such as alias and screen."""
+    call_type = msgspec.json.decode(calls[0].body, type=_Typed).type
+    return f"/api/s/s2s/{call_type if call_type in _OWN_PATHS else 'event'}"
 
 
-def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
-    """As for all APIs, but a source without destinations answers 200 and keeps nothing."""
+def _classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+    """As for other APIs, but a source without destinations responds 200 and drops the call."""
     if 200 <= status <= 299 and b'"error"' in body:
         return Fatal(
-            f"HTTP {status} with an error: nothing was taken. Connect the source to a "
+            f"HTTP {status} with an error: the event was dropped. Connect the source to a "
             "destination in Jitsu"
         )
     return classify_response(status, headers, body, now=now)
@@ -44,23 +44,23 @@ def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetim
 
 def _find_problems(settings: TargetSettings) -> Iterator[str]:
     if settings.gzip:
-        yield "Setting `gzip` must be false for jitsu: it does not unpack single events."
+        yield "Setting `gzip` must be false for jitsu: it does not decompress single events."
 
 
 PROFILE = HttpProfile(
     name="jitsu",
-    call_max_bytes=900_000,  # it keeps 1,000,000, together with the headers and times it adds
+    call_max_bytes=900_000,  # it stores 1,000,000, including the headers and times it adds
     batch_max_bytes=900_000,
     batch_max_calls=1,
     path=_path,
     envelope=(b"", b""),
     authenticate=key_in_header("X-Write-Key"),
-    judge=_judge,
+    judge=_classify,
     find_further_problems=_find_problems,
 )
 
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `jitsu`."""
+    """Register `jitsu`."""
     register(PROFILE.as_destination())

@@ -1,4 +1,4 @@
-"""RudderStack: each data plane has an address of its own. Source: its documents and gateway."""
+"""RudderStack: each data plane has its own URL. Source: its documentation and gateway code."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ PROFILE = HttpProfile(
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `rudderstack`."""
+    """Register `rudderstack`."""
     register(PROFILE.as_destination())

@@ -1,4 +1,4 @@
-"""Segment. Source: its public documents; more than 2,500 calls are answered 200 and dropped."""
+"""Segment. Source: its public documentation. It drops calls beyond 2,500 with status 200."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ PROFILE = HttpProfile(
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `segment`."""
+    """Register `segment`."""
     register(PROFILE.as_destination())

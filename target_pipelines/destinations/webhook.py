@@ -1,4 +1,4 @@
-"""Anyone's endpoint, with requests signed as the Standard Webhooks specification (1.0.0) says."""
+"""Any endpoint; requests are signed as in the Standard Webhooks specification 1.0.0."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.hookspecs import hookimpl
 from target_pipelines.api.outcomes import Delivered, Outcome
-from target_pipelines.delivery.retry_policy import classify_response
 from target_pipelines.destinations.http import HttpProfile
+from target_pipelines.destinations.responses import classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,14 +26,14 @@ _ENCODED = "whsec_"
 
 
 class Signature:
-    """Signs requests: the bytes on the wire, an id that a repeat shares, and the attempt's time."""
+    """Signs the request's bytes, an id that retries share, and the time of the attempt."""
 
     def __init__(self, write_key: str, clock: Callable[[], float] = time.time) -> None:
         self._secret = decode_secret(write_key)
         self._clock = clock
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the three headers."""
+        """Add id, timestamp and signature as headers."""
         body = request.body if isinstance(request.body, bytes) else b""
         webhook_id = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
         timestamp = int(self._clock())
@@ -44,15 +44,15 @@ class Signature:
 
 
 def sign(secret: bytes, webhook_id: str, timestamp: int, body: bytes) -> str:
-    """The signature of one attempt, with the version of its scheme."""
+    """The signature of one attempt, prefixed with the scheme's version."""
     digest = hmac.digest(secret, f"{webhook_id}.{timestamp}.".encode() + body, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def decode_secret(write_key: str) -> bytes:
-    """The bytes that sign: after `whsec_` they are in base64, otherwise they are the text's.
+    """The signing key: base64 after `whsec_`, otherwise the text as it is.
 
-    Raises ValueError if what should be base64 is not.
+    Raises ValueError if it is invalid base64.
     """
     if not write_key.startswith(_ENCODED):
         return write_key.encode()
@@ -63,15 +63,15 @@ def decode_secret(write_key: str) -> bytes:
     return secret
 
 
-def _judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
-    """As for all APIs, but a success may say anything in plain words: receivers have no form."""
+def _classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+    """As for other APIs, but a success may have any plain text as its body."""
     if 200 <= status <= 299 and _is_plain_text(body):
         return Delivered()
     return classify_response(status, headers, body, now=now)
 
 
 def _is_plain_text(body: bytes) -> bool:
-    """Whether it is text, but no page: that comes from a proxy or a login; and no JSON."""
+    """Whether it is neither a web page, as from a proxy or a login, nor JSON."""
     try:
         text = body.decode().lstrip("\ufeff \t\r\n")
     except UnicodeDecodeError:
@@ -84,23 +84,23 @@ def _find_problems(settings: TargetSettings) -> Iterator[str]:
         decode_secret(settings.write_key or "")
     except (binascii.Error, ValueError):
         yield (
-            "Setting `write_key` for webhook begins with whsec_, but what follows is no base64: "
-            "copy it again, or leave the prefix out to use the text as it is."
+            "Setting `write_key` for webhook begins with whsec_, but the rest is not base64. Copy "
+            "it again, or omit the prefix to use the text as it is."
         )
 
 
 PROFILE = HttpProfile(
     name="webhook",
     call_max_bytes=64 * 1024,
-    batch_max_bytes=100_000,  # what receivers take unless they are told: Express 100 KB, nginx 1 MB
+    batch_max_bytes=100_000,  # receivers' default limits: Express 100 KB, nginx 1 MB
     path=lambda _: "",
     authenticate=Signature,
-    judge=_judge,
+    judge=_classify,
     find_further_problems=_find_problems,
 )
 
 
 @hookimpl
 def register_destinations(register: Any) -> None:
-    """Offer `webhook`."""
+    """Register `webhook`."""
     register(PROFILE.as_destination())

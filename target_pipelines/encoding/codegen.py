@@ -1,7 +1,7 @@
-"""Generates the function that takes a decoded row apart: what a loop over the columns would do.
+"""Compiles a plan into a Python function on row structs, faster than a loop over the columns.
 
-The text of a generated function holds numbers of fields and constants, never a name or a value
-from outside.
+The source of a generated function contains field numbers and names of constants, never a name or a
+value from the input.
 """
 
 from __future__ import annotations
@@ -11,75 +11,71 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, Raw
 
 from target_pipelines.encoding.conversions import to_text
-from target_pipelines.encoding.mapping import MappingProblem, descend
+from target_pipelines.encoding.fallback import Fallback
+from target_pipelines.encoding.mapping import MappingProblem, put_values
+from target_pipelines.encoding.row_struct import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
 
     from target_pipelines.api.call_types import Json
     from target_pipelines.encoding.mapping import Group, Plan, Step
+    from target_pipelines.encoding.row_struct import Field, RowStruct
 
-NULL = Raw(b"null")
-"""Stands for a raw value that is not there."""
+    RowFunction = Callable[[Any], Json | Fallback]
 
 
 def compile_row_function(
-    outer: Plan,
+    plan: Plan,
+    row_struct: RowStruct,
     *,
-    placed: Sequence[str],
-    checked: Sequence[tuple[str, Step]] = (),
-    raw: Sequence[str] = (),
-    always_written: Collection[str] = (),
     container: str = "",
+    checked: Collection[str] = (),
     events: Collection[str] = (),
-) -> Callable[[Any], Json | None]:
-    """The function row → call, of what is looked at; the rest stays in the row.
+) -> RowFunction:
+    """The function row → call that executes the plan.
 
-    It returns None for a row that it cannot do justice to.
+    The columns of the container stay in the row. The call has in their place an object with those
+    of them that are checked, or nothing if the row has no values.
 
     Args:
-        outer: the way of the columns that leave the row, in the order of `placed`.
-        placed: fields of the row that leave it.
-        checked: fields that stay and are shown in the container, with their steps.
-        raw: fields that stay, and are unset if their text is null.
-        always_written: fields that stay and have no value that would leave them out.
-        container: the name of the container.
-        events: values of the field `event` whose rows are not for it.
+        plan: all of its columns are in the struct.
+        row_struct: the rows' struct.
+        container: `traits` or `properties`; empty if no column stays.
+        checked: columns of the container that the call's schema mentions.
+        events: values of the field `event` that cause a fallback.
     """
-    source = _Source()
-    source.add(1, f"call = {{'type': {source.constant(outer.wire_name)}}}")
-    fields = iter(placed)
-    for step in outer.top.steps:
-        source.take(next(fields), step, "call")
-        if events and step.name == "event":
-            source.add(1, f"if value in {source.constant(frozenset(events))}: return None")
-    for group in outer.nested:
+    source = _Source(row_struct)
+    source.add(1, f"call = {{'type': {source.constant(plan.api_type)}}}")
+    source.move(plan.top, "call")
+    if events:
+        event, known = source.constant("event"), source.constant(frozenset(events))
+        source.add(1, f"if call.get({event}) in {known}: return EVENT_SCHEMA")
+    for group in plan.nested:
         source.add(1, "values = {}")
-        for step in group.steps:
-            source.take(next(fields), step, "values")
-        source.add(1, f"if values and not put(call, {source.constant(group)}, values): return None")
-    if checked:
-        source.add(1, f"call[{source.constant(container)}] = values = {{}}")
-    for field, step in checked:
-        source.show(field, step)
-        if field in always_written and not step.keeps_null:
-            source.add(1, "if value is None: return None")
-    for field in raw:
-        then = "return None" if field in always_written else f"row.{field} = NULL"
-        source.add(1, f"if row.{field} == NULL: {then}")
+        if group.parents == (container,):
+            source.keep(group, checked)
+            source.add(1, f"if row != EMPTY: call[{source.constant(container)}] = values")
+        else:
+            source.move(group, "values")
+            put = f"put(call, {source.constant(group)}, values)"
+            source.add(1, f"if values and not {put}: return OBJECT_CONFLICT")
     return source.compile()
 
 
 class _Source:
-    """The text of the function, line by line, and its constants."""
+    """The source of the function, line by line, and its constants."""
 
-    def __init__(self) -> None:
-        self._lines = ["def place(row):"]
+    def __init__(self, row_struct: RowStruct) -> None:
+        self._fields = row_struct.fields
+        self._lines = ["def map_row(row):"]
         self._constants: dict[str, Any] = {
             "UNSET": UNSET,
             "NULL": NULL,
+            "EMPTY": row_struct.empty,
             "put": _put,
             "to_text": to_text,
+            **Fallback.__members__,
         }
 
     def add(self, depth: int, line: str) -> None:
@@ -90,38 +86,54 @@ class _Source:
         self._constants[name] = value
         return name
 
-    def take(self, field: str, step: Step, target: str) -> None:
-        """Move a value out of the row into an object of the call."""
-        self.add(1, f"value = row.{field}")
-        self.add(1, "if value is UNSET: return None")
-        self.add(1, f"row.{field} = UNSET")
-        self.add(1, "if value is not None:")
-        if step.convert is to_text:
-            self.add(2, "value = str(value) if type(value) is int else to_text(value)")
-        elif step.convert:
-            self.add(2, f"value = {self.constant(step.convert)}(value)")
-        self.add(2, f"if value is not None: {target}[{self.constant(step.name)}] = value")
+    def move(self, group: Group, target: str) -> None:
+        """Move the values of a group from the row to an object of the call."""
+        for step in group.steps:
+            field = self._fields[step.column].name
+            self.add(1, f"value = row.{field}")
+            self.add(1, "if value is UNSET: return MISSING_COLUMN")
+            self.add(1, f"row.{field} = UNSET")
+            self.add(1, "if value is not None:")
+            if step.convert is to_text:
+                self.add(2, "value = str(value) if type(value) is int else to_text(value)")
+            elif step.convert:
+                self.add(2, f"value = {self.constant(step.convert)}(value)")
+            self.add(2, f"if value is not None: {target}[{self.constant(step.name)}] = value")
 
-    def show(self, field: str, step: Step) -> None:
-        """Convert a value that stays in the row, and show it in the container."""
-        self.add(1, f"value = row.{field}")
+    def keep(self, group: Group, checked: Collection[str]) -> None:
+        """Leave the values of a group in the row; copy those that are checked to `values`."""
+        for step in group.steps:
+            field = self._fields[step.column]
+            if step.column in checked:
+                self._copy(step, field)
+            elif field.type is Raw and not step.keeps_null:
+                self.add(1, f"if row.{field.name} == NULL: {_omit(field)}")
+
+    def _copy(self, step: Step, field: Field) -> None:
+        self.add(1, f"value = row.{field.name}")
         if step.convert:
             self.add(1, "if value is not None and value is not UNSET:")
-            self.add(2, f"row.{field} = value = {self.constant(step.convert)}(value)")
+            self.add(2, f"row.{field.name} = value = {self.constant(step.convert)}(value)")
         absent = "UNSET" if step.keeps_null else "None"
         self.add(1, f"if value is not {absent}: values[{self.constant(step.name)}] = value")
+        if field.is_always_encoded and not step.keeps_null:
+            self.add(1, "if value is None: return NULL_KEY")
 
-    def compile(self) -> Callable[[Any], Json | None]:
+    def compile(self) -> RowFunction:
         namespace: dict[str, Any] = {}
         exec("\n".join([*self._lines, "    return call"]), self._constants, namespace)  # noqa: S102 - see above
-        place: Callable[[Any], Json | None] = namespace["place"]
-        return place
+        map_row: RowFunction = namespace["map_row"]
+        return map_row
+
+
+def _omit(field: Field) -> str:
+    return "return NULL_KEY" if field.is_always_encoded else f"row.{field.name} = NULL"
 
 
 def _put(call: Json, group: Group, values: Json) -> bool:
-    """Put an object's members in their place; False if something else is there."""
+    """Put an object's members in their place; False if a value that is no object is there."""
     try:
-        descend(call, group).update(values)
+        put_values(call, group, values)
     except MappingProblem:
         return False
     return True

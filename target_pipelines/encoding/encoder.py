@@ -1,53 +1,48 @@
-"""Records → the exact bytes of calls: mapped, checked against the schema, with their messageId."""
+"""Records → the exact bytes of calls: mapped, checked against the schema, with their messageIds."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import partial
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from program_kit.exact_json import (
-    INVALID_JSON,
-    decode_object,
-    decode_plain,
-    encode_json,
-)
-from program_kit.settings import complaint_of
-from target_pipelines.api.call_types import person_of
+from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
 from target_pipelines.api.calls import EncodedCall, lines_of
-from target_pipelines.encoding.batch_encoder import BlockPlan, compile_block_plan
+from target_pipelines.api.ordering_key import ordering_key_of
+from target_pipelines.encoding.batch_encoder import compile_batch_encoder
+from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds
+from target_pipelines.encoding.validation import describe_violation, has_text_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jsonschema import ValidationError
-
-    from target_pipelines.api.call_types import Json
+    from target_pipelines.api.call_types import CallType, Json
     from target_pipelines.api.settings import TargetSettings
+    from target_pipelines.encoding.batch_encoder import BatchEncoder, EncodedBlock
     from target_pipelines.singer.streams import Stream
 
-_JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
-_ID_MAX_BYTES = 100
+_MESSAGE_ID_MAX_BYTES = 100
+_API_TYPE_WITH_EVENT = "track"
+"""The only call of the API that has a field `event`."""
+_BUILD_FAILED = "failed to build the call"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a record will never be a call, and the call as far as it was made."""
+    """Why a record cannot become a call, and the call as far as it was built."""
 
     reason: str
     call: Json | None = None
 
 
 Encoded = EncodedCall | Rejection | None
-"""A record's call; why it will never be one; or nothing, if it is filtered out."""
+"""A record's call; why it has none; or None, if the call type filters it out."""
 
 
 class StreamEncoder:
@@ -62,12 +57,13 @@ class StreamEncoder:
         event_schemas: Mapping[str, Mapping[str, Any]],
     ) -> None:
         call_type = stream.call_type
-        self._stream = stream.name
+        self._stream = stream
+        self._plugin = f'Plugin "{stream.plugin}"'
         self._call_type = call_type
-        self._blame = f'Plugin "{stream.plugin}"'
+        self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
+        self._event_schemas = _schemas_by_event(call_type, event_schemas)
         self._mapper = Mapper(call_type, null_values=settings.null_values)
-        self._event_schemas = event_schemas if call_type.wire_name == "track" else {}
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._ids = MessageIds(
             salt=settings.message_id_salt,
@@ -76,21 +72,11 @@ class StreamEncoder:
             last_sync_time=stream.last_sync_time,
             counts_repeats=call_type.is_event and not stream.keys,
         )
-        self._said_unplaced: set[str] = set()
-        self._compile_block_plan = partial(
-            compile_block_plan,
-            call_type,
-            stream=stream.name,
-            keys=stream.keys,
-            null_values=settings.null_values,
-            events=self._event_schemas,
-        )
-        self._columns = stream.columns
-        self._block_plan: BlockPlan | None = None
-        self._has_block_plan = True
+        self._batch_encoder: BatchEncoder | Fallback | None = None
+        self._warned_of: set[str] = set()
 
     def encode(self, record: Json, epoch: int, line: bytes) -> Encoded:
-        """The call of a record, which came on a line in an epoch; None if it is filtered out."""
+        """Encode a record; `line` is its Singer message, `epoch` the one that it arrived in."""
         try:
             call = self._map(record)
         except MappingProblem as problem:
@@ -102,113 +88,103 @@ class StreamEncoder:
         except (TypeError, ValueError, RecursionError) as error:
             if self._call_type.build is None:
                 raise
-            return Rejection(f"{self._blame} built a call that is no JSON: {type(error).__name__}.")
+            name = type(error).__name__
+            return Rejection(f"{self._plugin} built a call that is not JSON: {name}.")
 
     def encode_block(self, block: bytes, epoch: int) -> list[Encoded] | None:
-        """What `encode` makes of the records of these lines; None if they must go one by one."""
-        if not self._has_block_plan:
+        """The same as `encode` for each record of a block; None if it must be done one by one."""
+        encoder = self._batch_encoder or self._compile_batch_encoder(block)
+        encoded = encoder if isinstance(encoder, Fallback) else encoder.encode(block)
+        if isinstance(encoded, Fallback):
             return None
-        try:
-            plan = self._block_plan or self._add_block_plan(block)
-            if plan is None:
-                return None
-            bodies, people = plan.map(block)
-        except (*INVALID_JSON, KeyError):
-            return None
-        room = self._call_max_bytes - _ID_MAX_BYTES
-        stream, call_type = self._stream, self._call_type.name
-        if all(bodies) and max(map(len, bodies)) <= room:
-            return [
-                EncodedCall(body, stream, call_type, person, epoch, block, number)
-                for body, person, number in zip(
-                    self._ids.add_to_all(bodies), people, range(len(bodies)), strict=True
-                )
-            ]
-        fit = [0 < len(body) <= room for body in bodies]
-        with_ids = iter(self._ids.add_to_all(list(compress(bodies, fit))))
+        if encoded.fallbacks:
+            return self._encode_rest(encoded, block, epoch)
+        stream, call_type = self._stream.name, self._call_type.name
+        bodies = self._ids.add_to_all(encoded.bodies)
         return [
-            EncodedCall(next(with_ids), stream, call_type, person, epoch, line)
-            if fits
-            else self.encode(decode_object(line)["record"], epoch, line)
-            for fits, person, line in zip(fit, people, lines_of(block), strict=True)
+            EncodedCall(body, stream, call_type, key, epoch, block, number)
+            for body, key, number in zip(
+                bodies, encoded.ordering_keys, range(len(bodies)), strict=True
+            )
         ]
 
-    def _add_block_plan(self, block: bytes) -> BlockPlan | None:
-        record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
+    def _encode_rest(self, encoded: EncodedBlock, block: bytes, epoch: int) -> list[Encoded]:
+        """The calls of a block with fallbacks; in order, as repeats are counted in order."""
+        calls: list[Encoded] = []
+        for number, line in enumerate(lines_of(block)):
+            if number in encoded.fallbacks:
+                call = self.encode(decode_object(line)["record"], epoch, line)
+            else:
+                body, key = self._ids.add_to(encoded.bodies[number]), encoded.ordering_keys[number]
+                call = self._make_call(body, key, epoch, line)
+            calls.append(call)
+        return calls
+
+    def _compile_batch_encoder(self, block: bytes) -> BatchEncoder | Fallback:
+        try:
+            record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
+        except (*INVALID_JSON, KeyError):
+            return Fallback.NOT_DECODABLE
         if not isinstance(record, dict):
-            return None
-        columns = self._columns
-        if list(record) != [name for name in columns if name in record]:
-            columns = {name: _JSON_TYPES.get(type(value), "") for name, value in record.items()}
-        self._block_plan = self._compile_block_plan(tuple(columns), column_types=columns)
-        self._has_block_plan = self._block_plan is not None
-        return self._block_plan
+            return Fallback.NOT_DECODABLE
+        self._batch_encoder = compile_batch_encoder(
+            self._stream,
+            record,
+            null_values=self._null_values,
+            events=self._event_schemas,
+            call_max_bytes=self._call_max_bytes - _MESSAGE_ID_MAX_BYTES,
+        )
+        return self._batch_encoder
 
     def _encode_call(self, call: Json, epoch: int, line: bytes) -> EncodedCall | Rejection:
         body = encode_json(call)
-        if self._call_type.build and not _has_text_keys(call):
-            raise ValueError("a key is no text")
+        if self._call_type.build and not has_text_keys(call):
+            raise ValueError("a key is not a string")
         plain = decode_plain(body)  # of types that the validators know
         if not self._is_valid(plain):
-            reason = find_reason(self._call_type.schema, plain)
-            return Rejection(reason or "The call breaks the schema of its type.", call)
+            reason = describe_violation(self._call_type.schema, plain)
+            return Rejection(reason or "The call violates the schema of its type.", call)
         event_schema = self._event_schemas.get(str(call.get("event", "")))
-        if event_schema and (reason := find_reason(event_schema, plain)):
+        if event_schema and (reason := describe_violation(event_schema, plain)):
             return Rejection(f'As event "{call["event"]}": {reason}', call)
         if "messageId" not in call:
             body = self._ids.add_to(body)
         if len(body) > self._call_max_bytes:
             return Rejection(
-                f"The call is {len(body)} bytes; {self._call_max_bytes} are allowed.", call
+                f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}.", call
             )
-        return EncodedCall(body, self._stream, self._call_type.name, person_of(call), epoch, line)
+        return self._make_call(body, ordering_key_of(call), epoch, line)
+
+    def _make_call(self, body: bytes, key: str, epoch: int, line: bytes) -> EncodedCall:
+        return EncodedCall(body, self._stream.name, self._call_type.name, key, epoch, line)
 
     def _map(self, record: Json) -> Json | None:
         try:
             call = self._mapper.map(record)
         except BuildProblem as problem:
-            raise MappingProblem(f"{self._blame} failed to build the call: {problem}.") from problem
+            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
         except MappingProblem:
             raise
-        except Exception as error:  # a plugin's `build` is a stranger's code
-            raise MappingProblem(
-                f"{self._blame} failed to build the call: {type(error).__name__}."
-            ) from error
-        if self._mapper.unplaced != self._said_unplaced:
-            self._say_unplaced()
+        except Exception as error:  # `build` is a plugin's code
+            name = type(error).__name__
+            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
+        if self._mapper.unmapped != self._warned_of:
+            self._warn_unmapped()
         return call
 
-    def _say_unplaced(self) -> None:
-        new = sorted(self._mapper.unplaced - self._said_unplaced)
+    def _warn_unmapped(self) -> None:
+        new = sorted(self._mapper.unmapped - self._warned_of)
         logger.warning(
-            "stream=%s: %s calls have no place for these columns, which are not sent: %s",
-            self._stream,
+            "stream=%s: %s calls have no field for these columns, which are not sent: %s",
+            self._stream.name,
             self._call_type.name,
             ", ".join(new),
         )
-        self._said_unplaced.update(new)
+        self._warned_of.update(new)
 
 
-def find_reason(schema: Mapping[str, Any], call: Json) -> str:
-    """What breaks the schema, in words without values; empty if nothing does.
-
-    The call has plain JSON types, as a decoder makes them.
-    """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow
-    from jsonschema.exceptions import relevance  # noqa: PLC0415 - with it
-
-    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    error = max(validator.iter_errors(call), key=relevance, default=None)
-    return f"{_place_of(error)} {complaint_of(error)}." if error else ""
-
-
-def _place_of(error: ValidationError) -> str:
-    path = ".".join(map(str, error.absolute_path))
-    return f"Field `{path}`" if path else "The call"
-
-
-def _has_text_keys(value: Any) -> bool:
-    """Whether all keys are texts; the encoder would write numbers as such."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _has_text_keys(inner) for key, inner in value.items())
-    return all(map(_has_text_keys, value)) if isinstance(value, list) else True
+def _schemas_by_event(
+    call_type: CallType, event_schemas: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Mapping[str, Any]]:
+    """A destination's schemas by event name, for calls that have one."""
+    return event_schemas if call_type.api_type == _API_TYPE_WITH_EVENT else {}

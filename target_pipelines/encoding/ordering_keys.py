@@ -1,100 +1,82 @@
-"""Finds whom the records of a stream are about, without making calls of them."""
+"""Finds the ordering keys of records without making calls of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import msgspec
-from msgspec import NODEFAULT, UNSET, Raw, UnsetType
+from typing import TYPE_CHECKING
 
 from program_kit.exact_json import INVALID_JSON, decode_object
-from target_pipelines.api.call_types import PERSON_FIELDS, person_of
-from target_pipelines.encoding.batch_encoder import UNUSUAL_IN_NAMES
-from target_pipelines.encoding.codegen import NULL, compile_row_function
-from target_pipelines.encoding.mapping import Mapper, MappingProblem, Plan, compile_plan
+from target_pipelines.api.calls import lines_of
+from target_pipelines.api.ordering_key import ORDERING_KEY_PATHS, ordering_key_of
+from target_pipelines.encoding.codegen import compile_row_function
+from target_pipelines.encoding.fallback import Fallback, needs_escaping
+from target_pipelines.encoding.mapping import Mapper, MappingProblem, compile_plan
+from target_pipelines.encoding.row_struct import MOVED, RowStruct, raw_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from target_pipelines.api.call_types import Json
     from target_pipelines.singer.streams import Stream
 
-_TELLING = str | int | bool | None | UnsetType
+    BlockMapper = Callable[[bytes], list[Json | Fallback]]
 
 
-class People:
-    """The people of one stream: the same that its calls will name.
+class OrderingKeys:
+    """The ordering keys of one stream, the same as those of its calls.
 
-    The records of a call type with a `build`, which may name anybody, are all taken to be about
-    one: the stream.
+    A call type's `build` may set any key, so all its records get the same: the stream's name.
     """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._is_built = stream.call_type.build is not None
         self._mapper = Mapper(stream.call_type, null_values="omit")
-        self._decode: Callable[[bytes], list[Any]] | None = None
-        self._place: Callable[[Any], Json | None]
+        self._map_block: BlockMapper | None = None
 
     def find(self, record: Json) -> str:
-        """The person of a record; empty if it will be no call."""
+        """The ordering key of a record; empty if it becomes no call."""
         if self._is_built:
             return self._stream.name
         try:
-            return person_of(self._mapper.map(record) or {})
+            return ordering_key_of(self._mapper.map(record) or {})
         except MappingProblem:
             return ""
 
-    def find_all(self, lines: Sequence[bytes]) -> list[str] | None:
-        """The people of RECORDs with the columns of the first; None if one is no such record."""
+    def find_all(self, block: bytes) -> list[str] | None:
+        """The keys of a block of RECORDs with the columns of the first; None if a line differs."""
         if self._is_built:
             return None
-        block = b"".join(lines)
         try:
-            if not block.isascii():
-                block.decode()
-            decode = self._decode or self._add_decoder(decode_object(lines[0])["record"])
-            rows = [message.record for message in decode(block)] if decode else None
+            map_block = self._map_block or self._compile(block)
+            calls = map_block(block) if map_block else None
         except (*INVALID_JSON, KeyError, MappingProblem):
             return None
-        return rows and [
-            self.find(decode_object(line)["record"]) if call is None else person_of(call)
-            for call, line in zip(map(self._place, rows), lines, strict=True)
+        if calls is None:
+            return None
+        has_fallbacks = any(isinstance(call, Fallback) for call in calls)
+        lines = lines_of(block) if has_fallbacks else []
+        return [
+            self.find(decode_object(lines[number])["record"])
+            if isinstance(call, Fallback)
+            else ordering_key_of(call)
+            for number, call in enumerate(calls)
         ]
 
-    def _add_decoder(self, record: Json) -> Callable[[bytes], list[Any]] | None:
-        if any(UNUSUAL_IN_NAMES.search(column) for column in record):
+    def _compile(self, block: bytes) -> BlockMapper | None:
+        """A function block → calls, of the fields alone that make the key."""
+        record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
+        if not isinstance(record, dict) or needs_escaping(record):
             return None
-        plan = _only_people(compile_plan(tuple(record), self._stream.call_type, null_values="omit"))
-        telling = [step.column for group in (plan.top, *plan.nested) for step in group.steps]
-        fields = {column: f"column_{number}" for number, column in enumerate(record)}
-        row = msgspec.defstruct(
-            "Row",
-            [
-                (fields[column], _TELLING, UNSET)
-                if column in telling
-                else (fields[column], Raw, NODEFAULT if column in self._stream.keys else NULL)
+        plan = compile_plan(tuple(record), self._stream.call_type, null_values="omit")
+        plan = plan.restrict(ORDERING_KEY_PATHS)
+        moved = {step.column for group in plan.groups for step in group.steps}
+        row_struct = RowStruct(
+            {
+                column: MOVED if column in moved else raw_field(is_key=column in self._stream.keys)
                 for column in record
-            ],
-            rename={field: column for column, field in fields.items()},
-            forbid_unknown_fields=True,
-            kw_only=True,
-            gc=False,
+            },
+            stream=self._stream.name,
         )
-        message = msgspec.defstruct("Message", [("record", row)], gc=False)
-        self._decode = msgspec.json.Decoder(message).decode_lines
-        self._place = compile_row_function(plan, placed=[fields[column] for column in telling])
-        return self._decode
-
-
-def _only_people(plan: Plan) -> Plan:
-    """The way of the columns that can tell the person."""
-    whole = (*PERSON_FIELDS, "traits")
-    top = replace(plan.top, steps=[step for step in plan.top.steps if step.name in whole])
-    nested = [
-        replace(group, steps=[step for step in group.steps if step.name == "email"])
-        for group in plan.nested
-        if group.parents == ("traits",)
-    ]
-    return replace(plan, top=top, nested=nested)
+        map_row = compile_row_function(plan, row_struct)
+        self._map_block = lambda block: list(map(map_row, row_struct.decode(block)))
+        return self._map_block

@@ -17,6 +17,7 @@ from target_pipelines.plugins.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_DISTRIBUTION = "mssql-reverse-etl"
 _REMEDY = "Correct or update it, or block it with `blocked_plugins`."
 
 
@@ -38,6 +39,12 @@ class Plugins:
     def add_destination(self, offered: DestinationType, plugin: str) -> None:
         """Register a destination. Raises PluginError if it cannot be used."""
         self.destinations.add(offered, plugin)
+
+
+def built_in_entry_points() -> list[EntryPoint]:
+    """The entry points of the distribution that this package belongs to."""
+    found = entry_points(group=hookspecs.PROJECT)
+    return [entry for entry in found if entry.dist and entry.dist.name == _DISTRIBUTION]
 
 
 def load_plugins(

@@ -1,4 +1,4 @@
-"""Puts a run together: a configuration → the pipeline with a route to each destination."""
+"""Builds the pipeline of a configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from program_kit.exact_json import encode_json
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.errors import DeliveryError, OutputClosed
-from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.dry_run import CountedDeadLetters, DryRunDestination
 from target_pipelines.run.pipeline import Pipeline
 
@@ -34,53 +34,49 @@ def build_pipeline(
     dead_letters: DeadLetters | None = None,
     write_calls: Write | None = None,
     shows_progress: bool = True,
+    logs_warnings: bool = True,
 ) -> Pipeline:
-    """A pipeline with a route to each destination.
+    """A pipeline to all destinations of a configuration.
 
     Raises ConfigurationError if a destination cannot be opened.
 
     Args:
-        configuration: what it is made of.
-        reports: one for each destination, by its name.
-        write_state: takes the safe states.
-        check_interrupted: raises Interrupted when the run is to end.
-        dead_letters: those of all destinations, where their settings are not to say.
-        write_calls: for a dry run: takes the calls, which are not sent.
-        shows_progress: on a terminal.
+        configuration: checked settings and loaded plugins.
+        reports: one for each destination, by name.
+        write_state: writes a safe STATE.
+        check_interrupted: raises Interrupted if a signal asked the run to end.
+        dead_letters: one file for all destinations, instead of those in their settings.
+        write_calls: for a dry run: writes calls instead of sending them.
+        shows_progress: whether to log progress if stderr is a terminal.
+        logs_warnings: whether to log warnings about a stream's columns.
     """
     acks = Acks(write_state)
-    routes = []
-    for settings in configuration.routes:
+    destinations = []
+    for settings in configuration.destinations:
         destination = configuration.plugins.destinations[settings.destination].open(settings)
         if write_calls:
-            destination = _as_dry_run(destination, settings, write_calls, len(configuration.routes))
-            letters: DeadLetters = CountedDeadLetters()
-        else:
-            letters = dead_letters or DeadLetters(Path(settings.dead_letter_path))
-        routes.append(
-            Route(
+            count = len(configuration.destinations)
+            destination = _as_dry_run(destination, settings, write_calls, count)
+            dead_letters = CountedDeadLetters()
+        destinations.append(
+            DestinationPipeline(
                 settings,
                 destination,
                 acks,
-                dead_letters=letters,
+                dead_letters=dead_letters or DeadLetters(Path(settings.dead_letter_path)),
                 report=reports[settings.destination_name],
                 check_interrupted=check_interrupted,
-                dice=random.random,
+                jitter=random.random,
+                logs_warnings=logs_warnings,
             )
         )
-    return Pipeline(
-        routes,
-        acks,
-        plugins=configuration.plugins,
-        call_types=configuration.settings.call_types,
-        shows_progress=shows_progress,
-    )
+    return Pipeline(destinations, acks, shows_progress=shows_progress)
 
 
 def _as_dry_run(
     destination: Destination, settings: TargetSettings, write: Write, count: int
 ) -> DryRunDestination:
-    """Prints bare calls; of several destinations, objects of `destination` and `call`."""
+    """Print bare calls; with several destinations, objects with `destination` and `call`."""
     if count == 1:
         return DryRunDestination(destination, write)
     name = settings.destination_name.encode()
@@ -88,13 +84,13 @@ def _as_dry_run(
 
 
 def print_state(write: Write, state: State) -> None:
-    """Print a state on stdout. Raises OutputClosed or DeliveryError."""
+    """Print a STATE on stdout. Raises OutputClosed or DeliveryError."""
     try:
         write(encode_json(state) + b"\n")
     except BrokenPipeError as error:
-        raise OutputClosed("stdout was closed; no further state can be kept") from error
+        raise OutputClosed("stdout was closed, so that no further state can be printed") from error
     except OSError as error:
         raise DeliveryError(
-            f"A state cannot be written to stdout ({error.strerror}). Make room and run it again: "
-            "what no state covers comes once more, with the same messageIds."
+            f"A state cannot be written to stdout ({error.strerror}). Free disk space and run it "
+            "again: calls that no state covers are sent again, with the same messageIds."
         ) from error

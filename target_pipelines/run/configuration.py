@@ -1,4 +1,4 @@
-"""A configuration → settings, plugins and destinations, with every problem reported at once."""
+"""Configuration → checked settings and loaded plugins; reports all problems together."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that a run is made of.
+    """What a run is built from.
 
     Attributes:
-        settings: what holds for the whole run.
-        routes: the settings of each destination.
-        plugins: what those name.
+        settings: the settings of the whole run.
+        destinations: the settings of each destination.
+        plugins: the loaded call types and destinations.
     """
 
     settings: TargetSettings
-    routes: Sequence[TargetSettings]
+    destinations: Sequence[TargetSettings]
     plugins: Plugins
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
-    """Check a configuration and load what it names.
+    """Check a configuration and load the plugins.
 
     Raises:
-        ConfigurationError: with a sentence for every problem.
+        ConfigurationError: lists every problem.
         PluginError: a plugin cannot be used.
     """
     parsed = parse_settings(config)
     plugins = load_plugins(parsed.run.blocked_plugins)
     problems = [*parsed.problems, *_find_unknown_call_types(parsed.run, plugins)]
-    for route in parsed.routes:
-        place = f"`destinations`, {route.destination_name}: " if len(parsed.routes) > 1 else ""
-        problems += (f"{place}{problem}" for problem in _find_problems(route, plugins))
-    problems += _find_shared(parsed.routes)
+    for settings in parsed.destinations:
+        place = (
+            f"`destinations`, {settings.destination_name}: " if len(parsed.destinations) > 1 else ""
+        )
+        problems += (f"{place}{problem}" for problem in _find_problems(settings, plugins))
+    problems += _find_shared(parsed.destinations)
     if problems:
         raise ConfigurationError(*problems)
-    return Configuration(parsed.run, parsed.routes, plugins)
+    return Configuration(parsed.run, parsed.destinations, plugins)
 
 
 def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
@@ -54,7 +56,7 @@ def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
         yield from plugins.destinations[settings.destination].find_problems(settings)
     else:
         yield (
-            f'Setting `destination`: "{settings.destination}" is offered by no plugin. Known are '
+            f'Setting `destination`: no plugin provides "{settings.destination}". Choose one of '
             f"{', '.join(plugins.destinations.names())}."
         )
 
@@ -63,20 +65,22 @@ def _find_unknown_call_types(settings: TargetSettings, plugins: Plugins) -> Iter
     for stream, name in settings.call_types.items():
         if name not in plugins.call_types:
             yield (
-                f'Setting `call_types.{stream}`: "{name}" is offered by no plugin. Known are '
+                f'Setting `call_types.{stream}`: no plugin provides "{name}". Choose one of '
                 f"{', '.join(plugins.call_types.names())}."
             )
 
 
-def _find_shared(routes: Sequence[TargetSettings]) -> Iterator[str]:
-    """What two destinations must not have in common."""
-    for name in _repeated(route.destination_name for route in routes):
-        yield f'Setting `destinations`: two are called "{name}". Give each a `name` of its own.'
-    for path in _repeated(str(Path(route.dead_letter_path).absolute()) for route in routes):
-        yield f"Setting `destinations`: two have the `dead_letter_path` {path}."
-    files = [route for route in routes if route.destination == "file"]
-    for path in _repeated(str(Path(route.output_path).absolute()) for route in files):
-        yield f"Setting `destinations`: two have the `output_path` {path}."
+def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:
+    """Values that must differ between destinations."""
+    for name in _repeated(settings.destination_name for settings in destinations):
+        yield f'Setting `destinations`: two are named "{name}". Give each a unique `name`.'
+    for path in _repeated(
+        str(Path(settings.dead_letter_path).absolute()) for settings in destinations
+    ):
+        yield f"Setting `destinations`: two have the `dead_letter_path` {path}. Give each its own."
+    files = [settings for settings in destinations if settings.destination == "file"]
+    for path in _repeated(str(Path(settings.output_path).absolute()) for settings in files):
+        yield f"Setting `destinations`: two have the `output_path` {path}. Give each its own."
 
 
 def _repeated(values: Iterable[str]) -> list[str]:

@@ -1,21 +1,23 @@
-"""A route: the way of all records to one destination, from encoding to settlement."""
+"""One destination's part of a pipeline: from the encoder to settlement."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
-from target_pipelines.acknowledgements.dead_letter_calls import encode_letter
+from target_pipelines.acknowledgements.dead_letter_calls import encode_dead_letter
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
-from target_pipelines.delivery.rate_limiter import Pacer
-from target_pipelines.delivery.senders import Delivery
+from target_pipelines.delivery.rate_limiter import RateLimiter
+from target_pipelines.delivery.sender_pool import SenderPool
+from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.acknowledgements.dead_letters import DeadLetters
@@ -25,15 +27,16 @@ if TYPE_CHECKING:
     from target_pipelines.encoding.encoder import Encoded
     from target_pipelines.singer.streams import Stream
 
+logger = logging.getLogger(__name__)
 
-class Route:
-    """Takes records one by one, and hands them over block by block.
 
-    A run has a route for each destination. They share the acknowledgements, so that a STATE waits
-    for all of them, and nothing else.
+class DestinationPipeline:
+    """Encodes records one by one or in blocks, and passes them on at each flush.
+
+    The destinations of a run share only the acknowledgements, so that a STATE waits for all.
 
     Attributes:
-        name: the destination's, as dead letters and the summary say it.
+        name: the destination's name in dead letters and in the summary.
         report: its counts.
     """
 
@@ -46,7 +49,8 @@ class Route:
         dead_letters: DeadLetters,
         report: RunReport,
         check_interrupted: Callable[[], None],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
+        logs_warnings: bool = True,
     ) -> None:
         self.name = settings.destination_name
         self.report = report
@@ -60,27 +64,29 @@ class Route:
             max_rejected_ratio=settings.max_rejected_ratio,
             stops_at_once=settings.on_rejected == "stop",
         )
-        self._delivery = Delivery(
+        self._senders = SenderPool(
             destination,
             self._settlement,
             report,
-            Pacer(settings.requests_per_second or destination.limits.requests_per_second),
+            RateLimiter(settings.requests_per_second or destination.limits.requests_per_second),
             name=self.name,
             concurrency=settings.concurrency,
             max_retry_seconds=settings.max_retry_seconds,
             check_interrupted=check_interrupted,
-            dice=dice,
+            jitter=jitter,
         )
+        self._logs_warnings = logs_warnings
+        self._checked_streams: set[str] = set()
         self._encoders: dict[str, StreamEncoder] = {}
-        # What the current block has brought since the last hand-over.
+        # Since the last flush.
         self._read: Counter[str] = Counter()
         self._calls: list[EncodedCall] = []
-        self._letters: list[DeadLetter] = []
+        self._dead_letters: list[DeadLetter] = []
         self._filtered: list[str] = []
 
     def start(self) -> None:
-        """Open for records."""
-        self._delivery.start()
+        """Start the senders."""
+        self._senders.start()
 
     def start_stream(self, stream: Stream) -> None:
         """Records of this stream may follow."""
@@ -91,17 +97,29 @@ class Route:
             event_schemas=self._destination.event_schemas,
         )
         self.report.start_stream(stream.name, stream.call_type.name)
+        if self._logs_warnings and stream.name not in self._checked_streams:
+            self._checked_streams.add(stream.name)
+            self._warn_of_limits(stream)
 
-    def take_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Encode a record of a stream that was started."""
+    def _warn_of_limits(self, stream: Stream) -> None:
+        if exceeded := list(find_exceeded_limits(stream, self._destination.limits)):
+            logger.warning(
+                "stream=%s destination=%s: %s. Remove or rename columns in the query.",
+                stream.name,
+                self.name,
+                "; ".join(exceeded),
+            )
+
+    def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+        """Encode one record of a stream that was started."""
         encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
         self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
             self._calls.append(encoded)
         else:
-            self._leave_out(encoded, stream, line)
+            self._set_aside(encoded, stream, line)
 
-    def take_block(self, stream: Stream, block: bytes) -> int:
+    def encode_block(self, stream: Stream, block: bytes) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
         encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
         if encoded is None:
@@ -111,15 +129,15 @@ class Route:
         self._calls += calls
         if len(calls) < len(encoded):
             for item, line in zip(encoded, lines_of(block), strict=True):
-                self._leave_out(item, stream, line)
+                self._set_aside(item, stream, line)
         return len(encoded)
 
-    def _leave_out(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
-        """Keep a record that became no call for what it becomes instead."""
+    def _set_aside(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
+        """Keep a record without a call for the next flush: filtered out, or a dead letter."""
         if encoded is None:
             self._filtered.append(stream.name)
         elif isinstance(encoded, Rejection):
-            self._letters.append(
+            self._dead_letters.append(
                 DeadLetter(
                     stream=stream.name,
                     call_type=stream.call_type.name,
@@ -131,44 +149,44 @@ class Route:
                 )
             )
 
-    def take_refused(self, letter: dict[str, Any]) -> None:
-        """Take a call that was refused once, as it was. Raises KeyError or TypeError."""
-        call = encode_letter(letter, self._acks.epoch)
+    def resend(self, dead_letter: Mapping[str, Any]) -> None:
+        """Send the call of a dead letter again, unchanged. Raises KeyError or TypeError."""
+        call = encode_dead_letter(dead_letter, self._acks.epoch)
         self.report.start_stream(call.stream, call.call_type)
         self._read[call.stream] += 1
         self._calls.append(call)
 
-    def hand_over(self) -> None:
-        """Count what was read, then settle it or give it to the lanes: once, whatever fails.
+    def flush(self) -> None:
+        """Count what was read since the last flush; settle it, or queue it for the senders.
 
-        Raises PipelinesError.
+        Nothing is passed on twice, even if this raises PipelinesError.
         """
         epoch = self._acks.epoch
         read, self._read = self._read, Counter()
         filtered, self._filtered = self._filtered, []
-        letters, self._letters = self._letters, []
+        dead_letters, self._dead_letters = self._dead_letters, []
         calls, self._calls = self._calls, []
-        self._acks.add_records(read.total())
+        self._acks.expect(read.total())
         for stream, count in read.items():
             self.report.add_read(stream, count)
         for stream in filtered:
             self._settlement.filter(stream, epoch)
-        if letters:
-            self._settlement.reject(letters, epoch)
-        self._delivery.put(calls)
+        if dead_letters:
+            self._settlement.reject(dead_letters, epoch)
+        self._senders.put(calls)
 
     def drain(self) -> None:
         """Wait until every record is settled. Raises PipelinesError."""
-        self._delivery.finish()
+        self._senders.finish()
 
     def close(self) -> None:
-        """Nothing is left to deliver."""
+        """Close the destination, after everything was delivered."""
         self._destination.close()
 
     def stop(self) -> None:
-        """Begin nothing new."""
-        self._delivery.stop()
+        """Start no new requests."""
+        self._senders.stop()
 
     def abandon(self) -> None:
-        """Begin nothing new, and give what is in flight a few seconds to end."""
-        self._delivery.abandon()
+        """Start no new requests; wait a few seconds for those in flight."""
+        self._senders.abandon()

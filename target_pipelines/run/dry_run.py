@@ -1,4 +1,4 @@
-"""--dry-run: the calls on stdout instead of on their way, as the destination would get them."""
+"""--dry-run: prints the calls that the destination would get, instead of sending them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class DryRunDestination:
-    """Has the limits of the real destination and prints what that would get."""
+    """Prints calls, within the limits of the real destination."""
 
-    max_lanes = 1  # so that calls are printed in the order of their rows
+    max_lanes = 1  # prints calls in row order
 
     def __init__(self, destination: Destination, write: Write, template: bytes = b"%b\n") -> None:
         self._destination = destination
@@ -30,16 +30,16 @@ class DryRunDestination:
 
     @property
     def limits(self) -> Limits:
-        """Those of the real destination."""
+        """The real destination's."""
         return self._destination.limits
 
     @property
     def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
-        """Those of the real destination."""
+        """The real destination's."""
         return self._destination.event_schemas
 
     def open_sender(self) -> DryRunDestination:
-        """There is one stdout, and one sender."""
+        """Itself: there is one stdout."""
         return self
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
@@ -48,14 +48,14 @@ class DryRunDestination:
         return Delivered()
 
     def close(self) -> None:
-        """Nothing: stdout stays."""
+        """Do nothing: stdout stays open."""
 
 
 class CountedDeadLetters(DeadLetters):
-    """Keeps none; the summary counts them."""
+    """Writes none; the summary counts them."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep nothing."""
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Write nothing."""

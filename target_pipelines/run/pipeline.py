@@ -1,227 +1,113 @@
-"""The pipeline: Singer messages in; calls, dead letters and safe STATEs out."""
+"""The pipeline of one process: Singer messages in; calls, dead letters and safe STATEs out."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from program_kit.exact_json import decode_object, encode_json
+from program_kit.exact_json import decode_object
 from program_kit.progress import Progress
 from target_pipelines.api.calls import lines_of
-from target_pipelines.api.errors import (
-    ConfigurationError,
-    InputError,
-    PipelinesError,
-)
-from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
-from target_pipelines.singer.streams import Stream, check_record, parse_schema
+from target_pipelines.api.errors import ConfigurationError, PipelinesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from target_pipelines.acknowledgements.acks import Acks
-    from target_pipelines.plugins.loading import Plugins
-    from target_pipelines.run.destination_pipeline import Route
-
-_FEW_LINES = 16
+    from target_pipelines.acknowledgements.acks import Acks, State
+    from target_pipelines.run.destination_pipeline import DestinationPipeline
+    from target_pipelines.singer.streams import Stream
 
 logger = logging.getLogger(__name__)
 
 
-class Run(Protocol):
-    """What takes the lines of a run: a `Pipeline`, or several of them in processes of their own."""
-
-    message_counts: Counter[str]
-
-    def start(self) -> None:
-        """Open for lines."""
-
-    def process(self, block: bytes) -> None:
-        """Take a block of lines. Raises PipelinesError."""
-
-    def drain(self) -> None:
-        """Wait until every record that was read is settled. Raises PipelinesError."""
-
-    def finish(self) -> None:
-        """The input is at its end: settle everything, and count. Raises PipelinesError."""
-
-    def abandon(self) -> None:
-        """The run ends early: what is in flight may end, nothing new begins."""
-
-
 class Pipeline:
-    """One run. Lines are processed block by block; between blocks nothing is held back.
-
-    Every record takes all routes; `acks` is what they share.
-
-    Attributes:
-        message_counts: how many messages have come, by type.
-    """
+    """Sends every record to all destinations; `acks` is what these share."""
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        destinations: Sequence[DestinationPipeline],
         acks: Acks,
         *,
-        plugins: Plugins,
-        call_types: Mapping[str, str],
         shows_progress: bool = True,
     ) -> None:
-        self._routes = routes
+        self._destinations = destinations
         self._acks = acks
-        self._plugins = plugins
-        self._call_types = call_types
-        self._streams: dict[str, Stream] = {}
-        self.message_counts: Counter[str] = Counter()
         self._progress = Progress("all", logger) if shows_progress else None
-        self._line_number = 0
 
     def start(self) -> None:
-        """Open for lines."""
-        for route in self._routes:
-            route.start()
+        """Start the senders."""
+        for destination in self._destinations:
+            destination.start()
 
-    def process(self, block: bytes) -> None:
-        """Take a block of lines. Raises PipelinesError."""
-        try:
-            if not self._take_records(block):
-                for group in group_records(block.splitlines(keepends=True)):
-                    self._process_group(group)
-        finally:  # what was read before a bad line is good
-            self._hand_over()
+    def handle_schema(self, stream: Stream, line: bytes = b"") -> None:  # noqa: ARG002
+        """Records of this stream may follow."""
+        for destination in self._destinations:
+            destination.start_stream(stream)
 
-    def take_letter(self, letter: dict[str, Any]) -> None:
-        """Take a dead letter again: as the call that was refused, or from its record anew.
+    def handle_records(self, stream: Stream, block: bytes) -> int:
+        """Encode the RECORDs of these lines; 0 if they must come one by one."""
+        first, *others = self._destinations
+        count = first.encode_block(stream, block)
+        if not count:
+            return 0
+        for destination in others:
+            if not destination.encode_block(stream, block):
+                for line in lines_of(block):
+                    destination.encode_record(stream, decode_object(line)["record"], line)
+        return count
 
-        Raises KeyError or TypeError if it is none; ConfigurationError if nobody can take it.
-        """
-        route = self._route_of(letter)
-        if letter["attempts"]:
-            route.take_refused(letter)
-        else:
-            stream = self._stream_of(letter)
-            # Equal events stay distinct only while one encoder counts them.
-            if self._streams.get(stream.name) != stream:
-                self._start_stream(stream)
-            record = letter["record"]
-            route.take_record(stream, record, encode_json({"record": record}))
-        self._hand_over()
+    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+        """Encode one RECORD."""
+        for destination in self._destinations:
+            destination.encode_record(stream, record, line)
+
+    def handle_state(self, state: State) -> None:
+        """Print a STATE as soon as it is safe. Raises PipelinesError."""
+        self.flush()
+        self._acks.add_state(state)
+
+    def flush(self) -> None:
+        """Pass on what was encoded since the last flush. Raises PipelinesError."""
+        for destination in self._destinations:
+            destination.flush()
+        if self._progress:
+            self._progress.show(self._destinations[0].report.read)
 
     def drain(self) -> None:
-        """Wait until every record that was read is settled. Raises PipelinesError."""
-        for route in self._routes:
-            route.drain()
+        """Wait until every record is settled. Raises PipelinesError."""
+        for destination in self._destinations:
+            destination.drain()
 
     def finish(self) -> None:
-        """The input is at its end: settle everything, and count. Raises PipelinesError."""
+        """The input has ended: settle everything and verify the counts. Raises PipelinesError."""
         self.drain()
-        for route in self._routes:
-            route.close()
-        if not all(route.report.is_settled for route in self._routes):
+        for destination in self._destinations:
+            destination.close()
+        if not all(destination.report.is_settled for destination in self._destinations):
             raise PipelinesError(
                 "The counts do not add up: rows read are not rows delivered, dead-lettered and "
                 "filtered. This is a bug; the summary shows the stream."
             )
 
     def abandon(self) -> None:
-        """The run ends early: what is in flight may end, nothing new begins."""
-        for route in self._routes:
-            route.stop()
-        for route in self._routes:
-            route.abandon()
+        """End early: let requests in flight end, start no new ones."""
+        for destination in self._destinations:
+            destination.stop()
+        for destination in self._destinations:
+            destination.abandon()
 
-    def _process_group(self, lines: Sequence[bytes]) -> None:
-        """Take lines that begin alike: all together where that can be, else one by one."""
-        if self._take_records(b"".join(lines)):
-            return
-        if len(lines) > _FEW_LINES:
-            middle = len(lines) // 2
-            self._process_group(lines[:middle])
-            self._process_group(lines[middle:])
-        else:
-            for line in lines:
-                self._line_number += 1
-                if not line.isspace():
-                    self._process_message(parse_message(line, self._line_number), line)
+    def find_destination(self, name: str | None) -> DestinationPipeline:
+        """The destination of this name; the only one whatever its name. Raises ConfigurationError.
 
-    def _take_records(self, block: bytes) -> bool:
-        """Take lines that are records of one stream, if nothing is wrong with any of them."""
-        stream = self._streams.get(stream_of_record(block) or "")
-        count = stream and self._routes[0].take_block(stream, block)
-        if not stream or not count:
-            return False
-        for route in self._routes[1:]:
-            if not route.take_block(stream, block):
-                for line in lines_of(block):
-                    route.take_record(stream, decode_object(line)["record"], line)
-        self._line_number += count
-        self.message_counts["RECORD"] += count
-        return True
-
-    def _process_message(self, message: dict[str, Any], line: bytes) -> None:
-        self.message_counts[message["type"]] += 1
-        match message["type"]:
-            case "RECORD":
-                stream = self._streams.get(message["stream"])
-                stream = check_record(stream, message, self._line_number)
-                for route in self._routes:
-                    route.take_record(stream, message["record"], line)
-            case "SCHEMA":
-                self._start_stream(parse_schema(message, self._plugins, self._call_types))
-            case "STATE":
-                self._hand_over()
-                self._acks.add_state(message["value"])
-
-    def _start_stream(self, stream: Stream) -> None:
-        self._streams[stream.name] = stream
-        for route in self._routes:
-            route.start_stream(stream)
-
-    def _hand_over(self) -> None:
-        for route in self._routes:
-            route.hand_over()
-        if self._progress:
-            self._progress.show(self._routes[0].report.read)
-
-    # Replay
-
-    def _stream_of(self, letter: Mapping[str, Any]) -> Stream:
-        keywords = {
-            "x-call-type": letter["call_type"],
-            "x-last-sync-time": letter["last_sync_time"],
-        }
-        message = {"stream": letter["stream"], "schema": keywords}
-        return parse_schema(message, self._plugins, self._call_types)
-
-    def _route_of(self, letter: Mapping[str, Any]) -> Route:
-        """The route that a letter came from; of one destination, that one."""
-        if len(self._routes) == 1:
-            return self._routes[0]
-        for route in self._routes:
-            if route.name == letter.get("destination"):
-                return route
-        names = ", ".join(route.name for route in self._routes)
+        For dead letters, whose destination may have been renamed.
+        """
+        if len(self._destinations) == 1:
+            return self._destinations[0]
+        for destination in self._destinations:
+            if destination.name == name:
+                return destination
+        names = ", ".join(destination.name for destination in self._destinations)
         raise ConfigurationError(
-            f"A dead letter names none of the destinations {names}. Replay it with the settings of "
-            "its own destination alone."
+            f"A dead letter belongs to none of the destinations {names}. Replay it with the "
+            "settings of its own destination alone."
         )
-
-
-@contextlib.contextmanager
-def running(pipeline: Run) -> Iterator[None]:
-    """Start a run; finish it at the end, abandon it when the block fails.
-
-    After bad input it is drained: the rows before are good, and their STATE may pass.
-    """
-    pipeline.start()
-    try:
-        yield
-        pipeline.finish()
-    except InputError:
-        pipeline.drain()
-        raise
-    except BaseException:
-        pipeline.abandon()
-        raise

@@ -1,7 +1,7 @@
-"""--replay: sends dead letters again; what fails again stays in their file.
+"""--replay: sends dead letters again; those that fail again stay in their file.
 
-The file is rewritten at the end only, in one step: a replay that is interrupted leaves it as it
-was, and its calls carry the same messageIds when they are sent once more.
+The file is replaced only at the end, atomically. An interrupted replay leaves it unchanged; the
+next one sends the same calls with the same messageIds.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from program_kit.exact_json import INVALID_JSON, decode_object
+from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letters import DeadLetters, locked
 from target_pipelines.api.errors import ConfigurationError, InputError
+from target_pipelines.singer.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from target_pipelines.run.configuration import Configuration
@@ -24,58 +25,90 @@ if TYPE_CHECKING:
 
 
 def as_replay(configuration: Configuration) -> Configuration:
-    """The configuration of a replay: letters that fail again are expected, and stop nothing."""
-    routes = [
+    """The configuration of a replay, in which rejected calls never stop the run."""
+    destinations = [
         replace(settings, max_rejected_ratio=1.0, on_rejected="dead_letter")
-        for settings in configuration.routes
+        for settings in configuration.destinations
     ]
-    return replace(configuration, routes=routes)
+    return replace(configuration, destinations=destinations)
 
 
 class Replay:
     """One replay of a file of dead letters."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, configuration: Configuration) -> None:
         self._path = path
         self._kept_path = path.with_name(f"{path.name}.replay")
+        self._plugins = configuration.plugins
+        self._call_types = configuration.settings.call_types
+        self._streams: dict[str, Stream] = {}
         self._size = 0
 
     def open_dead_letters(self) -> DeadLetters:
-        """Where letters that fail again go. Raises ConfigurationError if the file is not there."""
+        """The file for calls that fail again. Raises ConfigurationError if there is no old file."""
         if not self._path.is_file():
-            raise ConfigurationError(f"--replay: there is no file {self._path}.")
-        self._kept_path.unlink(missing_ok=True)  # of a replay that was interrupted
+            raise ConfigurationError(f"--replay: the file {self._path} does not exist.")
+        self._kept_path.unlink(missing_ok=True)  # left by an interrupted replay
         return DeadLetters(self._kept_path)
 
     def send(self, pipeline: Pipeline) -> None:
-        """Hand all letters to the pipeline. Raises PipelinesError."""
-        for number, letter in enumerate(self._letters(), 1):
+        """Pass all dead letters to the pipeline. Raises PipelinesError."""
+        for number, dead_letter in enumerate(self._dead_letters(), 1):
             try:
-                pipeline.take_letter(letter)
+                self._replay_dead_letter(dead_letter, pipeline)
             except (KeyError, TypeError) as error:
-                raise InputError(
-                    f"Line {number} of {self._path} is no dead letter; nothing of it was changed."
-                ) from error
+                raise InputError(self._invalid_line(number)) from error
 
     def finish(self) -> None:
-        """Put the letters that failed again, and those that came meanwhile, in the file's place."""
+        """Replace the file: keep what failed again and what other runs appended meanwhile."""
         with locked(self._path, os.O_RDONLY) as file:
             os.lseek(file, self._size, os.SEEK_SET)
             DeadLetters(self._kept_path).append(_read_all(file))
             self._kept_path.replace(self._path)
 
-    def _letters(self) -> Iterator[dict[str, Any]]:
+    def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
+        """Send a rejected call unchanged; encode again a record that became no call.
+
+        Raises KeyError or TypeError if it is not a dead letter; ConfigurationError if its
+        destination or call type is unknown.
+        """
+        destination = pipeline.find_destination(dead_letter.get("destination"))
+        if dead_letter["attempts"]:
+            destination.resend(dead_letter)
+        else:
+            stream = self._stream_of(dead_letter)
+            # Equal events stay distinct only while one encoder counts them.
+            if self._streams.get(stream.name) != stream:
+                self._streams[stream.name] = stream
+                pipeline.handle_schema(stream)
+            record = dead_letter["record"]
+            destination.encode_record(stream, record, encode_json({"record": record}))
+        pipeline.flush()
+
+    def _stream_of(self, dead_letter: Mapping[str, Any]) -> Stream:
+        keywords = {
+            "x-call-type": dead_letter["call_type"],
+            "x-last-sync-time": dead_letter["last_sync_time"],
+        }
+        message = {"stream": dead_letter["stream"], "schema": keywords}
+        return parse_schema(message, self._plugins, self._call_types)
+
+    def _dead_letters(self) -> Iterator[dict[str, Any]]:
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
-                    break  # somebody is still writing it
+                    break  # another run is still writing it
                 self._size += len(line)
                 try:
                     yield decode_object(line)
                 except INVALID_JSON as error:
-                    raise InputError(
-                        f"Line {number} of {self._path} is no dead letter; nothing was changed."
-                    ) from error
+                    raise InputError(self._invalid_line(number)) from error
+
+    def _invalid_line(self, number: int) -> str:
+        return (
+            f"Line {number} of {self._path} is not a dead letter; the file was not changed. "
+            "Correct or remove the line."
+        )
 
 
 def _read_all(file: int) -> bytes:

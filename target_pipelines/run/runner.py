@@ -1,4 +1,4 @@
-"""One run of the target: settings and an input → calls, dead letters, states and a summary."""
+"""Runs the target: settings and an input → calls, dead letters, states and a summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from target_pipelines.acknowledgements.report import RunReport, print_summaries,
 from target_pipelines.api.errors import Interrupted
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, as_replay
 from target_pipelines.run.worker_pool import WorkerPool
 from target_pipelines.singer.line_reader import read_blocks
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.configuration import Configuration
-    from target_pipelines.run.pipeline import Run
+    from target_pipelines.run.lifecycle import Run
 
 
 class Runner:
-    """Runs the target with these settings; signals end the run where nothing is left half done."""
+    """Runs the target with these settings; a signal ends the run between two operations."""
 
     def __init__(self, config: Mapping[str, Any], *, is_dry_run: bool = False) -> None:
         self._config = config
@@ -38,13 +39,13 @@ class Runner:
         self._is_reading = False
 
     def catch_signals(self) -> None:
-        """Let signals end the run, if this is the main thread: no other one has them."""
+        """Let signals end the run; only the main thread can install handlers."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._note_signal)
 
     def deliver(self, source: IO[Any]) -> Counter[str]:
-        """Deliver everything in `source`; the number of messages by type. Raises PipelinesError."""
+        """Deliver all records of `source`; message counts by type. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = load_configuration(self._config)
             reports = _new_reports(configuration)
@@ -55,27 +56,30 @@ class Runner:
             }
             run: Run
             if self._is_dry_run:
-                options["write_state"] = _forget
+                options["write_state"] = _discard_state
                 run = build_pipeline(configuration, write_calls=write, **options)
             elif configuration.settings.processes > 1:
                 run = WorkerPool(configuration, **options)
             else:
                 run = build_pipeline(configuration, **options)
+            dispatcher = Dispatcher(
+                run, plugins=configuration.plugins, call_types=configuration.settings.call_types
+            )
             with _reporting(configuration, reports), running(run):
                 for block in self._read_blocks(source):
-                    run.process(block)
-            return run.message_counts
+                    dispatcher.dispatch(block)
+            return dispatcher.message_counts
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = as_replay(load_configuration(self._config))
-            replay = Replay(path)
+            replay = Replay(path, configuration)
             reports = _new_reports(configuration)
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=_forget,
+                write_state=_discard_state,
                 check_interrupted=self._check_interrupted,
                 dead_letters=replay.open_dead_letters(),
                 write_calls=write if self._is_dry_run else None,
@@ -86,7 +90,7 @@ class Runner:
                 replay.finish()
 
     def _read_blocks(self, source: IO[Any]) -> Iterator[bytes]:
-        """Blocks of the input; a signal ends the wait for the next one."""
+        """Read blocks of the input; a signal interrupts the wait for the next one."""
         blocks = read_blocks(source)
         while True:
             self._is_reading = True
@@ -100,7 +104,7 @@ class Runner:
             yield block
 
     def _note_signal(self, number: int, _: object) -> None:
-        """Note a signal; only where nothing can be left half done it ends the run at once."""
+        """Remember a signal; end the run at once only while it waits for input."""
         self._signal = number
         if self._is_reading:
             self._check_interrupted()
@@ -111,12 +115,12 @@ class Runner:
 
 
 def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
-    return {settings.destination_name: RunReport() for settings in configuration.routes}
+    return {settings.destination_name: RunReport() for settings in configuration.destinations}
 
 
 @contextlib.contextmanager
 def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -> Iterator[None]:
-    """Show the summary when the block ends, however it does."""
+    """Print the summary at the end of the block, whether or not it fails."""
     try:
         yield
     finally:
@@ -125,5 +129,5 @@ def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -
             write_report(reports, Path(path))
 
 
-def _forget(_: State) -> None:
-    """States are not printed: nothing was read that a next run must not read again."""
+def _discard_state(_: State) -> None:
+    """Print no STATE: a dry run or a replay settles nothing of the tap's input."""

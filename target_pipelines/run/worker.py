@@ -1,4 +1,4 @@
-"""A worker process: a pipeline of its own for a part of the records, and the way to talk to it."""
+"""A worker process: a pipeline for part of the records, and the parent's connection to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from program_kit.parent_process import set_parent_death_signal
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesError
 from target_pipelines.run.build import build_pipeline
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.pipeline import Pipeline
 
-_CONTEXT = multiprocessing.get_context("fork")  # plugins are loaded, and the settings read, once
+_CONTEXT = multiprocessing.get_context("fork")  # inherits the settings and the loaded plugins
 _POLL_SECONDS = 0.1
-_END_SECONDS = 8.0  # longer than a pipeline takes to abandon what is in flight
+_END_SECONDS = 8.0  # longer than a pipeline waits for requests in flight
 
 
 class Worker:
@@ -41,7 +43,7 @@ class Worker:
         its_input, self._input = os.pipe()
         self._process = _CONTEXT.Process(
             target=_work,
-            args=(configuration, its_input, its_results, self._ends_to_close(earlier)),
+            args=(number, configuration, its_input, its_results, self._write_ends(earlier)),
             name=f"worker-{number}",
             daemon=True,
         )
@@ -50,14 +52,14 @@ class Worker:
         its_results.close()
         os.set_blocking(self._input, False)
 
-    def _ends_to_close(self, earlier: Sequence[Worker]) -> list[int]:
-        """A fork has all that is open; an input ends when its last other end is closed."""
+    def _write_ends(self, earlier: Sequence[Worker]) -> list[int]:
+        """Write ends that a fork inherits and must close: an input ends with its last writer."""
         return [self._input, *(worker._input for worker in earlier)]  # noqa: SLF001 - its own class
 
     def send(self, lines: bytes, check: Callable[[], None]) -> None:
-        """Give the worker lines of Singer messages; `check` may end the wait.
+        """Send the worker lines of Singer messages; `check` may raise to end the wait.
 
-        A worker that has ended takes none; its `results` say why.
+        Discards the lines if the worker has ended; `results` raises the reason.
         """
         view = memoryview(lines)
         while view:
@@ -71,7 +73,9 @@ class Worker:
 
     def results(self) -> Iterator[int]:
         """Numbers of the states that are safe, until the worker ends. Raises what ended it."""
-        error: PipelinesError | None = DeliveryError(f"The {self._process.name} process died.")
+        error: PipelinesError | None = DeliveryError(
+            f"The {self._process.name} process died; no state covers its records. Run it again."
+        )
         with contextlib.suppress(EOFError):
             while True:
                 result = self._results.recv()
@@ -84,99 +88,112 @@ class Worker:
             raise error
 
     def take_reports(self) -> Mapping[str, RunReport]:
-        """What the worker has done, by destination, when it has ended; the second time nothing."""
+        """The reports of a worker that has ended, by destination; a second call returns none."""
         reports, self._reports = self._reports, {}
         return reports
 
     def end_input(self) -> None:
-        """No more lines will come; again does no harm."""
+        """Close the worker's input. Idempotent."""
         if self._input >= 0:
             os.close(self._input)
             self._input = -1
 
     def stop(self) -> None:
-        """Ask the worker to begin nothing new."""
+        """Ask the worker to start no new requests."""
         if self._process.is_alive():
             self._process.terminate()
         self.end_input()
 
     def kill(self) -> None:
-        """End the worker if it has not ended in time."""
+        """Wait for the worker to end; kill it if it takes too long."""
         self._process.join(_END_SECONDS)
         self._process.kill()
         self._process.join()
 
 
-def share_of(configuration: Configuration, count: int) -> Configuration:
-    """The configuration of one of so many workers: of lanes and of the rate, each has its share."""
-    routes = []
-    for settings in configuration.routes:
+def split_limits(configuration: Configuration, count: int) -> Configuration:
+    """The configuration of one of `count` workers: its share of the concurrency and the rate."""
+    destinations = []
+    for settings in configuration.destinations:
         destination = configuration.plugins.destinations[settings.destination].open(settings)
         rate = settings.requests_per_second or destination.limits.requests_per_second
         destination.close()
-        routes.append(
+        destinations.append(
             replace(
                 settings,
                 concurrency=max(settings.concurrency // count, 1),
                 requests_per_second=rate and rate / count,
             )
         )
-    return replace(configuration, routes=routes)
+    return replace(configuration, destinations=destinations)
 
 
 def _work(
-    configuration: Configuration, source: int, results: Connection, parents_ends: Sequence[int]
+    number: int,
+    configuration: Configuration,
+    source: int,
+    results: Connection,
+    parents_ends: Sequence[int],
 ) -> None:
-    """Run a pipeline over the lines that the parent sends, and tell it what became of them."""
+    """Run a pipeline over the lines from the parent; report safe states, counts and the error."""
     for end in parents_ends:
         os.close(end)
     parent = os.getppid()
-    # A run that was killed is over: what a worker sent later could overtake the next run's calls.
+    # When the parent is killed its run is over: calls of a surviving worker could overtake those
+    # of the next run.
     set_parent_death_signal(parent, signal.SIGKILL)
     stopped = []
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the parent has them too, and decides
+    for inherited in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(inherited, signal.SIG_IGN)  # the parent gets them too and sends SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
     def check_interrupted() -> None:
         if stopped or os.getppid() != parent:
             raise Interrupted(signal.SIGTERM)
 
-    reports = {settings.destination_name: RunReport() for settings in configuration.routes}
+    reports = {settings.destination_name: RunReport() for settings in configuration.destinations}
     error: PipelinesError | None = None
     try:
         with os.fdopen(source, "rb", buffering=0) as file:
-            _run(configuration, file, reports, results.send, check_interrupted)
+            pipeline = build_pipeline(
+                configuration,
+                reports=reports,
+                write_state=lambda state: results.send(state["number"]),
+                check_interrupted=check_interrupted,
+                shows_progress=False,
+                logs_warnings=number == 0,  # one of the workers is enough
+            )
+            _run(configuration, pipeline, file, check_interrupted)
     except Interrupted:
-        pass  # the parent knows
+        pass  # by the parent
     except PipelinesError as caught:
         error = caught
-    except Exception as caught:  # noqa: BLE001 - a bug, which the parent must hear of
+    except Exception as caught:  # noqa: BLE001 - a bug: the parent fails with it
         traceback.print_exc()
-        error = PipelinesError(f"A worker process failed: {type(caught).__name__}.")
+        error = PipelinesError(
+            f"A worker process failed: {type(caught).__name__}. This is a bug; the traceback is "
+            "in the log."
+        )
     with contextlib.suppress(BrokenPipeError):
         results.send((reports, error))
     results.close()
     sys.stderr.flush()
-    os._exit(0)  # threads that were abandoned must not keep it
+    os._exit(0)  # without waiting for abandoned threads
 
 
 def _run(
     configuration: Configuration,
+    pipeline: Pipeline,
     file: Any,
-    reports: Mapping[str, RunReport],
-    send: Callable[[Any], None],
     check_interrupted: Callable[[], None],
 ) -> None:
-    pipeline = build_pipeline(
-        configuration,
-        reports=reports,
-        write_state=lambda state: send(state["number"]),
-        check_interrupted=check_interrupted,
-        shows_progress=False,
+    dispatcher = Dispatcher(
+        pipeline,
+        plugins=configuration.plugins,
+        call_types=configuration.settings.call_types,
     )
     with running(pipeline):
         for block in read_blocks(file):
             check_interrupted()
-            pipeline.process(block)
-        check_interrupted()  # an input that ends because the parent died is not at its end
+            dispatcher.dispatch(block)
+        check_interrupted()  # the input also ends when the parent dies

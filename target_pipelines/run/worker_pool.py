@@ -1,43 +1,39 @@
-"""Splits a run over worker processes: the records of one person go to one worker, in order.
+"""Splits a run over worker processes: each ordering key belongs to one worker.
 
-A worker gets all SCHEMAs, and for each STATE its number. A state is safe when all workers have
-settled what came before it.
+Workers read every SCHEMA, and each STATE as its number, which they report when that STATE is safe.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from program_kit.progress import Progress
+from target_pipelines.acknowledgements.acks import WorkerAcks
 from target_pipelines.api.errors import PipelinesError
-from target_pipelines.encoding.ordering_keys import People
-from target_pipelines.run.worker import Worker, share_of
-from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
-from target_pipelines.singer.streams import Stream, check_record, parse_schema
+from target_pipelines.encoding.ordering_keys import OrderingKeys
+from target_pipelines.run.worker import Worker, split_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.run.configuration import Configuration
+    from target_pipelines.singer.streams import Stream
 
 _POLL_SECONDS = 0.1
-_LANE_BITS = 16  # a worker chooses lanes by the low bits; chosen by the same, most would stay empty
+_LANE_BITS = 16
+"""Low bits of the hash that choose a worker's lane; they must not choose the worker as well, or
+most of its lanes would stay empty."""
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """One run over several processes; to the outside like a `Pipeline`.
-
-    Attributes:
-        message_counts: how many messages have come, by type.
-    """
+    """One run over several processes; the counterpart of a `Pipeline`."""
 
     def __init__(
         self,
@@ -50,23 +46,24 @@ class WorkerPool:
         self._configuration = configuration
         self._reports = reports
         self._check_interrupted = check_interrupted
-        self._states = _States(configuration.settings.processes, write_state)
+        self._acks = WorkerAcks(configuration.settings.processes, write_state)
         self._workers: list[Worker] = []
         self._outboxes: list[list[bytes]] = []
         self._listeners: list[threading.Thread] = []
         self._failure: BaseException | None = None
-        self._people: dict[str, People] = {}
         self._streams: dict[str, Stream] = {}
-        self._line_number = 0
+        self._ordering_keys: dict[str, OrderingKeys] = {}
+        self._records_read = 0
         self._progress = Progress("all", logger)
-        self.message_counts: Counter[str] = Counter()
+
+    # The main thread's side
 
     def start(self) -> None:
-        """Start the workers; before any thread, as a fork takes none along."""
+        """Fork the workers; before any thread is started, since a fork copies no threads."""
         count = self._configuration.settings.processes
-        share = share_of(self._configuration, count)
+        configuration = split_limits(self._configuration, count)
         for number in range(count):
-            self._workers.append(Worker(number, share, earlier=self._workers))
+            self._workers.append(Worker(number, configuration, earlier=self._workers))
         self._outboxes = [[] for _ in self._workers]
         self._listeners = [
             threading.Thread(target=self._listen, args=(number, worker), daemon=True)
@@ -75,20 +72,50 @@ class WorkerPool:
         for listener in self._listeners:
             listener.start()
 
-    def process(self, block: bytes) -> None:
-        """Take a block of lines. Raises PipelinesError."""
-        try:
-            for group in group_records(block.splitlines(keepends=True)):
-                if not self._split_records(group):
-                    for line in group:
-                        self._line_number += 1
-                        if not line.isspace():
-                            self._split_message(parse_message(line, self._line_number), line)
-        finally:  # what was read before a bad line is good
-            self._hand_over()
+    def handle_schema(self, stream: Stream, line: bytes) -> None:
+        """Send a SCHEMA to all workers."""
+        if self._streams.get(stream.name) != stream:
+            self._streams[stream.name] = stream
+            self._ordering_keys[stream.name] = OrderingKeys(stream)
+        self._send_to_all(line)
+
+    def handle_records(self, stream: Stream, block: bytes) -> int:
+        """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
+        keys = self._ordering_keys[stream.name].find_all(block)
+        lines = block.splitlines(keepends=True)
+        if not keys or len(keys) != len(lines):  # blank lines have no key
+            return 0
+        outboxes, count = self._outboxes, len(self._outboxes)
+        for line, key in zip(lines, keys, strict=True):
+            outboxes[(crc32(key.encode()) >> _LANE_BITS) % count].append(line)
+        self._records_read += len(lines)
+        return len(lines)
+
+    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+        """Assign one RECORD to a worker."""
+        key = self._ordering_keys[stream.name].find(record)
+        self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)].append(line)
+        self._records_read += 1
+
+    def handle_state(self, state: State) -> None:
+        """Send the number of a STATE to all workers. Raises PipelinesError."""
+        number = self._acks.add_state(state)
+        self._send_to_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send the workers the lines that were assigned since the last flush.
+
+        Raises PipelinesError.
+        """
+        outboxes, self._outboxes = self._outboxes, [[] for _ in self._workers]
+        for worker, lines in zip(self._workers, outboxes, strict=True):
+            worker.send(b"".join(lines), self._check)
+        self._check()
+        self._progress.show(self._records_read)
 
     def drain(self) -> None:
-        """Wait until every record that was read is settled. Raises PipelinesError."""
+        """Wait until every record is settled. Raises PipelinesError."""
         for worker in self._workers:
             worker.end_input()
         for listener in self._listeners:
@@ -99,17 +126,16 @@ class WorkerPool:
         self._merge_reports()
 
     def finish(self) -> None:
-        """The input is at its end: settle everything, and count. Raises PipelinesError."""
+        """The input has ended: settle everything and verify the counts. Raises PipelinesError."""
         self.drain()
-        read = self.message_counts["RECORD"]
-        if any(report.read != read for report in self._reports.values()):
+        if any(report.read != self._records_read for report in self._reports.values()):
             raise PipelinesError(
-                "The counts do not add up: the workers have not read what was read. This is a bug; "
-                "the summary shows the stream."
+                "The counts do not add up: the workers did not read all records of the input. This "
+                "is a bug; the summary shows the stream."
             )
 
     def abandon(self) -> None:
-        """The run ends early: what is in flight may end, nothing new begins."""
+        """End early: let requests in flight end, start no new ones."""
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
@@ -118,56 +144,9 @@ class WorkerPool:
             listener.join()
         self._merge_reports()
 
-    # The main thread's side
-
-    def _split_message(self, message: dict[str, Any], line: bytes) -> None:
-        self.message_counts[message["type"]] += 1
-        match message["type"]:
-            case "RECORD":
-                stream = self._streams.get(message["stream"])
-                stream = check_record(stream, message, self._line_number)
-                person = self._people[stream.name].find(message["record"])
-                self._outbox_of(person).append(line)
-            case "SCHEMA":
-                configuration = self._configuration
-                stream = parse_schema(
-                    message, configuration.plugins, configuration.settings.call_types
-                )
-                if self._streams.get(stream.name) != stream:
-                    self._people[stream.name] = People(stream)
-                self._streams[stream.name] = stream
-                self._send_all(line)
-            case "STATE":
-                number = self._states.add(message["value"])
-                self._send_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
-                self._hand_over()
-
-    def _split_records(self, lines: Sequence[bytes]) -> bool:
-        """Split lines that are records of one stream, if nothing is wrong with any of them."""
-        people = self._people.get(stream_of_record(lines[0]) or "")
-        names = people and people.find_all(lines)
-        if not names:
-            return False
-        outboxes, count = self._outboxes, len(self._outboxes)
-        for line, name in zip(lines, names, strict=True):
-            outboxes[(crc32(name.encode()) >> _LANE_BITS) % count].append(line)
-        self._line_number += len(lines)
-        self.message_counts["RECORD"] += len(lines)
-        return True
-
-    def _outbox_of(self, person: str) -> list[bytes]:
-        return self._outboxes[(crc32(person.encode()) >> _LANE_BITS) % len(self._outboxes)]
-
-    def _send_all(self, line: bytes) -> None:
+    def _send_to_all(self, line: bytes) -> None:
         for outbox in self._outboxes:
             outbox.append(line if line.endswith(b"\n") else line + b"\n")
-
-    def _hand_over(self) -> None:
-        outboxes, self._outboxes = self._outboxes, [[] for _ in self._workers]
-        for worker, lines in zip(self._workers, outboxes, strict=True):
-            worker.send(b"".join(lines), self._check)
-        self._check()
-        self._progress.show(self.message_counts["RECORD"])
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -179,40 +158,11 @@ class WorkerPool:
             for name, report in worker.take_reports().items():
                 self._reports[name].add(report)
 
-    # A listener's side
+    # The side of a listener, which is a thread for each worker
 
     def _listen(self, number: int, worker: Worker) -> None:
         try:
             for state in worker.results():
-                self._states.settle(number, state)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+                self._acks.settle(number, state)
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._failure = self._failure or error
-
-
-class _States:
-    """Numbers the states; writes the newest that all workers have settled."""
-
-    def __init__(self, count: int, write_state: Callable[[State], None]) -> None:
-        self._write_state = write_state
-        self._lock = threading.Lock()
-        self._waiting: dict[int, State] = {}
-        self._last = self._written = 0
-        self._settled = [0] * count
-
-    def add(self, state: State) -> int:
-        """A state has come; its number."""
-        with self._lock:
-            self._last += 1
-            self._waiting[self._last] = state
-            return self._last
-
-    def settle(self, worker: int, number: int) -> None:
-        """A worker has settled all before this state. Raises what `write_state` raises."""
-        with self._lock:
-            self._settled[worker] = number
-            safe = min(self._settled)
-            if safe > self._written:
-                self._write_state(self._waiting[safe])
-                for old in range(self._written + 1, safe + 1):
-                    del self._waiting[old]
-                self._written = safe

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
@@ -14,6 +15,7 @@ from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from target_pipelines.singer.streams import Stream
 
 if TYPE_CHECKING:
@@ -24,11 +26,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """One row of a query: its columns' values, by their names."""
 
-API_CALLS = frozenset({"alias", "group", "identify", "page", "screen", "track"})
-"""The calls of the Data Pipelines API. Source: its OpenAPI description and SDKs."""
-MARK = "c4n4ry"
-"""Stands in the texts of `ODD_VALUES`, and so must not stand in a reason."""
-ODD_VALUES: Mapping[str, Any] = {
+CANARY = "c4n4ry"
+"""Stands in the texts of `EDGE_VALUES`, and so must not stand in a reason."""
+EDGE_VALUES: Mapping[str, Any] = {
     "NULL": None,
     "empty text": "",
     "spaces": "   ",
@@ -39,13 +39,13 @@ ODD_VALUES: Mapping[str, Any] = {
     "decimal": Decimal("1234567890123456789.0123456789012345678"),
     "tiny float": Decimal("-2.2250738585072014E-308"),
     "huge float": Decimal("1.7976931348623157E+308"),
-    "unicode": f"{MARK} Zoë 名 \U0001f30a \u202e \u0000 \\ \"quoted\" 'quoted'",
-    "huge text": MARK * 10_000,
+    "unicode": f"{CANARY} Zoë 名 \U0001f30a \u202e \u0000 \\ \"quoted\" 'quoted'",
+    "huge text": CANARY * 10_000,
     "date": "0001-01-01T00:00:00",
-    "JSON object": {"a": MARK, "b": None},
-    "JSON array": [MARK, None, Decimal("0.10")],
-    "JSON text": f'{{"a": "{MARK}"}}',
-    "broken JSON text": f'{{"a": "{MARK}',
+    "JSON object": {"a": CANARY, "b": None},
+    "JSON array": [CANARY, None, Decimal("0.10")],
+    "JSON text": f'{{"a": "{CANARY}"}}',
+    "broken JSON text": f'{{"a": "{CANARY}',
 }
 """What a column may hold, whatever the query's author had in mind."""
 
@@ -69,8 +69,8 @@ def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
         check_repeat(call_type, row)
         check_build(call_type, row)
         for column in row:
-            for kind in ODD_VALUES:
-                check_odd_value(call_type, row, column, kind)
+            for kind in EDGE_VALUES:
+                check_edge_value(call_type, row, column, kind)
 
 
 def check_names(call_type: CallType) -> None:
@@ -86,11 +86,12 @@ def check_names(call_type: CallType) -> None:
         call_type,
         "must have a summary of one line, without spaces around it",
     )
+    known = _api_types()
     _require(
-        call_type.wire_name in API_CALLS,
+        call_type.api_type in known,
         call_type,
-        f'is sent as "{call_type.wire_name}"; `sends_as` must be one of the API\'s calls: '
-        f"{', '.join(sorted(API_CALLS))}",
+        f'is sent as "{call_type.api_type}"; `sends_as` must be one of the API\'s calls: '
+        f"{', '.join(known)}",
     )
 
 
@@ -110,7 +111,7 @@ def check_schema(call_type: CallType) -> None:
 
 def check_example(call_type: CallType, row: Row) -> None:
     """The row becomes a call: JSON that the schema accepts, with the API's name and an id."""
-    outcome = _encode(call_type, row)
+    outcome = encode_row(call_type, row)
     reason = outcome.reason.rstrip(".") if isinstance(outcome, Rejection) else ""
     _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
     _require(outcome, call_type, "filtered an example row out")
@@ -120,7 +121,7 @@ def check_example(call_type: CallType, row: Row) -> None:
 
 def check_repeat(call_type: CallType, row: Row) -> None:
     """The same row makes the same bytes again, so that a repeat has the same messageId."""
-    once, again = _encode(call_type, row), _encode(call_type, row)
+    once, again = encode_row(call_type, row), encode_row(call_type, row)
     _require(
         once == again,
         call_type,
@@ -136,18 +137,18 @@ def check_build(call_type: CallType, row: Row) -> None:
     _build(call_type, _as_read(row), "of an example row")
 
 
-def check_odd_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
+def check_edge_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
     """With an odd value in a column there is a call, none, or a reason that does not show it."""
-    record = {**row, column: ODD_VALUES[kind]}
+    record = {**row, column: EDGE_VALUES[kind]}
     where = f"with {kind} in `{column}`"
     _build(call_type, _as_read(record), where)
     for null_values in ("omit", "send"):
-        outcome = _encode(call_type, record, null_values)
+        outcome = encode_row(call_type, record, null_values)
         if isinstance(outcome, EncodedCall):
             _parse(outcome)
         elif outcome is not None:
             _require(outcome.reason, call_type, f"gave no reason {where}")
-            _require(MARK not in outcome.reason, call_type, f"shows the value as reason {where}")
+            _require(CANARY not in outcome.reason, call_type, f"shows the value as reason {where}")
 
 
 def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> type:
@@ -164,7 +165,7 @@ def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> typ
         ("row", "column"),
         [pytest.param(row, name, id=f"{i}-{name}") for i, row in enumerate(rows) for name in row],
     )
-    each_kind = pytest.mark.parametrize("kind", ODD_VALUES)
+    each_kind = pytest.mark.parametrize("kind", EDGE_VALUES)
 
     class CallTypeTests:
         def test_names(self) -> None:
@@ -187,13 +188,20 @@ def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> typ
 
         @each_cell
         @each_kind
-        def test_odd_value(self, row: Row, column: str, kind: str) -> None:
-            check_odd_value(call_type, row, column, kind)
+        def test_edge_value(self, row: Row, column: str, kind: str) -> None:
+            check_edge_value(call_type, row, column, kind)
 
     return CallTypeTests
 
 
-def _encode(
+@cache
+def _api_types() -> list[str]:
+    """The API's calls, each of which is a built-in call type."""
+    built_in = load_plugins(entries=built_in_entry_points()).call_types
+    return sorted({built_in[name].api_type for name in built_in.names()})
+
+
+def encode_row(
     call_type: CallType, row: Row, null_values: str = "omit"
 ) -> EncodedCall | Rejection | None:
     """What the target makes of a row, in a run of its own."""

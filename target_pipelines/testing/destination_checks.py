@@ -1,4 +1,4 @@
-"""What a destination promises, a check each; every check is a function of a trial.
+"""What a destination promises, a check each; every check is a function of a case.
 
 Those on limits, delivery and closing hold for any destination, the others for those over HTTP.
 """
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 from target_pipelines.delivery.batching import CallQueue
-from target_pipelines.testing.call_types import MARK
-from target_pipelines.testing.servers import Receiver
-from target_pipelines.testing.trials import CALLS, Trial, make_call
+from target_pipelines.testing.call_types import CANARY
+from target_pipelines.testing.destination_cases import CALLS, DestinationCase, make_call
+from target_pipelines.testing.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_pipelines.api.calls import EncodedCall, Limits
 
-ANSWERS: Mapping[int, type[Outcome]] = {
+OUTCOME_BY_STATUS: Mapping[int, type[Outcome]] = {
     **dict.fromkeys((400, 413, 422), Rejected),
     **dict.fromkeys((401, 403, 404), Fatal),
     **dict.fromkeys((408, 429, 500, 502, 503, 504), Retry),
@@ -34,134 +34,135 @@ _TIMEOUT_SECONDS = 0.3
 _RETRY_AFTER_SECONDS = 7
 
 
-def check_settings(trial: Trial) -> None:
+def check_settings(case: DestinationCase) -> None:
     """Problems of the settings are sentences without the key; complete settings have none."""
-    problems = list(trial.destination.find_problems(trial.settings))
-    trial.require(not problems, f"finds fault with its settings: {' '.join(problems)}")
-    for change in ({"write_key": None}, {"write_key": f"{MARK}\n"}, {"endpoint": None}):
-        for problem in trial.destination.find_problems(replace(trial.settings, **change)):
-            trial.require(
-                problem.endswith(".") and problem.isprintable() and MARK not in problem,
+    problems = list(case.destination.find_problems(case.settings))
+    case.require(not problems, f"finds fault with its settings: {' '.join(problems)}")
+    for change in ({"write_key": None}, {"write_key": f"{CANARY}\n"}, {"endpoint": None}):
+        for problem in case.destination.find_problems(replace(case.settings, **change)):
+            case.require(
+                problem.endswith(".") and problem.isprintable() and CANARY not in problem,
                 f"must describe a problem in one line, without the key, not {type(problem)}",
             )
 
 
-def check_limits(trial: Trial) -> None:
+def check_limits(case: DestinationCase) -> None:
     """A batch has room for one call at least, and nothing is negative."""
-    with trial.open() as (opened, _):
+    with case.open() as (opened, _):
         limits, lanes = opened.limits, opened.max_lanes
-    trial.require(
+    case.require(
         limits.call_max_bytes > 0 and limits.envelope_bytes >= 0 and limits.separator_bytes >= 0,
         "has limits that are no sizes",
     )
-    trial.require(
+    case.require(
         limits.batch_max_calls != 0 and limits.requests_per_second != 0 and lanes != 0,
         "has a limit of nothing: None means that there is none",
     )
 
 
-def check_own_limits(trial: Trial) -> None:
+def check_own_limits(case: DestinationCase) -> None:
     """The largest call fits into a batch, and the settings may lower every limit."""
-    with trial.open() as (opened, _):
+    with case.open() as (opened, _):
         limits = opened.limits
-    trial.require(
+    case.require(
         limits.call_max_bytes + limits.envelope_bytes <= limits.batch_max_bytes
         or limits.batch_max_calls == 1,
         "has calls that fit into no batch: lower `call_max_bytes`",
     )
     lower = {"call_max_bytes": 900, "batch_max_bytes": 1000, "batch_max_calls": 1}
-    with trial.open(**lower) as (opened, _):
+    with case.open(**lower) as (opened, _):
         for name, value in lower.items():
-            trial.require(getattr(opened.limits, name) == value, f"ignores the setting `{name}`")
+            case.require(getattr(opened.limits, name) == value, f"ignores the setting `{name}`")
 
 
-def check_delivery(trial: Trial) -> None:
+def check_delivery(case: DestinationCase) -> None:
     """Calls arrive byte for byte, in their order, one batch after another."""
-    _check_arrival(trial, list(CALLS))
+    _check_arrival(case, list(CALLS))
 
 
-def check_full_batch(trial: Trial) -> None:
+def check_full_batch(case: DestinationCase) -> None:
     """A batch as large as the limits allow is taken."""
-    with trial.open() as (opened, _):
+    with case.open() as (opened, _):
         limits = opened.limits
     call = make_call("track", 1, event="e", properties={"text": ""})
     room = min(limits.call_max_bytes, limits.batch_max_bytes - limits.envelope_bytes)
     text = "x" * (room - len(call.body))
     largest = make_call("track", 1, event="e", properties={"text": text})
-    _check_arrival(trial, [largest, *_fill(limits)])
+    _check_arrival(case, [largest, *_fill(limits)])
 
 
-def check_repeat(trial: Trial) -> None:
+def check_repeat(case: DestinationCase) -> None:
     """A batch that is sent again is the same request, so that a receiver can tell."""
-    before = len(trial.server.received())
-    trial.server.script([{"status": 503}])
-    with trial.open() as (opened, sender):
+    before = len(case.server.received())
+    case.server.script([{"status": 503}])
+    with case.open() as (opened, sender):
         batch = CallQueue(opened.limits, CALLS).take_batch()
         outcomes = [sender.send(batch), sender.send(batch)]
-    first, second = trial.server.received()[before:]
-    trial.require(isinstance(outcomes[1], Delivered), f"did not repeat a batch: {outcomes[1]}")
-    trial.require(
+    first, second = case.server.received()[before:]
+    case.require(isinstance(outcomes[1], Delivered), f"did not repeat a batch: {outcomes[1]}")
+    case.require(
         (first.path, first.body) == (second.path, second.body),
         "made two requests of one batch: leave out clocks, chance and counters",
     )
 
 
-def check_answer(trial: Trial, status: int) -> None:
+def check_status(case: DestinationCase, status: int) -> None:
     """The status decides what becomes of the calls, whatever stands in the body."""
+    expected = OUTCOME_BY_STATUS[status]
     for body in _BODIES:
-        outcome = trial.answer({"status": status, "body": body})
-        trial.require(
-            isinstance(outcome, ANSWERS[status]),
-            f"makes {type(outcome).__name__} of HTTP {status}, not {ANSWERS[status].__name__}",
+        outcome = case.answer({"status": status, "body": body})
+        case.require(
+            isinstance(outcome, expected),
+            f"makes {type(outcome).__name__} of HTTP {status}, not {expected.__name__}",
         )
-        trial.require(MARK not in repr(outcome), f"shows its key with HTTP {status}")
+        case.require(CANARY not in repr(outcome), f"shows its key with HTTP {status}")
 
 
-def check_retry_after(trial: Trial) -> None:
+def check_retry_after(case: DestinationCase) -> None:
     """A Retry-After is passed on."""
     headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
-    outcome = trial.answer({"status": 429, "headers": headers})
-    trial.require(
+    outcome = case.answer({"status": 429, "headers": headers})
+    case.require(
         isinstance(outcome, Retry) and outcome.after_seconds == _RETRY_AFTER_SECONDS,
         "does not pass Retry-After on as `after_seconds`",
     )
 
 
-def check_redirect(trial: Trial, status: int) -> None:
+def check_redirect(case: DestinationCase, status: int) -> None:
     """A redirect is not followed: it would carry the calls and the key to another place."""
-    before = len(trial.server.received())
-    headers = {"Location": f"{trial.server.url}/elsewhere"}
-    outcome = trial.answer({"status": status, "headers": headers})
-    trial.require(len(trial.server.received()) == before + 1, f"follows a redirect ({status})")
-    trial.require(isinstance(outcome, Fatal), f"does not stop at a redirect ({status})")
+    before = len(case.server.received())
+    headers = {"Location": f"{case.server.url}/elsewhere"}
+    outcome = case.answer({"status": status, "headers": headers})
+    case.require(len(case.server.received()) == before + 1, f"follows a redirect ({status})")
+    case.require(isinstance(outcome, Fatal), f"does not stop at a redirect ({status})")
 
 
-def check_page(trial: Trial) -> None:
+def check_page(case: DestinationCase) -> None:
     """A success with a web page comes from a proxy or a login, so nothing was delivered."""
     page = "<!DOCTYPE html><html><body>Sign in</body></html>"
-    outcome = trial.answer({"status": 200, "body": page})
-    trial.require(not isinstance(outcome, Delivered), "takes a web page for an acknowledgement")
+    outcome = case.answer({"status": 200, "body": page})
+    case.require(not isinstance(outcome, Delivered), "takes a web page for an acknowledgement")
 
 
-def check_no_answer(trial: Trial) -> None:
+def check_no_response(case: DestinationCase) -> None:
     """Without an answer the batch is tried again, and the sender goes on working."""
-    trial.server.script([{"drop": "before"}])
-    with trial.open() as (_, sender):
+    case.server.script([{"drop": "before"}])
+    with case.open() as (_, sender):
         outcomes = {"a broken connection": sender.send(CALLS[:1])}
         after = sender.send(CALLS[1:2])
-    trial.require(isinstance(after, Delivered), "does not recover from a broken connection")
+    case.require(isinstance(after, Delivered), "does not recover from a broken connection")
     slow = {"delay_seconds": 5 * _TIMEOUT_SECONDS}
-    outcomes["a timeout"] = trial.answer(slow, timeout_seconds=_TIMEOUT_SECONDS)
-    with Receiver() as gone:
+    outcomes["a timeout"] = case.answer(slow, timeout_seconds=_TIMEOUT_SECONDS)
+    with RecordingServer() as gone:
         pass
-    with trial.open(endpoint=gone.url) as (_, sender):
+    with case.open(endpoint=gone.url) as (_, sender):
         outcomes["a refused connection"] = sender.send(CALLS[:1])
     for kind, outcome in outcomes.items():
-        trial.require(isinstance(outcome, Retry), f"makes {type(outcome).__name__} of {kind}")
-        trial.require(MARK not in repr(outcome), f"shows its key with {kind}")
+        case.require(isinstance(outcome, Retry), f"makes {type(outcome).__name__} of {kind}")
+        case.require(CANARY not in repr(outcome), f"shows its key with {kind}")
 
 
-def check_secrets(trial: Trial) -> None:
+def check_secrets(case: DestinationCase) -> None:
     """The key is in no description, address or line of the log."""
     shown: list[str] = []
     handler = logging.Handler()
@@ -171,38 +172,38 @@ def check_secrets(trial: Trial) -> None:
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        with trial.open() as (opened, sender):
+        with case.open() as (opened, sender):
             sender.send(CALLS[:1])
             shown += [repr(opened), repr(sender), repr(opened.limits)]
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-    shown += [request.path for request in trial.server.received()]
-    trial.require(MARK not in "".join(shown), "shows its key in a description, address or log")
+    shown += [request.path for request in case.server.received()]
+    case.require(CANARY not in "".join(shown), "shows its key in a description, address or log")
 
 
-def check_close(trial: Trial) -> None:
+def check_close(case: DestinationCase) -> None:
     """Closing twice does no harm, and the destination can be opened again."""
     for _ in range(2):
-        with trial.open() as (opened, sender):
+        with case.open() as (opened, sender):
             outcome = sender.send(CALLS[:1])
             sender.close()
             opened.close()
-        trial.require(isinstance(outcome, Delivered), f"cannot be opened again: {outcome}")
+        case.require(isinstance(outcome, Delivered), f"cannot be opened again: {outcome}")
 
 
-def _check_arrival(trial: Trial, calls: Sequence[EncodedCall]) -> None:
-    before = len(trial.server.received())
-    with trial.open() as (opened, sender):
+def _check_arrival(case: DestinationCase, calls: Sequence[EncodedCall]) -> None:
+    before = len(case.server.received())
+    with case.open() as (opened, sender):
         waiting = CallQueue(opened.limits, calls)
         while batch := waiting.take_batch():
             outcome = sender.send(batch)
-            trial.require(isinstance(outcome, Delivered), f"did not deliver a batch: {outcome}")
-    content = b"\n".join(request.content for request in trial.server.received()[before:])
+            case.require(isinstance(outcome, Delivered), f"did not deliver a batch: {outcome}")
+    content = b"\n".join(request.content for request in case.server.received()[before:])
     position = 0
     for call in calls:
         found = content.find(call.body, position)
-        trial.require(found >= 0, "lost a call, changed its bytes or changed the order")
+        case.require(found >= 0, "lost a call, changed its bytes or changed the order")
         position = found + len(call.body)
 
 
@@ -218,7 +219,7 @@ def _fill(limits: Limits) -> Iterator[EncodedCall]:
             return
 
 
-CHECKS: Mapping[str, Callable[[Trial], None]] = {
+CHECKS: Mapping[str, Callable[[DestinationCase], None]] = {
     "settings": check_settings,
     "limits": check_limits,
     "own limits": check_own_limits,
@@ -227,10 +228,10 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
     "repeat": check_repeat,
     "retry after": check_retry_after,
     "page": check_page,
-    "no answer": check_no_answer,
+    "no answer": check_no_response,
     "secrets": check_secrets,
     "close": check_close,
-    **{f"answer {status}": partial(check_answer, status=status) for status in ANSWERS},
+    **{f"answer {status}": partial(check_status, status=status) for status in OUTCOME_BY_STATUS},
     **{f"redirect {status}": partial(check_redirect, status=status) for status in REDIRECTS},
 }
 """All of them, by a name."""

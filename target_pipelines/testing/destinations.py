@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.testing.destination_cases import make_case
 from target_pipelines.testing.destination_checks import CHECKS
-from target_pipelines.testing.servers import Receiver, Server
-from target_pipelines.testing.trials import make_trial
+from target_pipelines.testing.recording_server import RecordingServer, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +23,18 @@ def check_destination(
 
     Args:
         destination: what the plugin registers.
-        server: what it shall be tested against; a `Receiver` unless given.
+        server: what it shall be tested against; a `RecordingServer` unless given.
         settings: further settings that it needs; `endpoint` and `write_key` are given.
     """
-    with contextlib.nullcontext(server) if server else Receiver() as target:
-        trial = make_trial(destination, target, **settings)
+    with contextlib.nullcontext(server) if server else RecordingServer() as target:
+        case = make_case(destination, target, **settings)
         for check in CHECKS.values():
-            check(trial)
+            check(case)
 
 
 def get_destination_test_class(
     destination: DestinationType,
-    open_server: Callable[[], AbstractContextManager[Server]] = Receiver,
+    open_server: Callable[[], AbstractContextManager[Server]] = RecordingServer,
     **settings: Any,
 ) -> type:
     """A class for pytest with one test for each check.
@@ -48,6 +48,6 @@ def get_destination_test_class(
         @pytest.mark.parametrize("name", CHECKS)
         def test_contract(self, name: str) -> None:
             with open_server() as server:
-                CHECKS[name](make_trial(destination, server, **settings))
+                CHECKS[name](make_case(destination, server, **settings))
 
     return DestinationTests

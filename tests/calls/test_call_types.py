@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,45 +9,52 @@ import pytest
 import target_pipelines_calls
 from jsonschema_rs import validator_for
 
+from target_pipelines.api.calls import EncodedCall
 from target_pipelines.encoding.mapping import Mapper
-from target_pipelines.plugins.loading import load_plugins
+from target_pipelines.testing.call_types import encode_row
+from tests.calls.golden_files import CALL_TYPES, GOLDEN, NAMES
 
 CALLS = Path(target_pipelines_calls.__path__[0])
-CALL_TYPES = load_plugins().call_types
-VALID: dict[str, dict[str, Any]] = {
-    "identify": {"userId": "1"},
-    "track": {"userId": "1", "event": "e"},
-    "group": {"groupId": "1"},
-    "page": {"userId": "1", "name": "n"},
-    "screen": {"userId": "1", "name": "n"},
-    "alias": {"userId": "1", "previousId": "0"},
-}
-EVERY = sorted(VALID)
+MINIMAL = {name: golden["minimal"] for name, golden in GOLDEN.items()}
 
 
 def _is_valid(name: str, call: dict[str, Any]) -> bool:
-    schema = dict(CALL_TYPES[name].schema)
-    return validator_for(schema, validate_formats=True).is_valid({"type": name, **call})
+    call_type = CALL_TYPES[name]
+    validator = validator_for(dict(call_type.schema), validate_formats=True)
+    return validator.is_valid({"type": call_type.api_type, **call})
 
 
-def test_every_call_type_is_tried_here():
-    """A further built-in call type needs its own line in this file."""
-    assert CALL_TYPES.names() == EVERY
+def test_every_call_type_has_a_golden_file():
+    """And each golden file has its call type."""
+    files = Path(__file__).with_name("golden").glob("*.json")
+
+    assert sorted(file.stem for file in files) == NAMES
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NAMES)
+def test_row_becomes_the_call_of_the_golden_file(name):
+    """The example row, with every column of interest, becomes exactly this call."""
+    encoded = encode_row(CALL_TYPES[name], GOLDEN[name]["row"])
+
+    assert isinstance(encoded, EncodedCall)
+    call = json.loads(encoded.body)
+    del call["messageId"]
+    assert call == GOLDEN[name]["call"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_call_with_what_it_requires_is_valid(name):
     """The required fields are enough."""
-    assert _is_valid(name, VALID[name])
+    assert _is_valid(name, MINIMAL[name])
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [(name, field) for name in EVERY for field in VALID[name]]
+    ("name", "field"), [(name, field) for name in NAMES for field in MINIMAL[name]]
 )
 @pytest.mark.parametrize("change", ["missing", "empty", "number"])
 def test_required_field_must_be_a_text(name, field, change):
     """Without it, or with something else in it, the call is refused."""
-    call = {key: value for key, value in VALID[name].items() if key != field}
+    call = {key: value for key, value in MINIMAL[name].items() if key != field}
     if change != "missing":
         call[field] = "" if change == "empty" else 7
 
@@ -56,7 +64,7 @@ def test_required_field_must_be_a_text(name, field, change):
 @pytest.mark.parametrize("name", ["identify", "track", "page", "screen"])
 def test_anonymous_id_is_enough(name):
     """People may be known by an anonymousId only."""
-    call = {key: value for key, value in VALID[name].items() if key != "userId"}
+    call = {key: value for key, value in MINIMAL[name].items() if key != "userId"}
 
     assert _is_valid(name, {**call, "anonymousId": "a"})
 
@@ -81,14 +89,14 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=list(FIELDS))
 def test_common_field_of_the_wrong_kind_is_refused(name, fields):
     """What every call may carry has its kind, as in the API's field tables."""
-    assert not _is_valid(name, {**VALID[name], **fields})
+    assert not _is_valid(name, {**MINIMAL[name], **fields})
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NAMES)
 def test_common_fields_are_accepted(name):
     """So has every call what the API's field tables list, and further keys."""
     context = {
@@ -104,7 +112,7 @@ def test_common_fields_are_accepted(name):
     moment = "2025-01-01T00:00:00.123456Z"
     call = {"context": context, "integrations": {"All": False, "X": {}}, "timestamp": moment}
 
-    assert _is_valid(name, {**VALID[name], **call})
+    assert _is_valid(name, {**MINIMAL[name], **call})
 
 
 SCREEN_FIELDS = {
@@ -117,7 +125,7 @@ SCREEN_FIELDS = {
 @pytest.mark.parametrize("fields", SCREEN_FIELDS.values(), ids=list(SCREEN_FIELDS))
 def test_screen_knows_devices(fields):
     """What an app says about its device has its kind too."""
-    assert not _is_valid("screen", {**VALID["screen"], "context": fields})
+    assert not _is_valid("screen", {**MINIMAL["screen"], "context": fields})
 
 
 def test_screen_accepts_devices():
@@ -125,7 +133,7 @@ def test_screen_accepts_devices():
     device = {"type": "android", "id": "x", "version": "1"}
     context = {"device": device, "network": {"wifi": True}, "os": {"name": "n"}, "app": {}}
 
-    assert _is_valid("screen", {**VALID["screen"], "context": context})
+    assert _is_valid("screen", {**MINIMAL["screen"], "context": context})
 
 
 def test_object_type_is_a_text():
@@ -134,10 +142,10 @@ def test_object_type_is_a_text():
     assert _is_valid("group", {"groupId": "1", "objectTypeId": "1"})
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NAMES)
 def test_text_columns_make_a_valid_call(name):
     """From columns of text and numbers the mapping makes a call that its own schema accepts."""
-    record = dict.fromkeys(VALID[name], 42) | {"timestamp": 1735689600, "context.active": 1}
+    record = dict.fromkeys(MINIMAL[name], 42) | {"timestamp": 1735689600, "context.active": 1}
 
     call = Mapper(CALL_TYPES[name], null_values="omit").map(record)
 

@@ -12,38 +12,13 @@ import pytest
 
 from target_pipelines import ID, CallType, call_schema, object_of
 from target_pipelines.api.errors import PluginError
-from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.testing import check_call_type, get_call_type_test_class
+from tests.calls.golden_files import CALL_TYPES, GOLDEN, NAMES
 
-CALL_TYPES = load_plugins().call_types
-COMMON: dict[str, Any] = {
-    "timestamp": 1735689600.5,
-    "context.ip": "192.0.2.1",
-    "context.page.keywords": '["a"]',
-    "integrations.All": False,
-    "anything_else": 0.1,
-}
-ROWS: dict[str, dict[str, Any]] = {
-    "alias": {"userId": 1, "previousId": "a"},
-    "group": {"groupId": 1, "userId": 2, "objectTypeId": 1, "traits.name": "n", "employees": 7},
-    "identify": {"userId": 1, "email": "z@example.com", "createdAt": 1, "traits": '{"a": 1}'},
-    "page": {"userId": 1, "name": "n", "category": "c", "properties.url": "u"},
-    "screen": {"anonymousId": 1, "name": "n", "context.device.type": "ios"},
-    "track": {"userId": 1, "event": "e", "properties": {"items": [1.5]}, "price": 12.5},
-}
-
-
-def test_every_registered_call_type_runs_the_contract():
-    """A further built-in call type needs its own row in this file."""
-    assert sorted(ROWS) == CALL_TYPES.names()
-
-
-TestAlias = get_call_type_test_class(CALL_TYPES["alias"], rows=[COMMON | ROWS["alias"]])
-TestGroup = get_call_type_test_class(CALL_TYPES["group"], rows=[COMMON | ROWS["group"]])
-TestIdentify = get_call_type_test_class(CALL_TYPES["identify"], rows=[COMMON | ROWS["identify"]])
-TestPage = get_call_type_test_class(CALL_TYPES["page"], rows=[COMMON | ROWS["page"]])
-TestScreen = get_call_type_test_class(CALL_TYPES["screen"], rows=[COMMON | ROWS["screen"]])
-TestTrack = get_call_type_test_class(CALL_TYPES["track"], rows=[COMMON | ROWS["track"]])
+for _name in NAMES:
+    globals()[f"Test{_name.title()}"] = get_call_type_test_class(
+        CALL_TYPES[_name], rows=[GOLDEN[_name]["row"]]
+    )
 
 ROW: dict[str, Any] = {"userId": 1, "items": [3, 1, 2], "ref": "r"}
 GOOD = CallType(
@@ -80,10 +55,10 @@ def _filter(call):
 BAD = {
     "capital name": ({"name": "Wave"}, "name of small letters"),
     "no name": ({"name": None}, "name of small letters"),
-    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is no JSON"),
+    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is not JSON"),
     "two-line summary": ({"summary": "a\nb"}, "summary of one line"),
-    "unknown wire name": ({"sends_as": "wave"}, 'is sent as "wave"'),
-    "no wire name": ({"sends_as": None}, 'is sent as "wave"'),
+    "unknown API type": ({"sends_as": "wave"}, 'is sent as "wave"'),
+    "no API type": ({"sends_as": None}, 'is sent as "wave"'),
     "schema of anything": ({"schema": {}}, 'schema of "type": "object"'),
     "no container": ({"extra_columns": "traits"}, "puts other columns in `traits`"),
     "filters all": ({"build": lambda call: None}, "filtered an example row out"),

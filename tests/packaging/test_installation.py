@@ -6,10 +6,11 @@ import zipfile
 
 import pytest
 
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from tests.packaging.conftest import INSTALLERS
 
 PACKAGES = {"mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls"}
-CALL_TYPES = ("alias", "group", "identify", "page", "screen", "track")
+CALL_TYPES = load_plugins(entries=built_in_entry_points()).call_types.names()
 
 _REPORT_PACKAGES = """
 import importlib.util as util

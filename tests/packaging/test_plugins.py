@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from target_pipelines import HttpProfile
-from target_pipelines.testing import Receiver
+from target_pipelines.testing import RecordingServer
 from tests.packaging.conftest import INSTALLERS, ROOT
 from tests.target.conftest import lines, record, schema
 
@@ -148,7 +148,7 @@ def test_destination_of_the_readme_works_word_for_word(install, run, tmp_path):
     rows.write_text(lines([schema("gone", "delete_person"), record("gone", userId=7)]))
     config = tmp_path / "target.json"
 
-    with Receiver() as receiver:
+    with RecordingServer() as receiver:
         given = {"destination": "acme_events", "endpoint": receiver.url, "write_key": "k"}
         config.write_text(json.dumps(given))
         run(programs / "target-pipelines", "--config", config, "--input", rows)

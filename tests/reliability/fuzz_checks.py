@@ -30,14 +30,15 @@ from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.api.outcomes import Outcome
-from target_pipelines.delivery.retry_policy import parse_retry_after
 from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
+from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.plugins.loading import Plugins, load_plugins
 from target_pipelines.run import configuration as configurations
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
 from tests.reliability.fuzz_inputs import SECRET
@@ -122,13 +123,21 @@ class TargetInput:
     def _process(self, data: bytes) -> None:
         pipeline = build_pipeline(
             self.configuration,
-            reports={route.destination_name: RunReport() for route in self.configuration.routes},
+            reports={
+                settings.destination_name: RunReport()
+                for settings in self.configuration.destinations
+            },
             write_state=lambda _: None,
             check_interrupted=lambda: None,
         )
+        dispatcher = Dispatcher(
+            pipeline,
+            plugins=self.configuration.plugins,
+            call_types=self.configuration.settings.call_types,
+        )
         with running(pipeline):
             for block in read_blocks(io.BytesIO(data)):
-                pipeline.process(block)
+                dispatcher.dispatch(block)
 
 
 def _as_json(config: Any) -> Any:

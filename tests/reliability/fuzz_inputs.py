@@ -8,7 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from target_pipelines.plugins.loading import load_plugins
+
 SECRET = "canary-4711"
+CALL_TYPES = load_plugins().call_types.names()
 KEYS = st.text(max_size=12)  # column names, which messages may quote
 TEXTS = st.one_of(st.text(max_size=20), st.just(SECRET), st.sampled_from(["", "users", "1", "\0"]))
 NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([0, -1, 2**53, 10**30, 1e308]))
@@ -38,9 +41,7 @@ SCHEMAS = st.fixed_dictionaries(
             st.fixed_dictionaries(
                 {"properties": st.one_of(st.just({}), st.dictionaries(NAMES, TYPES, max_size=2))},
                 optional={
-                    "x-call-type": st.one_of(
-                        st.sampled_from(["identify", "track", "group", "page", "alias"]), NO_VALUES
-                    ),
+                    "x-call-type": st.one_of(st.sampled_from(CALL_TYPES), NO_VALUES),
                     "x-last-sync-time": st.one_of(st.just(0), VALUES),
                 },
             ),

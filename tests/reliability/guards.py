@@ -23,13 +23,13 @@ from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.outcomes import Delivered, Fatal, Retry
-from target_pipelines.delivery.senders import Delivery
+from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.encoding import encoder
 from target_pipelines.encoding.message_ids import MessageIds
-from target_pipelines.encoding.ordering_keys import People
-from target_pipelines.run import build, worker_pool
-from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.encoding.ordering_keys import OrderingKeys
+from target_pipelines.run import build
+from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -85,31 +85,38 @@ def _dead_letters_without_fsync(code: Replacements) -> None:
 
 def _first_worker_decides(code: Replacements) -> None:
     """A STATE is printed when one worker has settled what came before it."""
-    code.shadow_builtin(worker_pool, min, max)
+
+    def settle_for_all(self: Acks, epochs: Iterable[int]) -> None:
+        with self._lock:
+            for epoch in set(epochs) & {epoch.number for epoch in self._epochs}:
+                self._epochs[epoch - self._epochs[0].number].unsettled = 0
+            self._write_safe()
+
+    code.replace(Acks, Acks.settle_each, settle_for_all)
 
 
 def _destinations_do_not_wait(code: Replacements) -> None:
     """A STATE waits for the first destination alone."""
     made = itertools.count()
 
-    def new_route(settings: Any, destination: Any, acks: Acks, **more: Any) -> Route:
+    def new_route(settings: Any, destination: Any, acks: Acks, **more: Any) -> DestinationPipeline:
         own = acks if next(made) == 0 else Acks(lambda _state: None)
-        return Route(settings, destination, own, **more)
+        return DestinationPipeline(settings, destination, own, **more)
 
-    code.replace(build, Route, new_route)
+    code.replace(build, DestinationPipeline, new_route)
 
 
 def _lose_calls(code: Replacements) -> None:
     """The first call of each block is settled and counted nowhere, and no count is checked."""
-    put = Delivery.put
+    put = SenderPool.put
 
-    def lose(self: Delivery, calls: Sequence[EncodedCall]) -> None:
+    def lose(self: SenderPool, calls: Sequence[EncodedCall]) -> None:
         for call in calls[:1]:
             self._settlement._acks.settle(call.epoch)
         put(self, calls[1:])
 
     code.replace(RunReport, RunReport.is_settled, True)
-    code.replace(Delivery, put, lose)
+    code.replace(SenderPool, put, lose)
 
 
 # Order and identity
@@ -118,26 +125,26 @@ def _lose_calls(code: Replacements) -> None:
 def _any_lane(code: Replacements) -> None:
     """Calls go to any lane, whatever their ordering key is."""
     keys = map(str, itertools.count())
-    put = Delivery.put
+    put = SenderPool.put
 
-    def put_anywhere(self: Delivery, calls: Sequence[EncodedCall]) -> None:
-        put(self, [structs.replace(call, person=next(keys)) for call in calls])
+    def put_anywhere(self: SenderPool, calls: Sequence[EncodedCall]) -> None:
+        put(self, [structs.replace(call, ordering_key=next(keys)) for call in calls])
 
-    code.replace(Delivery, put, put_anywhere)
+    code.replace(SenderPool, put, put_anywhere)
 
 
 def _any_worker(code: Replacements) -> None:
     """Records go to any worker, whatever their ordering key is."""
     keys = map(str, itertools.count())
 
-    def find(_self: People, _record: Mapping[str, Any]) -> str:
+    def find(_self: OrderingKeys, _record: Mapping[str, Any]) -> str:
         return next(keys)
 
-    def find_all(_self: People, lines: Sequence[bytes]) -> list[str]:
-        return [next(keys) for _ in lines]
+    def find_all(_self: OrderingKeys, block: bytes) -> list[str]:
+        return [next(keys) for _ in block.splitlines()]
 
-    code.replace(People, People.find, find)
-    code.replace(People, People.find_all, find_all)
+    code.replace(OrderingKeys, OrderingKeys.find, find)
+    code.replace(OrderingKeys, OrderingKeys.find_all, find_all)
 
 
 def _ids_without_window(code: Replacements) -> None:
@@ -162,7 +169,7 @@ def _change_ids(code: Replacements, **changes: Any) -> None:
 def _refuse_whole_batches(code: Replacements) -> None:
     """A rejected batch is not split: all its calls become dead letters."""
 
-    def reject_all(self: Delivery, batch: list[EncodedCall], sender: Sender) -> None:
+    def reject_all(self: SenderPool, batch: list[EncodedCall], sender: Sender) -> None:
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)
@@ -170,7 +177,7 @@ def _refuse_whole_batches(code: Replacements) -> None:
         for call in batch:
             self._reject(call, outcome, attempts)
 
-    code.replace(Delivery, Delivery._deliver, reject_all)
+    code.replace(SenderPool, SenderPool._deliver, reject_all)
 
 
 def _retries_count_as_delivered(code: Replacements) -> None:

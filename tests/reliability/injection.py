@@ -26,12 +26,12 @@ from tap_mssql_query.sync.window import find_window
 from tap_mssql_query.tap import LineWriter
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
-from target_pipelines.delivery import senders
+from target_pipelines.delivery import sender_pool
+from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import split_batch
-from target_pipelines.delivery.retry_policy import backoff_seconds
 from target_pipelines.run import runner
 from target_pipelines.run.build import print_state
-from target_pipelines.run.destination_pipeline import Route
+from target_pipelines.run.destination_pipeline import DestinationPipeline
 from tests.reliability.replacements import find_name
 
 if TYPE_CHECKING:
@@ -53,20 +53,20 @@ class Point:
 
 TARGET_POINTS: Mapping[str, Point] = {
     "read": Point(os, os.read),
-    "encode": Point(Route, Route.take_block),
-    "hand over": Point(Route, Route.hand_over),
+    "encode": Point(DestinationPipeline, DestinationPipeline.encode_block),
+    "flush": Point(DestinationPipeline, DestinationPipeline.flush),
     "connect": Point(HTTPConnection, HTTPConnection.connect),
     "send": Point(socket.socket, socket.socket.sendall),
     "receive": Point(socket.SocketIO, socket.SocketIO.readinto),
-    "retry": Point(senders, backoff_seconds),
-    "split": Point(senders, split_batch),
+    "retry": Point(sender_pool, backoff_seconds),
+    "split": Point(sender_pool, split_batch),
     "write": Point(os, os.write),  # dead letters, states, lines for workers
     "fsync": Point(os, os.fsync),
     "dead letter": Point(DeadLetters, DeadLetters.add),
     "settle": Point(Acks, Acks.settle),
     "add state": Point(Acks, Acks.add_state),
     "print state": Point(runner, print_state),
-    "drain": Point(Route, Route.drain),
+    "drain": Point(DestinationPipeline, DestinationPipeline.drain),
 }
 TAP_POINTS: Mapping[str, Point] = {
     "connect": Point(stream, connect),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations.customerio import PROFILE
 from target_pipelines.destinations.http_sender import HttpSender
-from target_pipelines.testing.trials import CALLS
+from target_pipelines.testing.destination_cases import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tap_mssql_query.sql.template import render_query
 from target_pipelines.api.errors import ConfigurationError
-from target_pipelines.delivery.retry_policy import parse_retry_after
+from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.run.configuration import load_configuration
 from tests.reliability import fuzz_checks
 from tests.reliability.counts import case_count

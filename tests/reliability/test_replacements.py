@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 
@@ -71,4 +72,4 @@ def test_replacing_what_is_not_there_fails():
     with pytest.raises(AttributeError):
         code.override(THIS_MODULE, os, no_such_function=None)
     with pytest.raises(LookupError, match="does not call"):
-        code.shadow_builtin(THIS_MODULE, hash, min)
+        code.shadow_builtin(THIS_MODULE, vars(builtins)["pow"], min)

@@ -50,5 +50,5 @@ def test_file_deleted_while_it_is_written_stops_the_run(tmp_path, code):
     path = tmp_path / "dead_letters.jsonl"
     code.override(dead_letters, os, fsync=lambda _file: path.unlink())
 
-    with pytest.raises(DeliveryStopped, match="deleted in the meantime"):
+    with pytest.raises(DeliveryStopped, match="deleted during the write"):
         DeadLetters(path).add([_dead_letter("lost")])

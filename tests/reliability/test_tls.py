@@ -19,7 +19,7 @@ from target_pipelines.api.outcomes import Delivered, Outcome, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations.customerio import PROFILE
 from target_pipelines.destinations.http_sender import HttpSender
-from target_pipelines.testing.trials import CALLS
+from target_pipelines.testing.destination_cases import CALLS
 from tests.reliability.single_runs import Programs
 from tests.tap.conftest import TAP
 
@@ -100,7 +100,7 @@ def test_call_goes_only_to_a_server_with_the_right_certificate(
         outcome = _send(server, host)
 
     assert isinstance(outcome, Delivered) == is_taken
-    assert outcome == (Delivered() if is_taken else Retry("no answer (TLS)"))
+    assert outcome == (Delivered() if is_taken else Retry("no response (TLS)"))
     assert any(server.received) == is_taken
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.delivery import lane, senders
+from target_pipelines.delivery import lane, sender_pool
 from tests.reliability.replacements import Replacements
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class CooperativeScheduler:
         own_time = SimpleNamespace(monotonic=lambda: self.now)
         with Replacements() as code:
             code.replace(lane, threading, own_threading)
-            code.replace(senders, threading, own_threading)
-            code.replace(senders, time, own_time)
+            code.replace(sender_pool, threading, own_threading)
+            code.replace(sender_pool, time, own_time)
             yield
 
     def new_thread(self, **options: Any) -> _Thread:

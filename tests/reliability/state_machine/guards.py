@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.outcomes import Delivered, Retry
-from target_pipelines.delivery import senders
+from target_pipelines.delivery import sender_pool
+from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import split_batch
 from target_pipelines.delivery.lane import Lane
-from target_pipelines.delivery.retry_policy import backoff_seconds
-from target_pipelines.delivery.senders import Delivery
+from target_pipelines.delivery.sender_pool import SenderPool
 from tests.reliability.guards import REMOVALS
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 def _drop_failed_batches(code: Replacements) -> None:
     """A response that asks for a retry counts as a delivery."""
-    attempt = Delivery._attempt
+    attempt = SenderPool._attempt
 
-    def attempt_once(self: Delivery, batch: Sequence[EncodedCall], sender: Sender) -> Any:
+    def attempt_once(self: SenderPool, batch: Sequence[EncodedCall], sender: Sender) -> Any:
         return attempt(self, batch, _Believing(sender))
 
-    code.replace(Delivery, attempt, attempt_once)
+    code.replace(SenderPool, attempt, attempt_once)
 
 
 class _Believing:
@@ -53,32 +53,32 @@ def _lose_dead_letters(code: Replacements) -> None:
 
 def _retry_at_once(code: Replacements) -> None:
     """Retry-After is ignored."""
-    code.replace(senders, backoff_seconds, lambda *_: 0.1)
+    code.replace(sender_pool, backoff_seconds, lambda *_: 0.1)
 
 
 def _go_on_after_401(code: Replacements) -> None:
     """A lane that is stopped does not stop the others."""
 
-    def fail(self: Delivery, error: BaseException) -> None:
+    def fail(self: SenderPool, error: BaseException) -> None:
         self._failure = error
 
-    code.replace(Delivery, Delivery._fail, fail)
+    code.replace(SenderPool, SenderPool._fail, fail)
 
 
 def _go_on_after_signals(code: Replacements) -> None:
     """A signal does not stop the lanes; only a failure does."""
-    stop = Delivery.stop
+    stop = SenderPool.stop
 
-    def stop_after_failure(self: Delivery) -> None:
+    def stop_after_failure(self: SenderPool) -> None:
         if self._failure:
             stop(self)
 
-    code.replace(Delivery, stop, stop_after_failure)
+    code.replace(SenderPool, stop, stop_after_failure)
 
 
 def _open_more_lanes(code: Replacements) -> None:
     """A destination's limit on lanes is ignored."""
-    code.shadow_builtin(senders, min, max)
+    code.shadow_builtin(sender_pool, min, max)
 
 
 def _forget_to_wake(code: Replacements) -> None:
@@ -96,7 +96,7 @@ def _forget_to_wake(code: Replacements) -> None:
 
 def _swap_halves(code: Replacements) -> None:
     """The second half of a rejected batch is sent first."""
-    code.replace(senders, split_batch, lambda batch: split_batch(batch)[::-1])
+    code.replace(sender_pool, split_batch, lambda batch: split_batch(batch)[::-1])
 
 
 def _ignore_limits(code: Replacements) -> None:
@@ -105,7 +105,7 @@ def _ignore_limits(code: Replacements) -> None:
     def new_lane(limits: Limits) -> Lane:
         return Lane(replace(limits, batch_max_bytes=10**6, batch_max_calls=None))
 
-    code.replace(senders, Lane, new_lane)
+    code.replace(sender_pool, Lane, new_lane)
 
 
 GUARDS: Mapping[str, tuple[Callable[[Replacements], None], str]] = {

@@ -30,7 +30,7 @@ class StubResponse:
     def outcome(self) -> Outcome:
         """The outcome, classified as the HTTP destinations do it."""
         if self.status == 0:
-            return Retry("no answer (timeout)")
+            return Retry("no response (timeout)")
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return classify_response(self.status, headers, self.body, now=NOW)
 

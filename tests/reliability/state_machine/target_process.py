@@ -13,7 +13,8 @@ from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import Interrupted, PipelinesError
 from target_pipelines.run.build import build_pipeline, print_state
-from target_pipelines.run.pipeline import running
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability.replacements import Replacements
 from tests.reliability.state_machine.cooperative_scheduler import Queue, wake
@@ -55,6 +56,11 @@ class TargetProcess:
             check_interrupted=self._check_interrupted,
             shows_progress=False,
         )
+        self._dispatcher = Dispatcher(
+            self._pipeline,
+            plugins=configuration.plugins,
+            call_types=configuration.settings.call_types,
+        )
         scheduler.new_thread(target=self._run).start()
         scheduler.run()
 
@@ -82,7 +88,7 @@ class TargetProcess:
         try:
             with running(self._pipeline):
                 for lines in read_blocks(self):  # type: ignore[arg-type]  # the two methods below are all it needs
-                    self._pipeline.process(lines)
+                    self._dispatcher.dispatch(lines)
         except PipelinesError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a bug, which the state machine reports

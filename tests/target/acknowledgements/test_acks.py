@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_pipelines.acknowledgements.acks import Acks
+from target_pipelines.acknowledgements.acks import Acks, WorkerAcks
 
 if TYPE_CHECKING:
     import random
@@ -15,7 +15,7 @@ def test_state_waits_for_the_records_before_it():
     """A STATE is written when the last record before it is settled, and not earlier."""
     written: list[Any] = []
     acks = Acks(written.append)
-    acks.add_records(2)
+    acks.expect(2)
     epoch = acks.epoch
     acks.add_state({"n": 1})
 
@@ -31,7 +31,7 @@ def test_state_does_not_wait_for_the_records_after_it():
     acks = Acks(written.append)
     acks.add_state({"n": 1})
 
-    acks.add_records(5)
+    acks.expect(5)
 
     assert written == [{"n": 1}]
 
@@ -40,10 +40,10 @@ def test_later_state_waits_for_earlier_records():
     """A STATE whose own records are settled still waits for those of the one before."""
     written: list[Any] = []
     acks = Acks(written.append)
-    acks.add_records(1)
+    acks.expect(1)
     first = acks.epoch
     acks.add_state({"n": 1})
-    acks.add_records(1)
+    acks.expect(1)
     second = acks.epoch
     acks.add_state({"n": 2})
 
@@ -60,7 +60,7 @@ def test_no_state_precedes_an_unsettled_record(records_per_state, dice: random.R
     acks = Acks(written.append)
     open_records: list[tuple[int, int]] = []
     for number, count in enumerate(records_per_state):
-        acks.add_records(count)
+        acks.expect(count)
         open_records += [(acks.epoch, number)] * count
         acks.add_state({"n": number})
     dice.shuffle(open_records)
@@ -71,3 +71,33 @@ def test_no_state_precedes_an_unsettled_record(records_per_state, dice: random.R
         assert all(state["n"] < unsettled for state in written)
     assert written[-1] == {"n": len(records_per_state) - 1}
     assert written == sorted(written, key=lambda state: state["n"])
+
+
+def test_state_waits_for_all_workers():
+    """The newest STATE that every worker has acknowledged is written, once."""
+    written: list[Any] = []
+    acks = WorkerAcks(2, written.append)
+    first, second, third = (acks.add_state({"n": n}) for n in (1, 2, 3))
+
+    acks.settle(0, third)
+    assert written == []
+    acks.settle(1, first)
+    acks.settle(1, third)
+    assert written == [{"n": 1}, {"n": 3}]
+    assert first < second < third
+
+
+def test_worker_may_acknowledge_states_one_by_one_or_together():
+    """However workers report, the states are written in order and the last one comes."""
+    written: list[Any] = []
+    acks = WorkerAcks(3, written.append)
+    numbers = [acks.add_state({"n": n}) for n in range(10)]
+
+    for number in numbers:
+        acks.settle(0, number)
+    for number in numbers[1::2]:
+        acks.settle(1, number)
+    for number in numbers[2::3] + numbers[-1:]:
+        acks.settle(2, number)
+
+    assert [state["n"] for state in written] == [2, 5, 8, 9]

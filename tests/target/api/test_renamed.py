@@ -8,6 +8,10 @@ OLD_NAMES = [
     ("target_pipelines", "Refused", "Rejected"),
     ("target_pipelines", "Stop", "Fatal"),
     ("target_pipelines", "judge_answer", "classify_response"),
+    ("target_pipelines.testing", "MARK", "CANARY"),
+    ("target_pipelines.testing", "ODD_VALUES", "EDGE_VALUES"),
+    ("target_pipelines.testing", "Received", "ReceivedRequest"),
+    ("target_pipelines.testing", "Receiver", "RecordingServer"),
 ]
 
 
@@ -22,7 +26,7 @@ def test_old_name_still_works_and_warns(module, old, new):
     assert value is getattr(package, new)
 
 
-@pytest.mark.parametrize("module", ["target_pipelines"])
+@pytest.mark.parametrize("module", ["target_pipelines", "target_pipelines.testing"])
 def test_unknown_name_is_an_attribute_error(module):
     """A name that never existed fails as in any module."""
     with pytest.raises(AttributeError, match="no_such_name"):

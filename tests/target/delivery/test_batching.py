@@ -45,7 +45,11 @@ def test_calls_leave_from_the_front():
     waiting.add(_calls(4))
     batches += [waiting.take_batch(), waiting.take_batch()]
 
-    assert [[call.person for call in batch] for batch in batches] == [["1", "2"], ["3", "4"], []]
+    assert [[call.ordering_key for call in batch] for batch in batches] == [
+        ["1", "2"],
+        ["3", "4"],
+        [],
+    ]
 
 
 def test_call_that_is_too_large_leaves_alone():
@@ -72,4 +76,4 @@ def test_halves_are_the_whole_in_order(count):
 
     assert first
     assert second
-    assert [call.person for call in (*first, *second)] == [str(n) for n in range(count)]
+    assert [call.ordering_key for call in (*first, *second)] == [str(n) for n in range(count)]

@@ -23,11 +23,12 @@ from target_pipelines import (
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.testing import (
     WRITE_KEY,
-    Received,
-    Receiver,
+    ReceivedRequest,
+    RecordingServer,
     check_destination,
     get_destination_test_class,
 )
+from target_pipelines.testing.destination_cases import make_case
 from target_pipelines.testing.destination_checks import (
     CHECKS,
     check_close,
@@ -35,7 +36,6 @@ from target_pipelines.testing.destination_checks import (
     check_limits,
     check_settings,
 )
-from target_pipelines.testing.trials import make_trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,10 +58,10 @@ class _Played:
         self.script = collector.script
         self._collector = collector
 
-    def received(self) -> Sequence[Received]:
+    def received(self) -> Sequence[ReceivedRequest]:
         calls = self._collector.calls
         return [
-            Received(
+            ReceivedRequest(
                 request.path,
                 request.body_digest.encode(),
                 b"\n".join(call.raw for call in calls if call.request == request.number),
@@ -86,7 +86,7 @@ def test_every_registered_destination_runs_the_contract():
 def test_destination_keeps_the_contract_with_its_vendor(vendor, check):
     """Against the collector that plays the vendor, every promise holds."""
     with _play(vendor) as server:
-        CHECKS[check](make_trial(DESTINATIONS[vendor], server))
+        CHECKS[check](make_case(DESTINATIONS[vendor], server))
 
 
 TestCustomerio = get_destination_test_class(DESTINATIONS["customerio"])
@@ -112,9 +112,9 @@ class _File:
     path: Path
     url: str = "http://127.0.0.1:1"
 
-    def received(self) -> Sequence[Received]:
+    def received(self) -> Sequence[ReceivedRequest]:
         content = self.path.read_bytes() if self.path.exists() else b""
-        return [Received("", content, content)] if content else []
+        return [ReceivedRequest("", content, content)] if content else []
 
     def script(self, behaviours: object) -> None:
         raise AssertionError("a file answers nothing")
@@ -125,7 +125,7 @@ def test_file_keeps_the_parts_that_apply(check, tmp_path):
     """Limits, delivery and closing are the same for a destination without an answer."""
     path = tmp_path / "calls.jsonl"
 
-    check(make_trial(DESTINATIONS["file"], _File(path), output_path=str(path)))
+    check(make_case(DESTINATIONS["file"], _File(path), output_path=str(path)))
 
 
 # What the suite finds
@@ -206,5 +206,5 @@ def test_followed_redirect_is_found(monkeypatch, method):
 
     monkeypatch.setattr(requests.Session, "post", follow)
     status = 303 if method == "GET" else 307
-    with Receiver() as server, pytest.raises(AssertionError, match="follows a redirect"):
-        CHECKS[f"redirect {status}"](make_trial(ACME.as_destination(), server))
+    with RecordingServer() as server, pytest.raises(AssertionError, match="follows a redirect"):
+        CHECKS[f"redirect {status}"](make_case(ACME.as_destination(), server))

@@ -23,7 +23,7 @@ from target_pipelines.destinations import (
     segment,
     webhook,
 )
-from target_pipelines.testing.trials import CALLS, make_call
+from target_pipelines.testing.destination_cases import CALLS, make_call
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def test_key_with_a_line_break_is_a_problem(key):
     """A key that was copied with what stood around it is named before anything is sent."""
     (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", write_key=key))
 
-    assert "begins or ends with a blank, or has a line break" in problem
+    assert "has leading or trailing whitespace, or a line break" in problem
 
 
 @pytest.mark.parametrize(("strict", "expected"), [(True, "1"), (False, None)])
@@ -195,7 +195,7 @@ def test_jitsu_gets_each_call_alone(prepare, kind, path):
 
 def _as_strangers_type(call):
     """The call as a plugin's call type, whose own name says nothing of the API's."""
-    return type(call)(call.body, call.stream, "delete_person", call.person, call.epoch)
+    return type(call)(call.body, call.stream, "delete_person", call.ordering_key, call.epoch)
 
 
 @pytest.mark.parametrize(

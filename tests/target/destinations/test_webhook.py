@@ -18,7 +18,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations import webhook
 from target_pipelines.destinations.webhook import Signature, decode_secret, sign
-from target_pipelines.testing.trials import CALLS
+from target_pipelines.testing.destination_cases import CALLS
 
 if TYPE_CHECKING:
     from target_pipelines.destinations.http import HttpProfile
@@ -83,7 +83,7 @@ def test_secret_that_is_no_base64_is_a_problem(key):
 
     (problem,) = webhook.PROFILE.find_problems(settings)
 
-    assert "no base64" in problem
+    assert "is not base64" in problem
     assert key == "whsec_" or key not in problem
 
 

@@ -11,8 +11,9 @@ from program_kit.exact_json import decode_object, encode_json
 from target_pipelines import CallType, call_schema
 from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.encoding.batch_encoder import compile_block_plan
+from target_pipelines.encoding.batch_encoder import compile_batch_encoder
 from target_pipelines.encoding.encoder import StreamEncoder
+from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.singer.streams import Stream
 
@@ -57,29 +58,34 @@ def _line(record: dict[str, Any]) -> bytes:
 
 @st.composite
 def _tables(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Columns with their JSON types, and rows."""
+    """Columns with their JSON types, and rows, some of which lack columns."""
     types = draw(st.dictionaries(st.sampled_from(NAMES), st.sampled_from([*VALUES]), min_size=1))
     types.setdefault("userId", "integer")
     types.setdefault("event", "string")
     values = [st.one_of(st.none(), VALUES[kind], VALUES[kind]) for kind in types.values()]
     rows = draw(st.lists(st.tuples(*values), min_size=1, max_size=5))
-    return types, [dict(zip(types, row, strict=True)) for row in rows]
+    missing = st.one_of(st.just(set()), st.sets(st.sampled_from([*types]), max_size=2))
+    return types, [_without(dict(zip(types, row, strict=True)), draw(missing)) for row in rows]
+
+
+def _without(row: dict[str, Any], missing: set[str]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if column not in missing}
 
 
 def _plain(encoded: Any) -> Any:
     if isinstance(encoded, EncodedCall):
-        return encoded.body, encoded.person, encoded.call_type, encoded.line
+        return encoded.body, encoded.ordering_key, encoded.call_type, encoded.line
     return encoded
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.booleans(), st.booleans())
-def test_block_gives_what_single_records_give(name, table, sends_null, is_keyed, says_types):
-    """Same bodies, messageIds, persons and rejections, whatever the columns and the values."""
+def test_block_encodes_as_single_records(name, table, sends_null, is_keyed, has_types):
+    """Bodies, messageIds, ordering keys and rejections are the same for any columns and values."""
     types, rows = table
     stream = _stream(
         PLUGINS.call_types[name],
-        types if says_types else {},
+        types if has_types else {},
         frozenset(list(types)[:1]) if is_keyed else frozenset(),
     )
     null_values = "send" if sends_null else "omit"
@@ -115,41 +121,88 @@ ROW = {
 }
 
 
-def _plan(columns: dict[str, str] = COLUMNS, **changes: Any) -> Any:
-    options = {"keys": (), "null_values": "omit", "events": (), **changes}
-    return compile_block_plan(
-        PLUGINS.call_types["track"], tuple(columns), stream="s", column_types=columns, **options
+def _compile(
+    call_type: CallType = PLUGINS.call_types["track"],
+    columns: dict[str, str] = COLUMNS,
+    keys: frozenset[str] = frozenset(),
+    null_values: str = "omit",
+) -> Any:
+    return compile_batch_encoder(
+        _stream(call_type, columns, keys),
+        columns,
+        null_values=null_values,
+        events=EVENTS,
+        call_max_bytes=300,
     )
 
 
-def test_usual_rows_take_the_fast_way():
-    """Rows of the usual types, nulls included, are mapped in the block."""
+def test_usual_rows_are_encoded_in_the_block():
+    """Rows of the usual types, nulls included, need no fallback."""
     lines = [_line(ROW), _line({**ROW, "city": None, "score": None, "context.ip": None})]
 
-    (first, second), people = _plan().map(b"".join(lines))
+    encoded = _compile().encode(b"".join(lines))
 
+    first, second = encoded.bodies
     assert first == (
         b'{"type":"track","userId":"7","event":"Bought","timestamp":"2026-01-02T03:04:05Z",'
         b'"context":{"ip":"::1"},"properties":{"city":"Z\xc3\xbcrich","score":12.3400,'
         b'"active":true,"count":1000000000000}}'
     )
-    assert people == ["7", "7"]
     assert second.endswith(b'"properties":{"active":true,"count":1000000000000}}')
+    assert (encoded.ordering_keys, encoded.fallbacks) == (["7", "7"], {})
+
+
+KEPT = ("city", "score", "active", "count")
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [{"userId": None}, {"event": ""}, {"timestamp": "yesterday"}, {"event": "User Deleted"}],
-    ids=["no person", "no event", "no timestamp", "closer checks"],
+    ("null_values", "end"),
+    [
+        ("omit", b'"context":{"ip":"::1"}}'),
+        ("send", b'"properties":{"city":null,"score":null,"active":null,"count":null}}'),
+    ],
 )
-def test_unfit_row_is_left_to_the_other_way(changed):
-    """A row that breaks the schema is left out of the block; the others are not."""
-    lines = [_line(ROW), _line({**ROW, **changed}), _line(ROW)]
-    (fit, unfit, last), _ = _plan(events=EVENTS).map(b"".join(lines))
+def test_row_of_nulls_has_no_empty_object(null_values, end):
+    """Properties that are all null are left out with their object, or are all sent."""
+    encoded = _compile(null_values=null_values).encode(_line(ROW | dict.fromkeys(KEPT)))
 
-    assert unfit == b""
-    assert fit == last
-    assert fit
+    assert encoded.fallbacks == {}
+    assert encoded.bodies[0].endswith(end)
+
+
+RECORDS = {
+    Fallback.MISSING_COLUMN: {"context.ip": ...},
+    Fallback.EVENT_SCHEMA: {"event": "User Deleted"},
+    Fallback.INVALID_CALL: {"timestamp": "yesterday"},
+    Fallback.TOO_LARGE: {"city": "x" * 300},
+}
+
+
+@pytest.mark.parametrize(("fallback", "changed"), RECORDS.items(), ids=str)
+def test_single_record_falls_back(fallback, changed):
+    """The row encoder gets a record that the block cannot encode, and no other one."""
+    row = {column: value for column, value in (ROW | changed).items() if value is not ...}
+
+    encoded = _compile().encode(_line(ROW) + _line(row) + _line(ROW))
+
+    assert encoded.fallbacks == {1: fallback}
+    assert encoded.bodies[0] == encoded.bodies[2]
+
+
+def test_null_in_a_key_falls_back():
+    """A key has no default that would leave it out."""
+    encoded = _compile(keys=frozenset(["score"])).encode(_line(ROW | {"score": None}))
+
+    assert encoded.fallbacks == {0: Fallback.NULL_KEY}
+
+
+def test_two_columns_of_one_object_fall_back():
+    """Whether they conflict depends on the values."""
+    columns = {"context": "", **COLUMNS}
+
+    encoded = _compile(columns=columns).encode(_line({"context": "x", **ROW}))
+
+    assert encoded.fallbacks == {0: Fallback.OBJECT_CONFLICT}
 
 
 @pytest.mark.parametrize(
@@ -159,14 +212,28 @@ def test_unfit_row_is_left_to_the_other_way(changed):
         b'{"type":"RECORD","stream":"s","record":{"userId":1,"event":"e","score":01}}\n',
         b'{"type":"RECORD","stream":"s","record":{"userId":1,"event":"e","score":"\xff"}}\n',
         b'{"type":"RECORD","stream":"s","record":{"userId":1,"event":"e"\n',
+        b'{"type":"RECORD","stream":"t","record":{"userId":1,"event":"e"}}\n',
     ],
-    ids=["an unknown column", "no JSON", "no UTF-8", "cut off"],
+    ids=["unknown column", "not JSON", "not UTF-8", "truncated", "other stream"],
 )
-def test_block_with_a_strange_line_goes_one_by_one(line):
-    """A line that the struct cannot hold is for the way that can say what is wrong."""
-    encoder = _encoder(_stream(PLUGINS.call_types["track"], COLUMNS, frozenset()), "omit")
+def test_block_that_is_not_decodable_falls_back(line):
+    """The row encoder can tell which line is wrong."""
+    assert _compile().encode(_line(ROW) + line) is Fallback.NOT_DECODABLE
 
-    assert encoder.encode_block(_line(ROW) + line, 0) is None
+
+def test_missing_key_is_not_taken_for_null():
+    """A record without its key is an error; one whose key is null is not."""
+    encoder = _compile(keys=frozenset(["count"]))
+
+    assert encoder.encode(_line(_without(ROW, {"count"}))) is Fallback.NOT_DECODABLE
+
+
+def test_fallback_reaches_the_caller():
+    """The stream encoder asks for records one by one, now and for later blocks."""
+    encoder = _encoder(_stream(_call_type(extra_columns=None), {}, frozenset()), "omit")
+
+    assert encoder.encode_block(_line(ROW), 0) is None
+    assert encoder.encode_block(_line(ROW), 0) is None
 
 
 def _call_type(**changes: Any) -> CallType:
@@ -175,37 +242,42 @@ def _call_type(**changes: Any) -> CallType:
     return CallType(**{**about, **changes})
 
 
-@pytest.mark.parametrize(
-    "call_type",
-    [
-        _call_type(build=lambda call: call),
-        _call_type(extra_columns=None),
+CALL_TYPES = {
+    "build": (_call_type(build=lambda call: call), Fallback.BUILD),
+    "no container": (_call_type(extra_columns=None), Fallback.NO_CONTAINER),
+    "counts members": (
         _call_type(schema={**_call_type().schema, "maxProperties": 3}),
+        Fallback.STRICT_SCHEMA,
+    ),
+    "refuses members": (
         _call_type(schema={"properties": {"properties": {"additionalProperties": False}}}),
-        _call_type(schema={"anyOf": [{"not": {"required": ["x"]}}]}),
-    ],
-    ids=["build", "no container", "counts members", "refuses members", "not"],
-)
-def test_call_type_that_looks_at_everything_has_no_fast_way(call_type):
-    """A schema that any column may break, or `build`, needs the whole call."""
-    columns = {"userId": "integer", "city": "string"}
-
-    plan = compile_block_plan(
-        call_type,
-        tuple(columns),
-        stream="s",
-        column_types=columns,
-        keys=(),
-        null_values="omit",
-        events=(),
-    )
-
-    assert plan is None
+        Fallback.STRICT_SCHEMA,
+    ),
+    "not": (_call_type(schema={"anyOf": [{"not": {"required": ["x"]}}]}), Fallback.STRICT_SCHEMA),
+}
 
 
-def test_missing_key_is_not_taken_for_null():
-    """A record without its key must be told from one whose key is null."""
-    encoder = _encoder(_stream(PLUGINS.call_types["track"], COLUMNS, frozenset(["count"])), "omit")
-    without = {name: value for name, value in ROW.items() if name != "count"}
+@pytest.mark.parametrize(("call_type", "fallback"), CALL_TYPES.values(), ids=list(CALL_TYPES))
+def test_call_type_that_needs_the_whole_call_falls_back(call_type, fallback):
+    """A `build`, or a schema that any column may violate, needs the whole call."""
+    assert _compile(call_type) is fallback
 
-    assert encoder.encode_block(_line(ROW) + _line(without), 0) is None
+
+PLANS = [
+    (["traits.email", "email"], Fallback.COLUMN_CONFLICT),
+    (["userId", 'quo"te'], Fallback.COLUMN_NAME),
+    (["userId", "Email", "email"], Fallback.COLUMN_NAME),
+    (["userId", "plan", "messageId"], Fallback.OWN_MESSAGE_ID),
+    (["userId"], Fallback.RESHAPED_CONTAINER),
+    (["userId", "traits", "plan"], Fallback.RESHAPED_CONTAINER),
+    (["userId", "traits.a.b", "plan"], Fallback.RESHAPED_CONTAINER),
+    (["userId", "EMAIL"], Fallback.RESHAPED_CONTAINER),
+]
+
+
+@pytest.mark.parametrize(("columns", "fallback"), PLANS, ids=str)
+def test_columns_that_change_the_container_fall_back(columns, fallback):
+    """The struct has one level, the columns' own names, and no column that may replace another."""
+    identify = PLUGINS.call_types["identify"]
+
+    assert _compile(identify, dict.fromkeys(columns, "string")) is fallback

@@ -151,13 +151,13 @@ def test_column_without_a_place_is_reported():
     call = mapper.map({"userId": 1, "previousId": 2, "plan": "a"})
 
     assert call == {"type": "alias", "userId": "1", "previousId": "2"}
-    assert mapper.unplaced == {"plan"}
+    assert mapper.unmapped == {"plan"}
 
 
 @pytest.mark.parametrize("columns", [("email", "traits.email"), ("USERID", "Userid")])
 def test_two_columns_of_one_place_are_a_problem(columns):
     """Two columns that mean the same field are named, and no value is."""
-    with pytest.raises(MappingProblem, match=rf"`{columns[0]}` and `{columns[1]}` both mean"):
+    with pytest.raises(MappingProblem, match=rf"`{columns[0]}` and `{columns[1]}` both map to"):
         _map(IDENTIFY, dict.fromkeys(columns, "secret"))
 
 

@@ -42,7 +42,7 @@ def test_unknown_destination_lists_the_known_ones():
     """The message says what there is."""
     (problem,) = _problems({"destination": "pigeon"})
 
-    assert '"pigeon" is offered by no plugin' in problem
+    assert 'no plugin provides "pigeon"' in problem
     assert "customerio, file" in problem
 
 
@@ -77,7 +77,7 @@ def test_destinations_take_what_they_do_not_set_from_above():
         }
     )
 
-    first, second = configuration.routes
+    first, second = configuration.destinations
     assert (first.timeout_seconds, second.timeout_seconds) == (9, 7)
     assert (first.write_key, second.write_key) == ("k", "other")
     assert first.dead_letter_path == "letters/dead.customerio.jsonl"
@@ -87,7 +87,7 @@ def test_destinations_take_what_they_do_not_set_from_above():
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ([{"destination": "file"}, {"destination": "file", "output_path": "b"}], "called"),
+        ([{"destination": "file"}, {"destination": "file", "output_path": "b"}], "two are named"),
         (
             [{"destination": "file"}, {"destination": "file", "name": "b"}],
             "two have the `output_path`",
@@ -117,5 +117,5 @@ def test_secret_of_a_destination_is_never_shown():
     configuration = load_configuration({"destinations": [entry]})
     problems = _problems({"destinations": [{**entry, "write_key": ["c4n4ry"]}]})
 
-    assert "c4n4ry" not in repr(configuration.routes)
+    assert "c4n4ry" not in repr(configuration.destinations)
     assert "c4n4ry" not in str(problems)

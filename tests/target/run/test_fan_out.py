@@ -135,7 +135,7 @@ def test_replay_of_a_stranger_is_refused(config, run_target, tmp_path):
     run = run_target(config, [], "--replay", str(path))
 
     assert run.exit_code == 2
-    assert "names none of the destinations customerio, second, file" in run.log
+    assert "belongs to none of the destinations customerio, second, file" in run.log
     assert path.read_text()
 
 

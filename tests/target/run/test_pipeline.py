@@ -15,8 +15,10 @@ from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
-from target_pipelines.run.destination_pipeline import Route
-from target_pipelines.run.pipeline import Pipeline, running
+from target_pipelines.run.destination_pipeline import DestinationPipeline
+from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.lifecycle import running
+from target_pipelines.run.pipeline import Pipeline
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class _Destination:
                 return Rejected("poison")
             for call in calls:
                 number = int(decode_object(call.body)["properties"]["n"])
-                self._settled.delivered.append((call.person, number))
+                self._settled.delivered.append((call.ordering_key, number))
             return Delivered()
 
     def close(self) -> None:
@@ -114,23 +116,24 @@ def test_every_row_is_settled_in_order_before_its_state(
         written.append(last)
 
     acks = Acks(write_state)
-    routes = [
-        Route(
+    pipelines = [
+        DestinationPipeline(
             TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
             _Destination(settled, dice, batch_max_calls),
             acks,
             dead_letters=_Letters(settled),
             report=RunReport(),
             check_interrupted=lambda: None,
-            dice=lambda: 0.0,  # pauses of no length
+            jitter=lambda: 0.0,  # pauses of no length
         )
         for settled in everywhere
     ]
-    pipeline = Pipeline(routes, acks, plugins=PLUGINS, call_types={})
+    pipeline = Pipeline(pipelines, acks)
+    dispatcher = Dispatcher(pipeline, plugins=PLUGINS, call_types={})
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):
-            pipeline.process(b"".join(lines[start : start + block]))
+            dispatcher.dispatch(b"".join(lines[start : start + block]))
 
     assert written == sorted(written)
     for settled in everywhere:

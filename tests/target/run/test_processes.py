@@ -152,10 +152,10 @@ NONSENSE = {
         "failed to build the call: `build` returned a call whose `type` is",
     ),
     "another type": ("call | {'type': 'page'}", "`build` returned a call whose `type` is not"),
-    "an object": ("call | {'a': object()}", "built a call that is no JSON: TypeError."),
-    "a number as key": ("call | {1: 2}", "built a call that is no JSON: ValueError."),
-    "half a character": ("call | {'a': '\\ud800'}", "built a call that is no JSON: Unicode"),
-    "itself": ("call.update(a=call) or call", "built a call that is no JSON: "),
+    "an object": ("call | {'a': object()}", "built a call that is not JSON: TypeError."),
+    "a number as key": ("call | {1: 2}", "built a call that is not JSON: ValueError."),
+    "half a character": ("call | {'a': '\\ud800'}", "built a call that is not JSON: Unicode"),
+    "itself": ("call.update(a=call) or call", "built a call that is not JSON: "),
 }
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object
 from target_pipelines.api.calls import EncodedCall
-from target_pipelines.encoding.ordering_keys import People
+from target_pipelines.encoding.ordering_keys import OrderingKeys
 from tests.target.conftest import lines, record, schema, state
 from tests.target.encoding.test_batch_encoder import (
     NAMES_OF_CALLS,
@@ -231,17 +231,17 @@ def test_killed_worker_fails_the_run(collector, config, start_target):
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(NAMES_OF_CALLS), _tables())
-def test_people_are_those_of_the_calls(name, table):
-    """A record is given to the process of the person whom its call names."""
+def test_ordering_keys_are_those_of_the_calls(name, table):
+    """A record has the same ordering key as the call that it becomes."""
     types, rows = table
     stream = _stream(PLUGINS.call_types[name], types, frozenset())
     lines = [_line(row) for row in rows]
     encoder = _encoder(stream, "omit")
     calls = [encoder.encode(decode_object(line)["record"], 0, line) for line in lines]
 
-    one_by_one = [People(stream).find(decode_object(line)["record"]) for line in lines]
-    together = People(stream).find_all(lines) or one_by_one
+    one_by_one = [OrderingKeys(stream).find(decode_object(line)["record"]) for line in lines]
+    together = OrderingKeys(stream).find_all(b"".join(lines)) or one_by_one
 
-    for call, *people in zip(calls, one_by_one, together, strict=True):
+    for call, *keys in zip(calls, one_by_one, together, strict=True):
         if isinstance(call, EncodedCall):
-            assert people == [call.person, call.person]
+            assert keys == [call.ordering_key, call.ordering_key]

@@ -1,4 +1,4 @@
-"""The head of an HTTP answer: whole, or an error."""
+"""Reads the head of an HTTP response strictly: complete, or an error."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from http import HTTPStatus
 from typing import Any
 
 
-class WholeHeadResponse(http.client.HTTPResponse):
-    """Refuses an answer that breaks off before the blank line after its headers.
+class CompleteHeadResponse(http.client.HTTPResponse):
+    """Rejects a response that ends before the blank line after its headers.
 
-    http.client takes the end of the connection for that line. A 200 without its Content-Length
-    would then be one with an empty body, and pass for an acknowledgement.
+    http.client treats the end of the connection as that line: a 200 cut off before its
+    Content-Length would have an empty body and count as an acknowledgement.
     """
 
     def begin(self) -> None:
-        """Read status and headers. Raises http.client.RemoteDisconnected if they break off."""
+        """Read status and headers. Raises http.client.RemoteDisconnected if they are truncated."""
         if self.headers is not None:
             return
-        lines = _Lines(self.fp)
+        lines = _LineReader(self.fp)
         self.fp = lines
         super().begin()
         if self.fp is lines:
             self.fp = lines.file
         if lines.last not in (b"\r\n", b"\n"):
             self.close()
-            raise http.client.RemoteDisconnected("the answer's head breaks off")
+            raise http.client.RemoteDisconnected("the response head is truncated")
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The status line; every one below 200 but 101 counts as a 100, which is read over.
+        """Read the status line; every interim status but 101 counts as 100, which is skipped.
 
-        RFC 9110, 15.2. http.client would take a 103 for the answer, and the answer that follows
-        for that of the connection's next request.
+        RFC 9110, 15.2. http.client would return a 103 as the response, and the final response as
+        that of the connection's next request.
         """
         version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
         is_interim = 100 <= status <= 199 and status != HTTPStatus.SWITCHING_PROTOCOLS
         return version, HTTPStatus.CONTINUE if is_interim else status, reason
 
 
-class _Lines:
-    """A file that remembers the last line that was read."""
+class _LineReader:
+    """A file that remembers the last line read."""
 
     def __init__(self, file: Any) -> None:
         self.file = file

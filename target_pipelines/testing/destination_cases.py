@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from program_kit.exact_json import encode_json
 from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.testing.call_types import MARK
+from target_pipelines.testing.call_types import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_pipelines.api.destinations import Destination, DestinationType, Sender
     from target_pipelines.api.outcomes import Outcome
-    from target_pipelines.testing.servers import Server
+    from target_pipelines.testing.recording_server import Server
 
-WRITE_KEY = f"{MARK}-key"
+WRITE_KEY = f"{CANARY}-key"
 """The setting `write_key` while a destination is checked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class DestinationCase:
     """A destination, what it is tested against, and its settings."""
 
     destination: DestinationType
@@ -71,7 +71,8 @@ CALLS = (
 """One of each type, with what may break an envelope."""
 
 
-def make_trial(destination: DestinationType, server: Server, **settings: Any) -> Trial:
-    """A trial with the settings that every destination is given, and further ones."""
+def make_case(destination: DestinationType, server: Server, **settings: Any) -> DestinationCase:
+    """A case with the settings that every destination is given, and further ones."""
     given = {"endpoint": server.url, "write_key": WRITE_KEY, "timeout_seconds": 10, **settings}
-    return Trial(destination, server, TargetSettings(destination=destination.name, **given))
+    target_settings = TargetSettings(destination=destination.name, **given)
+    return DestinationCase(destination, server, target_settings)

@@ -1,7 +1,7 @@
-"""Delivers calls: lanes with a thread each, attempts, waiting, splitting.
+"""Delivers calls: a sender thread per lane, with retries and splitting of rejected batches.
 
-All calls about one person go through one lane, and a lane has one request in flight: so a
-person's calls arrive in the order of their rows, whatever the concurrency and the retries.
+All calls with one ordering key go through one lane, and a lane has one request in flight: they
+arrive in the order of their rows, at any concurrency and through retries.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from target_pipelines.acknowledgements.dead_letter_calls import decode_call
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
+from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
-from target_pipelines.delivery.retry_policy import backoff_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.settlement import Settlement
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Destination, Sender
-    from target_pipelines.delivery.rate_limiter import Pacer
+    from target_pipelines.delivery.rate_limiter import RateLimiter
 
-_POLL_SECONDS = 0.1  # how soon a signal, or the failure of another lane, is noticed
+_POLL_SECONDS = 0.1  # how often signals and failures of lanes are checked
 _ABANDON_SECONDS = 5.0
 
 
-class Delivery:
-    """Delivers what it is given, in lanes; the first failure ends them all."""
+class SenderPool:
+    """Delivers calls in lanes; the first failure stops all lanes."""
 
     def __init__(
         self,
         destination: Destination,
         settlement: Settlement,
         report: RunReport,
-        pacer: Pacer,
+        rate_limiter: RateLimiter,
         *,
         name: str,
         concurrency: int,
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self._name = name
         self._settlement = settlement
         self._report = report
-        self._pacer = pacer
+        self._rate_limiter = rate_limiter
         self._max_retry_seconds = max_retry_seconds
         self._check_interrupted = check_interrupted
-        self._dice = dice
+        self._jitter = jitter
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
@@ -64,7 +64,7 @@ class Delivery:
                 target=self._work,
                 args=(lane, destination.open_sender()),
                 name=f"{name}-lane-{number}",
-                daemon=True,  # an abandoned attempt must not keep the process
+                daemon=True,  # an abandoned attempt must not keep the process alive
             )
             for number, lane in enumerate(self._lanes)
         ]
@@ -72,14 +72,14 @@ class Delivery:
     # The main thread's side
 
     def start(self) -> None:
-        """Start the lanes."""
+        """Start the sender threads."""
         for thread in self._threads:
             thread.start()
 
     def put(self, calls: Sequence[EncodedCall]) -> None:
-        """Hand calls to their lanes; waits while those are full, unless there are none.
+        """Queue calls in their lanes; waits until every lane has room, unless there are no calls.
 
-        Raises what made a lane fail, or Interrupted.
+        Raises the failure of a lane, or Interrupted.
         """
         if not calls:
             self._check()
@@ -87,7 +87,8 @@ class Delivery:
         count = len(self._lanes)
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
         for call in calls:
-            sorted_calls[crc32(call.person.encode()) % count].append(call)  # the same in each run
+            key = call.ordering_key.encode()
+            sorted_calls[crc32(key) % count].append(call)  # stable between runs
         for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
             lane.add(its_calls)
         for lane in self._lanes:
@@ -96,7 +97,7 @@ class Delivery:
         self._check()
 
     def finish(self) -> None:
-        """Wait until every call is settled. Raises what made a lane fail, or Interrupted."""
+        """Wait until every call is settled. Raises the failure of a lane, or Interrupted."""
         for lane in self._lanes:
             lane.end()
         for thread in self._threads:
@@ -106,13 +107,13 @@ class Delivery:
         self._check()
 
     def stop(self) -> None:
-        """Let the lanes begin nothing new."""
+        """Start no new requests."""
         self._stopping.set()
         for lane in self._lanes:
             lane.clear()
 
     def abandon(self) -> None:
-        """Stop the lanes; what is in flight gets a few seconds to end."""
+        """Start no new requests; wait a few seconds for those in flight."""
         self.stop()
         deadline = time.monotonic() + _ABANDON_SECONDS
         for thread in self._threads:
@@ -129,7 +130,7 @@ class Delivery:
         try:
             while batch := lane.take_batch():
                 self._deliver(batch, sender)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._fail(error)
         finally:
             sender.close()
@@ -140,7 +141,7 @@ class Delivery:
         self.stop()
 
     def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
-        """Settle a batch: all of it, in order, in as many attempts and parts as it takes."""
+        """Settle a batch in order; a rejected one is halved until the rejected call is alone."""
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)
@@ -153,12 +154,12 @@ class Delivery:
     def _attempt(
         self, batch: Sequence[EncodedCall], sender: Sender
     ) -> tuple[Delivered | Rejected, int]:
-        """Try until the destination has taken or refused the batch. Raises DeliveryStopped."""
+        """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
         size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
         while True:
-            self._wait(self._pacer.reserve())
+            self._wait(self._rate_limiter.reserve())
             started = time.monotonic()
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
@@ -172,12 +173,12 @@ class Delivery:
             self._wait(self._retry_delay(outcome, attempts, deadline))
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
-        delay = backoff_seconds(attempts, outcome.after_seconds, self._dice())
+        delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())
         if time.monotonic() + delay > deadline:
             raise DeliveryStopped(
                 f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '
                 f"`max_retry_seconds` ({self._max_retry_seconds:g}): {outcome.reason}. Run it "
-                "again later; the state stands at what was settled."
+                "again later; the last state covers what was delivered."
             )
         return delay
 
@@ -187,14 +188,14 @@ class Delivery:
 
     def _reject(self, call: EncodedCall, outcome: Rejected, attempts: int) -> None:
         sent, record = decode_call(call)
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             stream=call.stream,
             call_type=call.call_type,
             destination=self._name,
-            reason=f"The destination refused the call: {outcome.reason}.",
+            reason=f"The destination rejected the call: {outcome.reason}.",
             status=outcome.status,
             attempts=attempts,
             call=sent,
             record=record,
         )
-        self._settlement.reject([letter], call.epoch)
+        self._settlement.reject([dead_letter], call.epoch)

@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     """A request that a server has received.
 
     Attributes:
@@ -43,11 +43,11 @@ class Server(Protocol):
         or `delay_seconds`: wait so long.
         """
 
-    def received(self) -> Sequence[Received]:
+    def received(self) -> Sequence[ReceivedRequest]:
         """All requests so far, in the order of their arrival."""
 
 
-class Receiver:
+class RecordingServer:
     """A `Server` that takes whatever is posted, and answers 200; a context manager."""
 
     def __init__(self, port: int = 0) -> None:
@@ -60,12 +60,12 @@ class Receiver:
         with self._server.lock:
             self._server.behaviours = list(behaviours)
 
-    def received(self) -> Sequence[Received]:
+    def received(self) -> Sequence[ReceivedRequest]:
         """All requests so far."""
         with self._server.lock:
             return list(self._server.received)
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> RecordingServer:
         self._thread.start()
         return self
 
@@ -84,7 +84,7 @@ class _HttpServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.behaviours: list[Mapping[str, Any]] = []
-        self.received: list[Received] = []
+        self.received: list[ReceivedRequest] = []
         super().__init__(*arguments)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             behaviours = self.server.behaviours
             behaviour = behaviours.pop(0) if behaviours else {}
             content = b"" if behaviour else (gzip.decompress(body) if is_packed else body)
-            self.server.received.append(Received(self.path, body, content))
+            self.server.received.append(ReceivedRequest(self.path, body, content))
         return behaviour
 
     def _answer(self, behaviour: Mapping[str, Any]) -> None:

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
-from target_pipelines.delivery.retry_policy import (
+from target_pipelines.destinations.responses import (
     MAX_RETRY_AFTER_SECONDS,
-    backoff_seconds,
     classify_response,
     parse_retry_after,
 )
@@ -74,15 +73,3 @@ def test_retry_after_reaches_the_outcome():
     outcome = classify_response(429, {"Retry-After": "7"}, b"", now=NOW)
 
     assert outcome == Retry("HTTP 429", 7)
-
-
-@pytest.mark.parametrize(("attempt", "ceiling"), [(1, 0.5), (2, 1.0), (5, 8.0), (50, 60.0)])
-def test_backoff_is_full_jitter(attempt, ceiling):
-    """The wait is anything from nothing to a ceiling that doubles and is capped."""
-    assert backoff_seconds(attempt, None, dice=0.0) == 0
-    assert backoff_seconds(attempt, None, dice=1.0) == ceiling
-
-
-def test_backoff_is_never_shorter_than_asked_for():
-    """Jitter is added to a Retry-After, not taken from it."""
-    assert backoff_seconds(1, 30.0, dice=0.0) == 30.0

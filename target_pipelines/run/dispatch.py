@@ -1,0 +1,106 @@
+"""Dispatches the messages of the input: lines → Singer messages → the run's handler."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
+from target_pipelines.singer.streams import Stream, check_record, parse_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.plugins.loading import Plugins
+
+_FEW_LINES = 16
+
+
+class MessageHandler(Protocol):
+    """What a run does with each message. All methods raise PipelinesError."""
+
+    def handle_schema(self, stream: Stream, line: bytes) -> None:
+        """Records of this stream may follow."""
+
+    def handle_records(self, stream: Stream, block: bytes) -> int:
+        """Handle lines that should all be RECORDs of a stream, much faster than one by one.
+
+        Returns how many there were, or 0 if nothing was done and they must be parsed one by one.
+        """
+
+    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+        """Handle one RECORD of a stream that has had its SCHEMA."""
+
+    def handle_state(self, state: State) -> None:
+        """Handle a STATE; all messages before it were handled."""
+
+    def flush(self) -> None:
+        """Pass on what was handled since the last flush."""
+
+
+class Dispatcher:
+    """Parses the input of one run and calls its handler; flushes after each block.
+
+    Attributes:
+        message_counts: how many messages were read, by type.
+    """
+
+    def __init__(
+        self, handler: MessageHandler, *, plugins: Plugins, call_types: Mapping[str, str]
+    ) -> None:
+        self._handler = handler
+        self._plugins = plugins
+        self._call_types = call_types
+        self._streams: dict[str, Stream] = {}
+        self._line_number = 0
+        self.message_counts: Counter[str] = Counter()
+
+    def dispatch(self, block: bytes) -> None:
+        """Handle a block of whole lines. Raises PipelinesError."""
+        try:
+            if not self._dispatch_records(block):
+                for group in group_records(block.splitlines(keepends=True)):
+                    self._dispatch_group(group)
+        finally:  # the lines before an invalid one are valid
+            self._handler.flush()
+
+    def _dispatch_group(self, lines: Sequence[bytes]) -> None:
+        """Dispatch lines that begin alike: all together if possible, else in halves."""
+        if self._dispatch_records(b"".join(lines)):
+            return
+        if len(lines) > _FEW_LINES:
+            middle = len(lines) // 2
+            self._dispatch_group(lines[:middle])
+            self._dispatch_group(lines[middle:])
+        else:
+            for line in lines:
+                self._dispatch_line(line)
+
+    def _dispatch_records(self, block: bytes) -> bool:
+        """Dispatch lines that are all RECORDs of one stream; False if any of them is not."""
+        stream = self._streams.get(stream_of_record(block) or "")
+        count = stream and self._handler.handle_records(stream, block)
+        if not count:
+            return False
+        self._line_number += block.count(b"\n") or 1
+        self.message_counts["RECORD"] += count
+        return True
+
+    def _dispatch_line(self, line: bytes) -> None:
+        self._line_number += 1
+        if line.isspace():
+            return
+        message = parse_message(line, self._line_number)
+        self.message_counts[message["type"]] += 1
+        match message["type"]:
+            case "RECORD":
+                stream = self._streams.get(message["stream"])
+                stream = check_record(stream, message, self._line_number)
+                self._handler.handle_record(stream, message["record"], line)
+            case "SCHEMA":
+                stream = parse_schema(message, self._plugins, self._call_types)
+                self._streams[stream.name] = stream
+                self._handler.handle_schema(stream, line)
+            case "STATE":
+                self._handler.handle_state(message["value"])

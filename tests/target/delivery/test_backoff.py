@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from target_pipelines.delivery.backoff import backoff_seconds
+
+
+@pytest.mark.parametrize(("attempt", "ceiling"), [(1, 0.5), (2, 1.0), (5, 8.0), (50, 60.0)])
+def test_backoff_is_full_jitter(attempt, ceiling):
+    """The wait is anything from nothing to a ceiling that doubles and is capped."""
+    assert backoff_seconds(attempt, None, jitter=0.0) == 0
+    assert backoff_seconds(attempt, None, jitter=1.0) == ceiling
+
+
+def test_backoff_is_never_shorter_than_asked_for():
+    """Jitter is added to a Retry-After, not taken from it."""
+    assert backoff_seconds(1, 30.0, jitter=0.0) == 30.0
