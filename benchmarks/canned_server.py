@@ -19,8 +19,8 @@ from sandbox.sql_server.canned import CannedResult
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.results import Column, SqlType
 from sandbox.sql_server.server import SqlServer
-from tap_mssql_query.sql.key_range import split
-from tap_mssql_query.sql.range_query import take_apart
+from tap_mssql_query.sql.key_range import split_range
+from tap_mssql_query.sql.range_query import split_query
 
 _MOST_DISTINCT_ROWS = 100_000
 _TYPES = (
@@ -65,14 +65,14 @@ def _canned_partitions(rows: int) -> dict[str, CannedResult]:
     """What the tap asks for when it reads so many rows in parts; nothing if they are too few."""
     if rows % PARTITIONS:
         return {}
-    bounded = take_apart(query_in_parts(rows))
+    bounded = split_query(query_in_parts(rows))
     extent = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
     part = canned_rows(rows // PARTITIONS)
     return {
         bounded.extent("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
         **{
             bounded.where(key_range.condition("userId")): part
-            for key_range in split(0, rows - 1, PARTITIONS)
+            for key_range in split_range(0, rows - 1, PARTITIONS)
         },
     }
 

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import ServerError
-from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
-from tap_mssql_query.mssql.transient_errors import run_again
+from tap_mssql_query.mssql.transient_errors import retry_transient_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,14 +50,14 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
 
     def _take(self, sync: SyncSettings) -> None:
         try:
-            run_again(
+            retry_transient_errors(
                 lambda: self._connect(sync),
-                may_run_again=lambda: True,
-                say=lambda error, pause: logger.warning(
+                may_retry=lambda: True,
+                on_retry=lambda error, pause: logger.warning(
                     "sync=%s: %s Trying again in %.1f s.", sync.name, error, pause
                 ),
             )
-            is_free = take_run_lock(self.session_of(sync), sync.name)
+            is_free = acquire_sync_lock(self.session_of(sync), sync.name)
         except ServerError as error:
             logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - for people
             self.failed.append(sync.name)

@@ -45,6 +45,12 @@ OPTIONS = [
         help="Run this sync only, and leave its lock to who starts this program. Repeatable.",
     ),
     click.Option(
+        ["--partition"],
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="With one --locked NAME: read only partition N, from 0, of its unfinished run.",
+    ),
+    click.Option(
         ["--check"],
         is_flag=True,
         help="Check connections, permissions and queries; print a table; read no row.",

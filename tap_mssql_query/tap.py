@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -21,15 +21,16 @@ from tap_mssql_query.errors import (
     ConfigurationError,
     Interrupted,
     OutputClosed,
-    ServerError,
     StateError,
     TapError,
 )
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
-from tap_mssql_query.sql.meltano_expansion import find_emptied
+from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.context import RunContext
 from tap_mssql_query.sync.report import TapReport
+from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
@@ -96,22 +97,30 @@ class TapMSSQLQuery(Tap):
     ]
 
     def __init__(self, *, run_options: RunOptions | None = None, **kwargs: Any) -> None:
-        self._failures: dict[str, TapError] = {}
-        self._end: TapError | None = None
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
+        self.errors = RunErrors()
         super().__init__(**kwargs)
 
     # What the SDK asks of a tap
 
     def discover_streams(self) -> list[QueryStream]:
-        """One stream per sync; a warning for each query that looks emptied."""
+        """One stream per sync; a warning for each query with a lost variable."""
         from tap_mssql_query.stream import QueryStream  # noqa: PLC0415 - not for --about
 
         for sync in self.settings.syncs:
-            if emptied := find_emptied(sync.query):
-                self.logger.warning("sync=%s: %s", sync.name, emptied)
-        return [QueryStream(self, sync) for sync in self.settings.syncs]
+            if lost := find_lost_variable(sync.query):
+                self.logger.warning("sync=%s: %s", sync.name, lost)
+        context = RunContext(
+            settings=self.settings,
+            options=self.run_options,
+            state=cast("dict[str, Any]", self.state),
+            write_lines=self.message_writer.write_lines,
+            write_state=lambda: self.state_writer.write_state(self.state),
+            report=self.report,
+            errors=self.errors,
+        )
+        return [QueryStream(self, sync, context) for sync in self.settings.syncs]
 
     def setup_mapper(self) -> None:
         """Set up stream maps without schemas: those would need a connection at every start."""
@@ -146,37 +155,7 @@ class TapMSSQLQuery(Tap):
         finally:
             if path := self.settings.report_path:
                 self.report.write(Path(path))
-        self.raise_failures()
-
-    def write_lines(self, lines: bytes | pa.Buffer) -> None:
-        """Write encoded Singer messages to stdout."""
-        self.message_writer.write_lines(lines)
-
-    def add_failure(self, sync: str, error: TapError) -> None:
-        """Remember a sync that failed; its bookmark stays, the other syncs go on."""
-        self.logger.error("sync=%s failed: %s", sync, error)
-        self._failures[sync] = error
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether no further sync is to begin."""
-        return self._end is not None
-
-    def end(self, error: Interrupted | OutputClosed) -> None:
-        """End the run as soon as the SDK lets go of it."""
-        self._end = error
-
-    def raise_failures(self) -> None:
-        """Raise what ended the run, or one error for all syncs that failed, if any did."""
-        if self._end is not None:
-            raise self._end
-        if not self._failures:
-            return
-        names = ", ".join(sorted(self._failures))
-        message = f"{len(self._failures)} syncs failed and keep their bookmarks: {names}."
-        if any(isinstance(error, ServerError) for error in self._failures.values()):
-            raise ServerError(message)
-        raise StateError(message)
+        self.errors.raise_any()
 
     # Instead of a run
 
@@ -228,6 +207,7 @@ class TapMSSQLQuery(Tap):
         since: int | None = None,
         until: int | None = None,
         locked: tuple[str, ...] = (),
+        partition: int | None = None,
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -243,7 +223,9 @@ class TapMSSQLQuery(Tap):
             parse_env_config=config.parse_env,
             state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(resync=resync, since=since, until=until, locked=locked),
+            run_options=RunOptions(
+                resync=resync, since=since, until=until, locked=locked, partition=partition
+            ),
         )
         if check:
             tap.check()

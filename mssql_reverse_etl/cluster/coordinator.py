@@ -110,10 +110,10 @@ class Driver:
         part = Part(
             sync=plan.sync.name,
             number=number,
-            state=plan.state_of(number, self._state),
+            state=plan.state_of(self._state),
             tap=self._tap,
             target=self._target,
-            tap_options=plan.tap_options,
+            tap_options=plan.options_of(number),
         )
         plan.attempts[number] = plan.attempts.get(number, 0) + 1
         others = [worker for worker in self._client.nthreads() if worker != avoid]
@@ -152,7 +152,7 @@ class Driver:
         self._tell(result)
         self._keep_letters(result)
         self.summary.add(result.pipe.tap_report, result.pipe.target_report)
-        is_done = plan.take(number, result.state, self._state)
+        is_done = plan.merge(number, result.state, self._state)
         self._file.replace(encode(self._state))
         code = result.pipe.exit_code
         if is_done or code == 0:  # 0: not due after all, or cut short by a limit of the SDK's

@@ -1,4 +1,4 @@
-"""Which parts a run on a cluster has, and what their results do to the state. Pure but for SQL."""
+"""Plans the tasks of a run on a cluster, and merges their states. Pure except for its queries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sql.template import fingerprint_of, render_query
-from tap_mssql_query.sync.bookmarks import bookmark_of
-from tap_mssql_query.sync.read_strategy import bound, find_partitions, find_unfinished
+from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
+from tap_mssql_query.sync.read_strategy import find_resume_state, plan_partitions, split_sync_query
 from tap_mssql_query.sync.report import Outcome
-from tap_mssql_query.sync.resume_state import Unfinished, finish, read_unfinished, write_unfinished
+from tap_mssql_query.sync.resume_state import (
+    ResumeState,
+    finish_run,
+    read_resume_state,
+    write_resume_state,
+)
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 
@@ -30,18 +35,20 @@ State = dict[str, Any]
 
 @dataclass(slots=True)
 class SyncPlan:
-    """The parts of one sync that are still to be done.
+    """The tasks of one sync: one for each partition, or one for the whole sync.
 
     Attributes:
         sync: the sync.
-        unfinished: its partitions; None for a sync that is one part.
-        waiting: numbers of the partitions that no task has; [None] for the whole sync.
-        running: how many tasks there are.
-        has_failed: whether a part failed for good; no further one begins.
+        unfinished: its partitioned run; None if one task reads the whole sync.
+        waiting: numbers of the partitions without a task; [None] for the whole sync.
+        tap_options: further arguments of the tap.
+        running: how many tasks are running.
+        has_failed: whether a task failed for good; no further one is submitted.
+        attempts: how often each partition was submitted.
     """
 
     sync: SyncSettings
-    unfinished: Unfinished | None
+    unfinished: ResumeState | None
     waiting: list[int | None]
     tap_options: Sequence[str] = ()
     running: int = 0
@@ -50,78 +57,88 @@ class SyncPlan:
 
     @property
     def total(self) -> int:
-        """How many parts the sync has, done or not."""
+        """How many tasks the sync has, done or not."""
         return len(self.unfinished.partitions) if self.unfinished else 1
 
     @property
     def outcome(self) -> str:
-        """What became of the sync, in the tap's words; empty if its only part's tap has said it."""
+        """The sync's outcome; empty if its only task's tap has reported it."""
         if self.has_failed:
             return Outcome.FAILED
         if self.unfinished is None:
             return ""
         is_done = all(partition.is_done for partition in self.unfinished.partitions)
-        return Outcome.READ if is_done else Outcome.CUT_SHORT
+        return Outcome.READ if is_done else Outcome.INTERRUPTED
 
-    def state_of(self, number: int | None, state: State) -> State:
-        """What the tap of a part is given: all other partitions are done."""
-        bookmark = copy.deepcopy(bookmark_of(state, self.sync.name))
-        part: State = {"bookmarks": {self.sync.name: bookmark}}
-        if self.unfinished is not None:
-            run = read_unfinished(part, self.sync.name)
-            assert run is not None  # noqa: S101 - written by `plan_sync`
-            for index, partition in enumerate(run.partitions):
-                partition.is_done = index != number
-            write_unfinished(part, self.sync.name, run)
-        return part
+    def state_of(self, state: State) -> State:
+        """A copy of what the state holds of the sync, for a task."""
+        return {"bookmarks": {self.sync.name: copy.deepcopy(bookmark_of(state, self.sync.name))}}
 
-    def take(self, number: int | None, part_state: Mapping[str, Any] | None, state: State) -> bool:
-        """Take over what a part's state says; whether the part is done."""
-        bookmarks = (part_state or {}).get("bookmarks", {})
-        bookmark = bookmarks.get(self.sync.name)
-        if self.unfinished is None:
-            if bookmark is not None:
-                state.setdefault("bookmarks", {})[self.sync.name] = bookmark
-            return bookmark is not None and "unfinished" not in bookmark
-        run = self.unfinished
-        if bookmark is None or "unfinished" in bookmark or number is None:
+    def options_of(self, number: int | None) -> list[str]:
+        """Arguments of the tap for a task."""
+        partition = [] if number is None else ["--partition", str(number)]
+        return [*self.tap_options, *partition]
+
+    def merge(self, number: int | None, task_state: State | None, state: State) -> bool:
+        """Merge a task's last state into the state; whether the task's partition is done.
+
+        Tasks run side by side, so a partition is done if any task's state says so.
+        """
+        bookmark = (task_state or {}).get("bookmarks", {}).get(self.sync.name)
+        if task_state is None or bookmark is None:
             return False
-        run.partitions[number].is_done = True
+        run = self.unfinished
+        if run is None or number is None:
+            state.setdefault("bookmarks", {})[self.sync.name] = bookmark
+            return "unfinished" not in bookmark
+        for partition, is_done in zip(
+            run.partitions, self._done_in(task_state, bookmark), strict=True
+        ):
+            partition.is_done |= is_done
         if all(partition.is_done for partition in run.partitions):
             sync_time = run.times.sync_time
-            finish(state, self.sync.name, sync_time=sync_time, fingerprint=run.fingerprint)
+            finish_run(state, self.sync.name, sync_time=sync_time, fingerprint=run.fingerprint)
         else:
-            write_unfinished(state, self.sync.name, run)
-        return True
+            write_resume_state(state, self.sync.name, run)
+        return run.partitions[number].is_done
+
+    def _done_in(self, task_state: State, bookmark: Mapping[str, Any]) -> list[bool]:
+        """Which partitions a task's state says are done: all once the bookmark has moved."""
+        run = read_resume_state(task_state, self.sync.name)
+        if run is not None:
+            return [partition.is_done for partition in run.partitions]
+        assert self.unfinished is not None  # noqa: S101 - only a partitioned run is merged so
+        has_moved = bookmark.get(KEY) == self.unfinished.times.sync_time
+        return [has_moved] * len(self.unfinished.partitions)
 
 
 def plan_sync(
     session: Session, sync: SyncSettings, state: State, *, is_resync: bool
 ) -> SyncPlan | None:
-    """The parts of a sync, and in the state its partitions; None if it is not due.
+    """The tasks of a sync, its partitions written to the state; None if the sync is not due.
 
     Raises ServerError or StateError.
     """
     resync = [sync.name] if is_resync else []
     options = [word for name in resync for word in ("--resync", name)]
     now = server_time(session)
-    run = None if is_resync else find_unfinished(sync, state, now=now, say=logger.info)
+    run = None if is_resync else find_resume_state(sync, state, now=now, log=logger.info)
     if run is None:
         times = find_window(sync, RunOptions(resync=resync), state, now=now)
         if times is None:
             return None
         if sync.partition_column is None:
             return SyncPlan(sync, None, [None], options)
-        bounded = bound(sync, render_query(sync.query, times))
+        range_query = split_sync_query(sync, render_query(sync.query, times))
         fingerprint = fingerprint_of(sync.query)
-        partitions = find_partitions(session, sync, bounded)
-        run = Unfinished(times, fingerprint, sync.partition_column, partitions)
+        partitions = plan_partitions(session, sync, range_query)
+        run = ResumeState(times, fingerprint, sync.partition_column, partitions)
     if sync.partition_column is None:
         return SyncPlan(sync, None, [None])
-    write_unfinished(state, sync.name, run)
+    write_resume_state(state, sync.name, run)
     waiting = [n for n, partition in enumerate(run.partitions) if not partition.is_done]
     if not waiting:
-        finish(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
+        finish_run(state, sync.name, sync_time=run.times.sync_time, fingerprint=run.fingerprint)
     return SyncPlan(sync, run, list(waiting))
 
 

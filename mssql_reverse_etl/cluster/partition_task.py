@@ -29,7 +29,7 @@ class Part:
     Attributes:
         sync: its name.
         number: of the partition; None for the whole sync.
-        state: a Singer state in which all other partitions are done.
+        state: what the Singer state holds of the sync.
         tap: configuration of the tap, without secrets.
         target: configuration of the target, without secrets.
         tap_options: further words of the tap's command line.
@@ -37,7 +37,7 @@ class Part:
 
     sync: str
     number: int | None
-    state: Mapping[str, Any]
+    state: dict[str, Any]
     tap: Mapping[str, Any]
     target: Mapping[str, Any]
     tap_options: Sequence[str] = ()
@@ -56,7 +56,7 @@ class PartResult:
     """
 
     pipe: PipeResult
-    state: Mapping[str, Any] | None
+    state: dict[str, Any] | None
     dead_letters: Mapping[str, bytes] = field(default_factory=dict)
     log: Sequence[str] = ()
     worker: str = ""

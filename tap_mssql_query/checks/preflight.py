@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Checked, Finding, Level
-from tap_mssql_query.checks.call import check_call
+from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
@@ -19,16 +19,12 @@ from tap_mssql_query.checks.sync import (
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
-from target_pipelines.api.errors import PluginError
-from target_pipelines.plugins.loading import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
-    from target_pipelines.api.call_types import CallType
-    from target_pipelines.plugins.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ class Preflight:
 
     settings: TapSettings
     mapped: Collection[str] = field(default=())
-    call_types: Registry[CallType] | None = None
+    call_types: CallTypes | None = None
 
     def run(self) -> Iterator[Checked]:
         """Check database by database, and the syncs of each; disabled ones too."""
@@ -78,7 +74,7 @@ class Preflight:
         return Checked(f"sync {sync.name}", findings)
 
     def _check_type(self, sync: SyncSettings) -> Iterator[Finding]:
-        if self.call_types is not None and sync.type not in self.call_types:
+        if self.call_types is not None and sync.type not in self.call_types.names():
             known = ", ".join(self.call_types.names())
             yield Finding(Level.ERROR, f'There is no call type "{sync.type}"; known are {known}.')
 
@@ -89,10 +85,11 @@ class Preflight:
             yield finding_of(error)
             return
         yield from check_columns(columns, sync)
-        if self.call_types is not None and sync.type in self.call_types:
+        if self.call_types is not None and sync.type in self.call_types.names():
             names = [column.name for column in columns if column.name]
-            call_type = self.call_types[sync.type]
-            yield from check_call(names, call_type, is_finished_later=sync.name in self.mapped)
+            yield from self.call_types.check_columns(
+                names, sync.type, may_be_completed_later=sync.name in self.mapped
+            )
 
 
 def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[Checked]:
@@ -103,8 +100,8 @@ def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[Checke
         mapped: names of the syncs that stream maps change.
     """
     try:
-        call_types = load_plugins().call_types
-    except PluginError as error:
+        call_types = load_call_types()
+    except CallTypesUnavailable as error:
         yield Checked("plugins", [Finding(Level.WARNING, f"Call types are not checked. {error}")])
         call_types = None
     yield from Preflight(settings, mapped, call_types).run()

@@ -10,12 +10,12 @@ import msgspec
 
 from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
 from tap_mssql_query.encoding.columns import find_name_problems
-from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
-from tap_mssql_query.sql.select_only import refuse_writing
+from tap_mssql_query.sql.select_only import require_select
 from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync.window import find_window
 
@@ -67,7 +67,7 @@ def read_preview(
         times = find_window(always_due, options, state, now=server_time(session))
         assert times is not None  # noqa: S101 - only a sync that is not due has none
         sql = render_query(sync.query, times)
-        refuse_writing(sql)
+        require_select(sql)
         types = _describe_types(session, sql)
         # ROWCOUNT makes the server itself stop: no further row is read or sent.
         blocks = session.read(f"SET ROWCOUNT {limit}; {sql}")
@@ -83,7 +83,7 @@ def _preview_of(
     rows: list[list[str | None]] = []
     for block in blocks:
         wanted = block.slice(0, limit - len(rows))
-        records = records_of(wanted, columns, sync.timezone, Changes())
+        records = records_of(wanted, columns, sync.timezone, LossyConversions())
         rows += (_texts_of(record) for record in records)
     shown_types = types or [column.kind.name.lower() for column in columns]
     names = [column.name for column in columns]

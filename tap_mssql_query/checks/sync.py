@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.encoding.columns import Kind, find_name_problems, kind_of_sql_type
+from tap_mssql_query.encoding.columns import ColumnKind, find_name_problems, kind_of_sql_type
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
-from tap_mssql_query.sql.syntax_tree import find_compared
+from tap_mssql_query.sql.syntax_tree import find_comparisons
 from tap_mssql_query.sql.template import SyncTimes, find_variables, render_query
-from tap_mssql_query.sync.read_strategy import bound, column_of
+from tap_mssql_query.sync.read_strategy import key_column_of, split_sync_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
 """Stand for the variables, so that they are recognised in the query."""
 
 _LOWER_BOUNDS = {"last_sync_time", "last_sync_datetime"}
-_MOMENTS = (Kind.INSTANT, Kind.DATE, Kind.TIME)
+_MOMENTS = (ColumnKind.INSTANT, ColumnKind.DATE, ColumnKind.TIME)
 _SPLITTABLE = re.compile(
     r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
 )
@@ -36,7 +36,7 @@ _REFUSALS = frozenset({229, 230, 297, 300, 916})
 
 def check_text(sync: SyncSettings) -> list[Finding]:
     """What is found of a sync's query without a server."""
-    findings = [*check_query(render_query(sync.query, _MARKERS)), *check_parts(sync)]
+    findings = [*check_query(render_query(sync.query, _MARKERS)), *check_ranges(sync)]
     if not _LOWER_BOUNDS & set(find_variables(sync.query)):
         findings.append(
             Finding(
@@ -48,11 +48,11 @@ def check_text(sync: SyncSettings) -> list[Finding]:
     return findings
 
 
-def check_parts(sync: SyncSettings) -> Iterator[Finding]:
+def check_ranges(sync: SyncSettings) -> Iterator[Finding]:
     """An error if the query cannot be read in parts although the sync asks for it."""
-    if column_of(sync) is not None:
+    if key_column_of(sync) is not None:
         try:
-            bound(sync, render_query(sync.query, _MARKERS))
+            split_sync_query(sync, render_query(sync.query, _MARKERS))
         except QueryFailed as error:
             yield Finding(Level.ERROR, str(error))
 
@@ -64,7 +64,7 @@ def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]
     and fails with error 8115 from the second run on.
     """
     markers = (_MARKERS.last_sync_time, _MARKERS.sync_time)
-    for expression, select in find_compared(render_query(sync.query, _MARKERS), markers):
+    for expression, select in find_comparisons(render_query(sync.query, _MARKERS), markers):
         sql_type = _type_of(session, select)
         if sql_type and kind_of_sql_type(sql_type) in _MOMENTS:
             yield Finding(
@@ -98,15 +98,15 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
     for key in sync.key_columns:
         if key not in names:
             yield Finding(Level.ERROR, f"Key column {key} is not in the result.")
-    yield from _check_part_column(columns, sync)
+    yield from _check_key_column(columns, sync)
     for name in sync.json_columns:
         if name not in names:
             yield Finding(Level.WARNING, f"JSON column {name} is not in the result.")
 
 
-def _check_part_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
+def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
     """An error if the column by which a sync is read in parts is missing or has no such type."""
-    name = column_of(sync)
+    name = key_column_of(sync)
     if name is None:
         return
     setting = "partition_column" if sync.partition_column else "order_column"

@@ -1,1 +1,1 @@
-"""Rows to Singer RECORD lines: column by column in native code, or row by row."""
+"""Encodes rows as Singer RECORD lines: column by column in native code, or row by row."""

@@ -1,7 +1,7 @@
-"""Blocks of rows → RECORD lines, column by column in native code. Pure.
+"""Encodes blocks of rows as RECORD lines, column by column in native code. Pure.
 
-Each column becomes JSON texts (`json_texts.py`); then one pass over the block takes, line by line,
-a text of each column and the names that stand between them.
+Each column becomes JSON texts (`column_text.py`); then one `take` over the block interleaves them
+with the column names, line by line.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.encoding.column_text import TEXT, JsonTexts, data_of, json_texts
+from tap_mssql_query.encoding.column_text import TEXT, ColumnText, column_text, text_bytes
 from tap_mssql_query.mssql.batch_size import slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_mssql_query.encoding.columns import Column
-    from tap_mssql_query.encoding.row_encoder import Changes
+    from tap_mssql_query.encoding.row_encoder import LossyConversions
 
 
 @dataclass(slots=True)
-class BlockEncoder:
-    """Encodes the blocks of one result set; arguments as for `records_of`, and the same values."""
+class BatchEncoder:
+    """Encodes the blocks of one result set; arguments and values as for `records_of`."""
 
     stream: str
     columns: Sequence[Column]
     timezone: str
-    changes: Changes
+    conversions: LossyConversions
     _literals_of: dict[tuple[tuple[str, str], ...], pa.LargeStringArray] = field(
         default_factory=dict, init=False, repr=False
     )
     _order: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()), init=False)
 
     def encode(self, block: pa.RecordBatch) -> Iterator[pa.Buffer]:
-        """RECORD lines of all rows of the block, in pieces of whole lines."""
+        """RECORD lines of all rows of the block, in buffers of whole lines."""
         names_bytes = sum(len(column.name) + len('"":"",') for column in self.columns)
         return map(self._encode, slices_of(block, names_bytes))
 
     def _encode(self, block: pa.RecordBatch) -> pa.Buffer:
         columns = [
-            json_texts(array, column.kind, self.timezone, self.changes).with_nulls_written()
+            column_text(array, column.kind, self.timezone, self.conversions).with_nulls_written()
             for column, array in zip(self.columns, block.columns, strict=True)
         ]
         literals = self._literals(columns)
         pieces = pa.concat_arrays([literals, *(column.texts for column in columns)])
-        return data_of(pc.take(pieces, self._order_of(block.num_rows), boundscheck=False))
+        return text_bytes(pc.take(pieces, self._order_of(block.num_rows), boundscheck=False))
 
-    def _literals(self, columns: Sequence[JsonTexts]) -> pa.LargeStringArray:
-        """What stands before, between and after the columns' texts."""
+    def _literals(self, columns: Sequence[ColumnText]) -> pa.LargeStringArray:
+        """The text before, between and after the columns' texts."""
         quotes = tuple((column.opening, column.closing) for column in columns)
         if quotes not in self._literals_of:
             literals = []
@@ -65,7 +65,7 @@ class BlockEncoder:
         return self._literals_of[quotes]
 
     def _order_of(self, rows: int) -> pa.Array:
-        """Where in `literals, column, column, …` the pieces of all lines stand, line by line."""
+        """The index of each piece of each line in the array `literals, column, column, …`."""
         columns = len(self.columns)
         line = 2 * columns + 1
         if len(self._order) != rows * line:

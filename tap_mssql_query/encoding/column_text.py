@@ -1,7 +1,7 @@
-"""Columns → JSON texts, a whole column at a time in native code. Pure.
+"""Encodes columns as JSON texts, a whole column at a time in native code. Pure.
 
-The texts are those of `records.py`, which writes value by value; where Arrow's own text of a value
-differs, orjson or Python writes it.
+The texts equal those of `row_encoder.py`, which encodes value by value; where Arrow's text of a
+value differs, orjson or Python encodes it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tap_mssql_query.encoding.columns import Kind
-from tap_mssql_query.encoding.row_encoder import Changes, to_utc
+from tap_mssql_query.encoding.columns import ColumnKind
+from tap_mssql_query.encoding.row_encoder import LossyConversions, to_utc
 from tap_mssql_query.encoding.singer_json import VALUE_OPTIONS, dump_value
 
 if TYPE_CHECKING:
@@ -27,43 +27,45 @@ _NO_FRACTION = b".000000"
 _INSTANT_BYTES = len("2026-01-02 03:04:05.123456")
 _YEAR_0 = b"0000-"
 _PLAIN_SCALE = 6
-"""Up to here Arrow writes every decimal without an exponent."""
+"""The largest scale at which Arrow writes every decimal without an exponent."""
 _SEPARATORS = ("\x7f", "\U0010ffff", "\ufdd0")
-"""Characters that JSON does not escape; one that a block's texts lack stands between them."""
+"""Characters that JSON does not escape; one that a block's texts lack separates them."""
 
 
 @dataclass(frozen=True, slots=True)
-class JsonTexts:
-    """JSON texts of a column, without `opening` and `closing`, which all values but NULL have."""
+class ColumnText:
+    """JSON texts of a column, without `opening` and `closing`, which enclose all but NULL."""
 
     texts: pa.LargeStringArray
     opening: str = ""
     closing: str = ""
 
-    def with_nulls_written(self) -> JsonTexts:
-        """The same without NULLs in Arrow's sense; they are texts too, and so are the quotes."""
+    def with_nulls_written(self) -> ColumnText:
+        """The same without Arrow nulls: `null` and the quotes become part of the texts."""
         if not self.texts.null_count:
             return self
         is_bare = not (self.opening or self.closing)
         texts = self.texts if is_bare else _join(self.opening, self.texts, self.closing)
-        return JsonTexts(texts.fill_null("null"))
+        return ColumnText(texts.fill_null("null"))
 
 
-def json_texts(array: pa.Array, kind: Kind, timezone: str, changes: Changes) -> JsonTexts:
-    """What a column's values are in a RECORD; arguments as for `records_of`."""
+def column_text(
+    array: pa.Array, kind: ColumnKind, timezone: str, conversions: LossyConversions
+) -> ColumnText:
+    """The column's values as they appear in a RECORD; arguments as for `records_of`."""
     match kind:
-        case Kind.INSTANT:
+        case ColumnKind.INSTANT:
             return _instants(to_utc(array, timezone))
-        case Kind.TEXT:
-            return _texts(array.cast(TEXT), changes)
-        case Kind.JSON:
-            values = (changes.json_or_text(text) for text in array.to_pylist())
-            return JsonTexts(pa.array([dump_value(value) for value in values], TEXT))
+        case ColumnKind.TEXT:
+            return _texts(array.cast(TEXT), conversions)
+        case ColumnKind.JSON:
+            values = (conversions.json_or_text(text) for text in array.to_pylist())
+            return ColumnText(pa.array([dump_value(value) for value in values], TEXT))
     return _KERNELS[kind](array)
 
 
-def data_of(texts: pa.LargeStringArray) -> pa.Buffer:
-    """The bytes of all texts, one after the other."""
+def text_bytes(texts: pa.LargeStringArray) -> pa.Buffer:
+    """The concatenated bytes of all texts."""
     _, offsets, data = texts.buffers()
     if data is None:
         return pa.py_buffer(b"")
@@ -81,47 +83,47 @@ def _split(joined: bytes, separator: str) -> pa.LargeStringArray:
     return pc.split_pattern(pa.array([joined], TEXT), separator).values
 
 
-def _plain(array: pa.Array) -> JsonTexts:
+def _plain(array: pa.Array) -> ColumnText:
     """Integers and booleans."""
-    return JsonTexts(array.cast(TEXT))
+    return ColumnText(array.cast(TEXT))
 
 
-def _dumped(array: pa.Array) -> JsonTexts:
-    """Values that orjson writes without a comma: exact by construction."""
-    return JsonTexts(_split(orjson.dumps(array.to_pylist(), option=VALUE_OPTIONS)[1:-1], ","))
+def _dumped(array: pa.Array) -> ColumnText:
+    """Values that orjson writes without a comma: identical to `row_encoder.py` by construction."""
+    return ColumnText(_split(orjson.dumps(array.to_pylist(), option=VALUE_OPTIONS)[1:-1], ","))
 
 
-def _decimals(array: pa.Array) -> JsonTexts:
-    """Arrow writes 0.00000001 as 1E-8; those values are written by Python."""
+def _decimals(array: pa.Array) -> ColumnText:
+    """Arrow writes 0.00000001 as 1E-8; Python writes such values."""
     texts = array.cast(TEXT)
-    if array.type.scale > _PLAIN_SCALE and b"E" in data_of(texts).to_pybytes():
+    if array.type.scale > _PLAIN_SCALE and b"E" in text_bytes(texts).to_pybytes():
         has_exponent = pc.match_substring(texts, "E")
         own_digits = [format(value, "f") for value in array.filter(has_exponent).to_pylist()]
         texts = pc.replace_with_mask(texts, has_exponent, pa.array(own_digits, TEXT))
-    return JsonTexts(texts)
+    return ColumnText(texts)
 
 
-def _dates(array: pa.Array) -> JsonTexts:
-    return JsonTexts(array.cast(TEXT), '"', '"')
+def _dates(array: pa.Array) -> ColumnText:
+    return ColumnText(array.cast(TEXT), '"', '"')
 
 
-def _times(array: pa.Array) -> JsonTexts:
+def _times(array: pa.Array) -> ColumnText:
     texts = array.cast(pa.time64("us"), safe=False).cast(TEXT)
-    return JsonTexts(_without_zero_fraction(texts, data_of(texts).to_pybytes()), '"', '"')
+    return ColumnText(_without_zero_fraction(texts, text_bytes(texts).to_pybytes()), '"', '"')
 
 
-def _instants(array: pa.Array) -> JsonTexts:
+def _instants(array: pa.Array) -> ColumnText:
     """Timestamps in UTC without a zone."""
     texts = array.cast(TEXT)
-    data = data_of(texts).to_pybytes()
+    data = text_bytes(texts).to_pybytes()
     if len(data) != _INSTANT_BYTES * (len(texts) - texts.null_count) or _YEAR_0 in data:
-        return _dumped(array)  # out of the calendar: refused, as in `records_of`
+        return _dumped(array)  # outside the years 1 to 9999: refused, as in `records_of`
     validity, offsets, _ = texts.buffers()
     data = data.replace(b" ", b"T")
     texts = pa.LargeStringArray.from_buffers(
         len(texts), offsets, pa.py_buffer(data), validity, texts.null_count, texts.offset
     )
-    return JsonTexts(_without_zero_fraction(texts, data), '"', 'Z"')
+    return ColumnText(_without_zero_fraction(texts, data), '"', 'Z"')
 
 
 def _without_zero_fraction(texts: pa.LargeStringArray, data: bytes) -> pa.LargeStringArray:
@@ -130,24 +132,24 @@ def _without_zero_fraction(texts: pa.LargeStringArray, data: bytes) -> pa.LargeS
     return pc.replace_substring(texts, _NO_FRACTION.decode(), "")
 
 
-def _base64(array: pa.Array) -> JsonTexts:
+def _base64(array: pa.Array) -> ColumnText:
     encoded = [
         None if value is None else binascii.b2a_base64(value, newline=False)
         for value in array.to_pylist()
     ]
-    return JsonTexts(pa.array(encoded, TEXT), '"', '"')
+    return ColumnText(pa.array(encoded, TEXT), '"', '"')
 
 
-def _texts(array: pa.LargeStringArray, changes: Changes) -> JsonTexts:
-    """Texts: if JSON escapes nothing in all of them in one, they stay as they are."""
-    joined = str(data_of(array), "utf-8")
+def _texts(array: pa.LargeStringArray, conversions: LossyConversions) -> ColumnText:
+    """Fast path: if escaping the concatenation changes nothing, reuse the buffers unchanged."""
+    joined = str(text_bytes(array), "utf-8")
     if not joined.isascii():
-        array.validate(full=True)  # two halves of a character, each in a text of its own
+        array.validate(full=True)  # refuses a character split between two texts
         if "\ufffd" in joined:
-            changes.count_replaced(array)
-    if len(orjson.dumps(joined)) == data_of(array).size + len('""'):
-        return JsonTexts(array, '"', '"')
-    return JsonTexts(_escaped(array, joined), '"', '"')
+            conversions.count_replaced_characters(array)
+    if len(orjson.dumps(joined)) == text_bytes(array).size + len('""'):
+        return ColumnText(array, '"', '"')
+    return ColumnText(_escaped(array, joined), '"', '"')
 
 
 def _escaped(array: pa.LargeStringArray, joined: str) -> pa.LargeStringArray:
@@ -155,17 +157,17 @@ def _escaped(array: pa.LargeStringArray, joined: str) -> pa.LargeStringArray:
     if separator is None:
         return pa.array([value and orjson.dumps(value)[1:-1] for value in array.to_pylist()], TEXT)
     marked = _join(array, separator, null_handling="replace", null_replacement="")
-    dumped = orjson.dumps(str(data_of(marked), "utf-8"))
+    dumped = orjson.dumps(str(text_bytes(marked), "utf-8"))
     escaped = _split(dumped[1 : -1 - len(separator.encode())], separator)
     return pc.if_else(array.is_valid(), escaped, None) if array.null_count else escaped
 
 
-_KERNELS: Mapping[Kind, Callable[[pa.Array], JsonTexts]] = {
-    Kind.BOOLEAN: _plain,
-    Kind.INTEGER: _plain,
-    Kind.FLOAT: _dumped,
-    Kind.DECIMAL: _decimals,
-    Kind.DATE: _dates,
-    Kind.TIME: _times,
-    Kind.BINARY: _base64,
+_KERNELS: Mapping[ColumnKind, Callable[[pa.Array], ColumnText]] = {
+    ColumnKind.BOOLEAN: _plain,
+    ColumnKind.INTEGER: _plain,
+    ColumnKind.FLOAT: _dumped,
+    ColumnKind.DECIMAL: _decimals,
+    ColumnKind.DATE: _dates,
+    ColumnKind.TIME: _times,
+    ColumnKind.BINARY: _base64,
 }

@@ -1,8 +1,8 @@
-"""Columns of a result set → JSON Schema. Pure.
+"""Columns of a result set and their JSON Schema. Pure.
 
-Two sources say what a column is: the server's description of a query that has not run
-(`decimal(12,2)`), and the Arrow type of a result. Both lead to the same `Kind`, and the kind alone
-decides the schema, so that `--discover` and a run never differ.
+A column's type comes from the server's description of a query that has not run (`decimal(12,2)`),
+or from the Arrow type of a result. Both map to the same `ColumnKind`, which alone decides the
+schema, so `--discover` and a run never differ.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """How a column's values appear in a RECORD."""
 
     BOOLEAN = auto()
@@ -32,30 +32,32 @@ class Kind(Enum):
     JSON = auto()
 
 
-_SCHEMAS: Mapping[Kind, Mapping[str, str]] = {
-    Kind.BOOLEAN: {"type": "boolean"},
-    Kind.INTEGER: {"type": "integer"},
-    Kind.FLOAT: {"type": "number"},
-    Kind.DECIMAL: {"type": "number"},
-    Kind.INSTANT: {"type": "string", "format": "date-time"},
-    Kind.DATE: {"type": "string", "format": "date"},
-    Kind.TIME: {"type": "string", "format": "time"},
-    Kind.TEXT: {"type": "string"},
-    Kind.BINARY: {"type": "string", "contentEncoding": "base64"},
+_SCHEMAS: Mapping[ColumnKind, Mapping[str, str]] = {
+    ColumnKind.BOOLEAN: {"type": "boolean"},
+    ColumnKind.INTEGER: {"type": "integer"},
+    ColumnKind.FLOAT: {"type": "number"},
+    ColumnKind.DECIMAL: {"type": "number"},
+    ColumnKind.INSTANT: {"type": "string", "format": "date-time"},
+    ColumnKind.DATE: {"type": "string", "format": "date"},
+    ColumnKind.TIME: {"type": "string", "format": "time"},
+    ColumnKind.TEXT: {"type": "string"},
+    ColumnKind.BINARY: {"type": "string", "contentEncoding": "base64"},
 }
 _ANY_JSON_TYPE = ["object", "array", "string", "number", "boolean", "null"]
 
 _KINDS_OF_SQL_TYPES = {
-    "bit": Kind.BOOLEAN,
-    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), Kind.INTEGER),
-    **dict.fromkeys(("float", "real"), Kind.FLOAT),
-    **dict.fromkeys(("decimal", "numeric", "money", "smallmoney"), Kind.DECIMAL),
-    **dict.fromkeys(("datetime", "datetime2", "smalldatetime", "datetimeoffset"), Kind.INSTANT),
-    "date": Kind.DATE,
-    "time": Kind.TIME,
-    **dict.fromkeys(("binary", "varbinary", "image", "timestamp", "rowversion"), Kind.BINARY),
-    **dict.fromkeys(("char", "varchar", "text", "nchar", "nvarchar", "ntext"), Kind.TEXT),
-    **dict.fromkeys(("xml", "uniqueidentifier", "sysname", "json"), Kind.TEXT),
+    "bit": ColumnKind.BOOLEAN,
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), ColumnKind.INTEGER),
+    **dict.fromkeys(("float", "real"), ColumnKind.FLOAT),
+    **dict.fromkeys(("decimal", "numeric", "money", "smallmoney"), ColumnKind.DECIMAL),
+    **dict.fromkeys(
+        ("datetime", "datetime2", "smalldatetime", "datetimeoffset"), ColumnKind.INSTANT
+    ),
+    "date": ColumnKind.DATE,
+    "time": ColumnKind.TIME,
+    **dict.fromkeys(("binary", "varbinary", "image", "timestamp", "rowversion"), ColumnKind.BINARY),
+    **dict.fromkeys(("char", "varchar", "text", "nchar", "nvarchar", "ntext"), ColumnKind.TEXT),
+    **dict.fromkeys(("xml", "uniqueidentifier", "sysname", "json"), ColumnKind.TEXT),
 }
 
 
@@ -64,29 +66,29 @@ class Column:
     """One column of a sync's result."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
 
 
-def kind_of_sql_type(system_type_name: str) -> Kind:
-    """The kind of a type as sp_describe_first_result_set names it, such as `nvarchar(50)`.
+def kind_of_sql_type(system_type_name: str) -> ColumnKind:
+    """The kind of a type name from sp_describe_first_result_set, such as `nvarchar(50)`.
 
-    Unknown types (sql_variant, hierarchyid, geography, a user's own) are read as text.
+    Unknown types (sql_variant, hierarchyid, geography, user-defined types) are read as text.
     """
     name = re.match(r"\w*", system_type_name.lower())
-    return _KINDS_OF_SQL_TYPES.get(name[0] if name else "", Kind.TEXT)
+    return _KINDS_OF_SQL_TYPES.get(name[0] if name else "", ColumnKind.TEXT)
 
 
 def mark_json(column: Column, json_columns: Sequence[str]) -> Column:
-    """The column, as JSON if it is a text column that the sync names."""
-    is_json = column.name in json_columns and column.kind is Kind.TEXT
-    return Column(column.name, Kind.JSON) if is_json else column
+    """The column, as JSON if it is a text column in `json_columns`."""
+    is_json = column.name in json_columns and column.kind is ColumnKind.TEXT
+    return Column(column.name, ColumnKind.JSON) if is_json else column
 
 
 def find_name_problems(names: Iterable[str]) -> list[str]:
-    """What is wrong with the names of a result's columns, one sentence each.
+    """The problems of a result's column names, one sentence each.
 
-    RECORD is a JSON object: a column without a name has no place in it, and of two of one name
-    one would be lost. Names that differ only in case would match the same field of a call.
+    A RECORD is a JSON object: it cannot contain a column without a name, nor two of the same name.
+    Names that differ only in case would match the same field of a call.
     """
     names = list(names)
     problems = [
@@ -97,20 +99,20 @@ def find_name_problems(names: Iterable[str]) -> list[str]:
     for folded, count in Counter(name.casefold() for name in names if name).items():
         if count > 1:
             alike = " and ".join(f'"{name}"' for name in names if name.casefold() == folded)
-            problems.append(f"{alike} cannot stand side by side; rename all but one with AS.")
+            problems.append(f"{alike} cannot be in the same result; rename all but one with AS.")
     return problems
 
 
 def json_schema_of(column: Column) -> dict[str, Any]:
-    """JSON Schema of one value of the column; every column may be NULL."""
-    if column.kind is Kind.JSON:
+    """JSON Schema of a value of the column; every column may be NULL."""
+    if column.kind is ColumnKind.JSON:
         return {"type": _ANY_JSON_TYPE}
     schema = _SCHEMAS[column.kind]
     return {**schema, "type": [schema["type"], "null"]}
 
 
 def json_schema_of_records(columns: Iterable[Column]) -> dict[str, Any]:
-    """JSON Schema of the records that the columns make."""
+    """JSON Schema of a record with these columns."""
     return {
         "type": "object",
         "properties": {column.name: json_schema_of(column) for column in columns},

@@ -1,4 +1,4 @@
-"""Values and Singer messages → JSON, and back, with every digit of their numbers. Pure."""
+"""Encodes values and Singer messages as JSON, and decodes JSON, with exact numbers. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MAX_PRECISION = 38
 _MAX_INTEGER_BITS = 63
 _WIDE_INTEGER = re.compile(r"\d{19}")
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError, ArithmeticError)
-"""What `parse_json` raises; the last, of a number that no decimal can hold."""
+"""What `parse_json` raises; ArithmeticError is for a number that Decimal cannot represent."""
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 VALUE_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
-"""How orjson writes a value of any kind."""
+"""The options of orjson for all values."""
 
 
 def _digits(value: Any) -> orjson.Fragment:
-    """A decimal as a JSON number with its own digits; an exponent only where JSON had one."""
+    """A decimal as a JSON number with its exact digits; an exponent only where JSON had one."""
     if not isinstance(value, Decimal):
         raise TypeError(type(value).__name__)
     _, _, exponent = value.as_tuple()
@@ -32,13 +32,13 @@ def _digits(value: Any) -> orjson.Fragment:
 
 
 def parse_json(text: str) -> Any:
-    """JSON whose numbers keep their digits. Raises INVALID_JSON."""
+    """Decode JSON with exact numbers. Raises INVALID_JSON."""
     value = _decode(text)
     return _with_wide_integers(value) if _WIDE_INTEGER.search(text) else value
 
 
 def _with_wide_integers(value: Any) -> Any:
-    """Integers of more than 64 bits as decimals, which can be written whole."""
+    """Integers of more than 64 bits as decimals, which orjson can write exactly."""
     if isinstance(value, list):
         return [_with_wide_integers(item) for item in value]
     if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""Sessions with SQL Server: connections, drivers, blocks of rows as Arrow, errors, locks."""
+"""Sessions with SQL Server: connections, drivers, rows as Arrow record batches, errors, locks."""

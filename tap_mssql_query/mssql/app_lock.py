@@ -1,6 +1,6 @@
-"""One run of a sync at a time, on whatever machine: a lock that the database session holds.
+"""An application lock in the database, so that a sync runs once at a time on all machines.
 
-Source: sp_getapplock. A login that may only read can take it; it ends with the session.
+Source: sp_getapplock. A read-only login may acquire it. It is released when the session ends.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 _GRANTED = (0, 1)
 
 
-def take_run_lock(session: Session, sync: str) -> bool:
-    """Take the lock of a sync, if no other session has it. Raises QueryFailed.
+def acquire_sync_lock(session: Session, sync: str) -> bool:
+    """Acquire the lock of a sync; False if another session holds it. Raises QueryFailed.
 
-    `sync` holds letters, digits, `_` and `-` only, as the settings demand.
+    The settings allow only letters, digits, `_` and `-` in `sync`.
     """
     ((status,),) = session.fetch_all(
         "SET NOCOUNT ON; DECLARE @status int; "

@@ -1,4 +1,4 @@
-"""Opens sessions with SQL Server: connection string, driver, manners; reads the server's clock."""
+"""Opens sessions with SQL Server: driver, connection string, SET options; reads its clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import ConnectionFailed
-from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library
+from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library_error
 from tap_mssql_query.mssql.session import APPLICATION_NAME, Session
 
 if TYPE_CHECKING:
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from tap_mssql_query.mssql.session import Driver
     from tap_mssql_query.settings.model import DatabaseSettings, TapSettings
 
-_MANNERS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW;"
-"""Wait a minute for a lock at most; in a deadlock, be the one that gives way."""
+_SESSION_SETTINGS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW;"
+"""Wait at most a minute for a lock; be the victim of a deadlock."""
 
 
 def connect(database: DatabaseSettings, settings: TapSettings) -> Session:
-    """A polite session. Raises ConnectionFailed, which names the server but no credentials."""
+    """Open a session. Raises ConnectionFailed, which names the server but no credentials."""
     try:
         session = _open(database, settings)
     except ConnectionFailed as error:
         hint = "" if error.number else " Check `host`, `port`, `encrypt`, and the firewall."
         message = f"Cannot connect to {database.label}. {error}{hint}"
         raise ConnectionFailed(message, number=error.number, sqlstate=error.sqlstate) from error
-    session.run(_MANNERS)
+    session.run(_SESSION_SETTINGS)
     return session
 
 
@@ -50,7 +50,7 @@ def _open(database: DatabaseSettings, settings: TapSettings) -> Session:
 def choose_driver(
     database: DatabaseSettings, settings: TapSettings
 ) -> tuple[Driver, dict[str, str]]:
-    """The driver of the reader that is asked for; `auto` takes the fast one if it loads."""
+    """The driver for the `reader` setting; `auto` prefers mssql-python if it can be loaded."""
     if settings.reader != "odbc":
         try:
             from tap_mssql_query.mssql import driver_mssql_python  # noqa: PLC0415 - loads a native driver
@@ -58,18 +58,18 @@ def choose_driver(
             return driver_mssql_python.DRIVER, _keywords_of(database)
         except ImportError as error:
             if settings.reader == "arrow":
-                raise missing_library("arrow", error) from error
+                raise missing_library_error("arrow", error) from error
     try:
         from tap_mssql_query.mssql import driver_pyodbc  # noqa: PLC0415 - loads unixODBC
     except ImportError as error:
-        raise missing_library("odbc", error) from error
+        raise missing_library_error("odbc", error) from error
     name = settings.odbc_driver or find_odbc_driver(driver_pyodbc.registered_drivers())
     keywords = _freetds_keywords_of(database) if is_freetds(name) else _keywords_of(database)
     return driver_pyodbc.DRIVER, {"Driver": name, "APP": APPLICATION_NAME, **keywords}
 
 
 def connection_string(keywords: Mapping[str, str]) -> str:
-    """ODBC connection string; every value in braces, closing braces doubled, so none can end it.
+    """ODBC connection string. Values are in braces, closing braces doubled, so none can end it.
 
     Source: ODBC's SQLDriverConnect, "Driver Specific Connection Information".
     """
@@ -94,7 +94,7 @@ def _keywords_of(database: DatabaseSettings) -> dict[str, str]:
 
 
 def _freetds_keywords_of(database: DatabaseSettings) -> dict[str, str]:
-    """The same in FreeTDS's words. Source: its user guide, "ODBC connection attributes"."""
+    """The same as FreeTDS keywords. Source: its user guide, "ODBC connection attributes"."""
     known = {
         "Server": database.host,
         "Port": str(database.port),

@@ -1,4 +1,4 @@
-"""A query's columns with SQL Server's types, as the server describes them without running it."""
+"""Asks SQL Server for the columns and types of a query without running it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from tap_mssql_query.errors import QueryFailed
     from tap_mssql_query.mssql.session import Session
 
-_CANNOT_TELL = range(11500, 11600)
-"""Errors by which the server says that it cannot describe a query, as with temporary tables.
+_NOT_DESCRIBABLE = range(11500, 11600)
+"""Errors for a query that the server cannot describe, such as one with temporary tables.
 
 Source: sys.messages, 11501 to 11558.
 """
-_CANNOT_TELL_WORDS = "The metadata could not be determined"
+_NOT_DESCRIBABLE_TEXT = "The metadata could not be determined"
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedColumn:
-    """A column, with its type as T-SQL writes it, such as `decimal(12,2)`."""
+    """A column and its type in T-SQL, such as `decimal(12,2)`."""
 
     name: str
     sql_type: str
 
 
 def describe_result(session: Session, sql: str) -> Sequence[DescribedColumn]:
-    """The columns of a query that is not run. Raises QueryFailed.
+    """The columns of a query, which is not run. Raises QueryFailed.
 
     Source: sp_describe_first_result_set, SQL Server 2012 and newer. It cannot describe queries that
     use temporary tables or dynamic SQL.
@@ -36,12 +36,12 @@ def describe_result(session: Session, sql: str) -> Sequence[DescribedColumn]:
     quoted = sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
     return [
-        DescribedColumn(name or "", type_name or "a type of its own")
+        DescribedColumn(name or "", type_name or "an unnamed type")
         for is_hidden, _ordinal, name, _is_nullable, _type_id, type_name, *_ in rows
         if not is_hidden
     ]
 
 
 def is_undescribable(error: QueryFailed) -> bool:
-    """Whether the server only says that it must run the query to know its columns."""
-    return error.number in _CANNOT_TELL or _CANNOT_TELL_WORDS in str(error)
+    """Whether the error only means that the columns are unknown until the query runs."""
+    return error.number in _NOT_DESCRIBABLE or _NOT_DESCRIBABLE_TEXT in str(error)

@@ -1,4 +1,4 @@
-"""The fast driver: mssql-python, which fills Arrow blocks in native code."""
+"""The fast driver: mssql-python, which fills Arrow record batches in native code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Connection(mssql_python.Connection):
-    """Shows our name in the server's list of sessions; mssql-python insists on its own."""
+    """Sets the application name of the session, which mssql-python does not allow."""
 
     def _construct_connection_string(self, *args: Any, **kwargs: Any) -> Any:
         text, parameters = super()._construct_connection_string(*args, **kwargs)
@@ -31,7 +31,7 @@ def _connect(connection_string: str, login_seconds: int, query_seconds: int) -> 
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """mssql-python keeps the server's words in `ddbc_error` and gives no SQLSTATE."""
+    """mssql-python has the server's message in `ddbc_error`, and no SQLSTATE."""
     return "", getattr(error, "ddbc_error", "") or str(error)
 
 
@@ -45,7 +45,7 @@ def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
 
 DRIVER = Driver(
     connect=_connect,
-    # Its native layer raises RuntimeError where it does not map an error itself.
+    # Its native layer raises RuntimeError for errors that it does not map.
     errors=(mssql_python.Error, RuntimeError),
     explain=_explain,
     blocks=_blocks,

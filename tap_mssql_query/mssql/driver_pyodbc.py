@@ -1,4 +1,4 @@
-"""The compatible driver: pyodbc with any ODBC driver; rows are gathered into Arrow blocks."""
+"""The compatible driver: pyodbc with any ODBC driver; rows are converted to Arrow."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _connect(connection_string: str, login_seconds: int, query_seconds: int) -> 
 
 
 def registered_drivers() -> list[str]:
-    """Names of the drivers that unixODBC knows."""
+    """The names of the drivers registered with unixODBC."""
     return list(pyodbc.drivers())
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """The driver's errors carry the SQLSTATE first and the text second; pyodbc's own, last."""
+    """Errors of the driver are (SQLSTATE, text), those of pyodbc itself (text, SQLSTATE)."""
     first, *rest = (str(argument) for argument in error.args or (error,))
     if rest and _SQLSTATE.fullmatch(rest[0]):
         return rest[0], first
@@ -61,12 +61,12 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _decode_text(raw: bytes) -> str:
-    """UTF-16 that may hold lone surrogates, which pyodbc itself refuses to decode."""
+    """Decode UTF-16 that may contain lone surrogates, which pyodbc refuses."""
     return raw.decode("utf-16-le", "replace")
 
 
 def _refuse_variant(_: bytes) -> None:
-    """A variant's bytes come without its type: better none than a wrong value."""
+    """The bytes of a sql_variant arrive without their type, so its value cannot be known."""
     raise QueryFailed(UNREADABLE_TYPE)
 
 
@@ -100,10 +100,10 @@ def _field_of(
     scale: int,
     _null: Any,
 ) -> pa.Field:
-    """An Arrow field from a column's first values and PEP 249's seven items of its description."""
+    """An Arrow field from a column's first values and the seven items of PEP 249's description."""
     if python_type is Decimal:
         return pa.field(name, pa.decimal128(precision, scale))
-    # pyodbc describes a datetimeoffset as text, but text has no scale.
+    # pyodbc describes a datetimeoffset as a string, but with a scale, which strings lack.
     if python_type is str and (scale or any(isinstance(value, datetime) for value in first)):
         return pa.field(name, pa.timestamp("us", tz="UTC"))
     return pa.field(name, _ARROW_TYPES.get(python_type, pa.large_string()))
@@ -119,7 +119,7 @@ def _array_of(column: Sequence[Any], field: pa.Field) -> pa.Array:
     try:
         return pa.array(column, type=field.type)
     except pa.ArrowTypeError:
-        # A datetimeoffset(0) column whose first rows were all NULL, and so was taken for text.
+        # A datetimeoffset(0) column whose first rows were all NULL looked like a string column.
         texts = [
             f"{value:%Y-%m-%dT%H:%M:%S}Z" if isinstance(value, datetime) else value
             for value in column

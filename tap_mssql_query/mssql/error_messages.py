@@ -1,8 +1,8 @@
-"""Reads what drivers raise: SQL Server's number, a message that is safe to show, a hint. Pure.
+"""Turns a driver's error text into SQL Server's error number and a safe message. Pure.
 
-The two drivers word errors differently: pyodbc appends the native number, `(208)`; mssql-python
-leaves it out, so there it is told by the server's fixed English words.
-Source of numbers and words: the view sys.messages.
+pyodbc appends the native error number, `(208)`. mssql-python leaves it out, so it is recognised by
+the English text of the message.
+Source of numbers and texts: the view sys.messages.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 
 _NATIVE_NUMBER = re.compile(r"\((\d+)\)\s*(?:\(SQL\w+\)|;|$)")
-# The driver's own errors have numbers, too: 26, or the operating system's 104 for a reset.
-_OF_THE_DRIVER = re.compile(r"\s*\[Microsoft\]\[ODBC Driver[^\]]*\](?!\[SQL Server\])")
+# Errors of the driver itself have other numbers: 26, or the system's 104 for a reset.
+_DRIVER_ERROR = re.compile(r"\s*\[Microsoft\]\[ODBC Driver[^\]]*\](?!\[SQL Server\])")
 _NOISE = re.compile(
     r"\[(?:Microsoft|unixODBC|FreeTDS|ODBC Driver[^\]]*|SQL Server|Driver Manager)\]"
 )
 
-_NUMBERS_BY_WORDS = (
+_NUMBERS_BY_TEXT = (
     ("Login failed for user", 18456),
     ("Cannot open database", 4060),
     ("Invalid object name", 208),
@@ -47,8 +47,8 @@ _NUMBERS_BY_WORDS = (
     ("Too many operations in progress", 49920),
 )
 
-# Microsoft's ODBC driver's own words.
-_SQLSTATES_BY_WORDS = (
+# Messages of Microsoft's ODBC driver.
+_SQLSTATES_BY_TEXT = (
     ("Communication link failure", "08S01"),
     ("an error was encountered during handshakes before login", "08S01"),
     ("TCP Provider: Error code 0x2745", "08S01"),  # aborted
@@ -61,17 +61,17 @@ _SQLSTATES_BY_WORDS = (
     ("Query timeout expired", "HYT00"),
 )
 
-_NUMBERS_THAT_QUOTE_NAMES = frozenset(
+_NUMBERS_QUOTING_NAMES = frozenset(
     {102, 105, 156, 206, 207, 208, 209, 229, 2812, 4060, 8120, 18456}
 )
-"""Errors that quote only names and SQL. Others may quote values of rows, as 245 does."""
+"""Errors that quote only names and SQL. Others, such as 245, may quote values of rows."""
 
 _HINTS = {
-    # mssql-python shows 4060 with the words of 18456, which the server sends with it.
+    # The server sends 18456 together with 4060, and mssql-python shows only that.
     18456: "Check `username` and `password`, and that the login may open `database`.",
     4060: "Check `database`, and that the login may open it.",
-    208: "Check the name, its schema, and that the login may see it.",
-    229: "Grant the login SELECT on it.",
+    208: "Check the name, its schema, and that the login may access it.",
+    229: "Grant SELECT on it to the login.",
     206: (
         "If the query compares a date-time column with {{last_sync_time}}, which is a number of "
         "seconds, use {{last_sync_datetime}}."
@@ -86,33 +86,33 @@ _HINTS = {
 UNREADABLE_TYPE = (
     "A column has a type that the driver cannot read, such as sql_variant; CAST it in the query."
 )
-_UNREADABLE_WORDS = ("is not yet supported", "Unsupported data type for Arrow")
+_UNREADABLE_TEXTS = ("is not yet supported", "Unsupported data type for Arrow")
 
 
-def number_of(text: str) -> int | None:
-    """SQL Server's error number, None if the driver failed before the server spoke."""
-    if _OF_THE_DRIVER.match(text):
+def error_number(text: str) -> int | None:
+    """SQL Server's error number; None if the error is the driver's."""
+    if _DRIVER_ERROR.match(text):
         return None
     for match in _NATIVE_NUMBER.finditer(text):
         if match[1] != "0":
             return int(match[1])
-    return next((number for words, number in _NUMBERS_BY_WORDS if words in text), None)
+    return next((number for part, number in _NUMBERS_BY_TEXT if part in text), None)
 
 
 def sqlstate_of(text: str) -> str:
-    """The SQLSTATE of what the driver says of the connection, where it gives none itself."""
-    return next((state for words, state in _SQLSTATES_BY_WORDS if words in text), "")
+    """The SQLSTATE of a connection error, by its text; empty if it is not known."""
+    return next((state for part, state in _SQLSTATES_BY_TEXT if part in text), "")
 
 
-def message_of(text: str, number: int | None) -> str:
-    """What happened, in one line, without what may be a value of a row; then the hint."""
-    if any(words in text for words in _UNREADABLE_WORDS):
+def safe_message(text: str, number: int | None) -> str:
+    """One line without anything that may be a value of a row, and a hint what to do."""
+    if any(part in text for part in _UNREADABLE_TEXTS):
         return UNREADABLE_TYPE
-    words = " ".join(_NATIVE_NUMBER.sub("", _NOISE.sub("", text)).split())
+    message = " ".join(_NATIVE_NUMBER.sub("", _NOISE.sub("", text)).split())
     is_server_s = number is not None or "[SQL Server]" in text
-    if is_server_s and number not in _NUMBERS_THAT_QUOTE_NAMES:
-        # From the first quote to the last: those within a value are not doubled.
-        words = re.sub(r"'.*'|\".*\"", "'…'", words)
+    if is_server_s and number not in _NUMBERS_QUOTING_NAMES:
+        # From the first quote to the last: quotes within a value are not doubled.
+        message = re.sub(r"'.*'|\".*\"", "'…'", message)
     prefix = f"SQL Server error {number}: " if number is not None else ""
     hint = _HINTS.get(number, "") if number is not None else ""
-    return f"{prefix}{words.rstrip('; ')} {hint}".rstrip()
+    return f"{prefix}{message.rstrip('; ')} {hint}".rstrip()

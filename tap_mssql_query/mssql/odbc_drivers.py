@@ -1,4 +1,4 @@
-"""Finds the ODBC driver for the reader `odbc`, and the command that installs what is missing."""
+"""Finds the ODBC driver for the reader `odbc`, and says how to install what is missing."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INSTALL_COMMAND = "apt-get install unixodbc libltdl7 libgssapi-krb5-2"
-"""Installs, on Debian and Ubuntu, the system libraries that both readers need."""
+"""Installs the system libraries of both readers on Debian and Ubuntu."""
 
 _FREETDS = ("/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so", "/usr/lib/odbc/libtdsodbc.so")
 
 
 def find_odbc_driver(registered: Sequence[str]) -> str:
-    """A registered Microsoft driver, else the one inside mssql-python's wheels, else FreeTDS.
+    """The registered Microsoft driver, else the one bundled with mssql-python, else FreeTDS.
 
     Args:
-        registered: the names that the driver manager knows.
+        registered: the names of the drivers that the driver manager lists.
 
     Raises:
-        ConfigurationError: there is none; the message says how to install one.
+        ConfigurationError: none was found; the message says how to install one.
     """
     microsoft = [name for name in registered if name.endswith("for SQL Server")]
     freetds = [name for name in registered if name == "FreeTDS"]
@@ -37,20 +37,20 @@ def find_odbc_driver(registered: Sequence[str]) -> str:
     if not found:
         raise ConfigurationError(
             "No ODBC driver for SQL Server was found. Install one with `pip install "
-            "mssql-python-odbc`, or name yours in `odbc_driver`."
+            "mssql-python-odbc`, or set `odbc_driver`."
         )
     return found[0]
 
 
 def is_freetds(driver: str) -> bool:
-    """Whether a driver's name or path is that of FreeTDS, whose keywords differ."""
+    """Whether a driver's name or path is that of FreeTDS, which has other keywords."""
     return "tdsodbc" in driver or driver == "FreeTDS"
 
 
-def missing_library(reader: str, error: ImportError) -> ConfigurationError:
-    """What to say when a reader's native part cannot be loaded."""
+def missing_library_error(reader: str, error: ImportError) -> ConfigurationError:
+    """The error for a reader whose native library cannot be loaded."""
     return ConfigurationError(
-        f"The reader `{reader}` cannot be loaded: {error}. Its system libraries are installed with "
+        f"The reader `{reader}` cannot be loaded: {error}. Install its system libraries with "
         f"`{INSTALL_COMMAND}`."
     )
 

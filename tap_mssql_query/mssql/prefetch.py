@@ -1,7 +1,7 @@
-"""Reads blocks in a thread, a bounded number of them ahead of their consumer.
+"""Reads blocks in a thread, a bounded number ahead of their consumer.
 
-A driver's call blocks in native code, deaf to signals; here the main thread waits on a queue
-instead, so that a signal is heard at once, and the next block is fetched while one is encoded.
+A driver's call blocks in native code, where Python cannot handle signals. The main thread waits on
+a queue instead, so a signal is handled at once, and the next block is fetched while one is encoded.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class _End:
         self.error = error
 
 
-def read_ahead(
+def prefetch(
     blocks: Iterator[pa.RecordBatch], *, seconds: float | None = None
 ) -> Generator[pa.RecordBatch, None, None]:
-    """The same blocks and the same error at the end.
+    """Yield the same blocks, and raise the same error at the end.
 
-    Raises QueryFailed if one of them takes longer than so many seconds to come.
+    Raises QueryFailed if one of them takes longer than `seconds`.
 
-    Closing the iterator early lets the block that is being fetched be the last, and gives it a
-    moment. A reader that hangs in its driver is left there: no driver's cancelling is safe to call
-    from another thread (pyodbc's crashed now and then), and the end of the process disconnects.
+    Closing the generator early waits briefly for the block that is being fetched. A thread that
+    hangs in its driver is left behind: neither driver can safely cancel a statement from another
+    thread (pyodbc crashed now and then), and the connection ends with the process.
     """
     ready: queue.Queue[pa.RecordBatch | _End] = queue.Queue(maxsize=_BLOCKS_AHEAD)
     stopped = threading.Event()
@@ -51,7 +51,7 @@ def read_ahead(
             raise item.error
     finally:
         stopped.set()
-        _empty(ready, until=reader, deadline=clock() + _CLOSE_SECONDS)
+        _drain(ready, until=reader, deadline=clock() + _CLOSE_SECONDS)
 
 
 def _take(
@@ -75,15 +75,15 @@ def _fill(
             if stopped.is_set():
                 break
             ready.put(block)
-    except BaseException as error:  # noqa: BLE001 - handed over whole to the consumer
+    except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
         end = _End(error)
     ready.put(end)
 
 
-def _empty(
+def _drain(
     ready: queue.Queue[pa.RecordBatch | _End], *, until: threading.Thread, deadline: float
 ) -> None:
-    """Make room until the reader has put its end, or it is too late."""
+    """Make room in the queue until the thread has ended, or the deadline has passed."""
     while until.is_alive() and clock() < deadline:
         try:
             ready.get(timeout=0.05)

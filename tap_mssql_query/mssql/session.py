@@ -1,7 +1,7 @@
-"""A session with SQL Server that yields Arrow blocks, over either of two PEP 249 drivers.
+"""A session with SQL Server that yields Arrow record batches, over either PEP 249 driver.
 
-`arrow` (mssql-python) and `odbc` (pyodbc) say what differs, as a `Driver`; same rows, same types.
-The drivers' exceptions become ServerError here, where they enter.
+A `Driver` holds what differs between mssql-python and pyodbc; rows and types are the same. The
+drivers' exceptions are mapped to ServerError here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_mssql_query.errors import ConnectionFailed, QueryFailed
-from tap_mssql_query.mssql.error_messages import message_of, number_of, sqlstate_of
-from tap_mssql_query.mssql.timeouts import wait_for
+from tap_mssql_query.mssql.error_messages import error_number, safe_message, sqlstate_of
+from tap_mssql_query.mssql.timeouts import call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 APPLICATION_NAME = "tap-mssql-query"
-"""How the server's list of sessions shows the tap."""
+"""The program name of the session in sys.dm_exec_sessions."""
 
 _GRACE_SECONDS = 2.0
-"""After a time limit of the driver's: its own error says more, where it has one."""
-_SMALL_ANSWER_SECONDS = 60.0
+"""Added to the driver's own timeouts, whose errors are more specific."""
+_STATEMENT_TIMEOUT_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
@@ -33,9 +33,9 @@ class Driver:
     """What differs between the drivers.
 
     `connect` opens a PEP 249 connection with autocommit off, given the connection string and the
-    limits in seconds for the login and for a query (0: none); `errors` are the exceptions it
-    raises; `explain` gives an exception's SQLSTATE and text; `blocks` reads a cursor's result
-    set, the first block being empty and only showing the columns.
+    timeouts in seconds for the login and for a query (0: none); `errors` are the exceptions that
+    the driver raises; `explain` returns an exception's SQLSTATE and text; `blocks` reads a cursor's
+    result set, beginning with an empty block that only has the columns.
     """
 
     connect: Callable[[str, int, int], Any]
@@ -45,13 +45,13 @@ class Driver:
 
 
 class Session:
-    """One connection. Nothing it does is ever committed.
+    """One connection, which never commits.
 
     Attributes:
-        rows_seconds: how long to wait for rows; None is for ever. The driver's own limit is only
-            for an answer that does not begin.
+        row_timeout_seconds: how long to wait for rows; None: without limit. The driver's own
+            timeout covers only a response that does not begin.
 
-    Raises ConnectionFailed when it cannot be opened.
+    Raises ConnectionFailed if it cannot be opened.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Session:
         query_timeout_seconds: int,
     ) -> None:
         self._driver = driver
-        self.rows_seconds = (
+        self.row_timeout_seconds = (
             query_timeout_seconds + _GRACE_SECONDS if query_timeout_seconds else None
         )
         self._is_reading = False
         try:
-            self._connection = wait_for(
+            self._connection = call_with_timeout(
                 lambda: driver.connect(
                     connection_string, login_timeout_seconds, query_timeout_seconds
                 ),
@@ -89,7 +89,7 @@ class Session:
         self._ask(sql, lambda _: None)
 
     def _ask(self, sql: str, take: Callable[[Any], _T]) -> _T:
-        """Run a small statement, which is answered soon or not at all."""
+        """Run a short statement with a fixed timeout."""
 
         def ask() -> _T:
             with self._cursor() as cursor:
@@ -97,17 +97,16 @@ class Session:
                 return take(cursor)
 
         try:
-            return wait_for(ask, _SMALL_ANSWER_SECONDS)
+            return call_with_timeout(ask, _STATEMENT_TIMEOUT_SECONDS)
         except TimeoutError as error:
-            self._is_reading = True  # it still does
-            message = f"The server did not answer within {_SMALL_ANSWER_SECONDS:g} s."
+            self._is_reading = True  # the statement is still running
+            message = f"The server did not answer within {_STATEMENT_TIMEOUT_SECONDS:g} s."
             raise QueryFailed(message) from error
 
     def read(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """Run a query; the first block is empty and only shows the columns. Raises QueryFailed.
+        """Run a query; the first block is empty and only has the columns. Raises QueryFailed.
 
-        An iteration that ends without an error has read the last row and all that the server had
-        to say after it.
+        An iteration that ends without an error has read the last row and the rest of the response.
         """
         with self._cursor() as cursor:
             self._is_reading = True
@@ -117,24 +116,25 @@ class Session:
                     if not cursor.nextset():
                         raise QueryFailed("The query returned no columns; it must be a SELECT.")
                 yield from self._driver.blocks(cursor)
-                # An error after the last row shows only when the rest is drained.
+                # An error after the last row is raised only when the rest is drained.
                 while cursor.nextset():
                     pass
             finally:
                 self._is_reading = False
-            # mssql-python takes a connection that ends between two rows for the end of the result;
-            # only the next statement on it fails.
+            # If the connection is lost between two rows, mssql-python reports the end of the
+            # result; only the next statement fails.
             cursor.execute("SELECT 1")
 
     def close(self) -> None:
         """Roll back and disconnect; never raises.
 
-        A statement that still runs would keep it waiting; then the process's end disconnects.
+        Does nothing while a statement is running, which would block it: the connection then ends
+        with the process.
         """
         if self._is_reading:
             return
         with contextlib.suppress(TimeoutError):
-            wait_for(self._end, _GRACE_SECONDS)
+            call_with_timeout(self._end, _GRACE_SECONDS)
 
     def _end(self) -> None:
         for end in (self._connection.rollback, self._connection.close):
@@ -153,5 +153,7 @@ class Session:
         self, kind: type[ConnectionFailed | QueryFailed], error: Exception
     ) -> ConnectionFailed | QueryFailed:
         sqlstate, text = self._driver.explain(error)
-        number = number_of(text)
-        return kind(message_of(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate)
+        number = error_number(text)
+        return kind(
+            safe_message(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate
+        )

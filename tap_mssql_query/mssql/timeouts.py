@@ -1,8 +1,8 @@
-"""Waits for a driver's call, but not for ever, and not deaf to signals.
+"""Runs a driver's call with a timeout, without blocking signals.
 
-A driver's own time limits leave out some of its waits: that for the server's side of the TLS
-handshake, and that for the rest of an answer which has begun (seen with ODBC Driver 18 and with
-mssql-python). A call that hangs is left to its thread; the end of the process disconnects.
+A driver's own timeouts do not cover all of its waits: not the server's side of the TLS handshake,
+nor the rest of a response that has begun (seen with ODBC Driver 18 and with mssql-python). A call
+that hangs is left to its thread; the connection ends with the process.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def wait_for(call: Callable[[], _T], seconds: float) -> _T:
-    """What the call returns, or what it raises. Raises TimeoutError if it takes longer."""
-    ends: queue.SimpleQueue[Callable[[], _T]] = queue.SimpleQueue()
+def call_with_timeout(call: Callable[[], _T], seconds: float) -> _T:
+    """What the call returns, or raises. Raises TimeoutError if it takes longer."""
+    results: queue.SimpleQueue[Callable[[], _T]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             result = call()
-        except BaseException as raised:  # noqa: BLE001 - handed over whole to who waits
+        except BaseException as raised:  # noqa: BLE001 - raised again in the calling thread
             error = raised
-            ends.put(lambda: _raise(error))
+            results.put(lambda: _raise(error))
         else:
-            ends.put(lambda: result)
+            results.put(lambda: result)
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        end = ends.get(timeout=seconds)
+        get_result = results.get(timeout=seconds)
     except queue.Empty:
         raise TimeoutError from None
-    return end()
+    return get_result()
 
 
 def _raise(error: BaseException) -> NoReturn:

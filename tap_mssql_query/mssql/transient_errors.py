@@ -1,4 +1,4 @@
-"""Which errors of SQL Server pass by themselves, and how to wait for that.
+"""Which errors of SQL Server are transient, and how to retry after them.
 
 Source: Microsoft's lists of transient errors of SQL Server and Azure SQL Database.
 """
@@ -22,7 +22,7 @@ _NUMBERS = frozenset(
     )
 )
 _MAY_BE_PERMANENT = frozenset({4060, 18456})
-"""A database that is failing over answers these, and so does one that the settings misspell."""
+"""Errors of a database that is failing over, and also of a wrong name or password."""
 
 _SQLSTATES = frozenset({"08S01", "HYT00", "HYT01"})
 
@@ -32,29 +32,28 @@ _FIRST_SECONDS = 1.0
 
 
 def is_worth_retrying(error: ServerError, attempts: int, seconds: float) -> bool:
-    """Whether to try again after so many attempts in so many seconds."""
+    """Whether to retry, after this many attempts in this many seconds."""
     if error.number in _MAY_BE_PERMANENT:
         return attempts < 2
     is_transient = error.number in _NUMBERS or error.sqlstate in _SQLSTATES
     return is_transient and attempts < MAX_ATTEMPTS and seconds < MAX_SECONDS
 
 
-def pause_seconds(attempts: int, dice: float) -> float:
-    """How long to wait after so many attempts: full jitter, `dice` being from 0 to 1."""
-    return dice * _FIRST_SECONDS * 2.0 ** (attempts - 1)
+def retry_delay_seconds(attempts: int, jitter: float) -> float:
+    """The delay after this many attempts: full jitter, `jitter` being between 0 and 1."""
+    return jitter * _FIRST_SECONDS * 2.0 ** (attempts - 1)
 
 
-def run_again(
+def retry_transient_errors(
     run: Callable[[], None],
     *,
-    may_run_again: Callable[[], bool],
-    say: Callable[[ServerError, float], None],
+    may_retry: Callable[[], bool],
+    on_retry: Callable[[ServerError, float], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Run; again after an error that passes, if it may; `say` is told the error and the pause.
+    """Call `run`; retry transient errors while `may_retry()`.
 
-    Raises:
-        ServerError: the last error.
+    `on_retry(error, delay)` is called before each delay. Raises the last ServerError.
     """
     started = time.monotonic()
     for attempts in itertools.count(1):
@@ -62,10 +61,10 @@ def run_again(
             run()
         except ServerError as error:
             seconds = time.monotonic() - started
-            if not may_run_again() or not is_worth_retrying(error, attempts, seconds):
+            if not may_retry() or not is_worth_retrying(error, attempts, seconds):
                 raise
-            pause = pause_seconds(attempts, random.random())  # noqa: S311 - jitter
-            say(error, pause)
-            sleep(pause)
+            delay = retry_delay_seconds(attempts, random.random())  # noqa: S311 - jitter
+            on_retry(error, delay)
+            sleep(delay)
         else:
             break

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from program_kit.settings import complaint_of, find_errors
+from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
 
@@ -18,8 +20,22 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
-_PEOPLE = ("userid", "anonymousid")
-"""Columns whose rows of one person have one value."""
+_ORDERING_KEYS = ("userid", "anonymousid")
+"""Columns, in lower case, whose value is the same for all calls that must keep their order."""
+
+
+class _EventTypes:
+    """Which call types are events. Loads call types only when asked: they are another package's."""
+
+    def __contains__(self, call_type: str) -> bool:
+        return self._call_types is None or self._call_types.is_event(call_type)
+
+    @cached_property
+    def _call_types(self) -> CallTypes | None:
+        try:
+            return load_call_types()
+        except CallTypesUnavailable:
+            return None
 
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
@@ -66,16 +82,20 @@ def _meaning_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any])
     for name, count in Counter(sync["name"] for sync in syncs).items():
         if count > 1:
             yield f'{count} syncs are called "{name}"; every sync needs a name of its own.'
+    events = _EventTypes()
     for sync in syncs:
-        for problem in _sync_problems(sync, config):
+        for problem in _sync_problems(sync, config, events):
             yield f'Sync "{sync["name"]}": {problem}.'
 
 
-def _sync_problems(sync: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+def _sync_problems(
+    sync: Mapping[str, Any], config: Mapping[str, Any], events: _EventTypes
+) -> Iterator[str]:
     yield from _database_problems(sync.get("database"), config)
     yield from _query_problems(sync)
     yield from _time_problems(sync)
-    yield from _part_problems(sync)
+    yield from _partition_problems(sync)
+    yield from _order_problems(sync, events)
 
 
 def _database_problems(name: str | None, config: Mapping[str, Any]) -> Iterator[str]:
@@ -101,7 +121,7 @@ def _query_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         yield f"unknown variable {{{{{variable}}}}} in its query; known are {known}"
 
 
-def _part_problems(sync: Mapping[str, Any]) -> Iterator[str]:
+def _partition_problems(sync: Mapping[str, Any]) -> Iterator[str]:
     column = sync.get("partition_column")
     sizes = [name for name in ("partitions", "partition_rows") if name in sync]
     if column is None:
@@ -111,11 +131,14 @@ def _part_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         yield "`partition_column` needs either `partitions` or `partition_rows`"
     if "order_column" in sync:
         yield "set either `partition_column` or `order_column`"
-    if (
-        sync["type"] == "track"
-        and column.casefold() not in _PEOPLE
-        and not sync.get("allow_reordering", False)
-    ):
+
+
+def _order_problems(sync: Mapping[str, Any], events: _EventTypes) -> Iterator[str]:
+    """Partitions are read side by side, so a person's events must all be in one."""
+    column = sync.get("partition_column")
+    if column is None or column.casefold() in _ORDERING_KEYS or sync.get("allow_reordering"):
+        return
+    if sync["type"] in events:
         yield (
             f"`partition_column` {column} is not the person's id, so that events of one person may "
             "change their order. Take `userId` or `anonymousId`, or set `allow_reordering`"

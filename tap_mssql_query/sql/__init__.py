@@ -1,1 +1,1 @@
-"""The text of queries: variables, safety, ranges. Pure; never talks to a server."""
+"""The text of queries: variables, safety, ranges. Pure; never connects to a server."""

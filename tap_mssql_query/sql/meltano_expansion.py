@@ -1,20 +1,20 @@
-r"""Tells whether a query looks as if Meltano had put nothing in the place of a `$NAME`. Pure.
+r"""Finds queries in which Meltano seems to have replaced a `$NAME` by nothing. Pure.
 
-Meltano takes `$NAME`, in capitals, in a setting for an environment variable, and leaves nothing of
-it if there is none: `$PARTITION.pf(a)` becomes `.pf(a)`, and `$IDENTITY AS userId` becomes
-`AS userId`. Only what is no T-SQL is found: where the rest makes sense, nobody can tell.
+Meltano treats `$NAME`, in capitals, as an environment variable, and removes it if that is not set:
+`$PARTITION.pf(a)` becomes `.pf(a)`, and `$IDENTITY AS userId` becomes `AS userId`. Only queries
+that are no longer valid T-SQL can be found.
 """
 
 from __future__ import annotations
 
 import re
 
-from tap_mssql_query.sql.tokenizer import split_words
+from tap_mssql_query.sql.tokenizer import tokenize
 
 REMEDY = (
-    "Under Meltano, where $NAME stands for an environment variable, a name such as $IDENTITY, "
-    "$ROWGUID or $PARTITION is lost so: write \\$IDENTITY in meltano.yml, or put the query into a "
-    "`query_file`."
+    "Meltano replaces $NAME by an environment variable, and removes it if that is not set; names "
+    "such as $IDENTITY, $ROWGUID and $PARTITION are lost. Write \\$IDENTITY in meltano.yml, or "
+    "move the query to a `query_file`."
 )
 
 _QUOTED = "''"
@@ -27,22 +27,22 @@ _HINTS = (
     "HOLDLOCK|INDEX|NOLOCK|NOWAIT|PAGLOCK|READCOMMITTED|READPAST|READUNCOMMITTED|REPEATABLEREAD"
     "|ROWLOCK|SERIALIZABLE|SNAPSHOT|TABLOCK|TABLOCKX|UPDLOCK|XLOCK"
 )
-_EMPTIED = re.compile(
+_GAP = re.compile(
     rf"""(?<!\S)(?:
       (?:{_BEFORE}|,)\ (?:{_AFTER}|[,);=<>])    # no expression: SELECT AS a; WHERE > 1
     | \(\ ,                                     # no first argument: f(, 1)
-    | [=<>.]\ (?:{_AFTER}|[,);])                # nothing to compare with; t. AS a
-    | (?:{_BEFORE}|[,(=<>+*/%-])\ \.\ \w+\ \(   # a function of nothing: SELECT .pf(a)
+    | [=<>.]\ (?:{_AFTER}|[,);])                # no right-hand side; t. AS a
+    | (?:{_BEFORE}|[,(=<>+*/%-])\ \.\ \w+\ \(   # a function without an owner: SELECT .pf(a)
     | (?!(?:FROM|JOIN|APPLY|\.)\ )\S+\ \S+\ \.\ \.\ \w+\ \((?!\ (?:{_HINTS})\ )  # db..pf(a)
-    | (?:DENTITY|OWGUID)                        # of $Identity only the capital is taken
+    | (?:DENTITY|OWGUID)                        # only the capital of $Identity is removed
     | ARTITION\ \.
     )(?!\S)""",
     re.VERBOSE,
 )
 
 
-def find_emptied(sql: str) -> str | None:
-    """Where something is missing, and the remedy; None if nothing looks emptied."""
-    words = " ".join(piece.text or _QUOTED for piece in split_words(sql))
-    found = _EMPTIED.search(f"{words} ;")
+def find_lost_variable(sql: str) -> str | None:
+    """A sentence with the place of the gap and the remedy; None if there is no gap."""
+    text = " ".join(token.text or _QUOTED for token in tokenize(sql))
+    found = _GAP.search(f"{text} ;")
     return found and f"Something is missing at `{found[0]}`. {REMEDY}"

@@ -1,9 +1,9 @@
-"""Tells whether a query is exactly one SELECT that writes nothing. Pure.
+"""Decides whether a query is exactly one SELECT that writes nothing. Pure.
 
-The words decide, not a parser: SQL Server's reserved words cannot be names unless they are quoted,
-so a word that begins a writing statement is one, wherever it stands and whatever is around it. A
-parser of another make reads `SELECT 1 DELETE FROM t` as a column called DELETE; it is asked only
-whether it understands the query at all.
+It looks at words rather than at a syntax tree. SQL Server's reserved words cannot be names unless
+they are quoted, so a word that begins a writing statement does so wherever it stands. Another
+parser would read `SELECT 1 DELETE FROM t` as a column called DELETE; it is only asked whether it
+can parse the query at all.
 Source of the words: "Reserved Keywords (Transact-SQL)".
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.sql.meltano_expansion import find_emptied
-from tap_mssql_query.sql.tokenizer import Kind, Piece, split_words
+from tap_mssql_query.sql.meltano_expansion import find_lost_variable
+from tap_mssql_query.sql.tokenizer import Token, TokenKind, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,40 +30,38 @@ _WORDS = """
 """
 _FORBIDDEN = frozenset(_WORDS.split())
 _HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
-"""Where a forbidden word is part of a hint of a SELECT."""
+"""Hints of a SELECT that contain a forbidden word."""
 
 _SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
-_END = Piece(Kind.SIGN, ";")
+_END = Token(TokenKind.SYMBOL, ";")
 
 
-def refuse_writing(sql: str) -> None:
+def require_select(sql: str) -> None:
     """Raise QueryFailed unless the rendered query is one SELECT that writes nothing."""
-    if errors := find_errors(sql):
-        raise QueryFailed(f"The query is not run. {' '.join(errors)}")
+    if violations := find_violations(sql):
+        raise QueryFailed(f"The query is not run. {' '.join(violations)}")
 
 
 def check_query(sql: str) -> list[Finding]:
-    """All that is wrong or doubtful with a rendered query."""
-    errors = find_errors(sql)
-    warnings = [*_find_dirty_reads(_pieces_of(sql))]
-    if emptied := find_emptied(sql):
-        warnings.append(emptied)
-    if not errors and not is_parsable(sql):
-        warnings.append(
-            "The query could not be parsed: only its words were checked. Look at it yourself."
-        )
+    """All errors and warnings about a rendered query."""
+    violations = find_violations(sql)
+    warnings = [*_find_dirty_reads(list(tokenize(sql)))]
+    if lost := find_lost_variable(sql):
+        warnings.append(lost)
+    if not violations and not is_parsable(sql):
+        warnings.append("The query could not be parsed: only its words were checked. Review it.")
     return [
-        *(Finding(Level.ERROR, error) for error in errors),
+        *(Finding(Level.ERROR, violation) for violation in violations),
         *(Finding(Level.WARNING, warning) for warning in warnings),
     ]
 
 
-def find_errors(sql: str) -> list[str]:
-    """Why the rendered query may write or is not one SELECT, a sentence each; none if it is."""
-    # Whether a lone carriage return, or Unicode's line separator, ends a comment must not matter.
+def find_violations(sql: str) -> list[str]:
+    """Why the rendered query may write or is not one SELECT, a sentence each; empty if it is."""
+    # SQL Server may or may not end a comment at a lone CR or at U+2028: check both readings.
     readings = dict.fromkeys((sql, "\n".join(sql.splitlines())))
-    found = (error for reading in readings for error in _errors_of(reading))
+    found = (violation for reading in readings for violation in _violations_of(reading))
     return list(dict.fromkeys(found))
 
 
@@ -74,80 +72,76 @@ def is_parsable(sql: str) -> bool:
     return parse_select(sql) is not None
 
 
-def _errors_of(sql: str) -> Iterator[str]:
-    pieces = _pieces_of(sql)
+def _violations_of(sql: str) -> Iterator[str]:
+    tokens = list(tokenize(sql))
     yield from _control_characters(sql)
-    yield from _statement_errors(pieces)
-    yield from _word_errors(pieces)
-
-
-def _pieces_of(sql: str) -> list[Piece]:
-    return list(split_words(sql))
+    yield from _statement_violations(tokens)
+    yield from _word_violations(tokens)
 
 
 def _control_characters(sql: str) -> Iterator[str]:
-    """Nobody says how SQL Server reads a NUL between two letters."""
+    """It is not documented how SQL Server reads a NUL between two letters."""
     if any(unicodedata.category(c) == "Cc" and not c.isspace() for c in sql):
-        yield "It holds control characters; remove them."
+        yield "It contains control characters; remove them."
 
 
-def _statement_errors(pieces: Sequence[Piece]) -> Iterator[str]:
-    """Whether there is one statement, and whether that is a SELECT."""
+def _statement_violations(tokens: Sequence[Token]) -> Iterator[str]:
+    """Whether there is exactly one statement, and whether it is a SELECT."""
     statements = [
-        list(group) for is_end, group in itertools.groupby(pieces, _END.__eq__) if not is_end
+        list(group) for is_end, group in itertools.groupby(tokens, _END.__eq__) if not is_end
     ]
     if not statements:
-        yield "It holds no statement."
+        yield "It contains no statement."
         return
     count = sum(_count_selects(statement) for statement in statements)
     if count > 1:
-        yield f"It holds {count} statements; a sync is one SELECT."
+        yield f"It contains {count} statements; a sync is one SELECT."
     first = statements[0][0]
     if first.text not in ("SELECT", "WITH", "("):
         yield "It does not begin with SELECT or WITH."
 
 
-def _count_selects(statement: Sequence[Piece]) -> int:
-    """How many statements stand here without a semicolon between them; at least 1."""
+def _count_selects(statement: Sequence[Token]) -> int:
+    """The number of statements without a semicolon between them; at least 1."""
     depth = 0
     count = 0
     before = _END
-    for piece in statement:
-        depth += {"(": 1, ")": -1}.get(piece.text, 0)
-        if depth == 0 and piece.text == "SELECT" and before.text not in _SET_OPERATORS:
+    for token in statement:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.text == "SELECT" and before.text not in _SET_OPERATORS:
             count += 1
-        before = piece
+        before = token
     begins_in_parentheses = statement[0].text == "("
     return max(1, count + begins_in_parentheses)
 
 
-def _word_errors(pieces: Sequence[Piece]) -> Iterator[str]:
+def _word_violations(tokens: Sequence[Token]) -> Iterator[str]:
     words = dict.fromkeys(
         word
-        for piece, following in itertools.pairwise([*pieces, _END])
-        if f"{piece.text} {following.text}" not in _HINTS and (word := _forbidden_word(piece))
+        for token, following in itertools.pairwise([*tokens, _END])
+        if f"{token.text} {following.text}" not in _HINTS and (word := _forbidden_word(token))
     )
     if words:
-        yield f"It holds {', '.join(words)}: no part of a SELECT. Write names as [name]."
-    text = " ".join(piece.text for piece in pieces)
+        yield f"It contains {', '.join(words)}: not part of a SELECT. Write names as [name]."
+    text = " ".join(token.text for token in tokens)
     if "{ CALL" in text:
         yield "It calls a procedure."
     if "NEXT VALUE FOR" in text:
         yield "It takes a number from a sequence, which writes."
 
 
-def _forbidden_word(piece: Piece) -> str | None:
-    if piece.kind is Kind.WORD and piece.text in _FORBIDDEN:
-        return piece.text
-    if piece.kind is Kind.NUMBER:
-        return next((word for word in sorted(_FORBIDDEN) if piece.text.endswith(word)), None)
+def _forbidden_word(token: Token) -> str | None:
+    if token.kind is TokenKind.WORD and token.text in _FORBIDDEN:
+        return token.text
+    if token.kind is TokenKind.NUMBER:
+        return next((word for word in sorted(_FORBIDDEN) if token.text.endswith(word)), None)
     return None
 
 
-def _find_dirty_reads(pieces: Sequence[Piece]) -> Iterator[str]:
-    for before, piece, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
-        if piece.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
+def _find_dirty_reads(tokens: Sequence[Token]) -> Iterator[str]:
+    for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if token.text in _DIRTY_READS and before.text in ("(", ",") and after.text in (")", ","):
             yield (
-                f"{piece.text} skips and repeats rows, even committed ones; remove it. Changes "
-                "that it skips are never sent."
+                f"{token.text} may skip or repeat rows, even committed ones; remove it. Skipped "
+                "changes are never sent."
             )

@@ -1,4 +1,4 @@
-"""What a parser (sqlglot) tells of a query: whether it is understood, what it compares. Pure."""
+"""Answers questions about a query from sqlglot's syntax tree. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLAUSES_THAT_NAME_TABLES = {"with_", "from_", "joins", "laterals"}
 
 
 def parse_select(sql: str) -> exp.Query | None:
-    """The tree of a query; None if the parser does not read it as one SELECT."""
+    """The syntax tree of a query; None if sqlglot does not read it as one SELECT."""
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     try:
         statements = [tree for tree in sqlglot.parse(sql, dialect=_DIALECT) if tree is not None]
@@ -29,10 +29,10 @@ def parse_select(sql: str) -> exp.Query | None:
     return None
 
 
-def find_compared(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """What is compared with one of the numbers: the expression, and a SELECT of nothing but it.
+def find_comparisons(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Expressions compared with one of the numbers, each with a SELECT that returns only it.
 
-    The SELECT reads from the same tables, so that the server can tell the expression's type.
+    The SELECT has the same tables, so that the server can describe the expression's type.
     """
     tree = parse_select(sql)
     markers = {str(number) for number in numbers}
@@ -47,9 +47,9 @@ def find_compared(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]
 
 
 def find_order(sql: str) -> list[tuple[str, bool]] | None:
-    """Columns of the result that a query's ORDER BY names, and whether each goes down.
+    """The result columns in a query's ORDER BY, and whether each is descending.
 
-    None if a term is no column of the result, or may be none.
+    None if a term is not a column of the result, or may not be one.
     """
     tree = parse_select(sql)
     order = tree.args.get("order") if tree else None
@@ -65,7 +65,7 @@ def find_order(sql: str) -> list[tuple[str, bool]] | None:
 
 
 def _result_column(term: exp.Expr, tree: exp.Query) -> str:
-    """The name of the column of the result that a term of ORDER BY stands for; empty if unknown."""
+    """The result column that a term of ORDER BY refers to; empty if unknown."""
     selects = tree.selects
     has_star = any(select.is_star for select in selects)
     if isinstance(term, exp.Literal):
@@ -84,7 +84,7 @@ def _result_column(term: exp.Expr, tree: exp.Query) -> str:
 
 
 def _are_same(select: exp.Expr, term: exp.Expr) -> bool:
-    """Whether both are one value; a column without a table is one that no other table has."""
+    """Whether both are the same value; a column name without a table is unambiguous."""
     if isinstance(select, exp.Column) and isinstance(term, exp.Column) and not select.table:
         return select.name.casefold() == term.name.casefold()
     return select == term

@@ -1,7 +1,7 @@
-"""Turns a sync's query template into SQL text. Pure; knows nothing of syncs or databases.
+"""Renders a query template into SQL. Pure; knows nothing of syncs or databases.
 
-Variables stand in double braces, with or without inner spaces. What is put in their place is made
-from range-checked integers only, so nothing that a state file holds can become SQL.
+Variables are written in double braces, with or without inner spaces. They are rendered from
+range-checked integers only, so no text of a state file can become SQL.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_UNIX_SECONDS = 253_402_300_799
-"""9999-12-31T23:59:59Z, the last second that datetime2 can hold."""
+"""9999-12-31T23:59:59Z, the last second of datetime2."""
 
 _VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class SyncTimes:
-    """What the variables of one run stand for, in unix seconds by the server's clock.
+    """The values of one run's variables, in unix seconds by the server's clock.
 
     `last_sync_time` is the start of the previous successful run, 0 if there was none; `sync_time`
     is the start of this one.
@@ -39,9 +39,9 @@ class SyncTimes:
 
 
 def _datetime2(unix_seconds: int) -> str:
-    """A datetime2 in UTC; the ISO form with T is read alike under every SET LANGUAGE."""
-    moment = datetime.fromtimestamp(unix_seconds, UTC).replace(tzinfo=None)
-    return f"CAST('{moment.isoformat()}' AS datetime2(0))"
+    """A datetime2 in UTC. The ISO format with T does not depend on SET LANGUAGE."""
+    utc = datetime.fromtimestamp(unix_seconds, UTC).replace(tzinfo=None)
+    return f"CAST('{utc.isoformat()}' AS datetime2(0))"
 
 
 VARIABLES: dict[str, Callable[[SyncTimes], str]] = {
@@ -53,17 +53,17 @@ VARIABLES: dict[str, Callable[[SyncTimes], str]] = {
 
 
 def find_variables(query: str) -> list[str]:
-    """Names in double braces, in order, each once."""
+    """The distinct names in double braces, in order."""
     return list(dict.fromkeys(match.strip() for match in _VARIABLE.findall(query)))
 
 
 def find_unknown_variables(query: str) -> list[str]:
-    """Names in double braces that are no variable, in order, each once."""
+    """The distinct names in double braces that are not variables, in order."""
     return [name for name in find_variables(query) if name not in VARIABLES]
 
 
 def fingerprint_of(query: str) -> str:
-    """A short text that changes when the template does, however its words are spaced."""
+    """A short hash of the template that ignores white space between words."""
     return blake2b(" ".join(query.split()).encode(), digest_size=8).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Splits T-SQL into words, quoted parts and signs. Pure; knows no grammar.
+"""Splits T-SQL into tokens. Pure; knows no grammar.
 
-It errs on the side of seeing a word: SQL Server reads `1DROP` as the number 1 and the word DROP.
+When in doubt it sees a word: SQL Server reads `1DROP` as the number 1 and the word DROP.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(Enum):
-    """What a piece of SQL is."""
+class TokenKind(Enum):
+    """What a token is."""
 
     WORD = auto()
-    """A keyword, or a name that is not quoted; also a @variable."""
+    """A keyword, an unquoted name, or a @variable."""
     NUMBER = auto()
-    """A number, with the letters that follow it without a space."""
+    """A number, with any letters that follow it without a space."""
     QUOTED = auto()
     """A string, or a name in brackets or quotes."""
-    SIGN = auto()
+    SYMBOL = auto()
     """Any other character."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of SQL; `text` is in capitals, and empty for what is quoted.
+class Token:
+    """One token; `text` is in upper case, and empty for what is quoted.
 
-    `start` and `end` are its place in the text, which does not matter to equality.
+    `start` and `end` are its position in the SQL; they do not count for equality.
     """
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 
 
-_PIECE = re.compile(
+_TOKEN = re.compile(
     r"""(?P<space>\s+ | --[^\n]*)
     | (?P<comment>/\*)
     | (?P<quoted>'(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | \[(?:[^\]]|\]\])*(?:\]|\Z))
     | (?P<number>\d[\w@#$.]*)
     | (?P<word>[@#\w][\w@#$]*)
-    | (?P<sign>.)""",
+    | (?P<symbol>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-def split_words(sql: str) -> Iterator[Piece]:
-    """The pieces of a text, without comments and spaces."""
+def tokenize(sql: str) -> Iterator[Token]:
+    """The tokens of a text, without comments and white space."""
     position = 0
-    while match := _PIECE.match(sql, position):
+    while match := _TOKEN.match(sql, position):
         position = match.end()
         match match.lastgroup:
             case "comment":
                 position = _end_of_comment(sql, position)
             case "quoted":
-                yield Piece(Kind.QUOTED, "", *match.span())
+                yield Token(TokenKind.QUOTED, "", *match.span())
             case "word":
-                yield Piece(Kind.WORD, _fold(match[0]), *match.span())
+                yield Token(TokenKind.WORD, _fold(match[0]), *match.span())
             case "number":
-                yield Piece(Kind.NUMBER, _fold(match[0]), *match.span())
-            case "sign":
-                yield Piece(Kind.SIGN, match[0], *match.span())
+                yield Token(TokenKind.NUMBER, _fold(match[0]), *match.span())
+            case "symbol":
+                yield Token(TokenKind.SYMBOL, match[0], *match.span())
 
 
 def _end_of_comment(sql: str, position: int) -> int:
-    """Where the comment ends that began before `position`: in T-SQL they nest."""
+    """The end of the comment that was opened before `position`. T-SQL nests comments."""
     depth = 1
     while depth and (edge := _COMMENT_EDGE.search(sql, position)):
         depth += 1 if edge[0] == "/*" else -1
@@ -81,5 +81,5 @@ def _end_of_comment(sql: str, position: int) -> int:
 
 
 def _fold(word: str) -> str:
-    """In capitals; letters of full width are the letters that they stand for."""
+    """In upper case; full-width letters become ordinary ones."""
     return unicodedata.normalize("NFKC", word).upper()

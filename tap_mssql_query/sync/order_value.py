@@ -9,31 +9,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.sql.key_range import value_of
+from tap_mssql_query.sql.key_range import to_key_value
 
 if TYPE_CHECKING:
-    from tap_mssql_query.sql.key_range import Value
+    from tap_mssql_query.sql.key_range import KeyValue
 
-_TICK = timedelta(milliseconds=10)
-"""A datetime is a 300th of a second, and what a driver shows of it is rounded, also up."""
+_MAX_ROUNDING = timedelta(milliseconds=10)
+"""A datetime has a resolution of 1/300 s, and drivers round it, also upwards."""
 
 
-def last_value(block: pa.RecordBatch, column: str) -> Value | None:
-    """The greatest value that is no NULL, or a little less; None if there is none.
+def last_value(block: pa.RecordBatch, column: str) -> KeyValue | None:
+    """The greatest non-NULL value, less what a driver may have rounded up; None if there is none.
 
-    Raises QueryFailed if the column has no type that can be noted.
+    Raises QueryFailed if the column's type cannot be saved in the state.
     """
     if column not in block.schema.names:
         raise QueryFailed(f"`order_column` {column} is not in the result.")
     values = block.column(column).drop_null()
     if not len(values):
         return None
-    if pa.types.is_timestamp(values.type):
+    is_timestamp = pa.types.is_timestamp(values.type)
+    if is_timestamp:
         values = pc.cast(
             values.slice(len(values) - 1), pa.timestamp("us", values.type.tz), safe=False
         )
     value = values[-1].as_py()
     try:
-        return value_of(value - _TICK if pa.types.is_timestamp(values.type) else value)
+        return to_key_value(value - _MAX_ROUNDING if is_timestamp else value)
     except ValueError as error:
-        raise QueryFailed(f"`order_column` {column} cannot be noted: it is {error}.") from error
+        raise QueryFailed(
+            f"The values of `order_column` {column} cannot be saved in the state: they are {error}."
+        ) from error

@@ -1,20 +1,20 @@
-"""How a run of a sync reads its rows: at once, by partitions, or in the order of a column.
+"""How a run reads its rows: all at once, partition by partition, or in the order of a column.
 
-A reading in parts notes in the state what is done, so that a run that is cut short is gone on with:
-with its original times, so that rows that are read again become the same calls.
+The last two save their progress in the state, so that an interrupted run can be resumed: with its
+original times, so that re-read rows produce identical calls.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.errors import QueryFailed, StateError
 from tap_mssql_query.settings.table import MAX_PARTITIONS
-from tap_mssql_query.sql.key_range import KeyRange, quote_name, split, value_of
-from tap_mssql_query.sql.range_query import take_apart
+from tap_mssql_query.sql.key_range import KeyRange, quote_name, split_range, to_key_value
+from tap_mssql_query.sql.range_query import split_query
 from tap_mssql_query.sql.template import fingerprint_of, render_query
 from tap_mssql_query.sync.bookmarks import refuse_future
-from tap_mssql_query.sync.resume_state import Partition, Unfinished, read_unfinished
+from tap_mssql_query.sync.resume_state import Partition, ResumeState, read_resume_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,147 +23,209 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
-    from tap_mssql_query.sql.range_query import BoundedQuery
+    from tap_mssql_query.sql.range_query import RangeQuery
     from tap_mssql_query.sql.template import SyncTimes
 
-    Save = Callable[[Unfinished], None]
+    SaveProgress = Callable[[ResumeState], None]
 
 
-class Reading:
-    """All rows at once; a run that is cut short starts anew."""
+class ReadStrategy:
+    """Reads all rows at once; an interrupted run starts over."""
 
     def __init__(self, sync: SyncSettings, times: SyncTimes) -> None:
         self.sync = sync
         self.sql = render_query(sync.query, times)
 
     def queries(self) -> Iterator[str]:
-        """The queries still to be read; who asks for the next has written all rows of the last."""
+        """The queries to run. Asking for the next confirms that the last was fully written."""
         yield self.sql
 
-    def note_block(self, block: pa.RecordBatch) -> None:
-        """The rows of a block have been written."""
+    def on_block_written(self, block: pa.RecordBatch) -> None:
+        """Called after the rows of a block were written."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the bookmark may move once all queries were run."""
+        return True
 
 
-class _ReadingInParts(Reading):
-    """What both ways to read in parts need: the run, its query, and who keeps how far it came."""
+class _ResumableRead(ReadStrategy):
+    """Reads the query range by range and saves its progress."""
 
     def __init__(
-        self, sync: SyncSettings, unfinished: Unfinished, bounded: BoundedQuery, save: Save
+        self,
+        sync: SyncSettings,
+        resume_state: ResumeState,
+        range_query: RangeQuery,
+        save: SaveProgress,
     ) -> None:
-        super().__init__(sync, unfinished.times)
-        self._unfinished = unfinished
-        self._bounded = bounded
+        super().__init__(sync, resume_state.times)
+        self._resume_state = resume_state
+        self._range_query = range_query
         self._save = save
 
 
-class PartitionedReading(_ReadingInParts):
-    """One range of a column after the other."""
+class PartitionedRead(_ResumableRead):
+    """Reads one partition after the other; with `only`, that one alone."""
+
+    only: int | None = None
 
     def queries(self) -> Iterator[str]:
-        """One for each partition that is not done."""
-        self._save(self._unfinished)
-        for partition in self._unfinished.partitions:
-            if not partition.is_done:
-                yield self._bounded.where(partition.range.condition(self._unfinished.column))
+        """One query for each partition that is to be read and is not done."""
+        self._save(self._resume_state)
+        for number, partition in enumerate(self._resume_state.partitions):
+            if not partition.is_done and self.only in (None, number):
+                condition = partition.range.condition(self._resume_state.column)
+                yield self._range_query.where(condition)
                 partition.is_done = True
-                self._save(self._unfinished)
+                self._save(self._resume_state)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every partition is done, by this run or by others."""
+        return all(partition.is_done for partition in self._resume_state.partitions)
 
 
-class OrderedReading(_ReadingInParts):
-    """In the order of a column, from the last value that was settled."""
+class OrderedRead(_ResumableRead):
+    """Reads in the order of a column, from the last value that was saved."""
 
     def queries(self) -> Iterator[str]:
-        """One, for the values from the last one on: others may have the same."""
-        order = f"\nORDER BY {quote_name(self._unfinished.column)}"
-        rest = KeyRange(low=self._unfinished.order_value)
-        yield self._bounded.where(rest.condition(self._unfinished.column), order=order)
+        """One query. It includes the last value, which other rows may have as well."""
+        column = self._resume_state.column
+        rest = KeyRange(low=self._resume_state.order_value)
+        order = f"\nORDER BY {quote_name(column)}"
+        yield self._range_query.where(rest.condition(column), order=order)
 
-    def note_block(self, block: pa.RecordBatch) -> None:
-        """Note the value of the last row. Raises QueryFailed if nothing can be noted of it."""
+    def on_block_written(self, block: pa.RecordBatch) -> None:
+        """Save the value of the last row. Raises QueryFailed if its type cannot be saved."""
         from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
 
-        value = last_value(block, self._unfinished.column)
+        value = last_value(block, self._resume_state.column)
         if value is not None:
-            self._unfinished.order_value = value
-            self._save(self._unfinished)
+            self._resume_state.order_value = value
+            self._save(self._resume_state)
 
 
-def column_of(sync: SyncSettings) -> str | None:
-    """By which column a sync is read in parts; None if it is read at once."""
+def key_column_of(sync: SyncSettings) -> str | None:
+    """The column by whose ranges a sync is read; None if it is read at once."""
     return sync.partition_column or sync.order_column
 
 
-def find_unfinished(
-    sync: SyncSettings, state: Mapping[str, Any], *, now: int, say: Callable[..., None]
-) -> Unfinished | None:
-    """The run of a sync that was cut short, if it can be gone on with. Raises StateError.
+def find_resume_state(
+    sync: SyncSettings, state: Mapping[str, Any], *, now: int, log: Callable[..., None]
+) -> ResumeState | None:
+    """The interrupted run to resume; None if there is none, or its settings have changed.
 
-    `say` is told which of both it is, as a logger is; `now` is unix seconds by the server's clock.
+    Args:
+        sync: the sync.
+        state: the Singer state.
+        now: unix seconds by the server's clock.
+        log: a logger's method, which gets a line that says whether the run is resumed.
+
+    Raises:
+        StateError: the state cannot be used.
     """
-    unfinished = read_unfinished(state, sync.name)
-    if unfinished is None:
+    found = read_resume_state(state, sync.name)
+    if found is None:
         return None
-    refuse_future(unfinished.times.sync_time, sync=sync.name, server_time=now)
-    is_same = (
-        unfinished.fingerprint == fingerprint_of(sync.query)
-        and unfinished.column == column_of(sync)
-        and bool(unfinished.partitions) == bool(sync.partition_column)
-    )
-    if is_same:
-        say("sync=%s goes on with a run that was cut short", sync.name)
-        return unfinished
-    say(
-        "sync=%s: its last run was cut short, and its query or the column by which it is read has "
-        "changed: it starts over.",
+    refuse_future(found.times.sync_time, sync=sync.name, server_time=now)
+    if _has_same_settings(sync, found):
+        log("sync=%s resumes an interrupted run", sync.name)
+        return found
+    log(
+        "sync=%s: its last run was interrupted, and its query, `partition_column` or "
+        "`order_column` has changed since: it starts over.",
         sync.name,
     )
     return None
 
 
-def bound(sync: SyncSettings, sql: str) -> BoundedQuery:
-    """A rendered query of the sync, ready to be read in parts. Raises QueryFailed."""
-    return take_apart(sql, keeps_order=bool(sync.partition_column))
+def find_partitioned_run(
+    sync: SyncSettings, state: Mapping[str, Any], partition: int, *, now: int
+) -> ResumeState:
+    """The unfinished run that a partition belongs to. Raises StateError if there is none."""
+    option = f"--partition {partition}"
+    found = read_resume_state(state, sync.name)
+    if found is None or not found.partitions:
+        raise StateError(
+            f'{option}: the state has no unfinished partitioned run of sync "{sync.name}". Pass '
+            "the state that holds it, or run the sync without --partition."
+        )
+    refuse_future(found.times.sync_time, sync=sync.name, server_time=now)
+    if not _has_same_settings(sync, found):
+        raise StateError(
+            f'{option}: the unfinished run of sync "{sync.name}" in the state has another query or '
+            "`partition_column`. Run the sync without --partition to start over."
+        )
+    count = len(found.partitions)
+    if partition >= count:
+        raise StateError(
+            f'{option}: the unfinished run of sync "{sync.name}" has {count} partitions. Choose '
+            f"one from 0 to {count - 1}."
+        )
+    return found
 
 
-def plan_reading(
+def _has_same_settings(sync: SyncSettings, resume_state: ResumeState) -> bool:
+    """Whether the interrupted run had the sync's current query and columns."""
+    return (
+        resume_state.fingerprint == fingerprint_of(sync.query)
+        and resume_state.column == key_column_of(sync)
+        and bool(resume_state.partitions) == bool(sync.partition_column)
+    )
+
+
+def split_sync_query(sync: SyncSettings, sql: str) -> RangeQuery:
+    """Split a rendered query of the sync. Raises QueryFailed if it cannot be read by ranges."""
+    return split_query(sql, keeps_order=bool(sync.partition_column))
+
+
+def choose_strategy(
     session: Session,
     sync: SyncSettings,
     times: SyncTimes,
-    unfinished: Unfinished | None,
-    save: Save,
-) -> Reading:
-    """How to read a sync. Raises QueryFailed if its query cannot be read in parts.
+    resume_state: ResumeState | None,
+    save: SaveProgress,
+    *,
+    partition: int | None = None,
+) -> ReadStrategy:
+    """Choose how to read a sync. Raises QueryFailed if its query cannot be read by ranges.
 
     Args:
-        session: to ask for the extremes of the partition column.
+        session: for the extremes of the partition column.
         sync: the sync.
         times: of this run.
-        unfinished: the run that is gone on with; None for a new one.
-        save: keeps how far the run came.
+        resume_state: the run to resume; None for a new one.
+        save: saves the progress of the run.
+        partition: the only one to read; None for all.
     """
-    column = column_of(sync)
+    column = key_column_of(sync)
     if column is None:
-        return Reading(sync, times)
-    bounded = bound(sync, render_query(sync.query, times))
-    run = unfinished or Unfinished(times, fingerprint_of(sync.query), column)
+        return ReadStrategy(sync, times)
+    range_query = split_sync_query(sync, render_query(sync.query, times))
+    run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
     if sync.order_column:
-        return OrderedReading(sync, run, bounded, save)
+        return OrderedRead(sync, run, range_query, save)
     if not run.partitions:
-        run.partitions = find_partitions(session, sync, bounded)
-    return PartitionedReading(sync, run, bounded, save)
+        run.partitions = plan_partitions(session, sync, range_query)
+    strategy = PartitionedRead(sync, run, range_query, save)
+    strategy.only = partition
+    return strategy
 
 
-def find_partitions(session: Session, sync: SyncSettings, bounded: BoundedQuery) -> list[Partition]:
-    """Ask the server for the extremes of the column, and split what lies between."""
+def plan_partitions(
+    session: Session, sync: SyncSettings, range_query: RangeQuery
+) -> list[Partition]:
+    """Query the extremes of the partition column, and split the range between them."""
     column = str(sync.partition_column)
     ((least, greatest, rows),) = session.fetch_all(
-        bounded.extent(column, counts=sync.partition_rows is not None)
+        range_query.extent(column, counts=sync.partition_rows is not None)
     )
     count = sync.partitions or min(-(-rows // (sync.partition_rows or 1)), MAX_PARTITIONS)
     if least is None:
         return [Partition(KeyRange())]
     try:
-        ranges = split(value_of(least), value_of(greatest), count)
+        ranges = split_range(to_key_value(least), to_key_value(greatest), count)
     except ValueError as error:
         raise QueryFailed(f"`partition_column` {column} cannot be split: it is {error}.") from error
     return [Partition(each) for each in ranges]

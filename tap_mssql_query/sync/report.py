@@ -18,11 +18,11 @@ class Outcome(StrEnum):
     """What became of a sync."""
 
     READ = "read"
-    """All its rows were written; the bookmark moved, except in a backfill."""
+    """All its rows, or those of the one partition asked for, were written."""
     NOT_DUE = "not due"
     LOCKED = "locked"
     """Another run of it is not over."""
-    CUT_SHORT = "cut short"
+    INTERRUPTED = "cut short"
     """The run ended before the sync did."""
     FAILED = "failed"
 
@@ -39,7 +39,7 @@ class SyncReport:
         sync_time: the upper bound.
     """
 
-    outcome: Outcome = Outcome.CUT_SHORT
+    outcome: Outcome = Outcome.INTERRUPTED
     rows: int = 0
     seconds: float = 0.0
     last_sync_time: int | None = None

@@ -1,6 +1,6 @@
-"""A run that reads in parts, as the state tells of it: when it began, and what is done. Pure.
+"""The progress of a run that reads by ranges, as the state holds it. Pure.
 
-Beside the bookmark of the last run that read everything stands what a later run needs to go on:
+Beside the bookmark of the last complete run the state holds what is needed to resume this one:
 
     "unfinished": {"last_sync_time": 0, "sync_time": 1767225600, "query_fingerprint": "…",
                    "column": "id", "order_value": 4711},
@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.sql.key_range import KeyRange, cover_all, literal_of
+from tap_mssql_query.sql.key_range import KeyRange, cover_all, sql_literal
 from tap_mssql_query.sql.template import SyncTimes
 from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, KEY, REMEDY, bookmark_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_mssql_query.sql.key_range import Value
+    from tap_mssql_query.sql.key_range import KeyValue
 
 _UNFINISHED_KEY = "unfinished"
 _PARTITIONS_KEY = "partitions"
@@ -39,26 +39,26 @@ class Partition:
 
 
 @dataclass(slots=True)
-class Unfinished:
-    """A run that began, with its original times, and how far it came.
+class ResumeState:
+    """A run that has begun, with its original times and its progress.
 
     Attributes:
-        times: what the query's variables stand for, in every part.
+        times: the values of the query's variables, the same for all ranges.
         fingerprint: of the query.
-        column: by which it is read.
-        partitions: all ranges; none for a sync with `order_column`.
-        order_value: of the last row that was settled; None before there is one.
+        column: the column whose ranges are read.
+        partitions: all ranges; empty for a sync with `order_column`.
+        order_value: the last value that was read; None before the first block.
     """
 
     times: SyncTimes
     fingerprint: str
     column: str
     partitions: Sequence[Partition] = ()
-    order_value: Value | None = None
+    order_value: KeyValue | None = None
 
 
-def read_unfinished(state: Mapping[str, Any], sync: str) -> Unfinished | None:
-    """The run of a sync that was cut short, if there is one. Raises StateError."""
+def read_resume_state(state: Mapping[str, Any], sync: str) -> ResumeState | None:
+    """The unfinished run of a sync, None if there is none. Raises StateError."""
     bookmark = state.get("bookmarks", {}).get(sync, {})
     if _UNFINISHED_KEY not in bookmark:
         return None
@@ -66,57 +66,57 @@ def read_unfinished(state: Mapping[str, Any], sync: str) -> Unfinished | None:
         return _parse(bookmark[_UNFINISHED_KEY], bookmark.get(_PARTITIONS_KEY, []))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StateError(
-            f'What the state says of the unfinished run of "{sync}" cannot be read. {REMEDY}'
+            f'The unfinished run of "{sync}" in the state cannot be read. {REMEDY}'
         ) from error
 
 
-def write_unfinished(state: dict[str, Any], sync: str, unfinished: Unfinished) -> None:
+def write_resume_state(state: dict[str, Any], sync: str, resume_state: ResumeState) -> None:
     """Put an unfinished run beside the bookmark of a sync."""
     bookmark = bookmark_of(state, sync)
     fields: dict[str, Any] = {
-        KEY: unfinished.times.last_sync_time,
-        "sync_time": unfinished.times.sync_time,
-        FINGERPRINT_KEY: unfinished.fingerprint,
-        "column": unfinished.column,
+        KEY: resume_state.times.last_sync_time,
+        "sync_time": resume_state.times.sync_time,
+        FINGERPRINT_KEY: resume_state.fingerprint,
+        "column": resume_state.column,
     }
-    if unfinished.order_value is not None:
-        fields["order_value"] = unfinished.order_value
+    if resume_state.order_value is not None:
+        fields["order_value"] = resume_state.order_value
     bookmark[_UNFINISHED_KEY] = fields
-    if unfinished.partitions:
+    if resume_state.partitions:
         bookmark[_PARTITIONS_KEY] = [
-            _entry_of(partition, unfinished) for partition in unfinished.partitions
+            _entry_of(partition, resume_state) for partition in resume_state.partitions
         ]
 
 
-def finish(state: dict[str, Any], sync: str, *, sync_time: int, fingerprint: str) -> None:
-    """Everything has been read: the bookmark moves to the time at which that began."""
+def finish_run(state: dict[str, Any], sync: str, *, sync_time: int, fingerprint: str) -> None:
+    """Move the bookmark to the start of a run that has read everything."""
     bookmark = bookmark_of(state, sync)
     bookmark |= {KEY: sync_time, FINGERPRINT_KEY: fingerprint}
     bookmark.pop(_UNFINISHED_KEY, None)
     bookmark.pop(_PARTITIONS_KEY, None)
 
 
-def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Unfinished:
+def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> ResumeState:
     times = SyncTimes(fields[KEY], fields["sync_time"])
     order_value = fields.get("order_value")
     partitions = [_parse_entry(entry, times) for entry in entries]
     if order_value is not None:
-        literal_of(order_value)
+        sql_literal(order_value)  # raises ValueError for what is not a key value
     if entries and not cover_all([partition.range for partition in partitions]):
-        raise ValueError("rows lie in no partition")
-    return Unfinished(
+        raise ValueError("the partitions do not contain every row")
+    return ResumeState(
         times, str(fields[FINGERPRINT_KEY]), str(fields["column"]), partitions, order_value
     )
 
 
 def _parse_entry(entry: Mapping[str, Any], times: SyncTimes) -> Partition:
     bounds = KeyRange(entry["context"].get("from"), entry["context"].get("to"))
-    bounds.condition("")  # raises ValueError for what cannot be a bound
+    bounds.condition("")  # raises ValueError for what is not a key value
     return Partition(bounds, is_done=entry.get(KEY) == times.sync_time)
 
 
-def _entry_of(partition: Partition, unfinished: Unfinished) -> dict[str, Any]:
+def _entry_of(partition: Partition, resume_state: ResumeState) -> dict[str, Any]:
     bounds = {"from": partition.range.low, "to": partition.range.high}
-    context = {"column": unfinished.column} | {k: v for k, v in bounds.items() if v is not None}
-    done = {KEY: unfinished.times.sync_time} if partition.is_done else {}
+    context = {"column": resume_state.column} | {k: v for k, v in bounds.items() if v is not None}
+    done = {KEY: resume_state.times.sync_time} if partition.is_done else {}
     return {"context": context, **done}

@@ -1,57 +1,79 @@
-"""Writes the rows of a sync, block by block, and says of the values that could not stay."""
+"""Writes the rows of a result set batch by batch, and warns of values that were altered."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from program_kit.progress import Progress
-from tap_mssql_query.encoding.row_encoder import Changes
-from tap_mssql_query.sync.record_encoder import block_encoder
+from tap_mssql_query.encoding.row_encoder import LossyConversions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import logging
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
+    from program_kit.progress import Progress
     from tap_mssql_query.encoding.columns import Column
-    from tap_mssql_query.stream import QueryStream
+    from tap_mssql_query.sync.context import Lines, MessageFormat
 
 
-def write_rows(
-    stream: QueryStream,
-    blocks: Iterator[pa.RecordBatch],
-    columns: Sequence[Column],
-    note_block: Callable[[pa.RecordBatch], None],
-) -> tuple[int, bool]:
-    """Write RECORD lines; returns how many rows, and whether those are all.
+@dataclass(slots=True)
+class RowWriter:
+    """Writes RECORD lines.
 
-    `note_block` is told of each block that has been written. Fewer than all are written only if the
-    stream has a record limit of the SDK.
+    Attributes:
+        sync: its name.
+        format: makes the lines.
+        write_lines: writes them to stdout.
+        progress: shows how many rows have been written.
+        logger: gets a warning for values that could not be kept.
     """
-    changes = Changes()
-    encode = block_encoder(stream, columns, changes)
-    limit = stream.ABORT_AT_RECORD_COUNT
-    rows, is_complete = 0, True
-    progress = Progress(stream.name, stream.logger)
-    for block in blocks:
-        wanted = block if limit is None else block.slice(0, limit - rows)
-        stream.has_written_rows = True
-        for lines in encode(wanted):
-            stream.write_lines(lines)
-        rows += wanted.num_rows
-        progress.show(rows)
-        note_block(wanted)
-        if wanted.num_rows < block.num_rows:
-            is_complete = False
-            break
-    _say_what_was_changed(stream, changes)
-    return rows, is_complete
 
+    sync: str
+    format: MessageFormat
+    write_lines: Callable[[Lines], None]
+    progress: Progress
+    logger: logging.Logger
 
-def _say_what_was_changed(stream: QueryStream, changes: Changes) -> None:
-    for count, what in (
-        (changes.not_json, "values of json_columns are no JSON and were sent as text"),
-        (changes.replaced, "texts hold U+FFFD in place of what is no character"),
-    ):
-        if count:
-            stream.logger.warning("sync=%s: %d %s", stream.name, count, what)
+    def write(
+        self,
+        blocks: Iterator[pa.RecordBatch],
+        columns: Sequence[Column],
+        on_block_written: Callable[[pa.RecordBatch], None],
+    ) -> tuple[int, bool]:
+        """Write all rows; returns how many there were, and whether those are all.
+
+        `on_block_written` is called after each block. Rows are left out only because of the
+        format's `max_records`.
+        """
+        conversions = LossyConversions()
+        encode = self.format.record_encoder(columns, conversions)
+        limit = self.format.max_records
+        rows, is_complete = 0, True
+        for block in blocks:
+            wanted = block if limit is None else block.slice(0, limit - rows)
+            self._write_lines(encode(wanted))
+            rows += wanted.num_rows
+            self.progress.show(rows)
+            on_block_written(wanted)
+            if wanted.num_rows < block.num_rows:
+                is_complete = False
+                break
+        self._warn_of_loss(conversions)
+        return rows, is_complete
+
+    def _write_lines(self, pieces: Iterable[Lines]) -> None:
+        for lines in pieces:
+            self.write_lines(lines)
+
+    def _warn_of_loss(self, conversions: LossyConversions) -> None:
+        for count, what in (
+            (conversions.invalid_json, "values of json_columns are not JSON and were sent as text"),
+            (
+                conversions.replaced_characters,
+                "texts contain U+FFFD instead of an invalid character",
+            ),
+        ):
+            if count:
+                self.logger.warning("sync=%s: %d %s", self.sync, count, what)

@@ -22,13 +22,15 @@ class RunOptions:
         resync: names of syncs that run as if for the first time.
         since: unix seconds at which a backfill begins; None: no backfill.
         until: unix seconds at which it ends; None: now.
-        locked: the only syncs to run, if any are named; their locks are held by someone else.
+        locked: the only syncs to run, if any are named; the caller holds their locks.
+        partition: the only partition to read of the one sync in `locked`, counted from 0.
     """
 
     resync: Sequence[str] = ()
     since: int | None = None
     until: int | None = None
     locked: Sequence[str] = ()
+    partition: int | None = None
 
     @property
     def is_backfill(self) -> bool:
@@ -57,6 +59,8 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
                 yield f'{option}: there is no sync "{name}". Known are {", ".join(names)}.'
     if options.since is not None and options.until is not None and options.since > options.until:
         yield "--since lies after --until."
+    if options.partition is not None:
+        yield from _find_partition_problems(options)
     for option, moment, variables in (
         ("--since", options.since, {"last_sync_time", "last_sync_datetime"}),
         ("--until", options.until, {"sync_time", "sync_datetime"}),
@@ -67,3 +71,13 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
             if sync.enabled and not variables & set(find_variables(sync.query)):
                 wanted = " or ".join(f"{{{{{name}}}}}" for name in sorted(variables))
                 yield f'{option}: the query of sync "{sync.name}" has no {wanted}.'
+
+
+def _find_partition_problems(options: RunOptions) -> Iterator[str]:
+    if len(options.locked) != 1:
+        yield "--partition needs exactly one --locked NAME: the sync that the partition belongs to."
+    if options.resync or options.is_backfill:
+        yield (
+            "--partition cannot be combined with --resync, --since or --until: it reads a part of "
+            "the unfinished run in the state."
+        )

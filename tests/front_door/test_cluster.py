@@ -186,7 +186,7 @@ def test_killed_driver_loses_no_row_and_leaves_nobody_behind(site: Site) -> None
 
     assert code == 0, log
     assert "unfinished" in unfinished
-    assert "goes on with a run that was cut short" in log
+    assert "resumes an interrupted run" in log
     assert set(site.calls) == set(expected)
     assert set(site.state["bookmarks"]["users"]) == {"last_sync_time", "query_fingerprint"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
 from tests.front_door.conftest import ROWS, sync
@@ -103,7 +103,7 @@ def test_two_runs_of_one_state_exclude_each_other(site):
 def _lock(site, name: str):
     settings = parse_settings(site.tap)
     session = connect(settings.syncs[0].database, settings)
-    return contextlib.closing(session), take_run_lock(session, name)
+    return contextlib.closing(session), acquire_sync_lock(session, name)
 
 
 def test_lock_is_held_until_the_target_is_done(site):
@@ -208,7 +208,7 @@ def test_run_that_a_limit_ended_goes_on(site):
 
     assert (code, again) == (4, 0)
     assert 0 < len(done) < 10
-    assert "goes on with a run that was cut short" in log
+    assert "resumes an interrupted run" in log
     assert len({call for call, _ in site.calls}) == ROWS
     assert len(site.calls) < ROWS + ROWS / 5
 

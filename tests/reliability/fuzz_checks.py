@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from tap_mssql_query.encoding.columns import Column, Kind
-from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.columns import Column, ColumnKind
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_record
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, StateError
 from tap_mssql_query.mssql.connect import connection_string
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.sql.select_only import refuse_writing
+from tap_mssql_query.sql.select_only import require_select
 from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
@@ -247,7 +247,7 @@ def check_json_texts(texts: list[Any]) -> None:
     texts = [str(text).encode("utf-8", "replace").decode() for text in texts]
     block = pa.RecordBatch.from_pydict({"j": pa.array(texts, pa.large_string())})
 
-    for record in records_of(block, [Column("j", Kind.JSON)], "UTC", Changes()):
+    for record in records_of(block, [Column("j", ColumnKind.JSON)], "UTC", LossyConversions()):
         line = dump_record("s", record)
         assert line.count(b"\n") == 1
         json.loads(line)
@@ -262,7 +262,7 @@ def check_query(query: str) -> None:
         return
     sql = render_query(query, TIMES)
 
-    error = _error_of(QueryFailed, lambda: refuse_writing(sql))
+    error = _error_of(QueryFailed, lambda: require_select(sql))
 
     assert "{{last_sync_time}}" not in sql
     assert error is not None or not sql.lstrip().startswith(("DELETE", "EXEC"))

@@ -17,7 +17,7 @@ import requests
 from msgspec import structs
 
 from tap_mssql_query.errors import ServerError
-from tap_mssql_query.stream import QueryStream
+from tap_mssql_query.sync.run import SyncRun
 from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
@@ -218,14 +218,14 @@ def _follow_redirects(code: Replacements) -> None:
 
 def _states_after_failed_syncs(code: Replacements) -> None:
     """The tap moves the bookmark although reading failed."""
-    copy = QueryStream._copy_rows
+    copy = SyncRun._copy_rows
 
-    def copy_some(self: QueryStream, *arguments: Any) -> bool:
+    def copy_some(self: SyncRun, *arguments: Any) -> bool:
         with contextlib.suppress(ServerError):
             return copy(self, *arguments)
         return True
 
-    code.replace(QueryStream, copy, copy_some)
+    code.replace(SyncRun, copy, copy_some)
 
 
 # The disk

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3.connection import HTTPConnection
 
-from tap_mssql_query import stream
 from tap_mssql_query.mssql import transient_errors
-from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.sql.template import render_query
-from tap_mssql_query.stream import QueryStream
+from tap_mssql_query.sync import read_strategy, run
+from tap_mssql_query.sync.run import SyncRun
 from tap_mssql_query.sync.window import find_window
 from tap_mssql_query.tap import LineWriter
 from target_pipelines.acknowledgements.acks import Acks
@@ -69,15 +69,15 @@ TARGET_POINTS: Mapping[str, Point] = {
     "drain": Point(DestinationPipeline, DestinationPipeline.drain),
 }
 TAP_POINTS: Mapping[str, Point] = {
-    "connect": Point(stream, connect),
-    "server time": Point(stream, server_time),
-    "find window": Point(stream, find_window),
-    "lock": Point(stream, take_run_lock),
-    "query": Point(stream, render_query),
+    "connect": Point(run, connect),
+    "server time": Point(run, server_time),
+    "find window": Point(run, find_window),
+    "lock": Point(run, acquire_sync_lock),
+    "query": Point(read_strategy, render_query),
     "fetch": Point(queue.Queue, queue.Queue.get),
-    "retry": Point(transient_errors, transient_errors.pause_seconds),
+    "retry": Point(transient_errors, transient_errors.retry_delay_seconds),
     "write": Point(LineWriter, LineWriter.write_lines),
-    "move bookmark": Point(QueryStream, QueryStream._move_bookmark),
+    "move bookmark": Point(SyncRun, SyncRun._move_bookmark),
 }
 POINTS: Mapping[str, Mapping[str, Point]] = {"target": TARGET_POINTS, "tap": TAP_POINTS}
 

@@ -59,6 +59,14 @@ def test_run_loads_arrow_only_for_rows(
     assert _loaded("--config", config) == loaded
 
 
+def test_sync_run_needs_no_sdk() -> None:
+    """A sync's run knows nothing of singer-sdk, which only the tap and its streams adapt to."""
+    code = "import sys, tap_mssql_query.sync.run; print('singer_sdk' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
+
+
 def _cpu_seconds(*arguments: str | Path) -> float:
     process = subprocess.Popen([TAP, *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

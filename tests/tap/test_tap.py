@@ -156,8 +156,8 @@ def test_stream_maps_apply(run_tap: RunTap, config: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("id, id", '"id" and "id" cannot stand side by side'),
-        ("id AS userId, email AS UserID", '"userId" and "UserID" cannot stand side by side'),
+        ("id, id", '"id" and "id" cannot be in the same result'),
+        ("id AS userId, email AS UserID", '"userId" and "UserID" cannot be in the same result'),
         ("id + 1", "Column 1 has no name"),
     ],
 )

@@ -114,8 +114,6 @@ def _sync(name: str, query: str, **settings: object) -> dict[str, Any]:
 
 
 SINCE = "WHERE last_updated >= {{last_sync_time}}"
-LONG = "é" * 80
-MANY = ", ".join(f"id AS c{number}" for number in range(301))
 
 FAULTY = [
     _sync("writes", "SELECT id AS userId INTO stolen FROM users"),
@@ -137,7 +135,6 @@ FAULTY = [
     _sync("mapped", f"SELECT fname FROM users {SINCE}", type="track"),
     _sync("placeless", f"SELECT id AS USERID, id AS previousid, fname FROM users {SINCE}",
           type="alias"),
-    _sync("wide", f"SELECT id AS userId, id AS [{LONG}], {MANY} FROM users {SINCE}"),
     _sync("keys", f"SELECT id AS userId FROM users {SINCE}", key_columns=["id"],
           json_columns=["tags"]),
     _sync("everything", "SELECT id AS userId FROM users", database="admin"),
@@ -160,14 +157,14 @@ def faulty(check: Callable[..., _Check]) -> _Check:
         ("database admin", "warning", "can do more than read (sysadmin, db_owner"),
         ("database gone", "error", "Cannot connect to 127.0.0.1:1"),
         ("database wrong", "error", "Login failed for user 'reader'"),
-        ("sync writes", "error", "It holds INTO"),
+        ("sync writes", "error", "It contains INTO"),
         ("sync writes", "warning", "no {{last_sync_time}} or {{last_sync_datetime}}"),
         ("sync twice", "error", "2 statements"),
         ("sync missing", "error", "Invalid column name 'nothing'"),
         ("sync nowhere", "error", "Invalid object name 'no such table'"),
-        ("sync alike", "error", '"userId" and "USERID" cannot stand side by side'),
+        ("sync alike", "error", '"userId" and "USERID" cannot be in the same result'),
         ("sync alike", "error", "Column 3 has no name"),
-        ("sync dirty", "warning", "NOLOCK skips and repeats rows"),
+        ("sync dirty", "warning", "NOLOCK may skip or repeat rows"),
         ("sync dirty", "ok", "Columns: userId int."),
         ("sync temporary", "warning", "not known before a run"),
         ("sync old", "error", "old is datetime, but is compared with a number of seconds"),
@@ -175,18 +172,16 @@ def faulty(check: Callable[..., _Check]) -> _Check:
         ("sync day", "error", "day is date, but is compared"),
         ("sync old", "error", "use {{last_sync_datetime}}"),
         ("sync unknown", "error", "known are alias, group, identify, page, screen, track."),
-        ("sync no_event", "error", "needs `event`"),
-        ("sync no_event", "error", "needs `userId` or `anonymousId`"),
-        ("sync mapped", "warning", "needs `event`"),
+        ("sync no_event", "error", "requires `event`"),
+        ("sync no_event", "error", "requires `userId` or `anonymousId`"),
+        ("sync mapped", "warning", "requires `event`"),
         ("sync placeless", "ok", "Ids: userId (column USERID), previousId (column previousid)."),
-        ("sync placeless", "warning", "no place for fname"),
-        ("sync wide", "warning", "302 columns become traits; Customer.io keeps 300"),
-        ("sync wide", "warning", "has 160 bytes; Customer.io takes 150"),
+        ("sync placeless", "warning", "has no field for fname"),
         ("sync keys", "error", "Key column id is not in the result."),
         ("sync keys", "warning", "JSON column tags is not in the result."),
         ("sync everything", "warning", "every run sends every row"),
         ("sync unreached", "warning", "NOLOCK"),
-        ("sync unwelcome", "error", "It holds EXEC"),
+        ("sync unwelcome", "error", "It contains EXEC"),
     ],
 )
 def test_check_finds(faulty: _Check, place: str, level: str, part: str) -> None:

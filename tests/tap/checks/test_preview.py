@@ -153,9 +153,9 @@ def test_unknown_name_lists_the_names(start_tap: StartTap, config: dict[str, Any
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("SELECT id INTO stolen FROM users", "It holds INTO"),
+        ("SELECT id INTO stolen FROM users", "It contains INTO"),
         ("SELECT nothing FROM users", "Invalid column name 'nothing'"),
-        ("SELECT id, id FROM users", "cannot stand side by side"),
+        ("SELECT id, id FROM users", "cannot be in the same result"),
     ],
 )
 def test_query_that_cannot_be_shown_exits_3(

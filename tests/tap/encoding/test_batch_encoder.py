@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
-from tap_mssql_query.encoding.batch_encoder import BlockEncoder
-from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.batch_encoder import BatchEncoder
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_record
 
 if TYPE_CHECKING:
@@ -121,14 +121,16 @@ def _blocks(draw: st.DrawFn) -> tuple[list[Column], pa.RecordBatch]:
 
 
 def _by_block(columns: list[Column], block: pa.RecordBatch, timezone: str) -> object:
-    changes = Changes()
-    return b"".join(BlockEncoder(_STREAM, columns, timezone, changes).encode(block)), changes
+    conversions = LossyConversions()
+    return b"".join(
+        BatchEncoder(_STREAM, columns, timezone, conversions).encode(block)
+    ), conversions
 
 
 def _by_record(columns: list[Column], block: pa.RecordBatch, timezone: str) -> object:
-    changes = Changes()
-    records = records_of(block, columns, timezone, changes)
-    return b"".join(dump_record(_STREAM, record) for record in records), changes
+    conversions = LossyConversions()
+    records = records_of(block, columns, timezone, conversions)
+    return b"".join(dump_record(_STREAM, record) for record in records), conversions
 
 
 def _outcome(way: Any, *arguments: Any) -> object:
@@ -200,7 +202,10 @@ def test_halves_of_characters_are_refused(data: bytes) -> None:
 
 def _pieces_of(block: pa.RecordBatch) -> list[bytes]:
     columns = columns_of_arrow_schema(block.schema, [])
-    return [bytes(piece) for piece in BlockEncoder("s", columns, "UTC", Changes()).encode(block)]
+    return [
+        bytes(piece)
+        for piece in BatchEncoder("s", columns, "UTC", LossyConversions()).encode(block)
+    ]
 
 
 def test_long_blocks_leave_in_pieces() -> None:
@@ -214,7 +219,7 @@ def test_long_blocks_leave_in_pieces() -> None:
 
 
 def test_large_values_leave_in_pieces_of_bounded_size() -> None:
-    """Rows of a megabyte go out a few at a time, not all in one: what waits is bounded."""
+    """Rows of a megabyte are written a few at a time, so memory is bounded."""
     block = _block(("big", pa.large_string(), ["x" * 2**20] * 100))
     pieces = _pieces_of(block)
     assert max(map(len, pieces)) <= 9 * 2**20

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
-from tap_mssql_query.encoding.batch_encoder import BlockEncoder
-from tap_mssql_query.encoding.row_encoder import Changes, records_of
+from tap_mssql_query.encoding.batch_encoder import BatchEncoder
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_record, dump_value
 
 
@@ -27,8 +27,8 @@ def _encode(
     schema = pa.schema([("v", arrow_type)])
     block = pa.RecordBatch.from_arrays([pa.array(values, arrow_type)], schema=schema)
     columns = columns_of_arrow_schema(schema, json_columns)
-    records = list(records_of(block, columns, timezone, Changes()))
-    encoded = b"".join(BlockEncoder("s", columns, timezone, Changes()).encode(block))
+    records = list(records_of(block, columns, timezone, LossyConversions()))
+    encoded = b"".join(BatchEncoder("s", columns, timezone, LossyConversions()).encode(block))
     assert encoded == b"".join(dump_record("s", record) for record in records)
     return [dump_value(record["v"]).decode() for record in records]
 
@@ -124,9 +124,9 @@ def test_invalid_json_is_counted() -> None:
     """The run can say how many values of JSON columns were none."""
     schema = pa.schema([("v", pa.large_string())])
     block = pa.RecordBatch.from_arrays([pa.array(["{", "{}"], pa.large_string())], schema=schema)
-    changes = Changes()
-    list(records_of(block, columns_of_arrow_schema(schema, ["v"]), "UTC", changes))
-    assert changes.not_json == 1
+    conversions = LossyConversions()
+    list(records_of(block, columns_of_arrow_schema(schema, ["v"]), "UTC", conversions))
+    assert conversions.invalid_json == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.mssql.error_messages import message_of, number_of
+from tap_mssql_query.mssql.error_messages import error_number, safe_message
 
 OWN = " [Microsoft][ODBC Driver 18 for SQL Server]"
 PYODBC = f"{OWN}[SQL Server]"
@@ -24,20 +24,20 @@ PYODBC = f"{OWN}[SQL Server]"
 )
 def test_number_is_found(text: str, number: int | None) -> None:
     """Both drivers' texts lead to SQL Server's number; a driver's own error has none."""
-    assert number_of(text) == number
+    assert error_number(text) == number
 
 
 def test_names_are_shown() -> None:
     """Errors that quote names keep them: they say what to correct."""
     text = f"{PYODBC}Invalid column name 'emial'. (207) (SQLExecDirectW)"
-    assert message_of(text, 207) == "SQL Server error 207: Invalid column name 'emial'."
+    assert safe_message(text, 207) == "SQL Server error 207: Invalid column name 'emial'."
 
 
 @pytest.mark.parametrize("number", [245, 2627, 50000, 8114])
 def test_values_are_not_shown(number: int) -> None:
     """Errors that may quote a row's value lose it."""
     text = f"{PYODBC}Conversion failed when converting the value 'ada@example.com' ({number}) (SQL)"
-    message = message_of(text, number)
+    message = safe_message(text, number)
     assert "ada" not in message
     assert f"error {number}: Conversion failed" in message
 
@@ -46,7 +46,7 @@ def test_values_are_not_shown(number: int) -> None:
 def test_value_is_not_shown_when_nobody_tells_the_number(value: str) -> None:
     """mssql-python gives no numbers; quotes in a value do not end what is left out."""
     text = f"[Microsoft][SQL Server]Conversion failed when converting '{value}' to data type int."
-    assert message_of(text, number_of(text)) == (
+    assert safe_message(text, error_number(text)) == (
         "Conversion failed when converting '…' to data type int."
     )
 
@@ -54,4 +54,4 @@ def test_value_is_not_shown_when_nobody_tells_the_number(value: str) -> None:
 @pytest.mark.parametrize("number", [206, 8115])
 def test_datetime_compared_with_seconds_has_a_remedy(number: int) -> None:
     """The usual mistake with last_sync_time is met with the variable that helps."""
-    assert "{{last_sync_datetime}}" in message_of("Operand type clash", number)
+    assert "{{last_sync_datetime}}" in safe_message("Operand type clash", number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.mssql.prefetch import read_ahead
+from tap_mssql_query.mssql.prefetch import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def _block(number: int) -> pa.RecordBatch:
 
 def test_all_blocks_arrive_in_order() -> None:
     """Nothing is lost or reordered between the threads."""
-    blocks = read_ahead(map(_block, range(50)))
+    blocks = prefetch(map(_block, range(50)))
     assert [b["n"][0].as_py() for b in blocks] == list(range(50))
 
 
@@ -31,7 +31,7 @@ def test_error_after_blocks_reaches_the_consumer() -> None:
         yield _block(1)
         raise ValueError("broken off")
 
-    blocks = read_ahead(failing())
+    blocks = prefetch(failing())
     assert next(blocks)["n"][0].as_py() == 1
     with pytest.raises(ValueError, match="broken off"):
         next(blocks)
@@ -49,7 +49,7 @@ def test_only_a_few_blocks_are_read_ahead() -> None:
                 full.set()
             yield _block(number)
 
-    blocks = read_ahead(counting())
+    blocks = prefetch(counting())
     next(blocks)
     assert full.wait(5)
     assert len(taken) <= 5
@@ -65,7 +65,7 @@ def test_closing_early_ends_the_reader() -> None:
             taken.append(number)
             yield _block(number)
 
-    blocks = read_ahead(counting())
+    blocks = prefetch(counting())
     next(blocks)
     blocks.close()
     assert len(taken) <= 6
@@ -79,7 +79,7 @@ def test_closing_does_not_wait_for_a_reader_that_hangs() -> None:
         yield _block(1)
         released.wait(30)
 
-    blocks = read_ahead(stuck())
+    blocks = prefetch(stuck())
     next(blocks)
     blocks.close()
     assert not released.is_set()

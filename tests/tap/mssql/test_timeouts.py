@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from tap_mssql_query.mssql.timeouts import wait_for
+from tap_mssql_query.mssql.timeouts import call_with_timeout
 
 
 def test_result_and_error_of_a_call_come_through():
@@ -14,9 +14,9 @@ def test_result_and_error_of_a_call_come_through():
     def fail() -> NoReturn:
         raise KeyError("x")
 
-    assert wait_for(lambda: 7, 5.0) == 7
+    assert call_with_timeout(lambda: 7, 5.0) == 7
     with pytest.raises(KeyError):
-        wait_for(fail, 5.0)
+        call_with_timeout(fail, 5.0)
 
 
 def test_call_that_hangs_is_left():
@@ -24,6 +24,6 @@ def test_call_that_hangs_is_left():
     ended = threading.Event()
 
     with pytest.raises(TimeoutError):
-        wait_for(ended.wait, 0.05)
+        call_with_timeout(ended.wait, 0.05)
 
     ended.set()

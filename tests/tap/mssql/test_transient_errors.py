@@ -7,8 +7,8 @@ from tap_mssql_query.mssql.transient_errors import (
     MAX_ATTEMPTS,
     MAX_SECONDS,
     is_worth_retrying,
-    pause_seconds,
-    run_again,
+    retry_delay_seconds,
+    retry_transient_errors,
 )
 
 TRANSIENT = [
@@ -50,15 +50,15 @@ def test_lost_connection_is_retried(sqlstate):
 @pytest.mark.parametrize(("attempts", "ceiling"), [(1, 1.0), (2, 2.0), (4, 8.0)])
 def test_pauses_grow_with_full_jitter(attempts, ceiling):
     """Anything from nothing to a ceiling that doubles."""
-    assert pause_seconds(attempts, 0.0) == 0.0
-    assert pause_seconds(attempts, 1.0) == ceiling
+    assert retry_delay_seconds(attempts, 0.0) == 0.0
+    assert retry_delay_seconds(attempts, 1.0) == ceiling
 
 
 def _failing(times: int, number: int = 1205) -> list[QueryFailed]:
     return [QueryFailed("", number=number) for _ in range(times)]
 
 
-def _run_against(errors: list[QueryFailed], *, may_run_again: bool = True) -> int:
+def _run_against(errors: list[QueryFailed], *, may_retry: bool = True) -> int:
     """How often something runs that fails with these errors first; pauses are not waited for."""
     runs = 0
 
@@ -68,7 +68,9 @@ def _run_against(errors: list[QueryFailed], *, may_run_again: bool = True) -> in
         if errors:
             raise errors.pop()
 
-    run_again(run, may_run_again=lambda: may_run_again, say=lambda *_: None, sleep=lambda _: None)
+    retry_transient_errors(
+        run, may_retry=lambda: may_retry, on_retry=lambda *_: None, sleep=lambda _: None
+    )
     return runs
 
 
@@ -87,4 +89,4 @@ def test_last_error_is_raised(errors):
 def test_run_that_may_not_be_repeated_is_not():
     """Once rows are out, a repeat would send them twice."""
     with pytest.raises(QueryFailed):
-        _run_against(_failing(1), may_run_again=False)
+        _run_against(_failing(1), may_retry=False)

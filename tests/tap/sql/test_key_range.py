@@ -10,12 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.sql_server.engine import DuckDBEngine
-from tap_mssql_query.sql.key_range import KeyRange, cover_all, literal_of, split, value_of
+from tap_mssql_query.sql.key_range import (
+    KeyRange,
+    cover_all,
+    split_range,
+    sql_literal,
+    to_key_value,
+)
 
 VALUES = st.one_of(
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1),
-    st.lists(st.dates().map(value_of), min_size=1),
-    st.lists(st.datetimes().map(lambda moment: value_of(moment.replace(fold=0))), min_size=1),
+    st.lists(st.dates().map(to_key_value), min_size=1),
+    st.lists(st.datetimes().map(lambda moment: to_key_value(moment.replace(fold=0))), min_size=1),
 )
 
 
@@ -28,7 +34,7 @@ def _holds(key_range: KeyRange, value: Any) -> bool:
 @given(VALUES, st.integers(1, 50))
 def test_every_value_lies_in_one_range(values, count):
     """Whatever the values are, no row is in two partitions or in none."""
-    ranges = split(min(values), max(values), count)
+    ranges = split_range(min(values), max(values), count)
 
     assert cover_all(ranges)
     assert len(ranges) <= count
@@ -38,7 +44,7 @@ def test_every_value_lies_in_one_range(values, count):
 
 def test_ranges_are_of_equal_width():
     """Between the extremes; outside of them lie the rows that come meanwhile."""
-    assert split(1, 100, 4) == [
+    assert split_range(1, 100, 4) == [
         KeyRange(None, 26),
         KeyRange(26, 51),
         KeyRange(51, 76),
@@ -48,7 +54,7 @@ def test_ranges_are_of_equal_width():
 
 def test_few_values_make_few_ranges():
     """A range holds at least one value."""
-    assert split("2026-01-01", "2026-01-02", 10) == [
+    assert split_range("2026-01-01", "2026-01-02", 10) == [
         KeyRange(None, "2026-01-02"),
         KeyRange("2026-01-02", None),
     ]
@@ -61,7 +67,7 @@ def test_ranges_of_guids_are_in_the_order_of_the_server(guids, count):
     session = _GUIDS.open(guids)
     least, greatest = session.extremes()
 
-    ranges = split(value_of(least), value_of(greatest), count)
+    ranges = split_range(to_key_value(least), to_key_value(greatest), count)
 
     found = [guid for each in ranges for guid in session.within(each)]
     assert sorted(found) == sorted(guids)
@@ -106,7 +112,7 @@ _GUIDS = _Guids()
 )
 def test_values_are_kept_as_text_or_whole_number(read, value):
     """As JSON can hold them."""
-    assert value_of(read) == value
+    assert to_key_value(read) == value
 
 
 @pytest.mark.parametrize(
@@ -115,15 +121,15 @@ def test_values_are_kept_as_text_or_whole_number(read, value):
 def test_other_types_are_refused(read):
     """Nothing is guessed."""
     with pytest.raises(ValueError, match="neither a whole number"):
-        value_of(read)
+        to_key_value(read)
 
 
 @settings(deadline=None)
 @given(st.text() | st.floats() | st.booleans() | st.none() | st.lists(st.integers()))
 def test_nothing_else_becomes_sql(value):
     """A state file is no way to put words into a query."""
-    with pytest.raises(ValueError, match="no integer, date"):
-        literal_of(value)
+    with pytest.raises(ValueError, match="not an integer, date"):
+        sql_literal(value)
 
 
 def test_lowest_range_has_the_rows_without_a_value():

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from program_kit.findings import Level
-from tap_mssql_query.sql.meltano_expansion import REMEDY, find_emptied
+from tap_mssql_query.sql.meltano_expansion import REMEDY, find_lost_variable
 from tap_mssql_query.sql.select_only import check_query
 from tests.tap.sql.test_select_only import INNOCENT
 
@@ -61,7 +61,7 @@ def _expand_as_meltano_does(query: str) -> str:
 @pytest.mark.parametrize("query", QUERIES)
 def test_emptied_query_is_noticed(query):
     """Where Meltano has taken the name away, the remedy is named."""
-    said = find_emptied(_expand_as_meltano_does(query))
+    said = find_lost_variable(_expand_as_meltano_does(query))
 
     assert said is not None
     assert "\\$IDENTITY" in said
@@ -71,18 +71,18 @@ def test_emptied_query_is_noticed(query):
 @pytest.mark.parametrize("query", QUERIES)
 def test_query_that_kept_its_names_is_not(query):
     """The same query from a file, or escaped, is as it should be."""
-    assert find_emptied(query) is None
+    assert find_lost_variable(query) is None
 
 
 @pytest.mark.parametrize("query", [*LOOK_ALIKE, *INNOCENT])
 def test_innocent_query_is_not(query):
     """No T-SQL that SQL Server understands is suspected."""
-    assert find_emptied(query) is None
+    assert find_lost_variable(query) is None
 
 
 def test_message_holds_no_value():
     """It shows words of the query, never what stands in quotes."""
-    said = find_emptied("SELECT 'secret', FROM t WHERE a = 'secret'")
+    said = find_lost_variable("SELECT 'secret', FROM t WHERE a = 'secret'")
 
     assert said is not None
     assert "`, FROM`" in said

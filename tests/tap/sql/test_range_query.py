@@ -5,7 +5,7 @@ import pytest
 from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.key_range import KeyRange
-from tap_mssql_query.sql.range_query import take_apart
+from tap_mssql_query.sql.range_query import split_query
 
 READABLE = {
     "plain": "SELECT id, name FROM t",
@@ -54,7 +54,7 @@ def test_parts_are_the_whole(run, query):
     whole = run(query)
 
     low, high = (
-        take_apart(query).where(r.condition("id")) for r in (KeyRange(None, 3), KeyRange(3))
+        split_query(query).where(r.condition("id")) for r in (KeyRange(None, 3), KeyRange(3))
     )
 
     expected = [
@@ -75,18 +75,18 @@ def test_parts_are_the_whole(run, query):
 def test_what_would_change_is_refused(query, word):
     """With the reason; rows that every part would take anew are no parts."""
     with pytest.raises(QueryFailed, match=word):
-        take_apart(query)
+        split_query(query)
 
 
 def test_order_column_takes_the_place_of_the_order():
     """Two orders cannot both hold."""
-    with pytest.raises(QueryFailed, match="leave it out"):
-        take_apart("SELECT id FROM t ORDER BY id", keeps_order=False)
+    with pytest.raises(QueryFailed, match="remove it"):
+        split_query("SELECT id FROM t ORDER BY id", keeps_order=False)
 
 
 def test_extent_counts_only_when_asked(run):
     """Counting reads every row; the extremes of an index cost two seeks."""
-    bounded = take_apart(READABLE["CTE"])
+    range_query = split_query(READABLE["CTE"])
 
-    assert run(bounded.extent("id", counts=True)) == [(1, 4, 5)]
-    assert run(bounded.extent("id", counts=False)) == [(1, 4, 0)]
+    assert run(range_query.extent("id", counts=True)) == [(1, 4, 5)]
+    assert run(range_query.extent("id", counts=False)) == [(1, 4, 0)]

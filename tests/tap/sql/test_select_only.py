@@ -10,7 +10,7 @@ import pytest
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.sql.select_only import check_query, find_errors, refuse_writing
+from tap_mssql_query.sql.select_only import check_query, find_violations, require_select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,7 @@ HINTED = [
 def test_query_that_writes_or_might_is_refused(sql: str) -> None:
     """Whatever is not one SELECT fails before it reaches the server."""
     with pytest.raises(QueryFailed):
-        refuse_writing(sql)
+        require_select(sql)
 
 
 @pytest.mark.parametrize("sql", INNOCENT, ids=ascii)
@@ -186,7 +186,7 @@ def test_innocent_query_has_no_finding(sql: str) -> None:
 @pytest.mark.parametrize("sql", HINTED, ids=ascii)
 def test_hint_of_a_select_is_allowed(sql: str) -> None:
     """MERGE and USE are allowed where they are part of a hint."""
-    assert find_errors(sql) == []
+    assert find_violations(sql) == []
 
 
 @pytest.mark.parametrize(
@@ -215,16 +215,16 @@ def test_query_that_cannot_be_parsed_is_a_warning() -> None:
 
 def test_all_errors_are_told_at_once() -> None:
     """Every forbidden word and the number of statements are in the message, no value is."""
-    errors = " ".join(find_errors("SELECT 'secret' AS a; UPDATE t SET a = 'secret'"))
-    assert all(part in errors for part in ("2 statements", "UPDATE, SET"))
-    assert "secret" not in errors
+    violations = " ".join(find_violations("SELECT 'secret' AS a; UPDATE t SET a = 'secret'"))
+    assert all(part in violations for part in ("2 statements", "UPDATE, SET"))
+    assert "secret" not in violations
 
 
 def test_a_run_does_not_load_the_parser() -> None:
     """Refusing needs no parser, which would take a tenth of a second of every run."""
     code = (
-        "import sys; from tap_mssql_query.sql.select_only import refuse_writing;"
-        "refuse_writing('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
+        "import sys; from tap_mssql_query.sql.select_only import require_select;"
+        "require_select('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -237,6 +237,6 @@ def test_run_refuses_what_would_write(
     other = {**sync, "name": "other", "query": "SELECT id AS userId FROM users"}
     run = run_tap({**config, "username": "sa", "syncs": [sync, other]})
     assert (run.exit_code, len(run.records("other"))) == (3, 2)
-    assert "sync=copy failed: The query is not run. It holds INTO" in run.log
+    assert "sync=copy failed: The query is not run. It contains INTO" in run.log
     run_sql("CREATE TABLE copy (id int)")
     run_sql("DROP TABLE copy")

@@ -143,7 +143,7 @@ def test_run_goes_on_with_what_is_not_done(
     bookmark = second.state["bookmarks"]["s"]
     assert (bookmark["last_sync_time"], bookmark["mine"]) == (began, 1)
     assert {m["schema"]["x-last-sync-time"] for m in second.of_type("SCHEMA")} == {5}
-    assert "goes on with a run that was cut short" in second.log
+    assert "resumes an interrupted run" in second.log
 
 
 def test_trouble_that_passes_is_retried_between_partitions(

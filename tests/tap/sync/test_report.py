@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_mssql_query.mssql.app_lock import take_run_lock
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
 
@@ -47,7 +47,7 @@ def hold_lock(config: dict[str, Any]):
         settings = parse_settings({**config, "syncs": _syncs(sync)})
         database = settings.syncs[0].database
         with contextlib.closing(connect(database, settings)) as session:
-            assert take_run_lock(session, sync)
+            assert acquire_sync_lock(session, sync)
             yield
 
     return hold

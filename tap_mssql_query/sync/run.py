@@ -1,0 +1,209 @@
+"""SyncRun: one run of one sync, from the connection to the bookmark. Free of singer-sdk."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from program_kit.progress import Progress
+from tap_mssql_query.encoding.singer_json import dump_message
+from tap_mssql_query.errors import Interrupted, OutputClosed, ServerError, StateError
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
+from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.mssql.prefetch import prefetch
+from tap_mssql_query.mssql.transient_errors import retry_transient_errors
+from tap_mssql_query.sql.select_only import require_select
+from tap_mssql_query.sql.template import fingerprint_of
+from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.read_strategy import (
+    choose_strategy,
+    find_partitioned_run,
+    find_resume_state,
+)
+from tap_mssql_query.sync.report import Outcome, SyncReport
+from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
+from tap_mssql_query.sync.window import find_window
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+
+    from tap_mssql_query.encoding.columns import Column
+    from tap_mssql_query.mssql.session import Session
+    from tap_mssql_query.settings.model import SyncSettings
+    from tap_mssql_query.sql.template import SyncTimes
+    from tap_mssql_query.sync.context import Lines, MessageFormat, RunContext
+    from tap_mssql_query.sync.read_strategy import ReadStrategy
+    from tap_mssql_query.sync.resume_state import ResumeState
+
+
+class SyncRun:
+    """Runs a sync once."""
+
+    def __init__(
+        self,
+        sync: SyncSettings,
+        context: RunContext,
+        message_format: MessageFormat,
+        logger: logging.Logger,
+    ) -> None:
+        self._sync = sync
+        self._context = context
+        self._format = message_format
+        self._logger = logger
+        self._report = SyncReport()
+        self._has_saved_progress = False
+        self._has_unsaved_rows = False
+
+    def run(self) -> None:
+        """Run the sync; an error is recorded in the context, so that the other syncs still run."""
+        if self._context.errors.has_ended_run:
+            return
+        self._report = self._context.report.start(self._sync.name)
+        try:
+            self._run_with_retries()
+        except (ServerError, StateError) as error:
+            self._report.outcome = Outcome.FAILED
+            self._logger.error("sync=%s failed: %s", self._sync.name, error)  # noqa: TRY400 - no bug
+            self._context.errors.add_failure(self._sync.name, error)
+        except (Interrupted, OutputClosed) as end:
+            self._context.errors.end_run(end)
+        finally:
+            self._report.end()
+
+    def _run_with_retries(self) -> None:
+        """Retry transient errors as long as no row was written since the last STATE."""
+        retry_transient_errors(
+            self._run_once,
+            may_retry=lambda: not self._has_unsaved_rows,
+            on_retry=lambda error, pause: self._logger.warning(
+                "sync=%s: %s Trying again in %.1f s.", self._sync.name, error, pause
+            ),
+        )
+
+    def _run_once(self) -> None:
+        with contextlib.closing(connect(self._sync.database, self._context.settings)) as session:
+            now = server_time(session)
+            unfinished = self._find_unfinished(now)
+            times = unfinished.times if unfinished else self._find_window(now)
+            if times is None:
+                self._report.outcome = Outcome.NOT_DUE
+                self._logger.info("sync=%s skipped: not due yet", self._sync.name)
+            elif not self._has_lock(session):
+                self._report.outcome = Outcome.LOCKED
+                self._logger.warning(
+                    "sync=%s skipped: another run of it is not over; the next one catches up",
+                    self._sync.name,
+                )
+            else:
+                self._read(session, times, unfinished)
+
+    def _find_unfinished(self, now: int) -> ResumeState | None:
+        """The interrupted run to resume, if there is one. Raises StateError."""
+        options = self._context.options
+        is_new_resync = self._sync.name in options.resync and not self._has_saved_progress
+        if options.is_backfill or is_new_resync:
+            return None
+        state = self._context.state
+        if options.partition is not None:
+            return find_partitioned_run(self._sync, state, options.partition, now=now)
+        return find_resume_state(self._sync, state, now=now, log=self._logger.warning)
+
+    def _find_window(self, now: int) -> SyncTimes | None:
+        return find_window(self._sync, self._context.options, self._context.state, now=now)
+
+    def _has_lock(self, session: Session) -> bool:
+        """Take the sync's lock; with `--locked` the caller holds it."""
+        name = self._sync.name
+        return name in self._context.options.locked or acquire_sync_lock(session, name)
+
+    def _read(self, session: Session, times: SyncTimes, unfinished: ResumeState | None) -> None:
+        """Read the rows; move the bookmark if nothing of the run is left to read."""
+        self._report.last_sync_time = times.last_sync_time
+        self._report.sync_time = times.sync_time
+        self._warn_if_query_changed()
+        options = self._context.options
+        reading = choose_strategy(
+            session,
+            self._sync,
+            times,
+            unfinished,
+            self._save_progress,
+            partition=options.partition,
+        )
+        for sql in reading.queries():
+            if not self._copy_rows(session, sql, times, reading):
+                return
+        if reading.is_complete and not options.is_backfill:
+            self._move_bookmark(times.sync_time)
+        self._report.outcome = Outcome.READ
+
+    def _save_progress(self, unfinished: ResumeState) -> None:
+        """Write a STATE with the progress so far; a retry resumes from it."""
+        if not self._context.options.is_backfill:
+            self._has_saved_progress = True
+            write_resume_state(self._context.state, self._sync.name, unfinished)
+            self._context.write_state()
+            self._has_unsaved_rows = False
+
+    def _move_bookmark(self, sync_time: int) -> None:
+        fingerprint = fingerprint_of(self._sync.query)
+        state, name = self._context.state, self._sync.name
+        finish_run(state, name, sync_time=sync_time, fingerprint=fingerprint)
+        self._context.write_state()
+
+    def _warn_if_query_changed(self) -> None:
+        name = self._sync.name
+        fingerprint = fingerprint_of(self._sync.query)
+        if bookmarks.has_other_query(self._context.state, name, fingerprint):
+            self._logger.warning(
+                "sync=%s: its query has changed. Rows that do not change are not read again: run "
+                "once with --resync %s if they should be.",
+                name,
+                name,
+            )
+
+    def _copy_rows(
+        self, session: Session, sql: str, times: SyncTimes, reading: ReadStrategy
+    ) -> bool:
+        """Write SCHEMA and all rows; False if the format's `max_records` left some out."""
+        # Imported only when there are rows to read: loading pyarrow takes longer than finding out
+        # that a sync is not due.
+        from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema  # noqa: PLC0415
+        from tap_mssql_query.sync.row_writer import RowWriter  # noqa: PLC0415
+
+        started = time.monotonic()
+        require_select(sql)
+        name = self._sync.name
+        progress = Progress(name, self._logger)
+        writer = RowWriter(name, self._format, self._write_rows, progress, self._logger)
+        rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
+        with contextlib.closing(rows_read) as blocks:
+            columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
+            self._write_schema(columns, times)
+            rows, is_complete = writer.write(blocks, columns, reading.on_block_written)
+        self._report.rows += rows
+        self._logger.info(
+            "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
+            name,
+            self._sync.type,
+            rows,
+            time.monotonic() - started,
+            times.last_sync_time,
+            times.sync_time,
+        )
+        return is_complete
+
+    def _write_rows(self, lines: Lines) -> None:
+        self._has_unsaved_rows = True
+        self._context.write_lines(lines)
+
+    def _write_schema(self, columns: Sequence[Column], times: SyncTimes) -> None:
+        for message in self._format.schema_messages(columns):
+            schema = {
+                **message["schema"],
+                "x-call-type": self._sync.type,
+                "x-last-sync-time": times.last_sync_time,
+            }
+            self._context.write_lines(dump_message({**message, "schema": schema}))
