@@ -74,6 +74,7 @@ class _Peaks:
         self.now = dict.fromkeys(programs, 0.0)
 
     def __enter__(self) -> _Peaks:
+        self._sample()
         self._thread.start()
         return self
 
@@ -83,9 +84,12 @@ class _Peaks:
 
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            for name, program in self._programs.items():
-                with contextlib.suppress(OSError, StopIteration):  # the program has ended
-                    self.now[name] = _peak_megabytes(program.process_id)
+            self._sample()
+
+    def _sample(self) -> None:
+        for name, program in self._programs.items():
+            with contextlib.suppress(OSError, StopIteration):  # the program has ended
+                self.now[name] = _peak_megabytes(program.process_id)
 
 
 def _peak_megabytes(number: int) -> float:

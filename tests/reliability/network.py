@@ -134,7 +134,7 @@ def fail_once(programs: Programs, cell: Cell) -> Outcome:
         done = runs.run(proxy.port)
 
         assert (done.exit_code, runs.after) == (0, ROWS), done.log
-        assert proxy.affected or kind == "slow close", "no connection was harmed"
+        assert proxy.affected or kind == "slow close", "the fault had no effect"
         assert kind in HARMLESS or proxy.accepted > 2, "nothing had to be repeated"
         return Outcome(bool(proxy.affected), runs.judge())
 

@@ -42,7 +42,7 @@ class RawResponses(socketserver.ThreadingTCPServer):
         """The outcome of a response for a sender with a connection of its own."""
         self.response = response
         settings = TargetSettings(
-            destination=profile.name, endpoint=self.url, write_key="k", timeout_seconds=5
+            destination=profile.name, endpoint=self.url, write_key="k", timeout_seconds=60
         )
         sender = HttpSender(profile, self.url, settings)
         with contextlib.closing(sender):
