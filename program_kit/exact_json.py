@@ -1,4 +1,4 @@
-"""JSON in which numbers keep their digits: what is no integer is read, and written, as its text."""
+"""JSON that keeps the digits of numbers: a non-integer is read and written as its text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What decoding raises."""
+"""The errors that decoding raises."""
 
 
 class Number(Decimal):
-    """A number that is no integer, and the text that it was read from.
+    """A non-integer number with the text that it was read from.
 
-    One that no Decimal can hold is infinity or zero, and its text.
+    The value is infinity or zero if no Decimal can hold the number; the text is kept.
     """
 
     __slots__ = ("text",)
@@ -37,7 +37,7 @@ class Number(Decimal):
 def _encode_other(value: object) -> msgspec.Raw:
     if isinstance(value, Number):
         return msgspec.Raw(value.text.encode())
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
@@ -48,7 +48,7 @@ decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode
 
 
 def decode_plain(text: bytes) -> Any:
-    """JSON as plain types: numbers are integers or floats, the nearest where none is equal."""
+    """Decode JSON to plain types: non-integers become the nearest float."""
     try:
         return msgspec.json.decode(text)
     except msgspec.ValidationError:  # out of range

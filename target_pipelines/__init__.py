@@ -1,6 +1,6 @@
-"""Singer target that delivers rows as calls; this module is all that a plugin may import.
+"""Singer target that delivers rows as calls: the public API for plugins.
 
-Its tests may import `target_pipelines.testing` as well.
+Plugins import this module only; their tests may import `target_pipelines.testing` as well.
 """
 
 from __future__ import annotations

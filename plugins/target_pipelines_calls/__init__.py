@@ -1,1 +1,1 @@
-"""The six calls of the Data Pipelines API, one module each, as plugins of target-pipelines."""
+"""The calls of the Data Pipelines API as plugins of target-pipelines, one module each."""

@@ -1,4 +1,4 @@
-"""alias: two identities are one person."""
+"""alias: merge two identities of one person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 ALIAS = CallType(
     name="alias",
-    summary="two identities are one person",
+    summary="merge two identities of one person",
     schema=call_schema({"userId": ID, "previousId": ID}, required=["userId", "previousId"]),
 )
 
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `alias`."""
+    """Register `alias`."""
     register(ALIAS)

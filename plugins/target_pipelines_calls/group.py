@@ -1,4 +1,4 @@
-"""group: a company or another object, and who belongs to it."""
+"""group: a company or another object, and its members."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 GROUP = CallType(
     name="group",
-    summary="a company or another object, and who belongs to it",
+    summary="a company or another object, and its members",
     extra_columns="traits",
     schema=call_schema(
         {
             "groupId": ID,
             "userId": ID,
             "anonymousId": ID,
-            # Object type ids are stringified integers, here or in the traits.
+            # An object type id is an integer as a string, here or in the traits.
             "objectTypeId": ID,
             "traits": object_of(
                 {
@@ -34,5 +34,5 @@ GROUP = CallType(
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `group`."""
+    """Register `group`."""
     register(GROUP)

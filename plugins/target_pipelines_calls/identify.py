@@ -1,4 +1,4 @@
-"""identify: who someone is, and their traits."""
+"""identify: a person and their traits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 IDENTIFY = CallType(
     name="identify",
-    summary="who someone is, and their traits",
+    summary="a person and their traits",
     extra_columns="traits",
     schema=call_schema(
         {
@@ -29,7 +29,7 @@ IDENTIFY = CallType(
             "anonymousId": ID,
             "traits": object_of({"createdAt": nullable(TIMESTAMP), "email": nullable(TEXT)}),
         },
-        # An email address identifies a person where neither id is known.
+        # Without an id, the email address identifies the person.
         any_of=[
             *USER_OR_ANONYMOUS_ID,
             {
@@ -43,5 +43,5 @@ IDENTIFY = CallType(
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `identify`."""
+    """Register `identify`."""
     register(IDENTIFY)

@@ -1,4 +1,4 @@
-"""page: someone saw a page of a website."""
+"""page: a person viewed a page of a website."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PAGE = CallType(
     name="page",
-    summary="someone saw a page of a website",
+    summary="a person viewed a page of a website",
     extra_columns="properties",
     is_event=True,
     schema=call_schema(
@@ -38,5 +38,5 @@ PAGE = CallType(
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `page`."""
+    """Register `page`."""
     register(PAGE)

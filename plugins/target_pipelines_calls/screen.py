@@ -1,4 +1,4 @@
-"""screen: someone saw a screen of an app."""
+"""screen: a person viewed a screen of an app."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCREEN = CallType(
     name="screen",
-    summary="someone saw a screen of an app",
+    summary="a person viewed a screen of an app",
     extra_columns="properties",
     is_event=True,
     schema=call_schema(
@@ -33,5 +33,5 @@ SCREEN = CallType(
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `screen`."""
+    """Register `screen`."""
     register(SCREEN)

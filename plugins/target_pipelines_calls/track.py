@@ -1,4 +1,4 @@
-"""track: what someone did."""
+"""track: an event: what a person did."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TRACK = CallType(
     name="track",
-    summary="what someone did",
+    summary="an event: what a person did",
     extra_columns="properties",
     is_event=True,
     schema=call_schema(
@@ -31,5 +31,5 @@ TRACK = CallType(
 
 @hookimpl
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Offer `track`."""
+    """Register `track`."""
     register(TRACK)

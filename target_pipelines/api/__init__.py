@@ -1,1 +1,1 @@
-"""What plugins and built-ins alike stand on: call types, destinations, errors, settings."""
+"""The contract between the target and its plugins: call types, destinations, errors, settings."""

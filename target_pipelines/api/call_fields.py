@@ -1,7 +1,7 @@
-"""The fields that several call types share, as JSON Schemas: the seed of every call's schema.
+"""JSON Schemas of the fields that call types share.
 
 Source: the field tables of Customer.io's Data Pipelines API. Unknown context keys are allowed, as
-there ("additional UTM parameters").
+in that API ("additional UTM parameters").
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MESSAGE_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 
 
 def object_of(properties: Mapping[str, Schema]) -> Schema:
-    """Schema of an object with these properties, and any others."""
+    """Schema of an object with these properties; others are allowed."""
     return {"type": "object", "properties": dict(properties)}
 
 
@@ -31,7 +31,7 @@ def nullable(schema: Schema) -> Schema:
 
 
 def texts(*names: str) -> dict[str, Schema]:
-    """Properties that are all texts."""
+    """Properties that are all strings."""
     return dict.fromkeys(names, TEXT)
 
 
@@ -49,7 +49,7 @@ _CONTEXT_FIELDS: dict[str, Schema] = {
     "page": _PAGE,
 }
 CONTEXT = object_of(_CONTEXT_FIELDS)
-"""What a call may say about the circumstances it comes from."""
+"""Schema of `context`: where and how an event happened."""
 
 MOBILE_CONTEXT = object_of(
     {
@@ -67,7 +67,7 @@ MOBILE_CONTEXT = object_of(
         "os": object_of(texts("name", "version")),
     }
 )
-"""The same, and what an app knows about its device."""
+"""`CONTEXT` with the fields of mobile apps: app, device, network and operating system."""
 
 INTEGRATIONS: Schema = {
     "type": "object",
@@ -78,7 +78,7 @@ USER_OR_ANONYMOUS_ID: Sequence[Schema] = (
     {"required": ["userId"]},
     {"required": ["anonymousId"]},
 )
-"""For `any_of`: the call belongs to someone."""
+"""For `any_of`: the call has a userId or an anonymousId."""
 
 
 def call_schema(
@@ -88,12 +88,12 @@ def call_schema(
     any_of: Sequence[Schema] = (),
     context: Schema = CONTEXT,
 ) -> Schema:
-    """Schema of a call with these fields, and those that every call has.
+    """Schema of a call with these fields and those that every call has.
 
     Args:
-        properties: the fields of this call type, in the order in which they are sent.
-        required: names of those that it cannot be without.
-        any_of: schemas of which at least one must hold.
+        properties: the fields of this call type.
+        required: names of the required fields.
+        any_of: schemas of which at least one must match.
         context: schema of `context`.
     """
     schema = object_of(

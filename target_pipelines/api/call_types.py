@@ -1,4 +1,4 @@
-"""What a call type is, and what makes one usable."""
+"""Call types: what a plugin registers, and the check of its schema."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Json = dict[str, Any]
-"""A JSON object. Numbers that are no integers are `decimal.Decimal`, so that no digit is lost."""
+"""A JSON object. Non-integer numbers are `decimal.Decimal`, so that no digit is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallType:
-    """A kind of call, as a plugin offers it.
+    """A kind of call that a plugin registers.
 
     Attributes:
-        name: what a sync's `type` says, such as `identify`.
-        summary: one line for `--list-call-types`.
-        schema: JSON Schema (draft 2020-12) of the finished call. Its `properties` are the names
-            that a column may have to reach the top level; objects among them nest by dots.
+        name: the value of a sync's `type`, such as `identify`.
+        summary: one line, for `--list-call-types`.
+        schema: JSON Schema (draft 2020-12) of the finished call. Columns with the names of its
+            `properties` become top-level fields; columns reach into objects by dots.
         extra_columns: where all other columns go: `traits`, `properties`, or nowhere (None).
-        sends_as: the API's name of the call, where it is not `name`.
-        is_event: whether two equal rows are two events, rather than one fact said twice.
-        build: finishes a call that the columns made; None filters the row out. It must return the
-            same for the same call, or a repeat gets another messageId.
+        sends_as: the API's name of the call, if it is not `name`.
+        is_event: whether two equal rows are two events. Otherwise they are one fact, sent twice.
+        build: finishes the mapped call; None filters the row out. It must be deterministic, or a
+            repeated row gets another messageId.
     """
 
     name: str
@@ -42,24 +42,24 @@ class CallType:
 
     @property
     def api_type(self) -> str:
-        """The value of `type` in the request."""
+        """The call's `type` in requests to the API."""
         return self.sends_as or self.name
 
 
 def check_schema(call_type: CallType, plugin: str) -> None:
-    """Raise PluginError if the call type's schema is no JSON Schema."""
+    """Raise PluginError if the call type's schema is not a JSON Schema."""
     try:
         validator_for(dict(call_type.schema))
     except ValueError as error:
-        reason = _find_fault(call_type.schema) or str(error).splitlines()[0]
+        reason = _describe_error(call_type.schema) or str(error).splitlines()[0]
         raise PluginError(
-            f'Call type "{call_type.name}" of plugin "{plugin}" has a faulty JSON Schema: '
+            f'Call type "{call_type.name}" of plugin "{plugin}" has an invalid JSON Schema: '
             f"{reason}. Correct it, or block the plugin with `blocked_plugins`."
         ) from error
 
 
-def _find_fault(schema: Mapping[str, Any]) -> str:
-    """What is wrong with a schema, in the words of jsonschema; empty if that finds nothing."""
+def _describe_error(schema: Mapping[str, Any]) -> str:
+    """The error in a schema, as jsonschema describes it; empty if it finds none."""
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - slow
 
     try:

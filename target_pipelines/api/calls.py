@@ -1,4 +1,4 @@
-"""Calls as bytes, ready to send, and what a destination accepts."""
+"""Encoded calls, and the limits of a destination."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import msgspec
 
 
 class EncodedCall(msgspec.Struct, gc=False):
-    """A call, ready to send.
+    """A call that is ready to send.
 
     Attributes:
         body: its JSON.
-        stream: the stream of its record.
+        stream: the stream of its RECORD.
         call_type: the name of its type.
         ordering_key: calls with the same one are delivered in the order of their rows.
-        epoch: the stretch of input between two STATEs that its record came in; see `acks`.
-        block: Singer lines, of which one is its record's: for the dead letter that it may become.
-        number: which of them, without the blank ones.
+        epoch: the part of the input, between two STATEs, that its RECORD arrived in.
+        block: Singer lines that contain its RECORD, for a dead letter.
+        number: the index of its line, not counting blank lines.
     """
 
     body: bytes
@@ -30,13 +30,13 @@ class EncodedCall(msgspec.Struct, gc=False):
 
     @property
     def line(self) -> bytes:
-        """The Singer line of its record; empty if there is none."""
+        """The Singer line of its RECORD; empty if there is none."""
         return lines_of(self.block)[self.number] if self.block else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a destination takes.
+    """The limits of a destination.
 
     `envelope_bytes` are added once to each batch, `separator_bytes` between two calls.
     """

@@ -1,4 +1,4 @@
-"""What a destination is: the contract that the modules of this package, and plugins, keep."""
+"""The contract of a destination."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ class Sender(Protocol):
     """One connection to a destination; used by one thread at a time."""
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
-        """Make one attempt to deliver the calls, all together. Raises nothing on purpose."""
+        """Make one attempt to deliver all the calls. Failures are outcomes, not exceptions."""
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Close the connection."""
 
 
 class Destination(Protocol):
-    """An opened destination."""
+    """A destination that is open."""
 
     @property
     def limits(self) -> Limits:
-        """What one attempt may hold."""
+        """The limits of one attempt."""
 
     @property
     def max_lanes(self) -> int | None:
-        """How many senders may work at once; None: as many as `concurrency` says."""
+        """How many senders may work at once; None for the setting `concurrency`."""
 
     @property
     def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
-        """JSON Schemas that track calls must meet besides their own, by the event's name."""
+        """Further JSON Schemas for track calls, by the name of the event."""
 
     def open_sender(self) -> Sender:
-        """A further connection."""
+        """Open another connection."""
 
     def close(self) -> None:
-        """All senders are closed; free the rest."""
+        """Close the destination, after all its senders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationType:
-    """A destination, as a plugin offers it.
+    """A kind of destination that a plugin registers.
 
     Attributes:
-        name: what the setting `destination` says.
-        open: opens it. Raises ConfigurationError.
-        find_problems: what the settings lack for it, a sentence each.
+        name: the value of the setting `destination`.
+        open: opens a destination with these settings. Raises ConfigurationError.
+        find_problems: what is missing or wrong in the settings, a sentence each.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement."""
+"""The hooks that plugins implement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.destinations import DestinationType
 
 PROJECT = "target_pipelines"
-"""Name of the pluggy project, and of the entry-point group."""
+"""The name of the pluggy project and of the entry-point group."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -21,9 +21,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_call_types(register: Callable[[CallType], None]) -> None:
-    """Call `register` once for each call type that the plugin offers."""
+    """Call `register` with each call type of the plugin."""
 
 
 @hookspec
 def register_destinations(register: Callable[[DestinationType], None]) -> None:
-    """Call `register` once for each destination that the plugin offers."""
+    """Call `register` with each destination of the plugin."""

@@ -1,4 +1,4 @@
-"""The outcomes of one attempt, by what happens to its calls next."""
+"""The outcomes of one delivery attempt, by what happens to its calls next."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The destination has all calls of the attempt."""
+    """The destination has accepted all calls of the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It has none, or nobody knows: send the same bytes again, not before `after_seconds`."""
+    """The destination has accepted none, or it is unknown: repeat the same bytes after a pause.
+
+    `after_seconds` is the shortest pause; None leaves it to the retry policy.
+    """
 
     reason: str
     after_seconds: float | None = None
@@ -20,7 +23,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """It will not take these calls as they are; a batch is split to find the culprit."""
+    """The destination rejects these calls; a batch is split to isolate the call at fault."""
 
     reason: str
     status: int | None = None
@@ -28,7 +31,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """It will take no call of this run."""
+    """The destination accepts no call of this run, which stops."""
 
     reason: str
 

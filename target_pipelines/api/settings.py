@@ -1,4 +1,4 @@
-"""The target's settings as values: checked once, at the start; past this nobody sees a raw dict."""
+"""The target's settings as typed values, checked once at the start."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
-    """The settings of a run with one destination, as `docs/settings.md` describes them.
+    """The settings of a run with one destination; see `docs/settings.md`.
 
-    None: the destination's own.
+    None stands for the destination's own value.
     """
 
     destination: str = "file"
@@ -54,18 +54,18 @@ class TargetSettings:
 
     @property
     def destination_name(self) -> str:
-        """What dead letters and the summary call the destination."""
+        """The destination's name in dead letters and the summary."""
         return self.name or self.destination
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedSettings:
-    """A configuration, as far as it is well-formed.
+    """The valid part of a configuration.
 
     Attributes:
-        run: what holds for the whole run.
+        run: the settings of the whole run.
         destinations: `run` with what each destination sets differently; one or more.
-        problems: what is not well-formed, a sentence each.
+        problems: what is invalid, a sentence each.
     """
 
     run: TargetSettings
@@ -88,20 +88,20 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     return ParsedSettings(
         run,
         destinations or [run],
-        [f"{_place_of(error)} {complaint_of(error)}." for error in errors],
+        [f"{_setting_path(error)} {complaint_of(error)}." for error in errors],
     )
 
 
 def _settings_of(
     entry: Mapping[str, Any], run: TargetSettings, faulty: Collection[tuple[str | int, ...]]
 ) -> TargetSettings:
-    """One entry of `destinations`; unless it says so, its dead letters have a file of their own."""
+    """One entry of `destinations`; by default its dead letters have a file of their own."""
     values = _well_formed(entry, faulty)
     settings = replace(run, **values)
     if "dead_letter_path" in values:
         return settings
     path = Path(run.dead_letter_path)
-    name = re.sub(r"[^\w.-]", "_", settings.destination_name)  # it may be a mistake still
+    name = re.sub(r"[^\w.-]", "_", settings.destination_name)  # it may be invalid
     own_path = path.with_name(f"{path.stem}.{name}{path.suffix}")
     return replace(settings, dead_letter_path=str(own_path))
 
@@ -109,9 +109,9 @@ def _settings_of(
 def _well_formed(
     config: Mapping[str, Any], faulty: Collection[tuple[str | int, ...]]
 ) -> dict[str, Any]:
-    """The values that the table knows and nothing is wrong with."""
+    """The values of known settings without errors."""
     known = {entry.name for entry in fields(TargetSettings)} - {path[0] for path in faulty if path}
-    # singer-sdk reads numbers of a configuration file as Decimal.
+    # singer-sdk parses numbers in a configuration file as Decimal.
     return {
         key: float(value) if isinstance(value, Decimal) else value
         for key, value in config.items()
@@ -119,6 +119,6 @@ def _well_formed(
     }
 
 
-def _place_of(error: ValidationError) -> str:
+def _setting_path(error: ValidationError) -> str:
     path = ".".join(map(str, error.path))
     return f"Setting `{path}`" if path else "The configuration"

@@ -1,1 +1,1 @@
-"""Records to calls: columns to fields, conversions, validation, message ids."""
+"""Encodes records as calls: mapping, conversion, validation, message ids, ordering keys."""

@@ -66,7 +66,7 @@ class BatchEncoder:
         self._container = call_type.extra_columns
         self._call_max_bytes = call_max_bytes
         schema = dict(call_type.schema)
-        array = {"type": "array", "items": schema}
+        array = {"type": "array", "items": {"type": "object", "allOf": [schema]}}
         self._is_valid = validator_for(schema, validate_formats=True).is_valid
         self._are_valid = validator_for(array, validate_formats=True).is_valid
 
@@ -91,7 +91,7 @@ class BatchEncoder:
         return EncodedBlock(bodies, keys, fallbacks)
 
     def _find_fallbacks(self, calls: Sequence[Json | Fallback]) -> dict[int, Fallback]:
-        if set(map(type, calls)) == {dict} and self._are_valid(calls):
+        if self._are_valid(calls):  # a fallback is not an object
             return {}
         fallbacks = {}
         for position, call in enumerate(calls):

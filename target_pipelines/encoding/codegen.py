@@ -52,11 +52,11 @@ def compile_row_function(
         event, known = source.constant("event"), source.constant(frozenset(events))
         source.add(1, f"if call.get({event}) in {known}: return EVENT_SCHEMA")
     for group in plan.nested:
-        source.add(1, "values = {}")
         if group.parents == (container,):
             source.keep(group, checked)
             source.add(1, f"if row != EMPTY: call[{source.constant(container)}] = values")
         else:
+            source.add(1, "values = {}")
             source.move(group, "values")
             put = f"put(call, {source.constant(group)}, values)"
             source.add(1, f"if values and not {put}: return OBJECT_CONFLICT")
@@ -102,6 +102,8 @@ class _Source:
 
     def keep(self, group: Group, checked: Collection[str]) -> None:
         """Leave the values of a group in the row; copy those that are checked to `values`."""
+        is_checked = any(step.column in checked for step in group.steps)
+        self.add(1, "values = {}" if is_checked else f"values = {self.constant({})}")
         for step in group.steps:
             field = self._fields[step.column]
             if step.column in checked:

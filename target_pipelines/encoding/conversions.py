@@ -1,6 +1,6 @@
-"""Values of columns → what a field of a call wants. Pure; NULL stays None.
+"""Converts column values to the types of call fields. Pure; NULL stays None.
 
-What cannot be converted is returned as it is: the call's schema then says what is wrong.
+A value that cannot be converted is returned unchanged: the call's schema then rejects it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from program_kit.exact_json import INVALID_JSON, decode_json
 Conversion = Callable[[Any], Any]
 
 _MILLISECONDS_FROM = 100_000_000_000
-"""Unix times above this are in milliseconds: as seconds they would lie beyond the year 5000."""
+"""Unix times from here on are in milliseconds: as seconds they lie beyond the year 5000."""
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
-    """The conversion to what a field's schema asks for; None if any value will do."""
+    """The conversion to the type in a field's schema; None if the schema accepts any value."""
     if schema.get("format") == "date-time":
         return to_instant
     wanted = schema.get("type")
@@ -28,10 +28,10 @@ def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
 
 
 def to_text(value: Any) -> Any:
-    """Text; numbers with their digits, whole ones without `.0`; no padding; empty is None."""
+    """A string: numbers keep their digits, whole ones lose `.0`; no padding; empty is None."""
     if isinstance(value, str):
         return value.rstrip(" ") or None
-    if type(value) is int:  # a bool is one, too
+    if type(value) is int:  # a bool is an int, too
         return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -41,7 +41,7 @@ def to_text(value: Any) -> Any:
 
 
 def to_boolean(value: Any) -> Any:
-    """A boolean, from a bit or the words."""
+    """A boolean, from a bit, or from `true`, `false`, `1` or `0` as text."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -50,7 +50,7 @@ def to_boolean(value: Any) -> Any:
 
 
 def to_instant(value: Any) -> Any:
-    """ISO 8601 with an offset, from such text, from text without one (UTC), or from unix time."""
+    """ISO 8601 with an offset, from ISO 8601 text (without an offset: UTC) or unix time."""
     if isinstance(value, str):
         return _instant_of_text(value)
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
@@ -63,10 +63,10 @@ def _instant_of_text(value: str) -> str | None:
     if not text or text.endswith("Z"):
         return text or None
     try:
-        moment = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return value
-    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
+    return instant.isoformat() if instant.tzinfo else f"{instant.isoformat()}Z"
 
 
 def _instant_of_number(value: int | Decimal) -> Any:
@@ -74,14 +74,14 @@ def _instant_of_number(value: int | Decimal) -> Any:
     if abs(seconds) >= _MILLISECONDS_FROM:
         seconds /= 1000
     try:
-        moment = datetime.fromtimestamp(seconds, UTC)
+        instant = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return value
-    return moment.isoformat().replace("+00:00", "Z")
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 def _parse_json(opening: str) -> Conversion:
-    """Parses text that begins as this kind of JSON does."""
+    """A conversion that parses text which begins with this character as JSON."""
 
     def convert(value: Any) -> Any:
         if not isinstance(value, str) or not value.lstrip().startswith(opening):

@@ -1,8 +1,8 @@
-"""messageId: the same when the same rows are sent again, another for a row's next change.
+"""messageIds: the same when the same rows are sent again, a new one for a row's next change.
 
-A hash of salt, stream, call type, the query's `x-last-sync-time` and the call's own bytes. The
-window keeps A → B → A from being taken for a repeat; the content tells rows apart without keys;
-equal event rows of one run are counted.
+An id is a hash of salt, stream, call type, the query's `x-last-sync-time` and the call's bytes. The
+time distinguishes A → B → A from a repeat; the bytes distinguish rows without keys. Equal event
+rows of one run are numbered.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _REST_BYTES = 8
 
 
 class MessageIds:
-    """Makes the ids of one stream's calls.
+    """Creates the ids of one stream's calls.
 
-    `counts_repeats` tells equal rows apart: for events without key columns, whose equal rows are
-    two events. It costs about 10 bytes of memory for each row.
+    With `counts_repeats`, equal rows get different ids: for events without key columns, whose
+    equal rows are different events. It costs about 10 bytes of memory for each row.
     """
 
     def __init__(
@@ -35,20 +35,20 @@ class MessageIds:
         last_sync_time: object,
         counts_repeats: bool,
     ) -> None:
-        about = (salt, stream, call_type, repr(last_sync_time))
-        text = b"".join(part.encode("utf-8", "surrogatepass") + b"\0" for part in about)
+        parts = (salt, stream, call_type, repr(last_sync_time))
+        text = b"".join(part.encode("utf-8", "surrogatepass") + b"\0" for part in parts)
         self._seed = blake2b(text, digest_size=_DIGEST_BYTES)
         self._repeats = _Repeats() if counts_repeats else None
 
     def add_to(self, call: bytes) -> bytes:
         """The JSON of a call, with its id as its first member.
 
-        The id is 32 hexadecimal digits, and a number for repeats.
+        The id has 32 hexadecimal digits, and a number if it is a repeat.
         """
         return self.add_to_all([call])[0]
 
     def add_to_all(self, calls: Sequence[bytes]) -> list[bytes]:
-        """The same for several calls, in order."""
+        """The same for several calls, in their order."""
         copy_seed = self._seed.copy
         digests = []
         for call in calls:
@@ -67,10 +67,10 @@ class MessageIds:
 
 
 class _Repeats:
-    """How often digests have come, in a few bytes for each.
+    """Counts repeated digests, with about ten bytes of memory for each digest.
 
-    Ten bytes of a digest are kept: two choose a bucket, eight stand in it. That two different ones
-    of 100 million rows agree in them has a chance of one in 200 million.
+    Ten bytes of a digest are kept: two select a bucket, eight are stored in it. The probability
+    that any two of 100 million different digests agree in them is one in 200 million.
     """
 
     def __init__(self) -> None:
@@ -78,14 +78,14 @@ class _Repeats:
         self._repeated: dict[bytes, int] = {}
 
     def find(self, digests: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-        """Positions of those that came before, and how often; all of them are remembered."""
+        """Add digests; yield the positions of repeats, with how often each came before."""
         get_bucket = self._buckets.get
         for position, digest in enumerate(digests):
             rest = digest[_BUCKET_BYTES : _BUCKET_BYTES + _REST_BYTES]
             bucket = get_bucket(digest[:_BUCKET_BYTES])
             if bucket is None:
                 self._buckets[digest[:_BUCKET_BYTES]] = bytearray(rest)
-            elif rest not in bucket or not _stands_in(bucket, rest):
+            elif rest not in bucket or not _is_entry(bucket, rest):
                 bucket += rest
             else:
                 earlier = self._repeated.get(digest, 0) + 1
@@ -93,8 +93,8 @@ class _Repeats:
                 yield position, earlier
 
 
-def _stands_in(bucket: bytearray, rest: bytes) -> bool:
-    """Whether this is one of the bucket's entries, rather than parts of two of them."""
+def _is_entry(bucket: bytearray, rest: bytes) -> bool:
+    """Whether this is an entry of the bucket, rather than parts of two entries."""
     position = bucket.find(rest)
     while position % _REST_BYTES > 0:  # -1 % 8 is 7
         if position < 0:

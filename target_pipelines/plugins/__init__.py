@@ -1,1 +1,1 @@
-"""Plugins: found by entry points, registered by name, listed."""
+"""Plugins: loaded from entry points, registered by name, listed."""

@@ -1,4 +1,4 @@
-"""--list-call-types: a table that a person can read."""
+"""--list-call-types: the table of call types."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def print_call_types(call_types: Registry[CallType]) -> None:
-    """Print the call types, what each requires, and the plugin that offers it."""
-    # Names stay whole where the terminal is narrow: they go into configurations.
+    """Print the call types with their required fields and their plugins."""
+    # Names are not wrapped on narrow terminals: users copy them into configurations.
     name_column, plugin_column = Column("call type", no_wrap=True), Column("plugin", no_wrap=True)
-    table = Table(name_column, "what it says", "required", plugin_column, box=None)
+    table = Table(name_column, "summary", "required", plugin_column, box=None)
     for name in call_types.names():
         call_type = call_types[name]
         table.add_row(name, call_type.summary, _describe(call_type), call_types.plugin_of(name))

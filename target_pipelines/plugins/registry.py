@@ -1,4 +1,4 @@
-"""What plugins have registered under a name, each with the plugin that offers it."""
+"""A registry of one kind of thing that plugins register, by name."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ T = TypeVar("T", bound=_Named)
 
 
 class Registry(Generic[T]):
-    """Offers of one kind, by name."""
+    """Call types, or destinations, by name, each with its plugin."""
 
     def __init__(self, kind: type[T], noun: str) -> None:
         self._kind = kind
         self._noun = noun
         self._entries: dict[str, tuple[T, str]] = {}
 
-    def add(self, offered: Any, plugin: str) -> None:
-        """Register what a plugin offers. Raises PluginError if it is no such thing, or taken."""
-        if not isinstance(offered, self._kind):
+    def add(self, registered: Any, plugin: str) -> None:
+        """Register one. Raises PluginError if it has the wrong type, or its name is taken."""
+        if not isinstance(registered, self._kind):
             raise PluginError(
-                f'Plugin "{plugin}" registered a {type(offered).__name__}, not a '
+                f'Plugin "{plugin}" registered a {type(registered).__name__}, not a '
                 f"{self._kind.__name__}. Correct it, or block it with `blocked_plugins`."
             )
-        if not (isinstance(offered.name, str) and offered.name):
+        if not (isinstance(registered.name, str) and registered.name):
             raise PluginError(
-                f'Plugin "{plugin}" registered a {self._kind.__name__} whose name is no text. '
+                f'Plugin "{plugin}" registered a {self._kind.__name__} whose name is not a string. '
                 "Correct it, or block it with `blocked_plugins`."
             )
-        if offered.name in self._entries:
+        if registered.name in self._entries:
             raise PluginError(
-                f'{self._noun} "{offered.name}" is offered by two plugins, '
-                f'"{self.plugin_of(offered.name)}" and "{plugin}". Block one with '
+                f'{self._noun} "{registered.name}" is offered by two plugins, '
+                f'"{self.plugin_of(registered.name)}" and "{plugin}". Block one with '
                 "`blocked_plugins`."
             )
-        self._entries[offered.name] = (offered, plugin)
+        self._entries[registered.name] = (registered, plugin)
 
     def __getitem__(self, name: str) -> T:
         return self._entries[name][0]
@@ -57,5 +57,5 @@ class Registry(Generic[T]):
         return sorted(self._entries)
 
     def plugin_of(self, name: str) -> str:
-        """The plugin that offers it."""
+        """The plugin that registered this name."""
         return self._entries[name][1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
-from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class Configuration:
 
     settings: TargetSettings
     destinations: Sequence[TargetSettings]
-    plugins: Plugins
+    plugins: PluginRegistry
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
@@ -51,7 +51,7 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
     return Configuration(parsed.run, parsed.destinations, plugins)
 
 
-def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
+def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
     if settings.destination in plugins.destinations:
         yield from plugins.destinations[settings.destination].find_problems(settings)
     else:
@@ -61,7 +61,7 @@ def _find_problems(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
         )
 
 
-def _find_unknown_call_types(settings: TargetSettings, plugins: Plugins) -> Iterator[str]:
+def _find_unknown_call_types(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
     for stream, name in settings.call_types.items():
         if name not in plugins.call_types:
             yield (

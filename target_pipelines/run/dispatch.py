@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
-    from target_pipelines.plugins.loading import Plugins
+    from target_pipelines.plugins.loading import PluginRegistry
 
 _FEW_LINES = 16
 
@@ -47,7 +47,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, handler: MessageHandler, *, plugins: Plugins, call_types: Mapping[str, str]
+        self, handler: MessageHandler, *, plugins: PluginRegistry, call_types: Mapping[str, str]
     ) -> None:
         self._handler = handler
         self._plugins = plugins

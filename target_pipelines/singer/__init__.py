@@ -1,1 +1,1 @@
-"""Singer on stdin and stdout: lines, messages, streams, states."""
+"""Singer messages: lines from stdin, streams, states on stdout."""

@@ -1,4 +1,4 @@
-"""Reads the input in blocks of whole lines, as much at once as is there."""
+"""Reads the input in blocks of whole lines, without waiting for a block to fill."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BLOCK_BYTES = 128 * 1024
-_PIPE_BYTES = 1024 * 1024  # as much as Linux lets anybody have
+_PIPE_BYTES = 1024 * 1024  # the most that Linux allows unprivileged processes
 MAX_LINE_BYTES = 50 * 1024 * 1024
 
 
 def read_blocks(source: IO[Any]) -> Iterator[bytes]:
-    """Blocks of whole lines, each as soon as it is there; the last line may lack its end.
+    """Yield blocks of whole lines as they arrive; the last line may lack its newline.
 
     Raises:
         InputError: a line is longer than `MAX_LINE_BYTES`.
@@ -35,21 +35,21 @@ def read_blocks(source: IO[Any]) -> Iterator[bytes]:
         rest_bytes += len(block) - end
         if rest_bytes > MAX_LINE_BYTES:
             raise InputError(
-                f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Leave the column "
-                "that is so long out of the query."
+                f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Remove the longest "
+                "column from the query."
             )
     if last := b"".join(rest):
         yield last
 
 
 def widen_pipe(file: int) -> None:
-    """Let a pipe hold more than a block, so that both ends take turns less often; files stay."""
-    with contextlib.suppress(OSError, AttributeError):  # no pipe, not allowed, or not Linux
+    """Enlarge a pipe's buffer to reduce context switches; do nothing for files."""
+    with contextlib.suppress(OSError, AttributeError):  # not a pipe, not permitted, or not Linux
         fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _reader_of(source: IO[Any]) -> Callable[[int], bytes]:
-    """Reads at most so many bytes, without waiting for more than the first."""
+    """A function that reads up to a number of bytes, as soon as any are available."""
     try:
         file = source.fileno()
     except io.UnsupportedOperation:

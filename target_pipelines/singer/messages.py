@@ -1,7 +1,7 @@
-"""Lines of a Singer tap → messages. Pure.
+"""Parses Singer messages. Pure.
 
-Numbers that are no integers become `Decimal`, and integers keep all their digits: what the tap
-wrote is what the destination gets.
+Numbers keep all their digits, so that the destination gets what the tap wrote: integers of any
+size are `int`, others are `Decimal`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _REQUIRED: Mapping[str, tuple[str, type]] = {
     "STATE": ("value", dict),
 }
 _RECORD_HEAD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"(?P<stream>[\w.-]+)", ?"record": ?')
-"""How taps begin a RECORD. Others, and streams with unusual names, are parsed one by one."""
+"""The usual beginning of a RECORD. Other lines are parsed one by one."""
 IGNORED = ("ACTIVATE_VERSION",)
-"""Messages without a meaning for calls."""
+"""Message types that have no meaning for calls."""
 
 
 def group_records(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """The lines, in runs: RECORDs of one stream that have the same before their `record`."""
+    """Split lines into runs of RECORDs of one stream that are written alike; others are alone."""
     start = 0
     while start < len(lines):
         end = start + 1
@@ -42,23 +42,23 @@ def group_records(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def stream_of_record(line: bytes) -> str | None:
-    """The stream of a RECORD that can stand in a run; None of any other line."""
+    """The stream of a RECORD with the usual beginning; None for other lines."""
     head = _RECORD_HEAD.match(line)
     return head and head["stream"].decode()
 
 
 def parse_message(line: bytes, number: int) -> dict[str, Any]:
-    """The message on a line, its `type` known and the keys that this type needs in place.
+    """Parse a line; the message has a known `type` and the keys that this type requires.
 
     Raises:
-        InputError: the line is none; it says the line's number, never what it holds.
+        InputError: it is not a message. The error has the line's number, never its content.
     """
     try:
         message: dict[str, Any] = decode_object(line)
     except INVALID_JSON as error:
         raise InputError(
-            f"Line {number} of the input is no Singer message ({_reason_of(error, line)}). The tap "
-            "broke off or is none; the state stands at what was settled. Run the tap again."
+            f"Line {number} of the input is not a Singer message ({_reason_of(error, line)}). The "
+            "tap may have crashed; the last STATE covers what was delivered. Run it again."
         ) from error
     kind = str(message.get("type"))
     if kind in _REQUIRED:
@@ -74,26 +74,26 @@ def _check(message: Mapping[str, Any], kind: str, number: int) -> None:
         raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")
     if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
         raise InputError(f"Line {number} of the input, a SCHEMA, has no object `properties`.")
-    if kind == "SCHEMA" and not _are_texts(message.get("key_properties") or []):
-        raise InputError(f"Line {number} of the input: `key_properties` is no list of texts.")
+    if kind == "SCHEMA" and not _are_strings(message.get("key_properties") or []):
+        raise InputError(f"Line {number} of the input: `key_properties` is not a list of strings.")
     if kind != "STATE" and not isinstance(message.get("stream"), str):
-        raise InputError(f"Line {number} of the input, a {kind}, has no text `stream`.")
+        raise InputError(f"Line {number} of the input, a {kind}, has no string `stream`.")
 
 
-def _are_texts(value: object) -> bool:
+def _are_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _unknown_type(kind: str, number: int) -> str:
     if kind == "BATCH":
         return (
-            f"Line {number} of the input is a BATCH, which names files instead of rows. Switch "
-            "`batch_config` off in the tap."
+            f"Line {number} of the input is a BATCH message, which is not supported. Turn off "
+            "`batch_config` in the tap."
         )
-    return f"Line {number} of the input has no `type` that Singer knows."
+    return f"Line {number} of the input has no `type` of a Singer message."
 
 
 def _reason_of(error: Exception, line: bytes) -> str:
     if not line.endswith(b"\n"):
-        return "it breaks off in the middle"
-    return "it is no JSON object" if isinstance(error, msgspec.ValidationError) else "invalid JSON"
+        return "truncated"
+    return "not a JSON object" if isinstance(error, msgspec.ValidationError) else "invalid JSON"

@@ -1,4 +1,4 @@
-"""Keeps stdout for states alone: whatever else prints, such as a plugin, ends up on stderr."""
+"""Reserves stdout for states: other output, such as a plugin's `print`, goes to stderr."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 from collections.abc import Callable, Iterator
 
 Write = Callable[[bytes], None]
-"""Writes all bytes to stdout at once. Raises BrokenPipeError."""
+"""Writes bytes to stdout, unbuffered. Raises BrokenPipeError."""
 
 
 @contextlib.contextmanager
 def private_stdout() -> Iterator[Write]:
-    """Take stdout away from everyone else while the block runs; yields the way to write to it."""
+    """Redirect stdout to stderr in the block; yield a function that writes to the real stdout."""
     try:
         number = sys.stdout.fileno()
-    except io.UnsupportedOperation:  # replaced by an object in memory
+    except io.UnsupportedOperation:  # replaced by an in-memory stream
         own = sys.stdout
         with contextlib.redirect_stdout(sys.stderr):
             yield lambda data: _write_text(own, data)

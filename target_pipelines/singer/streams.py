@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_pipelines.api.call_types import CallType
-    from target_pipelines.plugins.loading import Plugins
+    from target_pipelines.plugins.loading import PluginRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +40,24 @@ def check_record(stream: Stream | None, message: Mapping[str, Any], line_number:
     name, record = message["stream"], message["record"]
     if stream is None:
         raise RecordWithoutSchema(
-            f'Line {line_number} of the input is a RECORD of stream "{name}", which has had no '
-            "SCHEMA."
+            f'Line {line_number} of the input is a RECORD of stream "{name}", which has no '
+            "SCHEMA yet. Correct the tap."
         )
     if stream.keys and not stream.keys <= record.keys():
         missing = ", ".join(sorted(stream.keys - record.keys()))
         raise RecordWithoutKey(
             f'Line {line_number} of the input, a RECORD of stream "{name}", lacks its key: '
-            f"{missing}."
+            f"{missing}. Correct the tap."
         )
     return stream
 
 
 def parse_schema(
-    message: Mapping[str, Any], plugins: Plugins, call_types: Mapping[str, str]
+    message: Mapping[str, Any], plugins: PluginRegistry, call_types: Mapping[str, str]
 ) -> Stream:
-    """The stream of a SCHEMA; `call_types` overrides what it says. Raises ConfigurationError."""
+    """The stream of a SCHEMA; `call_types` overrides its call type. Raises ConfigurationError."""
     name = message["stream"]
-    # The tap puts its keywords inside of the schema; others may put them beside it.
+    # tap-mssql-query puts its keywords inside `schema`; other taps may put them beside it.
     keywords = {**message, **message["schema"]}
     call_type = _find_call_type(name, call_types.get(name) or keywords.get("x-call-type"), plugins)
     return Stream(
@@ -80,16 +80,15 @@ def _type_of(schema: Any) -> str:
     return plain[0] if len(plain) == 1 and isinstance(plain[0], str) else ""
 
 
-def _find_call_type(stream: str, name: object, plugins: Plugins) -> CallType:
+def _find_call_type(stream: str, name: object, plugins: PluginRegistry) -> CallType:
     known = ", ".join(plugins.call_types.names())
     if name is None:
         raise ConfigurationError(
-            f'Stream "{stream}" does not say which call its rows are. Name it in `call_types`; '
-            f"known are {known}."
+            f'Stream "{stream}" has no call type. Set one in `call_types`; known are {known}.'
         )
     if not isinstance(name, str) or name not in plugins.call_types:
         raise ConfigurationError(
-            f'Stream "{stream}" asks for the call type "{name}", which no plugin offers. Known are '
+            f'Stream "{stream}" has the call type "{name}", which no plugin offers. Known are '
             f"{known}."
         )
     return plugins.call_types[name]

@@ -1,4 +1,4 @@
-"""The contract of a call type, as checks for the tests of whoever offers one."""
+"""The contract of a call type, as checks for a plugin's tests."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from target_pipelines.api.call_types import CallType, Json
 
 Row = dict[str, Any]
-"""One row of a query: its columns' values, by their names."""
+"""One row of a query: values by column name."""
 
 CANARY = "c4n4ry"
-"""Stands in the texts of `EDGE_VALUES`, and so must not stand in a reason."""
+"""Is part of the texts in `EDGE_VALUES`, so no reason may contain it."""
 EDGE_VALUES: Mapping[str, Any] = {
     "NULL": None,
     "empty text": "",
@@ -47,10 +47,10 @@ EDGE_VALUES: Mapping[str, Any] = {
     "JSON text": f'{{"a": "{CANARY}"}}',
     "broken JSON text": f'{{"a": "{CANARY}',
 }
-"""What a column may hold, whatever the query's author had in mind."""
+"""Values that a column may hold, whatever the query's author expected."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_ENOUGH_BYTES = 32 * 1024  # what Customer.io takes
+_ENOUGH_BYTES = 32 * 1024  # Customer.io's limit
 
 
 def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
@@ -58,8 +58,8 @@ def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
 
     Args:
         call_type: what the plugin registers.
-        rows: examples that must become calls; at least one, and between them every column of
-            interest, because each check tries odd values in each column.
+        rows: example rows that must become calls; at least one. Together they have every column
+            of interest, because edge values are tried in each column.
     """
     check_names(call_type)
     check_schema(call_type)
@@ -74,17 +74,17 @@ def check_call_type(call_type: CallType, rows: Sequence[Row]) -> None:
 
 
 def check_names(call_type: CallType) -> None:
-    """The names can be written in a configuration, and the API knows the call."""
+    """The name fits into a configuration, and the API knows the call."""
     name = call_type.name
     _require(
         isinstance(name, str) and _NAME.fullmatch(name),
         call_type,
-        "must have a name of small letters, digits and underscores that begins with a letter",
+        "must have a name of lower-case letters, digits and underscores that begins with a letter",
     )
     _require(
         call_type.summary and call_type.summary == " ".join(call_type.summary.split()),
         call_type,
-        "must have a summary of one line, without spaces around it",
+        "must have a summary of one line, without surrounding spaces",
     )
     known = _api_types()
     _require(
@@ -96,7 +96,7 @@ def check_names(call_type: CallType) -> None:
 
 
 def check_schema(call_type: CallType) -> None:
-    """The schema is a JSON Schema, of an object, and has a place for the other columns."""
+    """The schema is a JSON Schema of an object, and describes the object for other columns."""
     call_types.check_schema(call_type, "under test")
     schema = call_type.schema
     _require(schema.get("type") == "object", call_type, 'must have a schema of "type": "object"')
@@ -110,27 +110,27 @@ def check_schema(call_type: CallType) -> None:
 
 
 def check_example(call_type: CallType, row: Row) -> None:
-    """The row becomes a call: JSON that the schema accepts, with the API's name and an id."""
+    """The row becomes a call: valid JSON with the API's name and a messageId."""
     outcome = encode_row(call_type, row)
     reason = outcome.reason.rstrip(".") if isinstance(outcome, Rejection) else ""
     _require(not reason, call_type, f"rejected an example row: {reason.rstrip('.')}")
-    _require(outcome, call_type, "filtered an example row out")
+    _require(outcome, call_type, "filtered out an example row")
     call = _parse(outcome)
     _require(call["messageId"], call_type, "made a call without `messageId`")
 
 
 def check_repeat(call_type: CallType, row: Row) -> None:
-    """The same row makes the same bytes again, so that a repeat has the same messageId."""
+    """The same row becomes the same bytes, so that a repeat has the same messageId."""
     once, again = encode_row(call_type, row), encode_row(call_type, row)
     _require(
         once == again,
         call_type,
-        "made two calls of one row: `build` must not look at clocks, chance or earlier calls",
+        "made different calls of one row: `build` must not depend on time, chance or earlier calls",
     )
 
 
 def check_build(call_type: CallType, row: Row) -> None:
-    """`build` bears each column missing, and all of them; it leaves the row's own values alone."""
+    """`build` accepts missing columns, one or all, and does not change the row's values."""
     for missing in (*row, None):
         record = _as_read({name: row[name] for name in row if name != missing and missing})
         _build(call_type, record, f"without `{missing}`" if missing else "without any column")
@@ -138,7 +138,7 @@ def check_build(call_type: CallType, row: Row) -> None:
 
 
 def check_edge_value(call_type: CallType, row: Row, column: str, kind: str) -> None:
-    """With an odd value in a column there is a call, none, or a reason that does not show it."""
+    """An edge value in a column gives a call, none, or a reason that does not show the value."""
     record = {**row, column: EDGE_VALUES[kind]}
     where = f"with {kind} in `{column}`"
     _build(call_type, _as_read(record), where)
@@ -147,16 +147,18 @@ def check_edge_value(call_type: CallType, row: Row, column: str, kind: str) -> N
         if isinstance(outcome, EncodedCall):
             _parse(outcome)
         elif outcome is not None:
-            _require(outcome.reason, call_type, f"gave no reason {where}")
-            _require(CANARY not in outcome.reason, call_type, f"shows the value as reason {where}")
+            _require(outcome.reason, call_type, f"gave no reason for a rejection {where}")
+            _require(
+                CANARY not in outcome.reason, call_type, f"shows the value in the reason {where}"
+            )
 
 
 def get_call_type_test_class(call_type: CallType, *, rows: Sequence[Row]) -> type:
-    """A class for pytest with one test for each check, row, column and odd value.
+    """A pytest class with one test for each check, row, column and edge value.
 
     Assign it to a name that begins with `Test`. The arguments are those of `check_call_type`.
     """
-    import pytest  # noqa: PLC0415 - a tool of whoever tests, no dependency of the product
+    import pytest  # noqa: PLC0415 - not a dependency of the product
 
     if not rows:
         raise ValueError(f"{_name_of(call_type)} has no example rows: give at least one.")
@@ -204,7 +206,7 @@ def _api_types() -> list[str]:
 def encode_row(
     call_type: CallType, row: Row, null_values: str = "omit"
 ) -> EncodedCall | Rejection | None:
-    """What the target makes of a row, in a run of its own."""
+    """Encode a row as the target does, in a run of its own."""
     encoder = StreamEncoder(
         Stream(name="example", call_type=call_type, plugin="under test", last_sync_time=0),
         settings=TargetSettings(null_values=null_values),
@@ -215,11 +217,11 @@ def encode_row(
 
 
 def _build(call_type: CallType, record: Json, where: str) -> None:
-    """Call `build` as the target does. Raises AssertionError for what it must not do."""
+    """Call `build` as the target does. Raises AssertionError if it breaks its contract."""
     try:
         call = compile_plan(tuple(record), call_type, null_values="send").apply(record)
     except MappingProblem:
-        return  # the row is rejected before `build` sees it
+        return  # the row is rejected before `build` is called
     if call_type.build is None:
         return
     before = copy.deepcopy(record)
@@ -227,8 +229,8 @@ def _build(call_type: CallType, record: Json, where: str) -> None:
         built: Any = call_type.build(call)
     except Exception as error:
         raise AssertionError(
-            f"{_name_of(call_type)}: `build` raised {type(error).__name__} {where}. Leave it to "
-            "the schema to refuse a call, or return None."
+            f"{_name_of(call_type)}: `build` raised {type(error).__name__} {where}. Let the "
+            "schema reject the call, or return None."
         ) from error
     _require(
         built is None or isinstance(built, dict),
@@ -239,13 +241,13 @@ def _build(call_type: CallType, record: Json, where: str) -> None:
 
 
 def _as_read(row: Row) -> Json:
-    """The row as it comes through the pipe: JSON, its broken numbers as `Decimal`."""
+    """The row as the target reads it: JSON, with non-integer numbers as `Decimal`."""
     record: Json = decode_object(encode_json(row))
     return record
 
 
 def _parse(call: Any) -> Json:
-    """The call in the bytes, by another parser than the one that wrote them."""
+    """Parse a call with another parser than the one that encoded it."""
     parsed: Json = json.loads(call.body)
     return parsed
 

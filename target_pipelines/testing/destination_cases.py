@@ -1,4 +1,4 @@
-"""One destination under test: with its settings, a server, and calls to deliver."""
+"""A destination under test: its settings, a server, and calls to deliver."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from target_pipelines.testing.recording_server import Server
 
 WRITE_KEY = f"{CANARY}-key"
-"""The setting `write_key` while a destination is checked."""
+"""The setting `write_key` in the contract suite of destinations."""
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationCase:
-    """A destination, what it is tested against, and its settings."""
+    """A destination, the server that it is tested against, and its settings."""
 
     destination: DestinationType
     server: Server
@@ -32,7 +32,7 @@ class DestinationCase:
 
     @contextlib.contextmanager
     def open(self, **changes: Any) -> Iterator[tuple[Destination, Sender]]:
-        """The opened destination and a sender, with some settings changed."""
+        """Open the destination and a sender, with some settings changed."""
         opened = self.destination.open(replace(self.settings, **changes))
         sender = opened.open_sender()
         try:
@@ -41,16 +41,16 @@ class DestinationCase:
             sender.close()
             opened.close()
 
-    def answer(self, behaviour: Mapping[str, Any], **changes: Any) -> Outcome:
-        """The outcome of one attempt with one call that is treated so."""
-        self.server.script([behaviour])
+    def send_one(self, response: Mapping[str, Any], **changes: Any) -> Outcome:
+        """Send one call; the server gives this response."""
+        self.server.script([response])
         with self.open(**changes) as (_, sender):
             return sender.send(CALLS[:1])
 
-    def require(self, holds: object, what: str) -> None:
-        """Raise AssertionError, which names the destination and what is wrong, unless it holds."""
+    def require(self, holds: object, problem: str) -> None:
+        """Raise AssertionError with the destination's name and the problem, unless it holds."""
         if not holds:
-            raise AssertionError(f'Destination "{self.destination.name}" {what}.')
+            raise AssertionError(f'Destination "{self.destination.name}" {problem}.')
 
 
 def make_call(kind: str, number: int, **fields: Any) -> EncodedCall:
@@ -68,11 +68,11 @@ CALLS = (
     make_call("alias", 6, previousId="5"),
     make_call("track", 1, event="],[", properties={"text": "\n\t\0"}),
 )
-"""One of each type, with what may break an envelope."""
+"""Calls of every API type, with characters that could break the envelope of a request."""
 
 
 def make_case(destination: DestinationType, server: Server, **settings: Any) -> DestinationCase:
-    """A case with the settings that every destination is given, and further ones."""
+    """A case with the settings that every destination gets, and further ones."""
     given = {"endpoint": server.url, "write_key": WRITE_KEY, "timeout_seconds": 10, **settings}
     target_settings = TargetSettings(destination=destination.name, **given)
     return DestinationCase(destination, server, target_settings)

@@ -1,6 +1,6 @@
-"""What a destination promises, a check each; every check is a function of a case.
+"""The contract of a destination: one function for each promise.
 
-Those on limits, delivery and closing hold for any destination, the others for those over HTTP.
+The checks of limits, delivery and closing apply to any destination, the others to HTTP only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OUTCOME_BY_STATUS: Mapping[int, type[Outcome]] = {
     **dict.fromkeys((401, 403, 404), Fatal),
     **dict.fromkeys((408, 429, 500, 502, 503, 504), Retry),
 }
-"""What an HTTP status must mean, whatever the body."""
+"""The outcome that an HTTP status must have, whatever the body."""
 REDIRECTS = (301, 302, 303, 307, 308)
 
 _BODIES = ("", "<html>Sign in</html>", '{"success": true}', "\x00")
@@ -35,9 +35,9 @@ _RETRY_AFTER_SECONDS = 7
 
 
 def check_settings(case: DestinationCase) -> None:
-    """Problems of the settings are sentences without the key; complete settings have none."""
+    """Complete settings have no problems; problems are sentences without the write key."""
     problems = list(case.destination.find_problems(case.settings))
-    case.require(not problems, f"finds fault with its settings: {' '.join(problems)}")
+    case.require(not problems, f"finds problems in complete settings: {' '.join(problems)}")
     for change in ({"write_key": None}, {"write_key": f"{CANARY}\n"}, {"endpoint": None}):
         for problem in case.destination.find_problems(replace(case.settings, **change)):
             case.require(
@@ -47,27 +47,27 @@ def check_settings(case: DestinationCase) -> None:
 
 
 def check_limits(case: DestinationCase) -> None:
-    """A batch has room for one call at least, and nothing is negative."""
+    """A batch has room for at least one call, and no limit is negative."""
     with case.open() as (opened, _):
         limits, lanes = opened.limits, opened.max_lanes
     case.require(
         limits.call_max_bytes > 0 and limits.envelope_bytes >= 0 and limits.separator_bytes >= 0,
-        "has limits that are no sizes",
+        "has limits that are not sizes",
     )
     case.require(
         limits.batch_max_calls != 0 and limits.requests_per_second != 0 and lanes != 0,
-        "has a limit of nothing: None means that there is none",
+        "has a limit of 0: None means no limit",
     )
 
 
 def check_own_limits(case: DestinationCase) -> None:
-    """The largest call fits into a batch, and the settings may lower every limit."""
+    """The largest call fits into a batch, and the settings can lower every limit."""
     with case.open() as (opened, _):
         limits = opened.limits
     case.require(
         limits.call_max_bytes + limits.envelope_bytes <= limits.batch_max_bytes
         or limits.batch_max_calls == 1,
-        "has calls that fit into no batch: lower `call_max_bytes`",
+        "accepts calls that fit into no batch: lower `call_max_bytes`",
     )
     lower = {"call_max_bytes": 900, "batch_max_bytes": 1000, "batch_max_calls": 1}
     with case.open(**lower) as (opened, _):
@@ -76,12 +76,12 @@ def check_own_limits(case: DestinationCase) -> None:
 
 
 def check_delivery(case: DestinationCase) -> None:
-    """Calls arrive byte for byte, in their order, one batch after another."""
+    """Calls arrive byte for byte and in order, batch after batch."""
     _check_arrival(case, list(CALLS))
 
 
 def check_full_batch(case: DestinationCase) -> None:
-    """A batch as large as the limits allow is taken."""
+    """A batch as large as the limits allow is delivered."""
     with case.open() as (opened, _):
         limits = opened.limits
     call = make_call("track", 1, event="e", properties={"text": ""})
@@ -92,25 +92,27 @@ def check_full_batch(case: DestinationCase) -> None:
 
 
 def check_repeat(case: DestinationCase) -> None:
-    """A batch that is sent again is the same request, so that a receiver can tell."""
+    """A repeated batch is the same request, so that the API can recognise it."""
     before = len(case.server.received())
     case.server.script([{"status": 503}])
     with case.open() as (opened, sender):
         batch = CallQueue(opened.limits, CALLS).take_batch()
         outcomes = [sender.send(batch), sender.send(batch)]
     first, second = case.server.received()[before:]
-    case.require(isinstance(outcomes[1], Delivered), f"did not repeat a batch: {outcomes[1]}")
+    case.require(
+        isinstance(outcomes[1], Delivered), f"did not deliver a repeated batch: {outcomes[1]}"
+    )
     case.require(
         (first.path, first.body) == (second.path, second.body),
-        "made two requests of one batch: leave out clocks, chance and counters",
+        "made different requests of one batch: leave out time, chance and counters",
     )
 
 
 def check_status(case: DestinationCase, status: int) -> None:
-    """The status decides what becomes of the calls, whatever stands in the body."""
+    """The status determines the outcome, whatever the body."""
     expected = OUTCOME_BY_STATUS[status]
     for body in _BODIES:
-        outcome = case.answer({"status": status, "body": body})
+        outcome = case.send_one({"status": status, "body": body})
         case.require(
             isinstance(outcome, expected),
             f"makes {type(outcome).__name__} of HTTP {status}, not {expected.__name__}",
@@ -119,40 +121,40 @@ def check_status(case: DestinationCase, status: int) -> None:
 
 
 def check_retry_after(case: DestinationCase) -> None:
-    """A Retry-After is passed on."""
+    """Retry-After becomes `after_seconds`."""
     headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
-    outcome = case.answer({"status": 429, "headers": headers})
+    outcome = case.send_one({"status": 429, "headers": headers})
     case.require(
         isinstance(outcome, Retry) and outcome.after_seconds == _RETRY_AFTER_SECONDS,
-        "does not pass Retry-After on as `after_seconds`",
+        "does not return Retry-After as `after_seconds`",
     )
 
 
 def check_redirect(case: DestinationCase, status: int) -> None:
-    """A redirect is not followed: it would carry the calls and the key to another place."""
+    """A redirect is not followed: it would send the calls and the key elsewhere."""
     before = len(case.server.received())
     headers = {"Location": f"{case.server.url}/elsewhere"}
-    outcome = case.answer({"status": status, "headers": headers})
+    outcome = case.send_one({"status": status, "headers": headers})
     case.require(len(case.server.received()) == before + 1, f"follows a redirect ({status})")
     case.require(isinstance(outcome, Fatal), f"does not stop at a redirect ({status})")
 
 
 def check_page(case: DestinationCase) -> None:
-    """A success with a web page comes from a proxy or a login, so nothing was delivered."""
+    """A success with a web page comes from a proxy or a login page: nothing was delivered."""
     page = "<!DOCTYPE html><html><body>Sign in</body></html>"
-    outcome = case.answer({"status": 200, "body": page})
-    case.require(not isinstance(outcome, Delivered), "takes a web page for an acknowledgement")
+    outcome = case.send_one({"status": 200, "body": page})
+    case.require(not isinstance(outcome, Delivered), "takes a web page as an acknowledgement")
 
 
 def check_no_response(case: DestinationCase) -> None:
-    """Without an answer the batch is tried again, and the sender goes on working."""
+    """Without a response the batch is retried, and the sender keeps working."""
     case.server.script([{"drop": "before"}])
     with case.open() as (_, sender):
         outcomes = {"a broken connection": sender.send(CALLS[:1])}
         after = sender.send(CALLS[1:2])
     case.require(isinstance(after, Delivered), "does not recover from a broken connection")
     slow = {"delay_seconds": 5 * _TIMEOUT_SECONDS}
-    outcomes["a timeout"] = case.answer(slow, timeout_seconds=_TIMEOUT_SECONDS)
+    outcomes["a timeout"] = case.send_one(slow, timeout_seconds=_TIMEOUT_SECONDS)
     with RecordingServer() as gone:
         pass
     with case.open(endpoint=gone.url) as (_, sender):
@@ -163,7 +165,7 @@ def check_no_response(case: DestinationCase) -> None:
 
 
 def check_secrets(case: DestinationCase) -> None:
-    """The key is in no description, address or line of the log."""
+    """The key is in no repr, URL or log line."""
     shown: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: shown.append(record.getMessage())  # type: ignore[method-assign]
@@ -179,11 +181,11 @@ def check_secrets(case: DestinationCase) -> None:
         root.removeHandler(handler)
         root.setLevel(level)
     shown += [request.path for request in case.server.received()]
-    case.require(CANARY not in "".join(shown), "shows its key in a description, address or log")
+    case.require(CANARY not in "".join(shown), "shows its key in a repr, URL or log line")
 
 
 def check_close(case: DestinationCase) -> None:
-    """Closing twice does no harm, and the destination can be opened again."""
+    """Closing twice is harmless, and the destination can be opened again."""
     for _ in range(2):
         with case.open() as (opened, sender):
             outcome = sender.send(CALLS[:1])
@@ -208,7 +210,7 @@ def _check_arrival(case: DestinationCase, calls: Sequence[EncodedCall]) -> None:
 
 
 def _fill(limits: Limits) -> Iterator[EncodedCall]:
-    """So many small calls that a batch of them is full, and one more."""
+    """Enough small calls to fill a batch, and one more."""
     count = limits.batch_max_calls or limits.batch_max_bytes
     size = limits.envelope_bytes
     for number in range(count + 1):
@@ -228,10 +230,10 @@ CHECKS: Mapping[str, Callable[[DestinationCase], None]] = {
     "repeat": check_repeat,
     "retry after": check_retry_after,
     "page": check_page,
-    "no answer": check_no_response,
+    "no response": check_no_response,
     "secrets": check_secrets,
     "close": check_close,
-    **{f"answer {status}": partial(check_status, status=status) for status in OUTCOME_BY_STATUS},
+    **{f"status {status}": partial(check_status, status=status) for status in OUTCOME_BY_STATUS},
     **{f"redirect {status}": partial(check_redirect, status=status) for status in REDIRECTS},
 }
-"""All of them, by a name."""
+"""All checks by name."""

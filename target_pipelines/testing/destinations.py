@@ -1,4 +1,4 @@
-"""The contract of a destination, for the tests of whoever offers one."""
+"""The contract of a destination, for a plugin's tests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def check_destination(
 
     Args:
         destination: what the plugin registers.
-        server: what it shall be tested against; a `RecordingServer` unless given.
-        settings: further settings that it needs; `endpoint` and `write_key` are given.
+        server: the server to test against; a new `RecordingServer` by default.
+        settings: further settings that it needs, besides `endpoint` and `write_key`.
     """
     with contextlib.nullcontext(server) if server else RecordingServer() as target:
         case = make_case(destination, target, **settings)
@@ -37,12 +37,12 @@ def get_destination_test_class(
     open_server: Callable[[], AbstractContextManager[Server]] = RecordingServer,
     **settings: Any,
 ) -> type:
-    """A class for pytest with one test for each check.
+    """A pytest class with one test for each check.
 
-    Assign it to a name that begins with `Test`. `open_server` makes what is tested against; the
+    Assign it to a name that begins with `Test`. `open_server` opens the server to test against; the
     other arguments are those of `check_destination`.
     """
-    import pytest  # noqa: PLC0415 - a tool of whoever tests, no dependency of the product
+    import pytest  # noqa: PLC0415 - not a dependency of the product
 
     class DestinationTests:
         @pytest.mark.parametrize("name", CHECKS)

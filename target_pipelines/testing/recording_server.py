@@ -1,4 +1,4 @@
-"""What a destination is tested against: a server on this machine that answers as it is told."""
+"""A server on the loopback interface that records requests and gives scripted responses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """A request that a server has received.
+    """A request that a server received.
 
     Attributes:
-        path: as it came, with its query.
-        body: a digest of its bytes, or the bytes: the same for the same request.
-        content: what the server took of it; empty if it answered otherwise.
+        path: with the query string.
+        body: its bytes, or a digest of them: equal for equal requests.
+        content: the uncompressed body if the server accepted it; else empty.
     """
 
     path: str
@@ -34,21 +34,21 @@ class Server(Protocol):
 
     @property
     def url(self) -> str:
-        """For the setting `endpoint`."""
+        """The value for the setting `endpoint`."""
 
     def script(self, behaviours: Iterable[Mapping[str, Any]]) -> None:
-        """Treat the next requests so, one each, and later ones as usual.
+        """Respond to each of the next requests with one of these behaviours, later ones as usual.
 
-        A behaviour has a `status`, `headers` and a `body`; or `drop: "before"`: end the connection;
-        or `delay_seconds`: wait so long.
+        A behaviour has a `status`, `headers` and a `body`; `drop: "before"` closes the connection
+        instead; `delay_seconds` delays the response.
         """
 
     def received(self) -> Sequence[ReceivedRequest]:
-        """All requests so far, in the order of their arrival."""
+        """All requests so far, in order of arrival."""
 
 
 class RecordingServer:
-    """A `Server` that takes whatever is posted, and answers 200; a context manager."""
+    """A `Server` that responds 200 to every request; a context manager."""
 
     def __init__(self, port: int = 0) -> None:
         self._server = _HttpServer(("127.0.0.1", port), _Handler)
@@ -56,7 +56,7 @@ class RecordingServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,))
 
     def script(self, behaviours: Iterable[Mapping[str, Any]]) -> None:
-        """Treat the next requests so."""
+        """Respond to the next requests with these behaviours."""
         with self._server.lock:
             self._server.behaviours = list(behaviours)
 
@@ -88,7 +88,7 @@ class _HttpServer(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what the checks are about."""
+        """Ignore errors: the checks make clients disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Write nothing to stderr."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -108,18 +108,18 @@ class _Handler(BaseHTTPRequestHandler):
         if "drop" in behaviour:
             self.close_connection = True
         else:
-            self._answer(behaviour)
+            self._respond(behaviour)
 
     def _take(self, body: bytes) -> Mapping[str, Any]:
-        is_packed = self.headers.get("Content-Encoding") == "gzip"
+        is_compressed = self.headers.get("Content-Encoding") == "gzip"
         with self.server.lock:
             behaviours = self.server.behaviours
             behaviour = behaviours.pop(0) if behaviours else {}
-            content = b"" if behaviour else (gzip.decompress(body) if is_packed else body)
+            content = b"" if behaviour else (gzip.decompress(body) if is_compressed else body)
             self.server.received.append(ReceivedRequest(self.path, body, content))
         return behaviour
 
-    def _answer(self, behaviour: Mapping[str, Any]) -> None:
+    def _respond(self, behaviour: Mapping[str, Any]) -> None:
         body = behaviour.get("body", "").encode()
         self.send_response_only(behaviour.get("status", 200))
         for name, value in behaviour.get("headers", {}).items():
@@ -128,4 +128,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_PUT = do_POST  # noqa: N815 - a redirect that was followed is seen
+    do_GET = do_PUT = do_POST  # noqa: N815 - to record redirects that were followed

@@ -43,7 +43,7 @@ def test_row_becomes_the_call_of_the_golden_file(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_call_with_what_it_requires_is_valid(name):
+def test_call_with_its_required_fields_is_valid(name):
     """The required fields are enough."""
     assert _is_valid(name, MINIMAL[name])
 
@@ -52,8 +52,8 @@ def test_call_with_what_it_requires_is_valid(name):
     ("name", "field"), [(name, field) for name in NAMES for field in MINIMAL[name]]
 )
 @pytest.mark.parametrize("change", ["missing", "empty", "number"])
-def test_required_field_must_be_a_text(name, field, change):
-    """Without it, or with something else in it, the call is refused."""
+def test_required_field_must_be_a_string(name, field, change):
+    """Without the field, or with another type, the call is invalid."""
     call = {key: value for key, value in MINIMAL[name].items() if key != field}
     if change != "missing":
         call[field] = "" if change == "empty" else 7
@@ -63,7 +63,7 @@ def test_required_field_must_be_a_text(name, field, change):
 
 @pytest.mark.parametrize("name", ["identify", "track", "page", "screen"])
 def test_anonymous_id_is_enough(name):
-    """People may be known by an anonymousId only."""
+    """A person may have an anonymousId only."""
     call = {key: value for key, value in MINIMAL[name].items() if key != "userId"}
 
     assert _is_valid(name, {**call, "anonymousId": "a"})
@@ -91,14 +91,14 @@ FIELDS = {
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=list(FIELDS))
-def test_common_field_of_the_wrong_kind_is_refused(name, fields):
-    """What every call may carry has its kind, as in the API's field tables."""
+def test_common_field_of_the_wrong_type_is_invalid(name, fields):
+    """The common fields of all calls have the types of the API's field tables."""
     assert not _is_valid(name, {**MINIMAL[name], **fields})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_common_fields_are_accepted(name):
-    """So has every call what the API's field tables list, and further keys."""
+    """Every call accepts the fields of the API's field tables, and further keys."""
     context = {
         "active": True,
         "channel": "server",
@@ -109,8 +109,8 @@ def test_common_fields_are_accepted(name):
         "page": {"keywords": ["a"], "url": "u"},
         "further": 1,
     }
-    moment = "2025-01-01T00:00:00.123456Z"
-    call = {"context": context, "integrations": {"All": False, "X": {}}, "timestamp": moment}
+    timestamp = "2025-01-01T00:00:00.123456Z"
+    call = {"context": context, "integrations": {"All": False, "X": {}}, "timestamp": timestamp}
 
     assert _is_valid(name, {**MINIMAL[name], **call})
 
@@ -124,27 +124,27 @@ SCREEN_FIELDS = {
 
 @pytest.mark.parametrize("fields", SCREEN_FIELDS.values(), ids=list(SCREEN_FIELDS))
 def test_screen_knows_devices(fields):
-    """What an app says about its device has its kind too."""
+    """Fields of devices have the types of the API's field tables."""
     assert not _is_valid("screen", {**MINIMAL["screen"], "context": fields})
 
 
 def test_screen_accepts_devices():
-    """A complete device passes."""
+    """A complete device is valid."""
     device = {"type": "android", "id": "x", "version": "1"}
     context = {"device": device, "network": {"wifi": True}, "os": {"name": "n"}, "app": {}}
 
     assert _is_valid("screen", {**MINIMAL["screen"], "context": context})
 
 
-def test_object_type_is_a_text():
+def test_object_type_is_a_string():
     """Object type ids are stringified integers."""
     assert not _is_valid("group", {"groupId": "1", "objectTypeId": 1})
     assert _is_valid("group", {"groupId": "1", "objectTypeId": "1"})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_text_columns_make_a_valid_call(name):
-    """From columns of text and numbers the mapping makes a call that its own schema accepts."""
+def test_number_columns_make_a_valid_call(name):
+    """Numbers in columns are converted to what the schema of the call type accepts."""
     record = dict.fromkeys(MINIMAL[name], 42) | {"timestamp": 1735689600, "context.active": 1}
 
     call = Mapper(CALL_TYPES[name], null_values="omit").map(record)
@@ -154,8 +154,8 @@ def test_text_columns_make_a_valid_call(name):
 
 
 @pytest.mark.parametrize("path", sorted(CALLS.glob("*.py")), ids=lambda path: path.stem)
-def test_call_type_imports_what_plugins_may(path):
-    """The built-in plugins use the public API alone."""
+def test_call_type_imports_the_public_api_only(path):
+    """The built-in plugins import what any plugin may import."""
     nodes = ast.walk(ast.parse(path.read_text()))
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
 

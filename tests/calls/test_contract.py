@@ -1,4 +1,4 @@
-"""The contract suite for plugin authors: over every call type that is registered, and itself."""
+"""The contract suite for call types, run over every built-in call type, and its own tests."""
 
 from __future__ import annotations
 
@@ -39,49 +39,52 @@ def _sort_in_place(call):
     return call
 
 
-def _tell_the_value(call):
+def _reveal_value(call):
     ref = call.get("properties", {}).get("ref")
     return {**call, "integrations": {"ref" if ref == "r" else str(ref): ref == "r" or "no"}}
 
 
-def _shout(call):
+def _use_text(call):
     return {**call, "event": call.get("properties", {}).get("ref", "").upper()}
 
 
-def _filter(call):
+def _require_column(call):
     return call if "ref" in call["properties"] else None
 
 
 BAD = {
-    "capital name": ({"name": "Wave"}, "name of small letters"),
-    "no name": ({"name": None}, "name of small letters"),
-    "no JSON": ({"build": lambda call: {**call, "event": object()}}, "that is not JSON"),
+    "capital name": ({"name": "Wave"}, "name of lower-case letters"),
+    "no name": ({"name": None}, "name of lower-case letters"),
+    "not JSON": ({"build": lambda call: {**call, "event": object()}}, "that is not JSON"),
     "two-line summary": ({"summary": "a\nb"}, "summary of one line"),
     "unknown API type": ({"sends_as": "wave"}, 'is sent as "wave"'),
     "no API type": ({"sends_as": None}, 'is sent as "wave"'),
     "schema of anything": ({"schema": {}}, 'schema of "type": "object"'),
     "no container": ({"extra_columns": "traits"}, "puts other columns in `traits`"),
-    "filters all": ({"build": lambda call: None}, "filtered an example row out"),
+    "filters out all rows": ({"build": lambda call: None}, "filtered out an example row"),
     "breaks its schema": ({"build": lambda call: {"type": "track"}}, "example row: The call lacks"),
     "other type": ({"build": lambda call: {**call, "type": "page"}}, "whose `type` is not"),
-    "counts": ({"build": lambda call: {**call, "event": str(next(COUNTER))}}, "two calls of one"),
+    "counts": (
+        {"build": lambda call: {**call, "event": str(next(COUNTER))}},
+        "different calls of one",
+    ),
     "needs a column": ({"build": lambda call: call | {"e": call["userId"]}}, "raised KeyError"),
-    "needs a text": ({"build": _shout}, "raised AttributeError with NULL in `ref`"),
-    "needs some column": ({"build": _filter}, "raised KeyError without any column"),
+    "needs a text": ({"build": _use_text}, "raised AttributeError with NULL in `ref`"),
+    "needs some column": ({"build": _require_column}, "raised KeyError without any column"),
     "returns a list": ({"build": lambda call: [call]}, "`build` returned a list"),
     "sorts in place": ({"build": _sort_in_place}, "changed the row's own values"),
-    "value as a key": ({"build": _tell_the_value}, "shows the value as reason"),
+    "value as a key": ({"build": _reveal_value}, "shows the value in the reason"),
 }
 
 
 def test_good_call_type_passes():
-    """What the bad ones below are made of keeps the contract."""
+    """The call type that the faulty ones are derived from keeps the contract."""
     check_call_type(GOOD, [ROW])
 
 
 @pytest.mark.parametrize(("change", "complaint"), BAD.values(), ids=list(BAD))
 def test_breach_of_the_contract_is_found(change, complaint):
-    """Each promise is looked at: the message names the call type and what is wrong."""
+    """Each promise is checked: the message names the call type and the problem."""
     bad = replace(GOOD, **change)
 
     with pytest.raises(AssertionError, match=complaint) as caught:
@@ -90,9 +93,9 @@ def test_breach_of_the_contract_is_found(change, complaint):
     assert f'Call type "{bad.name}"' in str(caught.value)
 
 
-def test_faulty_schema_is_found():
-    """The schema is checked as it is when the plugin is loaded."""
-    with pytest.raises(PluginError, match="a faulty JSON Schema"):
+def test_invalid_schema_is_found():
+    """The schema is checked as when the plugin is loaded."""
+    with pytest.raises(PluginError, match="an invalid JSON Schema"):
         check_call_type(replace(GOOD, schema={"type": "x"}), [ROW])
 
 
@@ -103,24 +106,24 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize(("schema", "complaint"), SCHEMAS.values(), ids=list(SCHEMAS))
-def test_every_schema_that_rejects_has_words(schema, complaint):
-    """Whatever keywords a schema uses, a row that it refuses is no exception."""
+def test_every_rejection_has_a_reason(schema, complaint):
+    """Whatever keywords a schema uses, a rejected row has a reason and raises no other error."""
     strict = replace(GOOD, extra_columns=None, schema={"type": "object", **schema}, build=None)
 
     with pytest.raises(AssertionError, match=f"rejected an example row: The call {complaint}"):
         check_call_type(strict, [ROW])
 
 
-def test_examples_are_asked_for():
-    """A suite without rows would see nothing."""
+def test_example_rows_are_required():
+    """A suite without rows would check nothing."""
     with pytest.raises(AssertionError, match="no example rows"):
         check_call_type(GOOD, [])
     with pytest.raises(ValueError, match="no example rows"):
         get_call_type_test_class(GOOD, rows=[])
 
 
-def test_pytest_is_no_dependency_of_the_product():
-    """The checks can be imported where there is no pytest."""
+def test_pytest_is_not_a_dependency():
+    """The checks can be imported without pytest."""
     program = "import sys; sys.modules['pytest'] = None; import target_pipelines.testing"
 
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)

@@ -147,7 +147,7 @@ BOTH_SYNCS = r"shop is reachable(.|\n)*sync users *ok(.|\n)*sync events *ok"
         pytest.param(["tap-mssql-query", "--check"], BOTH_SYNCS, id="check"),
         pytest.param(["tap-mssql-query:check"], BOTH_SYNCS, id="check-command"),
         pytest.param(["tap-mssql-query", "--about"], "TAP_MSSQL_QUERY_SYNCS", id="about"),
-        pytest.param(["target-pipelines:call-types"], "two identities are one", id="call-types"),
+        pytest.param(["target-pipelines:call-types"], "merge two identities", id="call-types"),
     ],
 )
 def test_programs_run_through_meltano(arguments, expected, project):

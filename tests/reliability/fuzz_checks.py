@@ -33,7 +33,7 @@ from target_pipelines.api.outcomes import Outcome
 from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
 from target_pipelines.destinations.responses import parse_retry_after
-from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run import configuration as configurations
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
@@ -159,7 +159,7 @@ def check_tap_configuration(config: dict[str, Any]) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _load_plugins(blocked: tuple[str, ...]) -> Plugins:
+def _load_plugins(blocked: tuple[str, ...]) -> PluginRegistry:
     return load_plugins(blocked)
 
 

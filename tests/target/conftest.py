@@ -23,7 +23,7 @@ TARGET = Path(sys.executable).with_name("target-pipelines")
 
 @dataclass(frozen=True)
 class TargetRun:
-    """What one run of the program left: its exit code, its states, its log, its dead letters."""
+    """The results of one run: exit code, stdout, stderr and dead letters."""
 
     exit_code: int
     output: str
@@ -32,7 +32,7 @@ class TargetRun:
 
     @property
     def states(self) -> list[Any]:
-        """The states that were printed, in order."""
+        """The printed states, in order."""
         return [json.loads(line) for line in self.output.splitlines()]
 
 
@@ -56,7 +56,7 @@ def state(number: int) -> dict[str, Any]:
 
 
 def lines(messages: Sequence[dict[str, Any] | str]) -> str:
-    """Messages as the input of the program; texts are lines as they are."""
+    """The program's input: messages as JSON lines, strings unchanged."""
     return "".join(m if isinstance(m, str) else json.dumps(m) + "\n" for m in messages)
 
 
@@ -69,7 +69,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def config(collector: Collector, tmp_path: Path) -> dict[str, Any]:
-    """Settings that reach the collector."""
+    """Settings that deliver to the collector."""
     return {
         "destination": "customerio",
         "endpoint": collector.url,
@@ -80,7 +80,7 @@ def config(collector: Collector, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def start_target(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the program with a configuration and further arguments; ended with the test."""
+    """Starts the program with a configuration and arguments; kills it after the test."""
     started = []
 
     def start(
@@ -114,7 +114,7 @@ def start_target(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]
 def run_target(
     start_target: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> Callable[..., TargetRun]:
-    """Runs the program over messages, to its end."""
+    """Runs the program over messages and waits for its end."""
 
     def run(
         config: dict[str, Any],
@@ -125,7 +125,9 @@ def run_target(
         process = start_target(config, *arguments, **options)
         output, log = process.communicate(lines(messages), timeout=60)
         path = tmp_path / "dead_letters.jsonl"
-        letters = path.read_text().splitlines() if path.exists() else []
-        return TargetRun(process.returncode, output, log, [json.loads(text) for text in letters])
+        dead_letters = path.read_text().splitlines() if path.exists() else []
+        return TargetRun(
+            process.returncode, output, log, [json.loads(line) for line in dead_letters]
+        )
 
     return run

@@ -1,4 +1,4 @@
-"""singer-sdk's own tests of a target; `test_sdk_standard.py` runs them."""
+"""singer-sdk's standard tests of a target; `test_sdk_standard.py` runs them."""
 
 from __future__ import annotations
 

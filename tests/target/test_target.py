@@ -16,7 +16,7 @@ def _users(count: int, first: int = 0):
 
 
 def test_rows_are_delivered_and_then_the_state_is_printed(collector, config, run_target):
-    """Each row is a call at the API; the STATE follows."""
+    """Each row arrives at the API as a call; then the STATE is printed."""
     run = run_target(config, [schema("s", "identify"), *_users(3), state(1)])
 
     assert (run.exit_code, run.states) == (0, [STATE])
@@ -24,7 +24,7 @@ def test_rows_are_delivered_and_then_the_state_is_printed(collector, config, run
     assert run.dead_letters == []
 
 
-def test_each_request_is_as_the_api_wants_it(collector, config, run_target):
+def test_request_has_the_format_of_the_api(collector, config, run_target):
     """One POST to /batch with the key, strict mode, and JSON."""
     run_target(config, STREAM)
 
@@ -34,8 +34,8 @@ def test_each_request_is_as_the_api_wants_it(collector, config, run_target):
     assert request.headers["Content-Type"] == "application/json"
 
 
-def test_digits_arrive_as_the_tap_wrote_them(collector, config, run_target):
-    """Decimals and large integers reach the API with their own digits."""
+def test_numbers_keep_their_digits(collector, config, run_target):
+    """Decimals and large integers reach the API unchanged."""
     line = (
         '{"type":"RECORD","stream":"s","record":'
         '{"userId":1,"a":12.3400,"b":12345678901234567890123}}\n'
@@ -46,8 +46,8 @@ def test_digits_arrive_as_the_tap_wrote_them(collector, config, run_target):
     assert b'{"a":12.3400,"b":12345678901234567890123}' in collector.calls[0].raw
 
 
-def test_row_that_breaks_its_schema_is_a_dead_letter(collector, config, run_target):
-    """It is kept with the reason and its record; the others are delivered, the STATE passes."""
+def test_row_that_violates_the_schema_is_a_dead_letter(collector, config, run_target):
+    """It is kept with reason and record; the other rows are delivered and the STATE is printed."""
     bad = record("s", userId=None, plan="b")
 
     run = run_target(config, [schema("s", "identify"), *_users(2), bad, state(1)])
@@ -59,7 +59,7 @@ def test_row_that_breaks_its_schema_is_a_dead_letter(collector, config, run_targ
 
 
 def test_oversize_call_is_a_dead_letter(collector, config, run_target):
-    """What the API would throw away with a 200 is not sent."""
+    """A call that the API would drop with status 200 is not sent."""
     limit = 32 * 1024
 
     run = run_target(config, [schema("s", "identify"), record("s", userId=1, a="é" * limit)])
@@ -69,8 +69,8 @@ def test_oversize_call_is_a_dead_letter(collector, config, run_target):
 
 
 @pytest.mark.parametrize("size", [32 * 1024, 32 * 1024 + 1])
-def test_size_is_counted_in_bytes_on_the_wire(collector, config, run_target, size):
-    """A call of exactly the limit is sent, one byte more is not."""
+def test_call_size_limit_is_exact(collector, config, run_target, size):
+    """A call of exactly the limit is sent; one byte more is not."""
     empty = run_target(config, [schema("s", "identify"), record("s", userId=1, a="")], "--dry-run")
     padding = "x" * (size - len(empty.output.encode()) + 1)
 
@@ -79,8 +79,8 @@ def test_size_is_counted_in_bytes_on_the_wire(collector, config, run_target, siz
     assert [len(call.raw) for call in collector.calls] == ([size] if size == 32 * 1024 else [])
 
 
-def test_refused_batch_is_split_until_the_culprit_is_alone(collector, config, run_target):
-    """One poison call is a dead letter; all others are delivered."""
+def test_rejected_batch_is_split_until_the_call_is_alone(collector, config, run_target):
+    """The rejected call is a dead letter; all others are delivered."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
     poison = record("s", userId=7, a="poison")
 
@@ -94,8 +94,8 @@ def test_refused_batch_is_split_until_the_culprit_is_alone(collector, config, ru
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401, 403, 404])
-def test_hopeless_answer_stops_the_run(collector, config, run_target, status):
-    """No dead letters and no STATE: the next run starts where this one did."""
+def test_fatal_response_stops_the_run(collector, config, run_target, status):
+    """There are no dead letters and no STATE: the next run starts at the same place."""
     headers = {"Location": f"{collector.url}/identify"}
     collector.script([{"status": status, "headers": headers, "times": None}])
 
@@ -107,7 +107,7 @@ def test_hopeless_answer_stops_the_run(collector, config, run_target, status):
 
 
 def test_wrong_write_key_stops_the_run(collector, config, run_target):
-    """The message names the setting, and shows no key."""
+    """The message names the setting and does not show the key."""
     run = run_target({**config, "write_key": "c4n4ry"}, STREAM)
 
     assert (run.exit_code, run.states) == (4, [])
@@ -115,8 +115,8 @@ def test_wrong_write_key_stops_the_run(collector, config, run_target):
     assert "c4n4ry" not in run.log
 
 
-def test_html_instead_of_an_answer_is_no_acknowledgement(collector, config, run_target):
-    """A captive portal's 200 delivers nothing."""
+def test_html_response_is_not_an_acknowledgement(collector, config, run_target):
+    """The 200 of a captive portal does not count as delivered."""
     collector.script([{"status": 200, "body": "<html>Sign in</html>", "times": None}])
 
     run = run_target(config, STREAM)
@@ -125,11 +125,11 @@ def test_html_instead_of_an_answer_is_no_acknowledgement(collector, config, run_
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"status": 503}, {"status": 429}, {"drop": "before"}], ids=["503", "429", "dropped"]
+    "error", [{"status": 503}, {"status": 429}, {"drop": "before"}], ids=["503", "429", "dropped"]
 )
-def test_trouble_is_retried(collector, config, run_target, trouble):
-    """What may pass is tried again until it has."""
-    collector.script([{**trouble, "times": 2}])
+def test_transient_error_is_retried(collector, config, run_target, error):
+    """Transient errors are retried until the request succeeds."""
+    collector.script([{**error, "times": 2}])
 
     run = run_target(config, STREAM)
 
@@ -137,8 +137,8 @@ def test_trouble_is_retried(collector, config, run_target, trouble):
     assert len(collector.requests) == 3
 
 
-def test_repeat_after_a_lost_answer_is_identical(collector, config, run_target):
-    """If the answer is lost the same bytes come again, with the same messageIds."""
+def test_retry_after_a_lost_response_is_identical(collector, config, run_target):
+    """After a lost response the same bytes are sent again, with the same messageIds."""
     collector.script([{"drop": "after"}])
 
     run = run_target(config, [schema("s", "track"), record("s", userId=1, event="e"), state(1)])
@@ -148,8 +148,8 @@ def test_repeat_after_a_lost_answer_is_identical(collector, config, run_target):
     assert len({call.message_id for call in collector.calls}) == 1
 
 
-def test_dripping_answer_is_cut_off(collector, config, run_target):
-    """`timeout_seconds` covers the whole attempt, however many bytes keep coming."""
+def test_slow_response_times_out(collector, config, run_target):
+    """`timeout_seconds` covers the whole attempt, even while bytes keep arriving."""
     body = '{"success":true}' + " " * 1000
     collector.script([{"body": body, "drip_seconds": 0.05}])
 
@@ -159,8 +159,8 @@ def test_dripping_answer_is_cut_off(collector, config, run_target):
 
 
 @pytest.mark.parametrize("bomb", [{"padding_bytes": 3_000_000}, {"gzip_bytes": 3_000_000}])
-def test_long_answer_does_no_harm(collector, config, run_target, bomb):
-    """A body is read up to a limit and never unpacked."""
+def test_long_response_is_harmless(collector, config, run_target, bomb):
+    """A body is read up to a limit and never decompressed."""
     collector.script([{"status": 500, **bomb}])
 
     run = run_target(config, STREAM)
@@ -168,8 +168,8 @@ def test_long_answer_does_no_harm(collector, config, run_target, bomb):
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 1)
 
 
-def test_retrying_ends(collector, config, run_target):
-    """After `max_retry_seconds` the run stops, and the state stands."""
+def test_retries_are_limited(collector, config, run_target):
+    """After `max_retry_seconds` the run stops, and no STATE is printed."""
     collector.script([{"status": 500, "times": None}])
 
     run = run_target({**config, "max_retry_seconds": 0.2}, STREAM)
@@ -178,8 +178,8 @@ def test_retrying_ends(collector, config, run_target):
     assert "`max_retry_seconds`" in run.log
 
 
-def test_person_s_calls_keep_their_order(collector, config, run_target):
-    """Half of the answers fail, requests are in flight side by side: nobody is out of order."""
+def test_calls_of_one_person_keep_their_order(collector, config, run_target):
+    """They keep it with concurrent requests of which half fail."""
     collector.script([{"status": 503, "probability": 0.5, "seed": 3, "times": 40}])
     rows = [
         record("s", userId=user, event="e", n=number) for number in range(30) for user in range(20)
@@ -196,7 +196,7 @@ def test_person_s_calls_keep_their_order(collector, config, run_target):
 
 
 def test_too_many_rejected_stop_the_run(config, run_target):
-    """A broken mapping does not turn a whole table into dead letters that nobody sees."""
+    """A wrong mapping does not turn a whole table into dead letters."""
     bad = [record("s", userId=None) for _ in range(150)]
 
     run = run_target(config, [schema("s", "identify"), *_users(10), *bad, state(1)])
@@ -205,16 +205,16 @@ def test_too_many_rejected_stop_the_run(config, run_target):
     assert "`max_rejected_ratio`" in run.log
 
 
-def test_state_before_a_broken_line_stands(config, run_target):
-    """A tap that dies in mid line: what was settled is, and the run fails."""
+def test_state_before_an_invalid_line_is_printed(config, run_target):
+    """When the tap dies within a line, settled records stay settled and the run fails."""
     run = run_target(config, [*STREAM, *_users(1), '{"type":"RECO'])
 
     assert (run.exit_code, run.states) == (4, [STATE])
     assert "Line 5 of the input" in run.log
 
 
-def test_foreign_state_survives(config, run_target):
-    """The target prints states as they came, whatever is in them."""
+def test_any_state_is_printed_unchanged(config, run_target):
+    """The target prints states as it read them, whatever they contain."""
     value = {"bookmarks": {"x": {"replication_key_value": 1.50}}, "other": ["ü", None]}
 
     run = run_target(config, [{"type": "STATE", "value": value}])
@@ -223,7 +223,7 @@ def test_foreign_state_survives(config, run_target):
 
 
 def test_stream_of_another_tap_needs_a_call_type(config, run_target):
-    """`call_types` says what the rows of a tap are that does not say it itself."""
+    """`call_types` provides the call type for taps that send none."""
     messages = [schema("s", None), *_users(1), state(1)]
 
     assert run_target({**config, "call_types": {"s": "identify"}}, messages).exit_code == 0
@@ -233,11 +233,11 @@ def test_stream_of_another_tap_needs_a_call_type(config, run_target):
 
 
 def test_unknown_call_type_lists_the_known_ones(config, run_target):
-    """The message names the stream and what plugins offer."""
+    """The message names the stream and the call types of all plugins."""
     run = run_target(config, [schema("s", "wave"), *_users(1)])
 
     assert run.exit_code == 2
-    assert 'Stream "s" asks for the call type "wave"' in run.log
+    assert 'Stream "s" has the call type "wave"' in run.log
     assert ", ".join(load_plugins().call_types.names()) in run.log
 
 
@@ -250,15 +250,15 @@ def test_record_without_a_schema_is_an_error(config, run_target):
 
 
 def test_unknown_destination_is_a_configuration_error(run_target):
-    """Exit 2, before anything is read."""
+    """The exit code is 2, before anything is read."""
     run = run_target({"destination": "pigeon"}, STREAM)
 
     assert run.exit_code == 2
     assert '"pigeon"' in run.log
 
 
-def test_file_has_the_calls_in_the_order_of_the_rows(run_target, tmp_path):
-    """`file` is the default destination; what was there stays."""
+def test_file_has_the_calls_in_row_order(run_target, tmp_path):
+    """`file` is the default destination; existing lines stay."""
     for _ in range(2):
         run = run_target({}, [schema("s", "identify"), *_users(50), state(1)])
         assert (run.exit_code, run.states) == (0, [STATE])
@@ -268,7 +268,7 @@ def test_file_has_the_calls_in_the_order_of_the_rows(run_target, tmp_path):
 
 
 def test_dry_run_sends_nothing(collector, config, run_target, tmp_path):
-    """It prints what would be sent, no STATE, and keeps no dead letters."""
+    """It prints the calls, but no STATE, and writes no dead letters."""
     messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
 
     run = run_target(config, messages, "--dry-run")
@@ -278,7 +278,7 @@ def test_dry_run_sends_nothing(collector, config, run_target, tmp_path):
 
 
 def test_report_adds_up(config, run_target, tmp_path):
-    """The summary as JSON: rows read are delivered or rejected, by reason."""
+    """In the JSON summary, rows read are delivered or rejected."""
     messages = [schema("s", "identify"), *_users(3), record("s", userId=None), state(1)]
 
     run_target({**config, "report_path": "report.json"}, messages)
@@ -290,7 +290,7 @@ def test_report_adds_up(config, run_target, tmp_path):
 
 
 def test_list_of_call_types_names_required_fields(run_target):
-    """Every registered call type, with what it requires."""
+    """Every registered call type is listed with its required fields."""
     run = run_target({}, [], "--list-call-types")
 
     assert run.exit_code == 0
@@ -316,7 +316,7 @@ SEMANTIC: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 
 
 def test_semantic_events_need_their_fields(collector, config, run_target):
-    """What Customer.io acts upon is checked before it is sent: it would be lost in silence."""
+    """Customer.io's semantic events are validated: the API silently drops incomplete ones."""
     rows = [
         record("s", event=event, **columns) for event, both in SEMANTIC.items() for columns in both
     ]
@@ -329,7 +329,7 @@ def test_semantic_events_need_their_fields(collector, config, run_target):
 
 
 def test_rejection_may_stop_the_run(collector, config, run_target):
-    """`on_rejected: stop` is for those who want no dead letters to be passed over."""
+    """With `on_rejected: stop` the first dead letter ends the run."""
     messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
 
     run = run_target({**config, "on_rejected": "stop"}, messages)
@@ -339,7 +339,7 @@ def test_rejection_may_stop_the_run(collector, config, run_target):
     assert len(run.dead_letters) == 1
 
 
-def test_requests_may_be_packed(collector, config, run_target):
+def test_requests_may_be_compressed(collector, config, run_target):
     """`gzip` sends the same calls in fewer bytes."""
     run = run_target({**config, "gzip": True}, [schema("s", "identify"), *_users(200), state(1)])
 
@@ -350,8 +350,8 @@ def test_requests_may_be_packed(collector, config, run_target):
 
 @pytest.mark.parametrize("text", ["x", "\u8a2d", "\U0001f680"], ids=["ascii", "cjk", "emoji"])
 @pytest.mark.parametrize("excess", [-1, 0, 1])
-def test_size_counts_every_byte_of_a_character(collector, config, run_target, text, excess):
-    """One character is one to four bytes: the limit is one of bytes."""
+def test_size_limit_counts_bytes_not_characters(collector, config, run_target, text, excess):
+    """A character of several bytes counts with all of them."""
     limit = 1000
     settings = {**config, "call_max_bytes": limit}
     empty = run_target(
@@ -366,8 +366,8 @@ def test_size_counts_every_byte_of_a_character(collector, config, run_target, te
     assert [len(call.raw) for call in collector.calls] == ([] if excess > 0 else [limit + excess])
 
 
-def test_key_revoked_in_mid_run_stops_it(collector, config, run_target):
-    """What was delivered before stays delivered; no STATE passes."""
+def test_key_revoked_during_the_run_stops_it(collector, config, run_target):
+    """Earlier calls stay delivered; no STATE is printed."""
     collector.script([{"times": 2}, {"status": 403, "times": None}])
     config = {**config, "batch_max_calls": 10, "concurrency": 1}
 
@@ -376,8 +376,8 @@ def test_key_revoked_in_mid_run_stops_it(collector, config, run_target):
     assert (run.exit_code, run.states, len(collector.calls)) == (4, [], 20)
 
 
-def test_order_of_two_hundred_persons(collector, config, run_target):
-    """200 persons, 100 calls each, half of the answers failing, 8 requests in flight."""
+def test_order_is_kept_for_many_persons(collector, config, run_target):
+    """The order holds for 200 persons, with 8 concurrent requests of which half fail."""
     collector.script([{"status": 503, "probability": 0.5, "seed": 7, "times": 60}])
     rows = [
         record("s", userId=user, event="e", n=number)
@@ -398,7 +398,7 @@ def test_order_of_two_hundred_persons(collector, config, run_target):
 
 
 def test_record_without_its_key_is_an_error(collector, config, run_target):
-    """A tap that breaks its own promise stops the run; rows before it are delivered."""
+    """A missing key property stops the run; earlier rows are delivered."""
     keyed = {**schema("s", "identify"), "key_properties": ["userId"]}
 
     run = run_target(config, [keyed, *_users(2), state(1), record("s", plan="a")])
@@ -408,7 +408,7 @@ def test_record_without_its_key_is_an_error(collector, config, run_target):
 
 
 def test_interleaved_streams_keep_their_states(collector, config, run_target):
-    """Records and states of several streams may alternate; the newest safe state is the last."""
+    """Streams may alternate; the last state printed is the newest."""
     messages = [schema("a", "identify"), schema("b", "track")]
     for number in range(20):
         messages += [record("a", userId=number), record("b", userId=number, event="e")]
@@ -422,8 +422,8 @@ def test_interleaved_streams_keep_their_states(collector, config, run_target):
     assert numbers == sorted(numbers)
 
 
-def test_rate_is_kept_over_all_lanes(collector, config, run_target):
-    """`requests_per_second` is a limit of the run, whatever the concurrency."""
+def test_rate_limit_holds_over_all_lanes(collector, config, run_target):
+    """`requests_per_second` limits the run at any concurrency."""
     config = {**config, "batch_max_calls": 1, "concurrency": 8, "requests_per_second": 20}
 
     run_target(config, [schema("s", "identify"), *_users(21)])
@@ -433,8 +433,8 @@ def test_rate_is_kept_over_all_lanes(collector, config, run_target):
     assert arrivals[-1] - arrivals[0] >= 0.9
 
 
-def test_report_tells_latencies_and_retries(collector, config, run_target, tmp_path):
-    """The summary as JSON has what an operator asks next."""
+def test_report_has_latencies_and_retries(collector, config, run_target, tmp_path):
+    """The JSON summary counts requests and retries and has latency percentiles."""
     collector.script([{"status": 503}])
 
     run = run_target({**config, "report_path": "report.json"}, STREAM)
@@ -445,8 +445,8 @@ def test_report_tells_latencies_and_retries(collector, config, run_target, tmp_p
     assert "1 API calls in 2 requests (1 retried)" in run.log
 
 
-def test_alias_stands_where_its_row_stood(collector, config, run_target):
-    """Merging two people cannot be undone: what came before is said before, on failure too."""
+def test_alias_keeps_its_place(collector, config, run_target):
+    """Calls before an alias arrive before it even after failures, as merging cannot be undone."""
     collector.script([{"status": 503, "times": 3}])
     rows = [record("people", userId=1, plan="a"), record("merges", userId=1, previousId=9)]
     messages = [schema("people", "identify"), schema("merges", "alias"), *rows * 10]

@@ -19,7 +19,7 @@ from target_pipelines import (
     object_of,
 )
 from target_pipelines.api.settings import TargetSettings
-from target_pipelines.plugins.loading import Plugins, load_plugins
+from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run.configuration import Configuration
 from tests.reliability.replacements import Replacements
 from tests.reliability.state_machine.cooperative_scheduler import CooperativeScheduler
@@ -90,7 +90,7 @@ class Simulation(contextlib.ExitStack):
         self.enter_context(dead_letters.replacing_fsync())
         self._guards = self.enter_context(contextlib.ExitStack())
         self.callback(self.scheduler.kill)
-        plugins = Plugins()
+        plugins = PluginRegistry()
         plugins.call_types = LOADED.call_types
         plugins.add_destination(
             DestinationType(name="stub", open=lambda _: self.destination), "tests"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_state_waits_for_the_records_before_it():
-    """A STATE is written when the last record before it is settled, and not earlier."""
+    """A STATE is written once the last record before it is settled."""
     written: list[Any] = []
     acks = Acks(written.append)
     acks.expect(2)
@@ -26,7 +26,7 @@ def test_state_waits_for_the_records_before_it():
 
 
 def test_state_does_not_wait_for_the_records_after_it():
-    """Records that come after a STATE are no reason to keep it."""
+    """Records after a STATE do not delay it."""
     written: list[Any] = []
     acks = Acks(written.append)
     acks.add_state({"n": 1})
@@ -37,7 +37,7 @@ def test_state_does_not_wait_for_the_records_after_it():
 
 
 def test_later_state_waits_for_earlier_records():
-    """A STATE whose own records are settled still waits for those of the one before."""
+    """A STATE whose own epoch is settled waits for earlier epochs."""
     written: list[Any] = []
     acks = Acks(written.append)
     acks.expect(1)
@@ -54,8 +54,8 @@ def test_later_state_waits_for_earlier_records():
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.randoms(use_true_random=False))
-def test_no_state_precedes_an_unsettled_record(records_per_state, dice: random.Random):
-    """Whatever the order of settling, each STATE is written after all records before it."""
+def test_no_state_precedes_an_unsettled_record(records_per_state, rng: random.Random):
+    """In any order of settling, a STATE is written after all records before it."""
     written: list[Any] = []
     acks = Acks(written.append)
     open_records: list[tuple[int, int]] = []
@@ -63,7 +63,7 @@ def test_no_state_precedes_an_unsettled_record(records_per_state, dice: random.R
         acks.expect(count)
         open_records += [(acks.epoch, number)] * count
         acks.add_state({"n": number})
-    dice.shuffle(open_records)
+    rng.shuffle(open_records)
     while open_records:
         epoch, _ = open_records.pop()
         acks.settle(epoch)
@@ -88,7 +88,7 @@ def test_state_waits_for_all_workers():
 
 
 def test_worker_may_acknowledge_states_one_by_one_or_together():
-    """However workers report, the states are written in order and the last one comes."""
+    """States are written in order, however often each worker acknowledges."""
     written: list[Any] = []
     acks = WorkerAcks(3, written.append)
     numbers = [acks.add_state({"n": n}) for n in range(10)]

@@ -14,18 +14,18 @@ from target_pipelines.api.errors import DeliveryStopped
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
-def _letter(number: int = 1) -> DeadLetter:
+def _dead_letter(number: int = 1) -> DeadLetter:
     call = {"userId": "1", "total": Decimal("12.3400")}
     return DeadLetter(
         stream="s", call_type="track", destination="file", reason=f"reason {number}", call=call
     )
 
 
-def test_letter_tells_everything(tmp_path):
-    """A line has the time, the stream, the type, the reason and the call with its digits."""
-    path = tmp_path / "letters.jsonl"
+def test_dead_letter_has_all_fields(tmp_path):
+    """A line has time, stream, call type, reason, and the call with unchanged digits."""
+    path = tmp_path / "dead_letters.jsonl"
 
-    DeadLetters(path, now=lambda: NOW).add([_letter()])
+    DeadLetters(path, now=lambda: NOW).add([_dead_letter()])
 
     assert '"total":12.3400' in path.read_text()
     assert json.loads(path.read_text()) == {
@@ -42,40 +42,40 @@ def test_letter_tells_everything(tmp_path):
     }
 
 
-def test_letters_are_for_their_owner_only(tmp_path):
+def test_file_is_readable_by_its_owner_only(tmp_path):
     """Dead letters hold personal data."""
-    path = tmp_path / "letters.jsonl"
+    path = tmp_path / "dead_letters.jsonl"
 
-    DeadLetters(path).add([_letter()])
+    DeadLetters(path).add([_dead_letter()])
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_letters_are_appended(tmp_path):
-    """Those of earlier runs stay."""
-    path = tmp_path / "letters.jsonl"
+def test_dead_letters_are_appended(tmp_path):
+    """Dead letters of earlier runs stay."""
+    path = tmp_path / "dead_letters.jsonl"
 
     for number in (1, 2):
-        DeadLetters(path).add([_letter(number)])
+        DeadLetters(path).add([_dead_letter(number)])
 
     lines = path.read_text().splitlines()
     assert [json.loads(line)["reason"] for line in lines] == ["reason 1", "reason 2"]
 
 
-def test_no_letters_make_no_file(tmp_path):
-    """A run without dead letters leaves no file."""
-    DeadLetters(tmp_path / "letters.jsonl").add([])
+def test_no_file_without_dead_letters(tmp_path):
+    """A run without dead letters creates no file."""
+    DeadLetters(tmp_path / "dead_letters.jsonl").add([])
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_full_disk_stops_the_run():
-    """What cannot be kept must not be settled."""
+    """A call whose dead letter cannot be written is not settled."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
     with pytest.raises(DeliveryStopped, match="No space left on device"):
-        DeadLetters(full).add([_letter()])
+        DeadLetters(full).add([_dead_letter()])
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_full_disk_stops_the_run():
         (b'{"a":"' + b"x" * 200_000, []),
         (b'{"a":1}\n{"b":2}', [{"a": 1}, {"b": 2}]),
     ],
-    ids=["torn", "torn at the beginning", "torn and long", "only its end is missing"],
+    ids=["partial", "partial first line", "partial and long", "only the newline is missing"],
 )
-def test_letter_after_a_torn_one_is_whole(tmp_path, left, kept):
-    """A writer that died in mid line, as by a full disk or a kill, spoils no letter after it."""
-    path = tmp_path / "letters.jsonl"
+def test_dead_letter_after_a_partial_line_is_complete(tmp_path, left, kept):
+    """A partial line, as after a kill or a full disk, does not corrupt the next dead letter."""
+    path = tmp_path / "dead_letters.jsonl"
     path.write_bytes(left)
 
-    DeadLetters(path).add([_letter(1)])
+    DeadLetters(path).add([_dead_letter(1)])
 
-    *before, letter = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert (before, letter["reason"]) == (kept, "reason 1")
+    *before, dead_letter = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert (before, dead_letter["reason"]) == (kept, "reason 1")

@@ -23,7 +23,7 @@ def _limits(batch_max_bytes: int, batch_max_calls: int | None = None) -> Limits:
     ("batch_max_bytes", "taken"), [(12 + 10, 1), (12 + 20, 1), (12 + 21, 2), (12 + 32, 3)]
 )
 def test_batch_is_as_full_as_the_limit_allows(batch_max_bytes, taken):
-    """Envelope and commas count: a batch has exactly the calls whose bytes fit."""
+    """A batch has the calls that fit, with envelope and commas counted."""
     waiting = CallQueue(_limits(batch_max_bytes), _calls(10, 10, 10))
 
     assert len(waiting.take_batch()) == taken
@@ -31,14 +31,14 @@ def test_batch_is_as_full_as_the_limit_allows(batch_max_bytes, taken):
 
 
 def test_batch_has_no_more_calls_than_allowed():
-    """The number of calls is a limit of its own."""
+    """The number of calls is limited as well."""
     waiting = CallQueue(_limits(1000, batch_max_calls=2), _calls(1, 1, 1))
 
     assert len(waiting.take_batch()) == 2
 
 
-def test_calls_leave_from_the_front():
-    """What is not taken stays, in order, and more may come."""
+def test_calls_are_taken_in_order():
+    """Calls that are not taken stay in order, and more may follow."""
     waiting = CallQueue(_limits(1000, batch_max_calls=2), _calls(1, 2, 3))
 
     batches = [waiting.take_batch()]
@@ -52,8 +52,8 @@ def test_calls_leave_from_the_front():
     ]
 
 
-def test_call_that_is_too_large_leaves_alone():
-    """Nothing waits for ever: the destination says what it thinks of it."""
+def test_call_that_is_too_large_is_a_batch_of_its_own():
+    """It does not wait for ever; the destination decides."""
     waiting = CallQueue(_limits(12 + 5), _calls(10, 10))
 
     assert len(waiting.take_batch()) == 1
@@ -63,15 +63,15 @@ def test_call_that_is_too_large_leaves_alone():
     ("sizes", "is_full"), [((), False), ((20,), False), ((10, 9), False), ((10, 10), True)]
 )
 def test_batch_is_full_when_waiting_adds_nothing(sizes, is_full):
-    """Exactly full is full; a call more would have to wait."""
+    """A batch of exactly the limit is full."""
     waiting = CallQueue(_limits(12 + 21), _calls(*sizes))
 
     assert waiting.has_full_batch == is_full
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
-def test_halves_are_the_whole_in_order(count):
-    """Both halves have calls, and together all of them in order."""
+def test_halves_keep_all_calls_in_order(count):
+    """Neither half is empty, and together they have all calls in order."""
     first, second = split_batch(list(_calls(*range(count))))
 
     assert first

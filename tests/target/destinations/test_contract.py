@@ -1,4 +1,4 @@
-"""The contract suite of destinations: over every one that is registered, and itself."""
+"""Runs the contract suite over every registered destination, and tests the suite."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ACME = HttpProfile(
 
 
 class _Played:
-    """A collector that plays a vendor, as the contract suite wants its servers."""
+    """A collector that imitates a vendor, with the interface of the suite's servers."""
 
     def __init__(self, collector: Collector) -> None:
         self.url = collector.url
@@ -77,14 +77,14 @@ def _play(vendor: str) -> Iterator[_Played]:
 
 
 def test_every_registered_destination_runs_the_contract():
-    """A further destination over HTTP needs a vendor in the collector."""
+    """A new HTTP destination needs a vendor in the collector."""
     assert sorted({*VENDORS, "file"}) == DESTINATIONS.names()
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("vendor", sorted(VENDORS))
 def test_destination_keeps_the_contract_with_its_vendor(vendor, check):
-    """Against the collector that plays the vendor, every promise holds."""
+    """Every check passes against the collector that imitates the vendor."""
     with _play(vendor) as server:
         CHECKS[check](make_case(DESTINATIONS[vendor], server))
 
@@ -95,19 +95,19 @@ TestJitsu = get_destination_test_class(DESTINATIONS["jitsu"])
 TestRudderstack = get_destination_test_class(DESTINATIONS["rudderstack"])
 TestSegment = get_destination_test_class(DESTINATIONS["segment"])
 TestWebhook = get_destination_test_class(DESTINATIONS["webhook"])
-TestPacked = get_destination_test_class(DESTINATIONS["customerio"], gzip=True)
+TestCompressed = get_destination_test_class(DESTINATIONS["customerio"], gzip=True)
 TestStranger = get_destination_test_class(ACME.as_destination())
 
 
-def test_packed_and_signed_keeps_the_contract():
-    """What a webhook signs is what is on the wire, packed or not."""
+def test_compressed_webhook_keeps_the_contract():
+    """A webhook signs the compressed bytes."""
     with _play("webhook") as server:
         check_destination(DESTINATIONS["webhook"], server, gzip=True)
 
 
 @dataclass(frozen=True)
 class _File:
-    """What `file` has written, as a server has received it."""
+    """The output of `file`, with the interface of the suite's servers."""
 
     path: Path
     url: str = "http://127.0.0.1:1"
@@ -117,29 +117,29 @@ class _File:
         return [ReceivedRequest("", content, content)] if content else []
 
     def script(self, behaviours: object) -> None:
-        raise AssertionError("a file answers nothing")
+        raise AssertionError("a file sends no response")
 
 
 @pytest.mark.parametrize("check", [check_settings, check_limits, check_delivery, check_close])
-def test_file_keeps_the_parts_that_apply(check, tmp_path):
-    """Limits, delivery and closing are the same for a destination without an answer."""
+def test_file_keeps_the_applicable_contract(check, tmp_path):
+    """Limits, delivery and closing are checked for a destination without responses, too."""
     path = tmp_path / "calls.jsonl"
 
     check(make_case(DESTINATIONS["file"], _File(path), output_path=str(path)))
 
 
-# What the suite finds
+# What the suite detects
 
 COUNTER = itertools.count()
 
 
-def _judge_as(statuses: Sequence[int], outcome: Any) -> Any:
-    def judge(status, headers, body, *, now):
+def _classify_as(statuses: Sequence[int], outcome: Any) -> Any:
+    def classify(status, headers, body, *, now):
         if status in statuses:
             return outcome
         return classify_response(status, headers, body, now=now)
 
-    return judge
+    return classify
 
 
 class _Reversed(HttpProfile):
@@ -167,19 +167,28 @@ def _as(kind: type[HttpProfile]) -> HttpProfile:
 
 
 BAD: dict[str, tuple[HttpProfile, str]] = {
-    "stops at trouble": (replace(ACME, judge=_judge_as([503], Fatal("no"))), "Fatal of HTTP 503"),
-    "gives up when busy": (replace(ACME, judge=_judge_as([408], Rejected("no"))), "of HTTP 408"),
-    "drops what is refused": (replace(ACME, judge=_judge_as([400], Delivered())), "of HTTP 400"),
-    "repeats without end": (replace(ACME, judge=_judge_as([401], Retry("no"))), "of HTTP 401"),
-    "is hasty": (replace(ACME, judge=_judge_as([429], Retry("no"))), "Retry-After"),
-    "trusts pages": (replace(ACME, judge=_judge_as([200], Delivered())), "web page"),
-    "trusts redirects": (replace(ACME, judge=_judge_as([302], Delivered())), "stop at a redirect"),
-    "tells its key": (replace(ACME, judge=_judge_as([500], Retry(WRITE_KEY))), "shows its key"),
-    "key in the path": (replace(ACME, path=lambda _: f"/{WRITE_KEY}"), "key in a description"),
-    "counts requests": (replace(ACME, path=lambda _: f"/{next(COUNTER)}"), "two requests of one"),
+    "stops at trouble": (
+        replace(ACME, judge=_classify_as([503], Fatal("no"))),
+        "Fatal of HTTP 503",
+    ),
+    "gives up when busy": (replace(ACME, judge=_classify_as([408], Rejected("no"))), "of HTTP 408"),
+    "drops what is refused": (replace(ACME, judge=_classify_as([400], Delivered())), "of HTTP 400"),
+    "repeats without end": (replace(ACME, judge=_classify_as([401], Retry("no"))), "of HTTP 401"),
+    "is hasty": (replace(ACME, judge=_classify_as([429], Retry("no"))), "Retry-After"),
+    "trusts pages": (replace(ACME, judge=_classify_as([200], Delivered())), "web page"),
+    "trusts redirects": (
+        replace(ACME, judge=_classify_as([302], Delivered())),
+        "stop at a redirect",
+    ),
+    "tells its key": (replace(ACME, judge=_classify_as([500], Retry(WRITE_KEY))), "shows its key"),
+    "key in the path": (replace(ACME, path=lambda _: f"/{WRITE_KEY}"), "key in a repr"),
+    "counts requests": (
+        replace(ACME, path=lambda _: f"/{next(COUNTER)}"),
+        "different requests of one",
+    ),
     "calls too large": (replace(ACME, call_max_bytes=100_001), "fit into no batch"),
-    "no calls at all": (replace(ACME, batch_max_calls=0), "limit of nothing"),
-    "no room": (replace(ACME, call_max_bytes=0), "limits that are no sizes"),
+    "no calls at all": (replace(ACME, batch_max_calls=0), "limit of 0"),
+    "no room": (replace(ACME, call_max_bytes=0), "limits that are not sizes"),
     "backwards": (_as(_Reversed), "changed the order"),
     "other bytes": (_as(_Rewritten), "changed its bytes"),
     "deaf": (_as(_Deaf), "ignores the setting `batch_max_bytes`"),
@@ -188,8 +197,8 @@ BAD: dict[str, tuple[HttpProfile, str]] = {
 
 
 @pytest.mark.parametrize(("profile", "complaint"), BAD.values(), ids=list(BAD))
-def test_breach_of_the_contract_is_found(profile, complaint):
-    """Each promise is looked at: the message names the destination and what is wrong."""
+def test_violation_of_the_contract_is_detected(profile, complaint):
+    """The message names the destination and the violated rule."""
     with pytest.raises(AssertionError, match=complaint) as caught:
         check_destination(profile.as_destination())
 
@@ -197,8 +206,8 @@ def test_breach_of_the_contract_is_found(profile, complaint):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_followed_redirect_is_found(monkeypatch, method):
-    """A client that follows redirects, as most do unless told, is found out."""
+def test_followed_redirect_is_detected(monkeypatch, method):
+    """A client that follows redirects, as most do by default, fails the suite."""
     post = requests.Session.post
 
     def follow(self, url, **options):

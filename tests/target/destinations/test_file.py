@@ -11,8 +11,8 @@ from tests.target.conftest import record, schema, state
     "left", [b'{"a":1}\n{"type":"iden', b'{"type":"iden', b'{"a":1}\n', b""], ids=str
 )
 @pytest.mark.parametrize("processes", [1, 2])
-def test_call_after_half_a_line_is_whole(run_target, tmp_path, left, processes):
-    """What a killed writer left, or one that found the disk full, spoils no call after it."""
+def test_call_after_a_partial_line_is_complete(run_target, tmp_path, left, processes):
+    """A partial line, as after a kill or a full disk, does not corrupt the next call."""
     path = tmp_path / "calls.jsonl"
     path.write_bytes(left)
     config = {"destination": "file", "output_path": str(path), "processes": processes}

@@ -1,4 +1,4 @@
-"""What each HTTP profile says: addresses, authentication, limits, paths, answers."""
+"""Each HTTP profile: URLs, authentication, limits, paths, responses."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ PROFILES: dict[str, HttpProfile] = {
 OWN = "https://own.example"
 KEY = "kéy"
 ROOT = Path(__file__).parents[3]
-# From the documents of each, as in docs/destinations.md.
-ADDRESSES = [
+# From each API's documentation, as in docs/destinations.md.
+URLS = [
     ("customerio", "us", None, "https://cdp.customer.io/v1/batch"),
     ("customerio", "eu", None, "https://cdp-eu.customer.io/v1/batch"),
     ("customerio", "eu", f"{OWN}/v1", f"{OWN}/v1/batch"),
@@ -51,7 +51,7 @@ ADDRESSES = [
     ("webhook", "us", f"{OWN}/in?a=1&b=2", f"{OWN}/in?a=1&b=2"),
     ("webhook", "eu", f"{OWN}/in/", f"{OWN}/in/"),
 ]
-NOWHERE = [("hightouch", "eu"), ("rudderstack", "us"), ("jitsu", "us"), ("webhook", "eu")]
+WITHOUT_URL = [("hightouch", "eu"), ("rudderstack", "us"), ("jitsu", "us"), ("webhook", "eu")]
 
 
 def _settings(name: str, **changes: Any) -> TargetSettings:
@@ -61,7 +61,7 @@ def _settings(name: str, **changes: Any) -> TargetSettings:
 
 @pytest.fixture
 def prepare(monkeypatch):
-    """The requests that a profile would send for calls, one by one; nothing leaves."""
+    """The requests that a profile prepares for calls; nothing is sent."""
     prepared: list[requests.PreparedRequest] = []
 
     def keep(self, request, **options):
@@ -78,17 +78,17 @@ def prepare(monkeypatch):
     return prepare
 
 
-@pytest.mark.parametrize(("name", "region", "endpoint", "url"), ADDRESSES)
-def test_address_is_the_documented_one(prepare, name, region, endpoint, url):
-    """Region and endpoint lead to exactly this URL."""
+@pytest.mark.parametrize(("name", "region", "endpoint", "url"), URLS)
+def test_url_is_the_documented_one(prepare, name, region, endpoint, url):
+    """Region and endpoint determine exactly this URL."""
     (request,) = prepare(name, region=region, endpoint=endpoint)
 
     assert (request.method, request.url) == ("POST", url)
 
 
-@pytest.mark.parametrize(("name", "region"), NOWHERE)
-def test_missing_address_is_a_problem(name, region):
-    """Where a vendor has no address for a region, `endpoint` is asked for."""
+@pytest.mark.parametrize(("name", "region"), WITHOUT_URL)
+def test_missing_url_is_a_problem(name, region):
+    """Without a URL for the region, `endpoint` is required."""
     (problem,) = PROFILES[name].find_problems(_settings(name, region=region, endpoint=None))
 
     assert "`endpoint` is required" in problem
@@ -106,7 +106,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("name", "call", "batch", "calls", "rate"), LIMITS)
 def test_limits_are_the_documented_ones(name, call, batch, calls, rate):
-    """Bytes of a call and of a request, calls of a request, requests a second."""
+    """The limits are those of the API's documentation."""
     limits = PROFILES[name].open(_settings(name)).limits
 
     assert (limits.call_max_bytes, limits.batch_max_bytes) == (call, batch)
@@ -114,23 +114,23 @@ def test_limits_are_the_documented_ones(name, call, batch, calls, rate):
 
 
 @pytest.mark.parametrize("name", ["jitsu", "segment"])
-def test_more_calls_than_the_vendor_takes_cannot_be_set(name):
-    """What is above its limit, Segment answers 200 and throws away."""
+def test_call_limit_of_the_vendor_cannot_be_exceeded(name):
+    """Segment responds 200 and drops the calls above its limit."""
     limits = PROFILES[name].open(_settings(name, batch_max_calls=9999)).limits
 
     assert limits.batch_max_calls == PROFILES[name].batch_max_calls
 
 
 @pytest.mark.parametrize("name", ["customerio", "segment", "rudderstack", "hightouch"])
-def test_key_is_the_user_name(prepare, name):
-    """HTTP Basic with an empty password, in UTF-8."""
+def test_write_key_is_the_basic_user_name(prepare, name):
+    """HTTP Basic has the key in UTF-8 and an empty password."""
     (request,) = prepare(name)
 
     assert request.headers["Authorization"] == "Basic a8OpeTo="  # kéy:
 
 
 @pytest.mark.parametrize("name", ["jitsu", "webhook"])
-def test_other_credentials_are_not_looked_for(prepare, tmp_path, monkeypatch, name):
+def test_other_credentials_are_ignored(prepare, tmp_path, monkeypatch, name):
     """Neither a `.netrc` nor the URL adds an Authorization, which Jitsu would prefer."""
     (tmp_path / "netrc").write_text("machine own.example login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -143,22 +143,22 @@ def test_other_credentials_are_not_looked_for(prepare, tmp_path, monkeypatch, na
 
 @pytest.mark.parametrize("key", [" k", "k\n", "k\r\nX: y"])
 def test_key_with_a_line_break_is_a_problem(key):
-    """A key that was copied with what stood around it is named before anything is sent."""
+    """A key copied with surrounding whitespace is reported before anything is sent."""
     (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", write_key=key))
 
     assert "has leading or trailing whitespace, or a line break" in problem
 
 
 @pytest.mark.parametrize(("strict", "expected"), [(True, "1"), (False, None)])
-def test_customerio_is_asked_to_be_strict(prepare, strict, expected):
-    """X-Strict-Mode goes with every request, unless it is switched off."""
+def test_customerio_gets_strict_mode(prepare, strict, expected):
+    """Every request has X-Strict-Mode unless `strict` is false."""
     (request,) = prepare("customerio", strict=strict)
 
     assert request.headers.get("X-Strict-Mode") == expected
 
 
-def test_without_strict_mode_calls_are_lost():
-    """Why it is the default: the same faulty call is refused, or vanishes."""
+def test_without_strict_mode_invalid_calls_are_lost():
+    """An invalid call is rejected in strict mode, and dropped with status 200 without it."""
     lax = replace(customerio.PROFILE, headers=lambda _: {})
     nameless = make_call("track", 1)
     with Collector(write_key=KEY) as collector:
@@ -183,9 +183,9 @@ PATHS = {
 
 
 @pytest.mark.parametrize(("kind", "path"), PATHS.items())
-def test_jitsu_gets_each_call_alone(prepare, kind, path):
-    """One bare event at the path of its type, or where the server reads `type` itself."""
-    call = _as_strangers_type(make_call(kind, 1))
+def test_jitsu_gets_one_call_per_request(prepare, kind, path):
+    """Each request has one event, at the path of its type or at the generic one."""
+    call = _as_plugin_type(make_call(kind, 1))
 
     (request,) = prepare("jitsu", [call])
 
@@ -193,8 +193,8 @@ def test_jitsu_gets_each_call_alone(prepare, kind, path):
     assert request.body == call.body
 
 
-def _as_strangers_type(call):
-    """The call as a plugin's call type, whose own name says nothing of the API's."""
+def _as_plugin_type(call):
+    """The call with a plugin's call type, whose name differs from the API's."""
     return type(call)(call.body, call.stream, "delete_person", call.ordering_key, call.epoch)
 
 
@@ -210,8 +210,8 @@ def _as_strangers_type(call):
         ("webhook", "?", "`write_key`"),
     ],
 )
-def test_source_that_takes_nothing_stops_the_run(name, key, advice):
-    """A wrong key, a disabled source and one that leads nowhere are no dead letters."""
+def test_unusable_source_stops_the_run(name, key, advice):
+    """A wrong key, a disabled source and an unconnected one cause no dead letters."""
     with Collector(vendor=name, write_key="right") as collector:
         settings = _settings(name, endpoint=collector.url, write_key=key)
         outcome = PROFILES[name].open(settings).open_sender().send(CALLS[:1])
@@ -220,8 +220,8 @@ def test_source_that_takes_nothing_stops_the_run(name, key, advice):
     assert advice in outcome.reason
 
 
-def test_jitsu_does_not_unpack():
-    """`gzip` is refused with the other problems, not by every single event."""
+def test_gzip_is_a_problem_for_jitsu():
+    """`gzip` is reported at the start instead of failing for every event."""
     (problem,) = jitsu.PROFILE.find_problems(_settings("jitsu", gzip=True))
 
     assert "`gzip`" in problem
@@ -240,8 +240,8 @@ def test_jitsu_does_not_unpack():
         ("http://localhost.example.com/v1", True),
     ],
 )
-def test_unencrypted_endpoint_is_warned_of(caplog, endpoint, is_warned):
-    """A plain endpoint is allowed, but whoever set it hears what that means; no address is told."""
+def test_unencrypted_endpoint_logs_a_warning(caplog, endpoint, is_warned):
+    """An http:// endpoint is allowed with a warning, which does not show the URL."""
     segment.PROFILE.open(_settings("segment", endpoint=endpoint))
 
     assert [entry.levelno for entry in caplog.records] == [logging.WARNING] * is_warned
@@ -250,7 +250,7 @@ def test_unencrypted_endpoint_is_warned_of(caplog, endpoint, is_warned):
 
 @pytest.mark.parametrize("vendor", sorted(VENDORS))
 def test_program_delivers_to_every_vendor(vendor, run_target):
-    """Rows of several types arrive, in order, and the state is printed."""
+    """Rows of several call types arrive in order, and the state is printed."""
     messages = [schema("a", "alias"), schema("t", "track"), schema("s", "screen")]
     messages += [
         record("t", userId="1", event="e"),
@@ -268,8 +268,8 @@ def test_program_delivers_to_every_vendor(vendor, run_target):
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_page_of_destinations_has_the_addresses(name):
-    """docs/destinations.md has a row for each, with every address of its own."""
+def test_destinations_page_has_the_urls(name):
+    """docs/destinations.md has a row for each destination, with all its URLs."""
     page = (ROOT / "docs" / "destinations.md").read_text()
 
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]

@@ -23,27 +23,27 @@ STATUSES = [
 @pytest.mark.parametrize(("status", "outcome"), STATUSES)
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"success":true}', b" ok "])
 def test_status_decides(status, outcome, body):
-    """Success, redirect, refusal and trouble are told apart by the status."""
+    """The status classifies successes, redirects, rejections and transient errors."""
     assert isinstance(classify_response(status, {}, body, now=NOW), outcome)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 5000, b'{"success":true}'])
-def test_body_of_an_error_decides_nothing(status, body):
-    """Error bodies come in every shape."""
+def test_body_of_an_error_is_ignored(status, body):
+    """Only the status of an error counts."""
     expected = classify_response(status, {}, b"", now=NOW)
 
     assert classify_response(status, {}, body, now=NOW) == expected
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"\xff\xfe", b"[" * 5000])
-def test_success_that_is_not_the_api_s_stops(body):
-    """A 200 in HTML comes from a proxy or a login page: nothing was delivered."""
+def test_success_with_a_foreign_body_is_fatal(body):
+    """A 200 that is not JSON comes from a proxy or a login page: nothing was delivered."""
     assert isinstance(classify_response(200, {}, body, now=NOW), Fatal)
 
 
-def test_success_that_reports_failure_is_a_refusal():
-    """`success: false` is no acknowledgement."""
+def test_success_that_reports_failure_is_a_rejection():
+    """`success: false` is not an acknowledgement."""
     assert isinstance(classify_response(200, {}, b'{"success":false}', now=NOW), Rejected)
 
 
@@ -64,12 +64,12 @@ def test_success_that_reports_failure_is_a_refusal():
     ],
 )
 def test_retry_after_is_read_and_capped(value, seconds):
-    """Seconds and dates are honoured up to a limit; nonsense is ignored."""
+    """Seconds and dates are honoured up to a limit; invalid values are ignored."""
     assert parse_retry_after(value, NOW) == seconds
 
 
 def test_retry_after_reaches_the_outcome():
-    """What the server asks for is part of the decision."""
+    """The outcome carries the Retry-After of the response."""
     outcome = classify_response(429, {"Retry-After": "7"}, b"", now=NOW)
 
     assert outcome == Retry("HTTP 429", 7)

@@ -20,7 +20,7 @@ def _warnings(log: str) -> list[str]:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_customerio_warns_once_per_stream(config, run_target, processes):
-    """Columns beyond Customer.io's limits of attributes are logged, and sent all the same."""
+    """Columns beyond Customer.io's attribute limits cause one warning, and are sent."""
     wide = _schema([*TOO_MANY, LONG_NAME], "identify")
     settings = {**config, "processes": processes}
 
@@ -39,14 +39,14 @@ def test_customerio_warns_once_per_stream(config, run_target, processes):
     ids=["within the limits", "no traits"],
 )
 def test_customerio_is_silent_about_other_streams(config, run_target, names, call_type):
-    """Exactly the limit is allowed, and properties are no attributes."""
+    """Exactly the limit is allowed, and properties are not limited."""
     run = run_target(config, [_schema(names, call_type)])
 
     assert (run.exit_code, _warnings(run.log)) == (0, [])
 
 
 def test_segment_does_not_warn(config, run_target):
-    """The limits belong to Customer.io's profile alone."""
+    """Segment's profile has no trait limits."""
     wide = _schema([*TOO_MANY, LONG_NAME], "identify")
 
     run = run_target({**config, "destination": "segment"}, [wide])

@@ -1,4 +1,4 @@
-"""The destination `webhook`: what is signed, with what, and what a receiver may answer."""
+"""The destination `webhook`: signatures, secrets and responses of receivers."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _sign(body: bytes, now: float = NOW) -> dict[str, str]:
     return dict(Signature(SECRET, clock=lambda: now)(request).headers)
 
 
-def test_signature_is_that_of_the_specification():
-    """The example of its reference implementations comes out."""
+def test_signature_matches_the_specification():
+    """The example of the reference implementations has the same signature."""
     signature = sign(
         decode_secret(SECRET), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
     )
@@ -50,20 +50,20 @@ def test_signature_is_that_of_the_specification():
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_repeat_has_the_same_id_and_its_own_time():
-    """A receiver recognises the repeat, and still sees that the attempt is fresh."""
-    first, repeat, other = _sign(b"a"), _sign(b"a", NOW + 60), _sign(b"b")
+def test_retry_has_the_same_id_and_a_new_time():
+    """A receiver can recognise a retry and check how recent it is."""
+    first, retry, other = _sign(b"a"), _sign(b"a", NOW + 60), _sign(b"b")
 
-    assert first["webhook-id"] == repeat["webhook-id"] != other["webhook-id"]
-    assert (first["webhook-timestamp"], repeat["webhook-timestamp"]) == ("1614265330", "1614265390")
-    assert first["webhook-signature"] != repeat["webhook-signature"]
+    assert first["webhook-id"] == retry["webhook-id"] != other["webhook-id"]
+    assert (first["webhook-timestamp"], retry["webhook-timestamp"]) == ("1614265330", "1614265390")
+    assert first["webhook-signature"] != retry["webhook-signature"]
     assert "." not in first["webhook-id"]
 
 
 @pytest.mark.parametrize("key", [SECRET, "whsec_AAECAwQFBgcICQ==", "a: ü", "x" * 99])
 @pytest.mark.parametrize("gzip", [False, True])
-def test_receiver_verifies(key, gzip):
-    """Encoded and plain secrets, packed or not: the bytes on the wire are what is signed."""
+def test_receiver_accepts_the_signature(key, gzip):
+    """The bytes on the wire are signed, with encoded and plain secrets, compressed or not."""
     with Collector(vendor="webhook", write_key=key) as collector:
         outcome = _open(collector, write_key=key, gzip=gzip).send(CALLS)
 
@@ -71,14 +71,14 @@ def test_receiver_verifies(key, gzip):
     assert [call.raw for call in collector.calls] == [call.body for call in CALLS]
 
 
-def test_secret_without_padding_is_read():
-    """Senders and receivers that leave the `=` out agree with those that do not."""
+def test_secret_without_padding_is_accepted():
+    """The padding of base64 is optional."""
     assert decode_secret("whsec_AAA") == decode_secret("whsec_AAA=") == b"\0\0"
 
 
 @pytest.mark.parametrize("key", ["whsec_", "whsec_ü", "whsec_a b", "whsec_A"])
-def test_secret_that_is_no_base64_is_a_problem(key):
-    """It is named before anything is sent, and not shown."""
+def test_invalid_base64_secret_is_a_problem(key):
+    """It is reported before anything is sent, and not shown."""
     settings = TargetSettings(endpoint="https://own.example", write_key=key)
 
     (problem,) = webhook.PROFILE.find_problems(settings)
@@ -89,7 +89,7 @@ def test_secret_that_is_no_base64_is_a_problem(key):
 
 @pytest.mark.parametrize("seconds", [TOLERANCE_SECONDS + 60, -TOLERANCE_SECONDS - 60])
 def test_stale_attempt_is_refused(seconds):
-    """The receiver that we test with looks at the time."""
+    """The test receiver checks the timestamp."""
     stale = partial(Signature, clock=lambda: time.time() + seconds)
 
     with Collector(vendor="webhook", write_key=SECRET) as collector:
@@ -99,7 +99,7 @@ def test_stale_attempt_is_refused(seconds):
     assert collector.calls == []
 
 
-ANSWERS: list[tuple[int, str, type]] = [
+RESPONSES: list[tuple[int, str, type]] = [
     *((status, "", Delivered) for status in (200, 201, 202, 204)),
     *((200, text, Delivered) for text in ("OK", "received", "1", "true", '"done"', " ünd ", "{}")),
     (202, '{"queued": 7}', Delivered),
@@ -115,9 +115,9 @@ ANSWERS: list[tuple[int, str, type]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "expected"), ANSWERS)
-def test_receivers_answer_in_their_own_words(status, body, expected):
-    """Plain text with a success is an acknowledgement; a page never is."""
+@pytest.mark.parametrize(("status", "body", "expected"), RESPONSES)
+def test_plain_text_success_is_an_acknowledgement(status, body, expected):
+    """A success with plain text is an acknowledgement; one with a web page is not."""
     with Collector(vendor="webhook", write_key=SECRET) as collector:
         collector.script([{"status": status, "body": body}])
         outcome = _open(collector).send(CALLS)
@@ -126,7 +126,7 @@ def test_receivers_answer_in_their_own_words(status, body, expected):
 
 
 def test_documented_receiver_verifies():
-    """The example in docs/destinations.md tells our requests from changed and stale ones."""
+    """The example in docs/destinations.md rejects modified and stale requests."""
     (code,) = re.findall(r"`verify.py`\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert 10 <= len(code.strip().splitlines()) <= 12
     example: dict[str, Any] = {}

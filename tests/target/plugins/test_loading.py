@@ -95,19 +95,19 @@ def _exiting() -> dict[str, Any]:
 
 BAD = {
     "misspelt hook": (_misspelt, "implements an unknown hook"),
-    "wrong arguments": (_wrong_arguments, "implements a hook wrongly"),
+    "wrong arguments": (_wrong_arguments, "implements a hook with the wrong arguments"),
     "no hook": (dict, "implements no hook"),
     "raises": (_raising, "failed in register_call_types: KeyError"),
     "exits": (_exiting, "failed in register_call_types: SystemExit: enough"),
     "registers nothing": (_offering, "registers nothing: its hook must call `register`"),
-    "no name": (lambda: _offering(_call_type(None)), "whose name is no text"),
-    "no schema": (lambda: _offering(_call_type(schema="wave")), "a faulty JSON Schema"),
+    "no name": (lambda: _offering(_call_type(None)), "whose name is not a string"),
+    "no schema": (lambda: _offering(_call_type(schema="wave")), "an invalid JSON Schema"),
     "unknown reference": (
         lambda: _offering(_call_type(schema={"$ref": "#/$defs/x"})),
-        r"a faulty JSON Schema: Pointer '/\$defs/x' does not exist. Correct it",
+        r"an invalid JSON Schema: Pointer '/\$defs/x' does not exist. Correct it",
     ),
     "no call type": (lambda: _offering("wave"), "registered a str, not a CallType"),
-    "bad schema": (lambda: _offering(_call_type(schema={"type": "x"})), "a faulty JSON Schema"),
+    "bad schema": (lambda: _offering(_call_type(schema={"type": "x"})), "an invalid JSON Schema"),
     "twice": (lambda: _offering(_call_type(), _call_type()), "is offered by two plugins"),
 }
 
@@ -164,7 +164,7 @@ def test_two_plugins_of_one_name_are_an_error(plugin):
         plugin("acme", _offering(_call_type("b")), "acme_b"),
     ]
 
-    with pytest.raises(PluginError, match='Two plugins are called "acme"'):
+    with pytest.raises(PluginError, match='Two plugins have the name "acme"'):
         load_plugins(entries=entries)
 
 

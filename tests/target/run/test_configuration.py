@@ -20,8 +20,8 @@ def test_empty_configuration_writes_a_file():
     assert configuration.settings.concurrency == 4
 
 
-def test_all_problems_are_reported_at_once():
-    """Shape, unknown keys, what the destination lacks, and unknown call types, in one go."""
+def test_all_problems_are_reported_together():
+    """Invalid values, unknown keys, missing settings and unknown call types are listed together."""
     problems = _problems(
         {
             "destination": "customerio",
@@ -39,15 +39,15 @@ def test_all_problems_are_reported_at_once():
 
 
 def test_unknown_destination_lists_the_known_ones():
-    """The message says what there is."""
+    """The message lists the registered destinations."""
     (problem,) = _problems({"destination": "pigeon"})
 
     assert 'no plugin provides "pigeon"' in problem
     assert "customerio, file" in problem
 
 
-def test_destination_without_an_address_needs_an_endpoint():
-    """RudderStack's data planes have addresses of their own."""
+def test_destination_without_a_url_needs_an_endpoint():
+    """RudderStack has no default URL: each data plane has its own."""
     (problem,) = _problems({"destination": "rudderstack", "write_key": "k"})
 
     assert "`endpoint` is required" in problem
@@ -63,13 +63,13 @@ def test_secret_is_never_shown(name):
     assert "c4n4ry" not in " ".join(problems)
 
 
-def test_destinations_take_what_they_do_not_set_from_above():
-    """An entry holds what differs; dead letters have a file each."""
+def test_destinations_inherit_settings():
+    """An entry overrides the settings above it; each has its own dead-letter file."""
     configuration = load_configuration(
         {
             "write_key": "k",
             "timeout_seconds": 7,
-            "dead_letter_path": "letters/dead.jsonl",
+            "dead_letter_path": "rejected/dead.jsonl",
             "destinations": [
                 {"destination": "customerio", "timeout_seconds": 9},
                 {"destination": "segment", "name": "web", "write_key": "other"},
@@ -80,8 +80,8 @@ def test_destinations_take_what_they_do_not_set_from_above():
     first, second = configuration.destinations
     assert (first.timeout_seconds, second.timeout_seconds) == (9, 7)
     assert (first.write_key, second.write_key) == ("k", "other")
-    assert first.dead_letter_path == "letters/dead.customerio.jsonl"
-    assert second.dead_letter_path == "letters/dead.web.jsonl"
+    assert first.dead_letter_path == "rejected/dead.customerio.jsonl"
+    assert second.dead_letter_path == "rejected/dead.web.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_destinations_take_what_they_do_not_set_from_above():
         ([{"destination": "file", "name": "a b"}], "`destinations.0.name` must match"),
     ],
 )
-def test_destinations_that_cannot_be_told_apart_or_opened(entries, problem):
-    """The problem says which and what."""
+def test_invalid_destinations_are_reported(entries, problem):
+    """The problem names the destination and the setting."""
     assert problem in "\n".join(_problems({"destinations": entries}))
 
 

@@ -19,7 +19,7 @@ MESSAGES = [
 
 @pytest.fixture
 def second():
-    """Another API."""
+    """A second API."""
     with Collector() as second:
         yield second
 
@@ -39,13 +39,13 @@ def config(collector, second, tmp_path) -> dict[str, Any]:
     }
 
 
-def _letters(tmp_path, name: str) -> list[dict[str, Any]]:
+def _dead_letters(tmp_path, name: str) -> list[dict[str, Any]]:
     path = tmp_path / f"dead_letters.{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_every_destination_gets_every_call(collector, second, config, run_target, tmp_path):
-    """The calls are the same everywhere, messageIds included; the state is printed once."""
+    """All destinations get the same calls and messageIds; the state is printed once."""
     run = run_target(config, MESSAGES)
 
     assert run.exit_code == 0, run.log
@@ -57,20 +57,22 @@ def test_every_destination_gets_every_call(collector, second, config, run_target
     assert sorted(call.message_id for call in second.calls) == ids
 
 
-def test_each_has_dead_letters_of_its_own(collector, config, run_target, tmp_path):
-    """What one API refuses is a dead letter there, and delivered elsewhere."""
+def test_each_destination_has_its_own_dead_letters(collector, config, run_target, tmp_path):
+    """A call that one API rejects is a dead letter there and delivered elsewhere."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
 
     run = run_target(config, MESSAGES)
 
     assert run.exit_code == 0, run.log
-    reasons = {name: len(_letters(tmp_path, name)) for name in ("customerio", "second", "file")}
+    reasons = {
+        name: len(_dead_letters(tmp_path, name)) for name in ("customerio", "second", "file")
+    }
     assert reasons == {"customerio": 2, "second": 1, "file": 1}
-    assert {letter["destination"] for letter in _letters(tmp_path, "second")} == {"second"}
+    assert {letter["destination"] for letter in _dead_letters(tmp_path, "second")} == {"second"}
 
 
 def test_report_counts_each_destination(collector, config, run_target, tmp_path):
-    """For each, rows read = delivered + rejected + filtered."""
+    """For each destination, rows read = delivered + rejected + filtered."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
 
     run = run_target(config, MESSAGES)
@@ -84,8 +86,8 @@ def test_report_counts_each_destination(collector, config, run_target, tmp_path)
     assert "second:" in run.log
 
 
-def test_state_waits_for_the_slowest(second, config, start_target):
-    """While one destination has not taken a call, no state covers it."""
+def test_state_waits_for_all_destinations(second, config, start_target):
+    """No state covers a call before every destination has accepted it."""
     second.script([{"status": 503, "headers": {"Retry-After": "2"}}])
     process = start_target(config)
     process.stdin.write("".join(json.dumps(message) + "\n" for message in MESSAGES))
@@ -94,12 +96,12 @@ def test_state_waits_for_the_slowest(second, config, start_target):
     first_state = process.stdout.readline()
 
     assert json.loads(first_state)["bookmarks"]["s"]["last_sync_time"] == 1
-    assert len(second.calls) == 2  # it had them before the state was out
+    assert len(second.calls) == 2  # it had them before the state was printed
     assert process.wait(30) == 0
 
 
-def test_stop_of_one_stops_the_run(second, config, run_target):
-    """A revoked key at one destination: exit 4, its name in the message, no state."""
+def test_fatal_response_of_one_destination_stops_the_run(second, config, run_target):
+    """A 401 exits with 4, the message names the destination, and no state is printed."""
     second.script([{"status": 401, "times": None}])
 
     run = run_target(config, MESSAGES)
@@ -109,10 +111,10 @@ def test_stop_of_one_stops_the_run(second, config, run_target):
     assert 'Destination "second" stopped this run' in run.log
 
 
-def test_replay_goes_to_the_destination_that_refused(
+def test_replay_goes_to_the_destination_that_rejected(
     collector, second, config, run_target, tmp_path
 ):
-    """The others have the call already and do not get it twice."""
+    """The other destinations have the call already and do not get it again."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
     run_target(config, MESSAGES)
     collector.script([])
@@ -123,14 +125,16 @@ def test_replay_goes_to_the_destination_that_refused(
     assert run.exit_code == 0, run.log
     assert {call.body["event"] for call in collector.calls} == {"fine", "poison"}
     assert len(second.calls) == before
-    assert len(_letters(tmp_path, "customerio")) == 1  # the row without an event
+    assert len(_dead_letters(tmp_path, "customerio")) == 1  # the row without an event
 
 
-def test_replay_of_a_stranger_is_refused(config, run_target, tmp_path):
-    """Letters of a destination that is not there are not sent to another by guess."""
+def test_replay_of_an_unknown_destination_is_refused(config, run_target, tmp_path):
+    """Dead letters of an unknown destination are not sent to another one."""
     path = tmp_path / "old.jsonl"
-    letter = {"stream": "s", "call_type": "track", "attempts": 1, "record": None}
-    path.write_text(json.dumps({**letter, "destination": "gone", "call": {"userId": "1"}}) + "\n")
+    dead_letter = {"stream": "s", "call_type": "track", "attempts": 1, "record": None}
+    path.write_text(
+        json.dumps({**dead_letter, "destination": "gone", "call": {"userId": "1"}}) + "\n"
+    )
 
     run = run_target(config, [], "--replay", str(path))
 
@@ -140,7 +144,7 @@ def test_replay_of_a_stranger_is_refused(config, run_target, tmp_path):
 
 
 def test_dry_run_names_the_destination(config, run_target, collector):
-    """One line per call and destination, and nothing is sent."""
+    """It prints one line per call and destination and sends nothing."""
     run = run_target(config, MESSAGES, "--dry-run")
 
     lines = [json.loads(line) for line in run.output.splitlines()]

@@ -29,7 +29,7 @@ PLUGINS = load_plugins()
 
 
 class _Settled:
-    """Which rows are settled, as the ends of the pipeline see it."""
+    """The rows that the destination or the dead-letter file of a pipeline got."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -41,26 +41,26 @@ class _Settled:
         return {number for _, number in self.delivered} | self.rejected
 
 
-class _Letters(DeadLetters):
+class _DeadLetters(DeadLetters):
     def __init__(self, settled: _Settled) -> None:
         self._settled = settled
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         with self._settled.lock:
-            for letter in letters:
-                source = letter.record or letter.call["properties"]
+            for dead_letter in dead_letters:
+                source = dead_letter.record or dead_letter.call["properties"]
                 self._settled.rejected.add(int(source["n"]))
 
 
 class _Destination:
-    """Takes, refuses, or asks to be tried again, as the dice say; poison is never taken."""
+    """Accepts calls or asks for a retry at random; rejects poison."""
 
     max_lanes = None
     event_schemas: Mapping[str, Mapping[str, Any]] = {}
 
-    def __init__(self, settled: _Settled, dice: random.Random, batch_max_calls: int) -> None:
+    def __init__(self, settled: _Settled, rng: random.Random, batch_max_calls: int) -> None:
         self._settled = settled
-        self._dice = dice
+        self._rng = rng
         self.limits = Limits(
             call_max_bytes=10_000, batch_max_bytes=10_000, batch_max_calls=batch_max_calls
         )
@@ -70,7 +70,7 @@ class _Destination:
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         with self._settled.lock:
-            if self._dice.random() < 0.3:
+            if self._rng.random() < 0.3:
                 return Retry("busy")
             if any(b"poison" in call.body for call in calls):
                 return Rejected("poison")
@@ -80,7 +80,7 @@ class _Destination:
             return Delivered()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing."""
 
 
 ROWS = st.lists(
@@ -104,9 +104,9 @@ ROWS = st.lists(
     st.randoms(),
 )
 def test_every_row_is_settled_in_order_before_its_state(
-    rows, batch_max_calls, concurrency, block, destinations, dice
+    rows, batch_max_calls, concurrency, block, destinations, rng
 ):
-    """Whatever fails anywhere: no STATE before an unsettled row, order is kept, nothing is lost."""
+    """Despite failures no STATE covers an unsettled row, order is kept, and no row is lost."""
     everywhere = [_Settled() for _ in range(destinations)]
     written: list[int] = []
 
@@ -119,12 +119,12 @@ def test_every_row_is_settled_in_order_before_its_state(
     pipelines = [
         DestinationPipeline(
             TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
-            _Destination(settled, dice, batch_max_calls),
+            _Destination(settled, rng, batch_max_calls),
             acks,
-            dead_letters=_Letters(settled),
+            dead_letters=_DeadLetters(settled),
             report=RunReport(),
             check_interrupted=lambda: None,
-            jitter=lambda: 0.0,  # pauses of no length
+            jitter=lambda: 0.0,  # no waiting
         )
         for settled in everywhere
     ]

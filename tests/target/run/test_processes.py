@@ -27,7 +27,7 @@ def register_call_types(register):
 
 
 def _install(folder, name: str, source: str) -> dict[str, str]:
-    """Put a distribution with one plugin in a folder; the environment that sees it."""
+    """Install a distribution with one plugin in a folder; returns the environment to find it."""
     (folder / f"{name}.py").write_text(source)
     about = folder / f"{name}-1.0.dist-info"
     about.mkdir()
@@ -38,7 +38,7 @@ def _install(folder, name: str, source: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_ends_the_wait_for_input(config, start_target, number):
-    """The newest safe STATE is out, and the exit code says which signal it was."""
+    """The newest safe STATE was printed, and the exit code names the signal."""
     process = start_target(config)
     process.stdin.write(lines(STREAM))
     process.stdin.flush()
@@ -49,8 +49,8 @@ def test_signal_ends_the_wait_for_input(config, start_target, number):
     assert process.wait(timeout=20) == 128 + number
 
 
-def test_signal_ends_retrying(collector, config, start_target):
-    """A target that waits for its next attempt stops within seconds, without a STATE."""
+def test_signal_ends_retries(collector, config, start_target):
+    """A target that waits for its next attempt stops within seconds and prints no STATE."""
     collector.script([{"status": 503, "headers": {"Retry-After": "300"}, "times": None}])
     process = start_target(config)
     process.stdin.write(lines(STREAM))
@@ -72,8 +72,10 @@ BUSY = {
 
 @pytest.mark.parametrize("behaviours", BUSY.values(), ids=list(BUSY))
 @pytest.mark.parametrize("is_at_the_end", [True, False], ids=["draining", "reading"])
-def test_signal_is_heard_in_every_phase(collector, config, start_target, behaviours, is_at_the_end):
-    """Within seconds the run ends, and no STATE covers what was not acknowledged."""
+def test_signal_ends_the_run_in_every_phase(
+    collector, config, start_target, behaviours, is_at_the_end
+):
+    """The run ends within seconds, and no STATE covers unacknowledged calls."""
     collector.script(behaviours)
     rows = [record("s", userId=number, text="x" * 1000) for number in range(5_000)]
     process = start_target({**config, "concurrency": 2, "batch_max_calls": 50})
@@ -98,20 +100,20 @@ def _feed(process, messages, ends: bool) -> None:
             process.stdin.close()
 
 
-def test_killed_tap_leaves_no_state_for_half_a_line(collector, config, start_target):
-    """A tap that dies in mid line ends the run with 4; what it wrote before is delivered."""
+def test_killed_tap_fails_the_run(collector, config, start_target):
+    """A truncated line ends the run with 4; the records before it are delivered."""
     process = start_target(config)
     text = lines([*STREAM, record("s", userId=2)]) + '{"type":"RECORD","stream":"s","reco'
 
     output, log = process.communicate(text, timeout=20)
 
     assert (process.returncode, output) == (4, STATE_LINE)
-    assert "breaks off in the middle" in log
+    assert "truncated" in log
     assert len(collector.calls) == 2
 
 
 def test_state_does_not_wait_for_the_end_of_the_input(config, start_target):
-    """A tap that pauses does not keep what is settled from being printed."""
+    """Safe states are printed while the tap pauses."""
     process = start_target(config)
     process.stdin.write(lines(STREAM))
     process.stdin.flush()
@@ -120,8 +122,8 @@ def test_state_does_not_wait_for_the_end_of_the_input(config, start_target):
     assert process.poll() is None
 
 
-def test_plugin_that_prints_does_not_spoil_stdout(config, run_target, tmp_path):
-    """Stdout carries states only; what a plugin prints is on stderr."""
+def test_output_of_a_plugin_goes_to_stderr(config, run_target, tmp_path):
+    """Stdout has states only, even if a plugin prints."""
     messages = [schema("s", "wave"), record("s", userId=1), state(1)]
 
     run = run_target(config, messages, environment=_install(tmp_path, "printer", PRINTING_PLUGIN))
@@ -131,8 +133,8 @@ def test_plugin_that_prints_does_not_spoil_stdout(config, run_target, tmp_path):
     assert "hello from build" in run.log
 
 
-def test_plugin_whose_build_raises_makes_dead_letters(config, run_target, tmp_path):
-    """The row is kept with the plugin's name; the message shows no value."""
+def test_row_whose_build_raises_is_a_dead_letter(config, run_target, tmp_path):
+    """The reason names the plugin and shows no value of the row."""
     source = PRINTING_PLUGIN.replace('print("hello from build")', "raise ValueError(call)")
     messages = [schema("s", "wave"), record("s", userId="c4n4ry"), state(1)]
 
@@ -144,7 +146,7 @@ def test_plugin_whose_build_raises_makes_dead_letters(config, run_target, tmp_pa
     assert "c4n4ry" not in run.log
 
 
-NONSENSE = {
+INVALID_RESULTS = {
     "a list": ("[call]", "failed to build the call: `build` returned a list, not a call."),
     "a number": ("7", "failed to build the call: `build` returned a int, not a call."),
     "nothing of a call": (
@@ -159,12 +161,12 @@ NONSENSE = {
 }
 
 
-@pytest.mark.parametrize(("nonsense", "reason"), NONSENSE.values(), ids=list(NONSENSE))
-def test_build_that_returns_nonsense_makes_dead_letters(
-    config, run_target, tmp_path, nonsense, reason
+@pytest.mark.parametrize(("result", "reason"), INVALID_RESULTS.values(), ids=list(INVALID_RESULTS))
+def test_row_with_an_invalid_built_call_is_a_dead_letter(
+    config, run_target, tmp_path, result, reason
 ):
-    """The rows are kept with the plugin's name, and the run goes on with the others."""
-    source = PRINTING_PLUGIN.replace("return call", f"return {nonsense}")
+    """The reason names the plugin, and the other rows are delivered."""
+    source = PRINTING_PLUGIN.replace("return call", f"return {result}")
     messages = [schema("w", "wave"), record("w", userId=1), *STREAM]
 
     run = run_target(config, messages, environment=_install(tmp_path, "oddity", source))
@@ -175,8 +177,8 @@ def test_build_that_returns_nonsense_makes_dead_letters(
     assert reason in letter["reason"]
 
 
-def test_event_that_is_no_text_is_sent_where_the_schema_allows_it(config, run_target, tmp_path):
-    """Looking for the rules of an event does not break on it."""
+def test_event_that_is_not_a_string_is_sent_if_the_schema_allows_it(config, run_target, tmp_path):
+    """The lookup of an event's schema accepts any value."""
     source = PRINTING_PLUGIN.replace("return call", "return call | {'event': []}")
     messages = [schema("w", "wave"), record("w", userId=1), state(1)]
 
@@ -186,8 +188,8 @@ def test_event_that_is_no_text_is_sent_where_the_schema_allows_it(config, run_ta
     assert '"event":[]' in run.output
 
 
-def test_broken_plugin_ends_the_run_with_its_own_code(config, run_target, tmp_path):
-    """Exit 6, naming plugin and remedy."""
+def test_broken_plugin_exits_with_6(config, run_target, tmp_path):
+    """The message names the plugin and the remedy."""
     environment = _install(tmp_path, "broken", "import no_such_module")
 
     run = run_target(config, STREAM, environment=environment)
@@ -199,7 +201,7 @@ def test_broken_plugin_ends_the_run_with_its_own_code(config, run_target, tmp_pa
 
 
 def test_closed_stdout_ends_the_run(config, start_target):
-    """Nobody can keep the states any more: the target stops, quietly."""
+    """No further state can be printed, so the target stops with the code of SIGPIPE."""
     process = start_target(config)
     process.stdout.close()
 
@@ -210,22 +212,22 @@ def test_closed_stdout_ends_the_run(config, start_target):
     assert "Traceback" not in process.stderr.read()
 
 
-def test_proxies_of_the_environment_are_not_used(collector, config, run_target):
-    """The write key goes where the settings say."""
+def test_proxies_of_the_environment_are_ignored(collector, config, run_target):
+    """By default no proxy gets the write key."""
     environment = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
 
     assert run_target(config, STREAM, environment=environment).exit_code == 0
 
 
 def test_version_is_shown():
-    """`--version` names the program."""
+    """`--version` prints name and version of the program."""
     shown = subprocess.run([TARGET, "--version"], capture_output=True, text=True, check=True)
 
     assert shown.stdout.startswith("target-pipelines v")
 
 
-def test_proxies_of_the_environment_are_used_when_asked_for(config, run_target):
-    """`trust_environment` takes them: here to a proxy that is not there."""
+def test_trust_environment_uses_proxies(config, run_target):
+    """With `trust_environment` the run fails at a proxy that is down."""
     environment = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
     config = {**config, "trust_environment": True, "max_retry_seconds": 0.1}
 

@@ -42,8 +42,8 @@ def _ids(collector) -> list[str]:
     return sorted(call.message_id for call in collector.calls)
 
 
-def test_processes_deliver_what_one_delivers(collector, config, run_target):
-    """The calls are the same, messageIds included, and so are the states and the counts."""
+def test_several_processes_deliver_the_same_as_one(collector, config, run_target):
+    """Calls, messageIds, states and counts are the same."""
     messages = [schema("s", "track"), *_rows(2000), *_rows(10), state(1)]
     alone = run_target({**config, "processes": 1}, messages)
     expected = _ids(collector)
@@ -59,7 +59,7 @@ def test_processes_deliver_what_one_delivers(collector, config, run_target):
 
 
 def test_persons_are_spread_over_all_lanes_of_all_processes(collector, config, run_target):
-    """Those of one process do not all meet in one of its lanes."""
+    """The persons of one process do not share a single lane."""
     rows = [record("s", userId=n, event="e") for n in range(200)]
 
     run_target({**config, "processes": 2, "concurrency": 4}, [schema("s", "track"), *rows])
@@ -69,7 +69,7 @@ def test_persons_are_spread_over_all_lanes_of_all_processes(collector, config, r
 
 
 def test_persons_keep_their_order(collector, config, run_target):
-    """Whatever fails on the way, a person's calls arrive in the order of their rows."""
+    """Despite failures a person's calls arrive in row order."""
     collector.script([{"status": 503, "times": 10, "headers": {"Retry-After": "0"}}])
 
     run = run_target({**config, "batch_max_calls": 50}, [schema("s", "track"), *_rows(1500)])
@@ -83,7 +83,7 @@ def test_persons_keep_their_order(collector, config, run_target):
 
 
 def test_state_waits_for_all_processes(collector, config, start_target):
-    """No state is printed while one process still has a call that it covers."""
+    """No state is printed before all processes have settled the calls before it."""
     collector.script([{"status": 503, "headers": {"Retry-After": "2"}}])
     process = start_target(config)
     messages = [schema("s", "track"), *_rows(60), state(1)]
@@ -99,7 +99,7 @@ def test_state_waits_for_all_processes(collector, config, start_target):
 
 
 def test_dead_letters_of_all_processes_are_in_one_file(collector, config, run_target, tmp_path):
-    """Each is there once, and counted in the report."""
+    """Each is written once and counted in the report."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
     poison = [record("s", userId=n, event="poison", n=n) for n in range(9)]
     messages = [schema("s", "track"), *_rows(200), *poison, state(1)]
@@ -114,8 +114,8 @@ def test_dead_letters_of_all_processes_are_in_one_file(collector, config, run_ta
     assert run.states == [state(1)["value"]]
 
 
-def test_what_stops_one_process_stops_the_run(collector, config, run_target):
-    """A revoked key: exit 4, the reason once, no state."""
+def test_fatal_response_in_one_process_stops_the_run(collector, config, run_target):
+    """After a 401 the exit code is 4, and no state is printed."""
     collector.script([{"status": 401, "times": None}])
 
     run = run_target(config, [schema("s", "track"), *_rows(300), state(1)])
@@ -126,9 +126,9 @@ def test_what_stops_one_process_stops_the_run(collector, config, run_target):
 
 
 BAD = {
-    "no JSON": ("secret\n", 4, "Line 62 of the input is no Singer message"),
+    "no JSON": ("secret\n", 4, "Line 62 of the input is not a Singer message"),
     "no schema": (record("t", userId=1), 4, 'Line 62 of the input is a RECORD of stream "t"'),
-    "no call type": (schema("t", "nonsense"), 2, 'asks for the call type "nonsense"'),
+    "no call type": (schema("t", "nonsense"), 2, 'has the call type "nonsense"'),
 }
 
 
@@ -136,7 +136,7 @@ BAD = {
 def test_bad_input_is_reported_with_its_line(
     collector, config, run_target, bad, exit_code, message
 ):
-    """The line has the number that it has in the input."""
+    """The message has the line number of the whole input."""
     run = run_target(config, [schema("s", "track"), *_rows(60), bad, *_rows(5), state(1)])
 
     assert run.exit_code == exit_code
@@ -146,7 +146,7 @@ def test_bad_input_is_reported_with_its_line(
 
 
 def _processes_of(process: Any) -> list[int]:
-    """Handles of the worker processes, which become readable when they end."""
+    """File descriptors of the worker processes, readable when they end."""
     pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(pids) == 3
     return [os.pidfd_open(int(pid)) for pid in pids]
@@ -160,7 +160,7 @@ def _all_end(handles: list[int]) -> bool:
 
 
 def _start(process: Any, collector: Any) -> list[int]:
-    """Let the processes be busy; their handles."""
+    """Keep the processes busy; returns their file descriptors."""
     collector.script([{"status": 503, "times": None}])
     messages = [schema("s", "track"), *_rows(60), state(1)]
     process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
@@ -171,7 +171,7 @@ def _start(process: Any, collector: Any) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_all_processes(collector, config, start_target, number):
-    """The exit code says which signal; nothing stays behind."""
+    """The exit code names the signal, and no process is left."""
     process = start_target(config)
     workers = _start(process, collector)
 
@@ -183,7 +183,7 @@ def test_signal_ends_all_processes(collector, config, start_target, number):
 
 
 def test_processes_do_not_outlive_a_kill(collector, config, start_target):
-    """What is killed sends nothing more: the next run must not meet calls of this one."""
+    """Workers end with a killed run: its calls must not meet those of the next run."""
     process = start_target(config)
     workers = _start(process, collector)
 
@@ -193,7 +193,7 @@ def test_processes_do_not_outlive_a_kill(collector, config, start_target):
 
 
 def test_processes_send_nothing_after_a_kill(collector, config, start_target):
-    """Not even what waits in their lanes: it could overtake the calls of the next run."""
+    """Calls in their lanes are not sent: they could overtake the calls of the next run."""
     collector.script([{"delay_seconds": 0.005, "times": None}])
     process = start_target({**config, "batch_max_calls": 1})
     messages = [schema("s", "track"), *_rows(20_000, 5000)]
@@ -216,7 +216,7 @@ def _feed(process: Any, text: str) -> None:
 
 
 def test_killed_worker_fails_the_run(collector, config, start_target):
-    """Its records are not settled, so that no state may be printed."""
+    """Its records are not settled, so no state is printed."""
     process = start_target(config)
     workers = _start(process, collector)
 

@@ -15,12 +15,12 @@ def _lines(source) -> list[bytes]:
 
 @pytest.mark.parametrize("text", ["", "a\n", "a\nb\n", "a\nb", "\n\na", "a" * 1_000_000 + "\nb\n"])
 def test_lines_come_whole(text):
-    """However the input is cut into blocks, lines are whole; the last may lack its end."""
+    """Lines are whole whatever the block boundaries; the last may lack its newline."""
     assert _lines(io.StringIO(text)) == text.encode().splitlines(keepends=True)
 
 
-def test_line_is_not_held_back():
-    """A line that is there is handed out, though the next is not there yet."""
+def test_line_is_returned_as_soon_as_it_arrives():
+    """A line that has arrived is returned before the next one is complete."""
     read, write = os.pipe()
     with os.fdopen(read, "rb") as source:
         os.write(write, b"first\nsec")
@@ -32,7 +32,7 @@ def test_line_is_not_held_back():
         assert next(blocks, None) is None
 
 
-def test_endless_line_is_an_error():
+def test_line_that_never_ends_is_an_error():
     """A line of 51 MiB ends the run instead of filling the memory."""
     with pytest.raises(InputError, match="longer than"):
         _lines(io.BytesIO(b"x" * (MAX_LINE_BYTES + 1024 * 1024)))

@@ -19,14 +19,14 @@ BY_NAME = {call_type.name: call_type for call_type in CALL_TYPES}
 TestDevice = get_call_type_test_class(BY_NAME["device"], rows=[ROWS["device"]])
 
 
-def test_every_call_type_is_tried_here():
-    """A further call type needs its own row in this file."""
+def test_every_call_type_has_an_example_row():
+    """A new call type needs a row in this file."""
     assert sorted(BY_NAME) == sorted(ROWS)
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_call_type_keeps_the_contract(name):
-    """All that the target promises to its users holds for this call type."""
+    """The contract of call types holds for this one."""
     check_call_type(BY_NAME[name], [ROWS[name]])
 
 
@@ -37,8 +37,8 @@ OPTIONAL = {"timestamp", "context.device.type", "plan"}
     ("name", "missing"),
     [(name, column) for name in ROWS for column in ROWS[name] if column not in OPTIONAL],
 )
-def test_what_the_event_requires_is_asked_for(name, missing):
-    """Without it the row is rejected here, where it is kept, and not there."""
+def test_required_column_is_required(name, missing):
+    """Without it the row becomes a dead letter instead of a call that Customer.io drops."""
     row = {column: value for column, value in ROWS[name].items() if column != missing}
 
     with pytest.raises(AssertionError, match="rejected an example row"):
