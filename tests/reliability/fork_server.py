@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,10 @@ def _fork_program(connection: socket.socket) -> dict[str, Any]:
 def _main() -> None:
     gc.freeze()
     request = serve(sys.argv[1])
+    # A shell starts background jobs with SIGINT ignored, nohup with SIGHUP ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     program, injection = request["program"], Injection(**request["injection"])
     os.chdir(request["folder"])
     sys.argv = [program, *request["arguments"]]

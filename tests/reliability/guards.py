@@ -166,7 +166,7 @@ def _change_ids(code: Replacements, **changes: Any) -> None:
 # Outcomes of requests
 
 
-def _refuse_whole_batches(code: Replacements) -> None:
+def _reject_whole_batches(code: Replacements) -> None:
     """A rejected batch is not split: all its calls become dead letters."""
 
     def reject_all(self: SenderPool, batch: list[EncodedCall], sender: Sender) -> None:
@@ -262,7 +262,7 @@ REMOVALS: Mapping[str, Callable[[Replacements], None]] = {
     "a person has one worker": _any_worker,
     "ids know the window": _ids_without_window,
     "ids are the same again": _random_ids,
-    "rejected batches are split": _refuse_whole_batches,
+    "rejected batches are split": _reject_whole_batches,
     "failures are retried": _retries_count_as_delivered,
     "login pages are not deliveries": _login_pages_count_as_delivered,
     "redirects are not followed": _follow_redirects,
