@@ -7,11 +7,12 @@ MELTANO := .venv-meltano
 MELTANO_READY := $(MELTANO)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup demo test test-all check bench soak clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(READY) $(MELTANO_READY) ## Virtual environments, dependencies, system libraries for ODBC
 
@@ -30,8 +31,17 @@ $(MELTANO_READY): constraints-meltano.txt $(READY)
 demo: $(READY) ## Two syncs of the sample shop through the real programs; results in demo-output/
 	$(BIN)/python -m sandbox demo
 
-test: setup check ## Everything that CI runs: lint, types, tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+# Build servers set CI=true, and so does .ci/run.
+ifeq ($(CI),true)
+test: test-all
+else
+test: setup check ## Lint, types, and all tests but the slow sweeps, which CI (CI=true) runs as well
+	$(PYTEST) -m "not slow"
+	@echo 'The slow sweeps were not run: `make test-all` includes them.'
+endif
+
+test-all: setup check ## What CI runs: `make test` with the slow sweeps
+	$(PYTEST)
 
 check: $(READY) ## ruff, its formatter, mypy, and the import contracts of pyproject.toml
 	$(BIN)/ruff check .

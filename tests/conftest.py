@@ -15,7 +15,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove settings and proxies that the developer's shell may carry."""
+    """Remove settings and proxies of the developer's shell."""
     for name in list(os.environ):
         if name.startswith(_INHERITED) or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
@@ -35,11 +35,13 @@ def default_signals() -> None:
 
 @pytest.fixture(autouse=True)
 def no_real_sleeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail a test that sleeps: clocks are passed in, and waiting is for an event."""
+    """Fail a test that sleeps: clocks are passed in, and tests wait for events."""
     sleep = time.sleep
 
     def refuse(seconds: float) -> None:
-        if sys._getframe(1).f_globals["__name__"] == "subprocess":  # it polls for its child's end
+        if (
+            sys._getframe(1).f_globals["__name__"] == "subprocess"
+        ):  # it polls for the end of its child
             sleep(seconds)
             return
         raise AssertionError(f"a test slept {seconds} s in this process; wait for an event instead")

@@ -1,4 +1,4 @@
-"""Tells uv of the package index that pip is configured for; uv does not read pip's settings."""
+"""Passes pip's package index on to uv, which does not read pip's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COMMA_SEPARATED = {"UV_FIND_LINKS"}
 
 
 def parse_pip_settings(listed: str) -> dict[str, str]:
-    """What `pip config list` prints, by setting; the environment wins over files."""
+    """Parse the output of `pip config list`; the environment takes precedence over files."""
     settings: dict[str, dict[str, str]] = {}
     for line in listed.splitlines():
         place, equals, value = line.partition("=")
@@ -33,7 +33,7 @@ def parse_pip_settings(listed: str) -> dict[str, str]:
 
 
 def translate_settings(pip_settings: dict[str, str]) -> dict[str, str]:
-    """The same settings as environment variables of uv; every index is asked, as pip does."""
+    """The same settings as environment variables of uv; like pip, it searches every index."""
     translated = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     for name, value in pip_settings.items():
         if uv_name := _UV_NAMES.get(name):
@@ -43,7 +43,7 @@ def translate_settings(pip_settings: dict[str, str]) -> dict[str, str]:
 
 
 def uv_environment() -> dict[str, str]:
-    """An environment in which uv finds what pip finds; its own variables win if they are set."""
+    """An environment in which uv finds what pip finds; uv's own variables take precedence."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         env=_ENVIRONMENT,

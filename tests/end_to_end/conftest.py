@@ -1,4 +1,4 @@
-"""The whole way: an empty shop in the sandbox's SQL Server, both programs, the collector."""
+"""Both programs between an empty shop in the sandbox's SQL Server and the collector."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SYNCS_BY_TYPE = {sync["type"]: sync for sync in reversed(SYNCS)}
 
 @dataclass(frozen=True)
 class PipeRun:
-    """What one run of both programs left: the exit code of the pipe, the states, both logs."""
+    """The result of one run of both programs: exit code of the pipe, states, logs, dead letters."""
 
     exit_code: int
     states: list[dict[str, Any]]
@@ -38,7 +38,7 @@ class PipeRun:
 
 
 class Clock:
-    """A clock that tests set by hand: SQL Server's."""
+    """SQL Server's clock, which tests set."""
 
     def __init__(self) -> None:
         self.now = START
@@ -50,7 +50,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of the servers that ask for it."""
+    """The clock for servers that use it."""
     return Clock()
 
 

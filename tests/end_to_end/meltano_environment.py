@@ -1,7 +1,7 @@
-"""Installs Meltano, as constraints-meltano.txt pins it, in a virtual environment of its own.
+"""Installs Meltano, with the versions of constraints-meltano.txt, in a virtual environment.
 
 Run it with `python -m tests.end_to_end.meltano_environment FOLDER`, as the Makefile does. The
-product does not depend on Meltano, and Meltano's dependencies meet nobody else's.
+product does not depend on Meltano, and their dependencies stay apart.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FOLDER = ROOT / ".venv-meltano"
 
 
 def install_meltano(folder: Path) -> None:
-    """Make the virtual environment anew. Raises CalledProcessError."""
+    """Create the virtual environment, replacing an old one. Raises CalledProcessError."""
     python = folder / "bin" / "python"
     _run_uv("venv", "--clear", "--python", sys.executable, folder)
     _run_uv("pip", "install", "--python", python, "--constraint", CONSTRAINTS, "meltano")

@@ -30,8 +30,8 @@ _QUIET = {
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """How a command ended; `output` holds what it printed and its log."""
+class MeltanoResult:
+    """The exit code of a command, and its output with the log."""
 
     exit_code: int
     output: str
@@ -39,14 +39,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class MeltanoProject:
-    """A folder with a meltano.yml, and the environment in which Meltano runs there."""
+    """A folder with a meltano.yml, and the environment variables for Meltano."""
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
-        """Its meltano.yml."""
+        """The project's meltano.yml."""
         return self.folder / "meltano.yml"
 
     def with_settings(self, **settings: str) -> MeltanoProject:
@@ -54,13 +54,13 @@ class MeltanoProject:
         return replace(self, settings={**self.settings, **settings})
 
     def replace_text(self, old: str, new: str) -> None:
-        """Change meltano.yml, where `old` stands."""
+        """Replace `old` in meltano.yml, which must contain it."""
         text = self.file.read_text(encoding="utf-8")
         assert old in text
         self.file.write_text(text.replace(old, new), encoding="utf-8")
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Meltano, running; its log and what it prints come from one pipe."""
+        """Start Meltano; its output and its log come from one pipe."""
         return subprocess.Popen(
             [str(FOLDER / "bin" / "meltano"), *map(str, arguments)],
             cwd=self.folder,
@@ -71,14 +71,14 @@ class MeltanoProject:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str | Path) -> Done:
-        """Run Meltano to its end."""
+    def run(self, *arguments: str | Path) -> MeltanoResult:
+        """Run Meltano until it ends."""
         with self.start(*arguments) as process:
             output, _ = process.communicate(timeout=_TIMEOUT_SECONDS)
-            return Done(process.returncode, output)
+            return MeltanoResult(process.returncode, output)
 
     def run_well(self, *arguments: str | Path) -> str:
-        """Run Meltano, which must succeed; its output."""
+        """Run Meltano, which must succeed, and return its output."""
         done = self.run(*arguments)
         assert done.exit_code == 0, done.output
         return done.output
@@ -89,7 +89,7 @@ class MeltanoProject:
 
 @cache
 def _clean_environment() -> dict[str, str]:
-    """The environment without anyone's settings; uv installs the versions that we test with."""
+    """The environment without settings; uv installs the pinned versions."""
     inherited = {
         name: value
         for name, value in uv_environment().items()
@@ -99,13 +99,13 @@ def _clean_environment() -> dict[str, str]:
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
-    """End a started command and the programs that it runs, at once."""
+    """Kill a started command and the programs that it runs."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=_TIMEOUT_SECONDS)
 
 
 def copy_repository(folder: Path) -> MeltanoProject:
-    """What a clone holds, in a folder of its own, so that nothing is left in this one."""
+    """Copy what a clone contains to a folder, so that the repository stays unchanged."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -121,7 +121,7 @@ def copy_repository(folder: Path) -> MeltanoProject:
 
 
 def build_wheel(source: Path, folder: Path) -> str:
-    """Build the distribution; where uv is to look for packages from now on."""
+    """Build the distribution; returns the value of UV_FIND_LINKS with which uv finds it."""
     command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--no-build-isolation"]
     subprocess.run(
         [*command, "--out-dir", str(folder), str(source)],
@@ -132,7 +132,7 @@ def build_wheel(source: Path, folder: Path) -> str:
 
 
 def read_named_blocks() -> dict[str, str]:
-    """The files that plugins/README.md shows, word for word."""
+    """The files that plugins/README.md shows."""
     return dict(NAMED_BLOCK.findall((ROOT / "plugins" / "README.md").read_text()))
 
 

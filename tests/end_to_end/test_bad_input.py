@@ -25,10 +25,10 @@ CASES = {
 @pytest.mark.parametrize(
     ("connection", "syncs", "exit_code", "words"), CASES.values(), ids=list(CASES)
 )
-def test_bad_input_of_the_tap_is_named(
+def test_bad_input_of_the_tap_is_reported(
     connection, syncs, exit_code, words, tap_config, target_config, run_pipe, collector
 ):
-    """The pipe ends with the code that says whose turn it is; the log says what is wrong."""
+    """The exit code shows which side failed, and the log says what is wrong."""
     config = {**tap_config, "reader": "odbc", **connection, "syncs": syncs}
 
     run = run_pipe(config, target_config)

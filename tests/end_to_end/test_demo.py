@@ -20,7 +20,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The folder of a demo that has run, and the calls that it made."""
+    """The folder of a demo that has run."""
     folder = tmp_path_factory.mktemp("demo") / "output"
     assert run_demo(folder) == 0
     return folder
@@ -37,30 +37,30 @@ def test_demo_leaves_its_results(demo):
 
 
 def test_state_has_a_bookmark_for_each_sync(demo):
-    """After the second run every sync has moved to the same time."""
+    """After the second run every bookmark has the same time."""
     bookmarks = json.loads((demo / "state.json").read_text())["bookmarks"]
 
     assert bookmarks.keys() == {sync["name"] for sync in SYNCS}
     assert len({bookmark["last_sync_time"] for bookmark in bookmarks.values()}) == 1
 
 
-def test_every_call_is_there_once(demo):
-    """No messageId comes twice, over both runs."""
+def test_every_call_was_sent_once(demo):
+    """Over both runs, no messageId occurs twice."""
     ids = [json.loads(call)["messageId"] for call in _calls(demo)]
 
     assert len(ids) == len(set(ids)) > 5000
 
 
-def test_command_lines_are_what_was_run(demo):
-    """commands.sh holds both pipes as a user would type them."""
+def test_command_lines_of_the_demo_are_kept(demo):
+    """commands.sh has both pipes as a user would type them."""
     commands = (demo / "commands.sh").read_text()
 
     assert "tap-mssql-query --config tap.json | target-pipelines --config target.json" in commands
     assert "--state state.json" in commands
 
 
-def test_repeating_gives_the_same_calls(demo):
-    """Deleting the folder and running again makes the same calls, ids included."""
+def test_second_demo_makes_the_same_calls(demo):
+    """Running the demo again makes the same calls, messageIds included."""
     before = _calls(demo)
 
     assert run_demo(demo) == 0

@@ -26,7 +26,7 @@ def _calls_by_type(collector) -> Counter[str]:
 def test_second_run_sends_exactly_the_changed_rows(
     engine, clock, tap_config, target_config, run_pipe, collector
 ):
-    """After a first sync of everything only the changes are read, and the bookmarks move."""
+    """After a first sync only the changes are read, and the bookmarks move."""
     config = {**tap_config, "syncs": [dict(sync) for sync in SYNCS]}
     first = run_pipe(config, target_config)
     assert first.exit_code == 0, first.log
@@ -52,9 +52,7 @@ def test_second_run_sends_exactly_the_changed_rows(
     assert times == {int((START + timedelta(hours=2)).timestamp())}
 
 
-def test_run_again_with_nothing_changed_sends_nothing(
-    clock, tap_config, target_config, run_pipe, collector
-):
+def test_run_without_changes_sends_nothing(clock, tap_config, target_config, run_pipe, collector):
     """An hour later, without changes, no row is read."""
     config = {**tap_config, "syncs": [dict(sync) for sync in SYNCS]}
     state = {"bookmarks": {s["name"]: {"last_sync_time": int(START.timestamp())} for s in SYNCS}}
@@ -65,8 +63,8 @@ def test_run_again_with_nothing_changed_sends_nothing(
     assert (run.exit_code, collector.calls) == (0, [])
 
 
-def test_same_rows_again_have_the_same_message_ids(tap_config, target_config, run_pipe, collector):
-    """A run that is repeated, as after a crash, sends the same ids."""
+def test_same_rows_get_the_same_message_ids(tap_config, target_config, run_pipe, collector):
+    """A repeated run, as after a crash, sends the same messageIds."""
     config = {**tap_config, "syncs": [dict(SYNCS[0]), dict(SYNCS[1])]}
 
     run_pipe(config, target_config)
@@ -78,8 +76,8 @@ def test_same_rows_again_have_the_same_message_ids(tap_config, target_config, ru
     assert len({json.loads(raw)["messageId"] for raw in first}) == len(first)
 
 
-def test_failing_api_moves_no_bookmark(tap_config, target_config, run_pipe, collector):
-    """If the API refuses the key, the exit code says so and no STATE comes out."""
+def test_rejected_key_moves_no_bookmark(tap_config, target_config, run_pipe, collector):
+    """If the API rejects the write key, the run exits with 4 and prints no STATE."""
     config = {**tap_config, "syncs": [dict(SYNCS[0])]}
 
     run = run_pipe(config, {**target_config, "write_key": "wrong"})

@@ -1,4 +1,4 @@
-"""The real Meltano: it installs this repository as a user would, and runs it over the sandbox."""
+"""Meltano installs this repository as a user would, and runs it with the sandbox."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def installed(tmp_path_factory) -> MeltanoProject:
 
 @pytest.fixture
 def sandbox_settings(server, collector) -> dict[str, str]:
-    """Where the sandbox is, as environment variables: they win over meltano.yml."""
+    """The sandbox's addresses as environment variables, which take precedence over meltano.yml."""
     return {
         "TAP_MSSQL_QUERY_PORT": str(server.port),
         "TARGET_PIPELINES_DESTINATION": "customerio",
@@ -85,7 +85,7 @@ def _calls_by_type(collector) -> Counter[str]:
 
 
 def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, collector, tmp_path):
-    """`meltano run` sends all rows, then what changed; the state is in Meltano's database."""
+    """`meltano run` sends all rows, then the changes; the state is in Meltano's database."""
     project.run_well(*RUN)
     assert _calls_by_type(collector).keys() == set(TYPES.values())
     assert len(collector.calls) > 3000
@@ -97,8 +97,8 @@ def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, colle
     project.run_well(*RUN)
 
     expected = Counter({kind: changed[name] for name, kind in TYPES.items()})
-    refused = len((tmp_path / "dead_letters.jsonl").read_text().splitlines()) - 3
-    expected["track"] -= refused
+    rejected = len((tmp_path / "dead_letters.jsonl").read_text().splitlines()) - 3
+    expected["track"] -= rejected
     assert _calls_by_type(collector) == expected
     state = project.run_well("state", "get", "dev:tap-mssql-query-to-target-pipelines")
     bookmarks = json.loads(state.splitlines()[-1])["singer_state"]["bookmarks"]
@@ -108,7 +108,7 @@ def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, colle
 
 
 def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_path):
-    """With `state_backend.uri` a schedule goes on where the job ended, and `frequency` holds."""
+    """With `state_backend.uri` a schedule resumes from the job's state and respects `frequency`."""
     states = tmp_path / "states"
     project = project.with_settings(MELTANO_STATE_BACKEND_URI=f"file://{states}")
     project.run_well("run", "shop-to-pipelines")
@@ -126,7 +126,7 @@ def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_
 
 
 def test_second_run_of_the_same_state_is_refused(project, collector):
-    """While one run is not over, Meltano refuses to start another."""
+    """While a run is in progress, Meltano refuses to start another."""
     collector.script([Behaviour(delay_seconds=60.0, contains="batch")])
     with project.start(*RUN) as first:
         collector.wait_for_calls(1, timeout_seconds=60)
@@ -142,7 +142,7 @@ BOTH_SYNCS = r"shop is reachable(.|\n)*sync users *ok(.|\n)*sync events *ok"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         pytest.param(["tap-mssql-query", "--check"], BOTH_SYNCS, id="check"),
         pytest.param(["tap-mssql-query:check"], BOTH_SYNCS, id="check-command"),
@@ -150,13 +150,13 @@ BOTH_SYNCS = r"shop is reachable(.|\n)*sync users *ok(.|\n)*sync events *ok"
         pytest.param(["target-pipelines:call-types"], "merge two identities", id="call-types"),
     ],
 )
-def test_programs_answer_through_meltano(arguments, told, project):
+def test_programs_run_through_meltano(arguments, expected, project):
     """`meltano invoke` runs options and commands, with the settings of the project."""
-    assert re.search(told, project.run_well("invoke", *arguments))
+    assert re.search(expected, project.run_well("invoke", *arguments))
 
 
-def test_emptied_name_is_told_and_an_escaped_one_kept(project):
-    r"""Meltano empties `$IDENTITY`: `--check` names the sync; `\$IDENTITY` and files stay."""
+def test_expanded_name_is_reported_and_an_escaped_one_kept(project):
+    r"""Meltano expands `$IDENTITY` to nothing, which `--check` reports; `\$IDENTITY` is kept."""
     syncs = "      syncs:\n"
     from_file = "      - {name: filed, type: identify, query_file: filed.sql}\n"
     project.replace_text(syncs, syncs + from_file)
@@ -174,7 +174,7 @@ def test_emptied_name_is_told_and_an_escaped_one_kept(project):
 
 
 def test_call_type_of_a_plugin_works_in_meltano(sandbox_settings, collector, tmp_path):
-    """The files of plugins/README.md in a folder that `pip_url` names: a sync may use the type."""
+    """A sync can use the call type of plugins/README.md once `pip_url` names its folder."""
     require_meltano()
     project = copy_repository(tmp_path / "project")
     for name, text in read_named_blocks().items():
@@ -215,7 +215,7 @@ def new_project(sandbox_settings, tmp_path) -> MeltanoProject:
 
 
 def test_definitions_for_the_hub_make_a_project(new_project, engine, collector):
-    """`meltano add --from-ref` for both, `meltano run`; new columns pass by a kept catalog."""
+    """`meltano add --from-ref` and `meltano run` work; a cached catalog hides no new column."""
     engine.run(DATABASE, "CREATE TABLE people (userId int, a int, hidden int)")
     engine.run(DATABASE, "INSERT INTO people VALUES (1, 2, 0)")
     for name in ("tap-mssql-query", "target-pipelines"):

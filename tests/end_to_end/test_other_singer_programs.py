@@ -1,4 +1,4 @@
-"""Either half beside a stranger: real packages, each in a virtual environment of its own."""
+"""The tap with another target, and the target with another tap, each installed from PyPI."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(600)  # it installs packages from an index
 TARGET_JSONL = ("target-jsonl==0.1.4", "singer-python==5.8.0", "simplejson==3.11.1")
 TAP_DBF = ("tap-dbf==0.1.25", "singer-sdk==0.53.7", "dbfread==2.0.7")
 
 
 def _install(folder: Path, *packages: str) -> Path:
-    """The folder of the programs of these packages, in an environment that has nothing else."""
+    """Install packages into a new virtual environment; the folder of its programs."""
     uv = [sys.executable, "-m", "uv", "--quiet"]
     python = folder / "bin" / "python"
     for command in (
         ["venv", "--python", sys.executable, folder],
         ["pip", "install", "--python", python, *packages],
     ):
-        subprocess.run([*uv, *map(str, command)], env=uv_environment(), check=True, timeout=100)
+        subprocess.run([*uv, *map(str, command)], env=uv_environment(), check=True)
     return folder / "bin"
 
 
@@ -77,7 +78,7 @@ def _pipe(folder: Path, *commands: Sequence[str | Path]) -> _Piped:
     return _Piped(done.returncode, done.stdout, done.stderr)
 
 
-# Our tap, their target
+# Our tap, another target
 
 ORDERS = """
 CREATE TABLE orders (
@@ -114,7 +115,7 @@ ORDERS_SYNC = {
 
 @pytest.fixture
 def engine(clock) -> DuckDBEngine:
-    """The shop with a table of all the types that may come out changed."""
+    """The shop with a table of all types whose values could change on the way."""
     engine = DuckDBEngine(clock=clock)
     create_empty_shop(engine)
     engine.run(DATABASE, ORDERS)
@@ -135,14 +136,14 @@ def run_into_jsonl(tmp_path, tap_config, target_jsonl):
 
 
 def _read_rows(folder: Path) -> list[tuple[Any, ...]]:
-    """The rows that target-jsonl wrote; numbers with a point as the digits that stand there."""
+    """The rows that target-jsonl wrote; numbers with a decimal point as text."""
     lines = (folder / "rows" / "orders.jsonl").read_text().splitlines()
     rows = [json.loads(line, parse_float=str) for line in lines]
     return [tuple(row[name] for name in FIRST) for row in rows]
 
 
 def test_target_jsonl_gets_the_rows_of_the_server(run_into_jsonl, tmp_path):
-    """Decimals with all digits, instants, dates, booleans, text and NULL arrive as they are."""
+    """Decimals with all digits, times, dates, booleans, text and NULL arrive unchanged."""
     run = run_into_jsonl()
 
     assert run.exit_code == 0, run.log
@@ -151,10 +152,8 @@ def test_target_jsonl_gets_the_rows_of_the_server(run_into_jsonl, tmp_path):
     assert bookmark["last_sync_time"] == int(START.timestamp())
 
 
-def test_state_that_target_jsonl_returns_is_where_the_next_run_begins(
-    run_into_jsonl, tmp_path, engine, clock
-):
-    """Only the row that changed since comes with the second run."""
+def test_next_run_starts_from_the_state_of_target_jsonl(run_into_jsonl, tmp_path, engine, clock):
+    """The second run reads only the row that changed."""
     (tmp_path / "state.json").write_text(json.dumps(run_into_jsonl().last_state))
     (tmp_path / "rows" / "orders.jsonl").unlink()
     stamp = int((START + timedelta(minutes=1)).timestamp())
@@ -167,7 +166,7 @@ def test_state_that_target_jsonl_returns_is_where_the_next_run_begins(
     assert [(row[0], Decimal(row[1])) for row in _read_rows(tmp_path)] == [(3, Decimal("7.5"))]
 
 
-# Their tap, our target
+# Another tap, our target
 
 FIELDS = (
     ("USERID", "N", 9, 0),
@@ -176,7 +175,7 @@ FIELDS = (
     ("SINCE", "D", 8, 0),
     ("TRIAL", "L", 1, 0),
 )
-PEOPLE = (
+ROWS_OF_PEOPLE = (
     ("7", "Zoë", "19.95", "20260102", "T"),
     ("8", "", "", "", "?"),
     ("123456789", 'a, "b"', "1234567890.01", "20251231", "F"),
@@ -192,9 +191,9 @@ CALLS = [
 def _write_dbf(path: Path) -> None:
     """A dBase III file in Windows' Western encoding (language driver 3)."""
     head_bytes, row_bytes = 32 + 32 * len(FIELDS) + 1, 1 + sum(size for _, _, size, _ in FIELDS)
-    head = struct.pack("<4BIHH17xB2x", 3, 126, 1, 1, len(PEOPLE), head_bytes, row_bytes, 3)
+    head = struct.pack("<4BIHH17xB2x", 3, 126, 1, 1, len(ROWS_OF_PEOPLE), head_bytes, row_bytes, 3)
     columns = [struct.pack("<11sc4xBB14x", n.encode(), t.encode(), s, d) for n, t, s, d in FIELDS]
-    rows = "".join(" " + "".join(map(_pad, FIELDS, person)) for person in PEOPLE)
+    rows = "".join(" " + "".join(map(_pad, FIELDS, person)) for person in ROWS_OF_PEOPLE)
     path.write_bytes(head + b"".join(columns) + b"\r" + rows.encode("cp1252") + b"\x1a")
 
 
@@ -218,7 +217,7 @@ def run_from_dbf(tmp_path, tap_dbf):
 
 
 def test_rows_of_another_tap_become_calls(run_from_dbf, target_config, collector):
-    """`call_types` says what the rows are; every value of the file arrives, and its STATE too."""
+    """With `call_types` every value of the file arrives, and its STATE is printed."""
     run = run_from_dbf({**target_config, "call_types": {"people": "identify"}})
 
     assert run.exit_code == 0, run.log
@@ -232,8 +231,8 @@ def _without_metadata(traits: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in traits.items() if not name.startswith("_sdc_")}
 
 
-def test_stream_without_a_call_type_is_explained(run_from_dbf, target_config, collector):
-    """Nothing is sent and no STATE comes out; the message names the stream and the setting."""
+def test_stream_without_a_call_type_is_reported(run_from_dbf, target_config, collector):
+    """Nothing is sent and no STATE is printed; the message names the stream and the setting."""
     run = run_from_dbf(target_config)
 
     assert (run.exit_code, run.output, collector.calls) == (2, "", [])

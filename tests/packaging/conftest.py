@@ -1,4 +1,4 @@
-"""Fresh virtual environments that see the dependencies, and nothing of this distribution."""
+"""New virtual environments that contain the dependencies but not this distribution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a clone holds, to be built without leaving traces here."""
+    """A copy of what a clone contains, so that building it leaves the repository unchanged."""
     copy = tmp_path_factory.mktemp("source") / "clone"
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -35,7 +35,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Links to everything installed beside this distribution; no index is asked for it again."""
+    """Links to all installed packages but this one, so that no index is needed."""
     folder = tmp_path_factory.mktemp("dependencies")
     (installed,) = (Path(path) for path in site.getsitepackages()[:1])
     for entry in installed.iterdir():
@@ -56,7 +56,7 @@ def environment(tmp_path: Path, dependencies: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., str]:
-    """Runs a program in an empty folder, outside the repository; its output."""
+    """Runs a program in an empty folder outside the repository; returns its output."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 

@@ -9,13 +9,19 @@ import pytest
 from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from tests.packaging.conftest import INSTALLERS
 
-PACKAGES = {"mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls"}
+PACKAGES = {
+    "mssql_reverse_etl",
+    "program_kit",
+    "tap_mssql_query",
+    "target_pipelines",
+    "target_pipelines_calls",
+}
 CALL_TYPES = load_plugins(entries=built_in_entry_points()).call_types.names()
 
 _REPORT_PACKAGES = """
 import importlib.util as util
-names = ("mssql_reverse_etl", "tap_mssql_query", "target_pipelines", "target_pipelines_calls",
-         "sandbox", "tests", "plugins", "benchmarks")
+names = ("mssql_reverse_etl", "program_kit", "tap_mssql_query", "target_pipelines",
+         "target_pipelines_calls", "sandbox", "tests", "plugins", "benchmarks")
 print(*(name for name in names if util.find_spec(name)))
 """
 
@@ -32,20 +38,20 @@ def wheel_names(source, tmp_path_factory) -> set[str]:
 
 
 def test_wheel_holds_the_packages_and_nothing_else(wheel_names):
-    """Conductor, tap, target and call types: no sandbox, no tests, nothing called plugins."""
+    """The wheel has no sandbox, no tests and nothing called plugins."""
     tops = {name.split("/")[0] for name in wheel_names}
 
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
-def test_package_says_that_it_is_typed(wheel_names, package):
-    """Each package carries py.typed."""
+def test_package_is_marked_as_typed(wheel_names, package):
+    """Each package contains py.typed."""
     assert f"{package}/py.typed" in wheel_names
 
 
-def test_wheel_carries_the_license(wheel_names):
-    """The license travels with the code."""
+def test_wheel_contains_the_license(wheel_names):
+    """The license is distributed with the code."""
     assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
 
 
@@ -53,7 +59,7 @@ def test_wheel_carries_the_license(wheel_names):
 def test_installed_programs_run_outside_the_repository(
     installer, environment, source, run, request
 ):
-    """However it was installed, the programs start and the six call types are found."""
+    """With every installer the programs start and find the built-in call types."""
     run(*INSTALLERS[installer](environment, source))
 
     programs = environment / "bin"
@@ -65,7 +71,7 @@ def test_installed_programs_run_outside_the_repository(
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_installation_brings_the_packages_only(installer, environment, source, run):
+def test_installation_adds_only_the_packages(installer, environment, source, run):
     """Nothing called sandbox, tests, plugins or benchmarks becomes importable."""
     run(*INSTALLERS[installer](environment, source))
 

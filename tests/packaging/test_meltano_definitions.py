@@ -29,14 +29,14 @@ def _in_hub(name: str) -> dict[str, Any]:
     return dict(yaml.safe_load((ROOT / "meltano" / "hub" / f"{name}.yml").read_text()))
 
 
-def test_project_is_what_the_tables_say():
-    """meltano.yml is written from the settings tables; run `python meltano/generate.py`."""
+def test_project_matches_the_settings_tables():
+    """meltano.yml is generated from the settings tables; run `python meltano/generate.py`."""
     assert GENERATOR["render_project"](PROJECT) == PROJECT
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_definition_for_the_hub_is_what_the_table_says(name):
-    """meltano/hub is written from the settings tables; run `python meltano/generate.py`."""
+def test_definition_for_the_hub_matches_the_settings_table(name):
+    """meltano/hub is generated from the settings tables; run `python meltano/generate.py`."""
     text = (ROOT / "meltano" / "hub" / f"{name}.yml").read_text()
 
     assert GENERATOR["render_hub"](PLUGINS[name]) == text
@@ -44,8 +44,8 @@ def test_definition_for_the_hub_is_what_the_table_says(name):
 
 @pytest.mark.parametrize("read", [_in_project, _in_hub], ids=["project", "hub"])
 @pytest.mark.parametrize("name", TABLES)
-def test_every_setting_is_defined_as_a_parser_reads_it(name, read):
-    """What YAML says of each setting, text by text, is what the table says."""
+def test_every_setting_is_defined(name, read):
+    """After YAML parsing, each setting has the table's description and default."""
     defined = {setting["name"]: setting for setting in read(name)["settings"]}
 
     assert list(defined) == [setting.name for setting in TABLES[name]]
@@ -63,7 +63,7 @@ def test_every_setting_is_defined_as_a_parser_reads_it(name, read):
     ],
 )
 def test_secrets_are_sensitive(name, secrets):
-    """Meltano hides every secret, those inside of objects too."""
+    """Meltano hides every secret, including objects that contain one."""
     settings = _in_project(name)["settings"]
     sensitive = {setting["name"] for setting in settings if setting.get("sensitive")}
 
@@ -85,13 +85,13 @@ def test_secrets_are_sensitive(name, secrets):
     ids=str,
 )
 def test_types_become_kinds_of_meltano(schema, kind):
-    """Each JSON type is one of the kinds that Meltano knows."""
+    """Each JSON type becomes a kind that Meltano knows."""
     assert GENERATOR["kind_of"](schema) == kind
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_groups_name_settings_that_exist(name):
-    """Whoever sets all of a group can run the program."""
+    """The settings that a group requires exist."""
     known = {setting.name for setting in TABLES[name]}
     groups = _in_hub(name)["settings_group_validation"]
 
@@ -103,8 +103,8 @@ TEXTS = ["yes", "no", "null", "a: b", "#", "it's", "“ü”", "1", "", "- a", "
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_comes_back_from_yaml_as_it_was(text):
-    """A description may hold any characters."""
+def test_text_survives_a_round_trip_through_yaml(text):
+    """A description can contain any characters."""
     lines = GENERATOR["to_yaml"]({"a": text, "b": [text], "c": {"d": text}, "e": [{"f": text}]})
 
     assert yaml.safe_load("\n".join(lines)) == {
@@ -115,8 +115,8 @@ def test_text_comes_back_from_yaml_as_it_was(text):
     }
 
 
-def test_keys_of_the_definitions_are_those_of_the_hub():
-    """The hub refuses a definition with other keys, or without these four."""
+def test_definitions_have_only_keys_of_the_hub():
+    """The hub rejects a definition with unknown keys, or without these four."""
     known = {
         *("name", "variant", "label", "description", "domain_url", "namespace", "executable"),
         *("pip_url", "maintenance_status", "keywords", "capabilities", "commands"),
@@ -150,7 +150,7 @@ SETTINGS_OF_THE_HUB = {
 
 
 def test_versions_for_meltano_are_pinned_without_addresses():
-    """constraints-meltano.txt holds names and exact versions, sorted, and Meltano's is allowed."""
+    """constraints-meltano.txt has sorted names and exact versions, and an allowed Meltano."""
     lines = (ROOT / "constraints-meltano.txt").read_text().splitlines()
     (version,) = (line.split("==")[1] for line in lines if line.startswith("meltano=="))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 import tomllib
@@ -36,9 +37,11 @@ def _is_text(raw: bytes) -> bool:
     return b"\0" not in raw
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "check", "bench", "clean"])
+@pytest.mark.parametrize(
+    "target", ["help", "setup", "demo", "test", "test-all", "check", "bench", "clean"]
+)
 def test_makefile_has_the_target(target):
-    """The few targets that the documentation names exist."""
+    """The targets that the documentation names exist."""
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -48,13 +51,32 @@ def test_readme_names_the_two_commands(command):
     assert command in (ROOT / "README.md").read_text()
 
 
-def test_gate_runs_what_the_readme_says():
-    """The gate runs `make test`, and nothing that a developer does not run."""
+def test_gate_runs_make_test():
+    """CI runs the same command as a developer, `make test`."""
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
 
 
+@pytest.mark.parametrize(
+    ("environment", "leaves_out_sweeps"), [("true", False), ("", True)], ids=["in CI", "elsewhere"]
+)
+def test_slow_sweeps_run_in_ci(environment, leaves_out_sweeps):
+    """With CI=true `make test` runs every test; without it, all but those marked `slow`."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", "test"],
+        cwd=ROOT,
+        env={**os.environ, "CI": environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    (pytest_line,) = (line for line in done.stdout.splitlines() if "-m pytest" in line)
+    assert ("not slow" in pytest_line) == leaves_out_sweeps
+    assert "export CI=true" in (ROOT / ".ci" / "run").read_text()
+
+
 def test_constraints_pin_versions_without_addresses():
-    """constraints.txt holds names and exact versions, sorted, and nothing else."""
+    """constraints.txt has only sorted names and exact versions."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
 
     assert [line for line in lines if not PINNED.fullmatch(line)] == []
@@ -62,7 +84,7 @@ def test_constraints_pin_versions_without_addresses():
 
 
 def test_every_dependency_is_pinned():
-    """What pyproject.toml asks for by name has its version in constraints.txt."""
+    """Each requirement in pyproject.toml has a version in constraints.txt."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [
         *project["build-system"]["requires"],
@@ -83,14 +105,14 @@ def _normal(requirement: str) -> str:
 
 
 def test_no_file_names_a_folder_of_a_machine():
-    """Nothing in the repository depends on where it was written."""
+    """The repository contains no path of a developer's machine."""
     found = [name for name, text in tracked_texts().items() if FOLDERS_OF_A_MACHINE.search(text)]
 
     assert found == []
 
 
 def test_no_file_names_a_package_index():
-    """Where packages come from is the business of whoever installs."""
+    """The repository contains no address of a package index."""
     found = [name for name, text in tracked_texts().items() if PACKAGE_INDEX.search(text)]
 
     assert found == []

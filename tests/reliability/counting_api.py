@@ -1,7 +1,7 @@
-"""An API that fails now and then, and keeps of each row only whether and as what it came.
+"""An API that fails at random, and keeps only a few bytes for each row that it received.
 
-Run as a program it serves until stdin closes, and prints its port: `ROWS SEED`, and `0` if all
-answers are to be good.
+Run as a program with `ROWS SEED`, it prints its port and serves until stdin closes; with a third
+argument `0` it never fails.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from tests.reliability.numbered_rows import PEOPLE, person_of, traits_of
+from tests.reliability.numbered_rows import KEYS, traits_of, user_id_of
 from tests.reliability.oracle import Verdict
 
 FAILING = 0.05
-"""The share of requests whose answer is a failure; of half of those the calls were taken."""
+"""The share of requests that fail; the calls of half of them are taken all the same."""
 
 
 class Arrivals:
-    """What has come of so many rows, in 17 bytes for each, whatever the calls hold.
+    """Which rows have arrived, in 17 bytes for each.
 
     Attributes:
-        failures: answers that were failures.
+        failures: the number of failed requests.
     """
 
     def __init__(self, rows: int) -> None:
         self.failures = 0
         self._rows = rows
         self._ids = array("q", bytes(8 * rows))
-        self._has_come = bytearray(rows)
-        self._newest = array("q", [-1]) * PEOPLE
+        self._has_arrived = bytearray(rows)
+        self._newest = array("q", [-1]) * KEYS
         self._corrupt = self._spurious = self._disorder = self._repeats = self._other_ids = 0
 
     def add(self, call: dict[str, Any]) -> None:
-        """A call that was taken."""
+        """Count a call that was taken."""
         traits = call.get("traits") or {}
-        number, person = traits.get("number"), call.get("userId")
+        number, user_id = traits.get("number"), call.get("userId")
         if not isinstance(number, int) or not 0 <= number < self._rows:
             self._spurious += 1
             return
-        if traits != traits_of(number) or person != person_of(number):
+        if traits != traits_of(number) or user_id != user_id_of(number):
             self._corrupt += 1
             return
         own_id = hash(call.get("messageId"))
-        if self._has_come[number]:
+        if self._has_arrived[number]:
             self._repeats += 1
             self._other_ids += self._ids[number] != own_id
             return
-        self._has_come[number] = 1
+        self._has_arrived[number] = 1
         self._ids[number] = own_id
-        self._disorder += self._newest[int(person)] > number
-        self._newest[int(person)] = max(number, self._newest[int(person)])
+        self._disorder += self._newest[int(user_id)] > number
+        self._newest[int(user_id)] = max(number, self._newest[int(user_id)])
 
     def count_missing(self, first: int, end: int) -> int:
-        """How many of these rows have not come."""
-        return self._has_come.count(0, first, end)
+        """How many rows of a range have not arrived."""
+        return self._has_arrived.count(0, first, end)
 
     def verdict(self) -> Verdict:
         """The verdict over everything so far."""
@@ -80,37 +80,37 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     arrivals: ClassVar[Arrivals]
-    dice: ClassVar[random.Random]
+    rng: ClassVar[random.Random]
     failing: ClassVar[float]
     lock: ClassVar[threading.Lock] = threading.Lock()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
-        """Calls: most are taken and acknowledged; of the others some are taken all the same."""
+        """Take calls and acknowledge them, or fail at random."""
         calls = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.lock:
-            fails = self.dice.random() < self.failing
+            fails = self.rng.random() < self.failing
             self.arrivals.failures += fails
-            if not fails or self.dice.random() < 0.5:
+            if not fails or self.rng.random() < 0.5:
                 for call in calls.get("batch", [calls]):
                     self.arrivals.add(call)
-        if fails and self.dice.random() < 0.3:
-            self.close_connection = True  # no answer at all
+        if fails and self.rng.random() < 0.3:
+            self.close_connection = True  # no response at all
         else:
-            self._answer(503 if fails else 200, b"{}")
+            self._respond(503 if fails else 200, b"{}")
 
     def do_GET(self) -> None:
-        """The verdict, and how many of the rows from `first` to before `end` are missing."""
-        asked = parse_qs(urlsplit(self.path).query)
+        """Respond with the verdict, and the number of missing rows from `first` to before `end`."""
+        query = parse_qs(urlsplit(self.path).query)
         with self.lock:
-            missing = self.arrivals.count_missing(int(asked["first"][0]), int(asked["end"][0]))
+            missing = self.arrivals.count_missing(int(query["first"][0]), int(query["end"][0]))
             verdict, failures = asdict(self.arrivals.verdict()), self.arrivals.failures
-        told = {"missing": missing, "failures": failures, "verdict": verdict}
-        self._answer(200, json.dumps(told).encode())
+        content = {"missing": missing, "failures": failures, "verdict": verdict}
+        self._respond(200, json.dumps(content).encode())
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _respond(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -119,12 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of connections that were cut: their programs were killed."""
+        """Ignore connections that ended because their program was killed."""
 
 
 def main(rows: int, seed: int, fails: int = 1) -> None:
-    """Serve until stdin closes; prints the port."""
-    _Handler.arrivals, _Handler.dice = Arrivals(rows), random.Random(seed)
+    """Print the port and serve until stdin closes."""
+    _Handler.arrivals, _Handler.rng = Arrivals(rows), random.Random(seed)
     _Handler.failing = FAILING if fails else 0.0
     with _Server(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,6 @@
-"""What must become of inputs of every shape: no crash, no hang, no secret, a documented end.
+"""Checks of inputs of every shape: no crash, no hang, no secret, a documented result.
 
-A kind of input is a strategy of Hypothesis and a check.
+A kind of input is a Hypothesis strategy and a check.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from unittest import mock
 
 import pyarrow as pa
 
@@ -30,7 +29,7 @@ from tap_mssql_query.sync.window import find_window
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
-from target_pipelines.api.outcomes import Outcome as JudgedAs
+from target_pipelines.api.outcomes import Outcome
 from target_pipelines.destinations import file as file_destinations
 from target_pipelines.destinations.file import FileDestination
 from target_pipelines.destinations.responses import parse_retry_after
@@ -42,8 +41,9 @@ from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 from tests.reliability import fuzz_inputs as inputs
-from tests.reliability.answers import NOW, PROFILES
 from tests.reliability.fuzz_inputs import SECRET
+from tests.reliability.http_responses import NOW, PROFILES
+from tests.reliability.replacements import Replacements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +60,8 @@ class Inputs:
     """A kind of input.
 
     Attributes:
-        strategy: where they come from.
-        check: raises for an input of which the wrong thing becomes.
+        strategy: generates the inputs.
+        check: raises if the product treats an input wrongly.
     """
 
     strategy: SearchStrategy[Any]
@@ -69,7 +69,7 @@ class Inputs:
 
 
 def _error_of(kind: type[_E], call: Callable[[], object]) -> _E | None:
-    """The error of this kind that a call raises; what else it raises is a crash."""
+    """The error of this kind that a call raises; any other exception is a crash."""
     try:
         call()
     except kind as error:
@@ -78,7 +78,7 @@ def _error_of(kind: type[_E], call: Callable[[], object]) -> _E | None:
 
 
 class TargetInput:
-    """Lines on the target's stdin; all that is logged meanwhile is looked at."""
+    """Lines on the target's stdin; everything that is logged meanwhile is checked."""
 
     def __init__(self, folder: Path) -> None:
         self.configuration = load_configuration(
@@ -92,7 +92,7 @@ class TargetInput:
         self._files = [folder / "calls", folder / "letters"]
 
     def check(self, data: bytes) -> None:
-        """Whatever comes in, the target delivers, or ends with an error that tells nothing."""
+        """The target delivers any input, or ends with a documented error without a secret."""
         log = io.StringIO()
         handler = logging.StreamHandler(log)
         logging.getLogger().addHandler(handler)
@@ -113,17 +113,19 @@ class TargetInput:
             return FileDestination(file, name)
 
         try:
-            with mock.patch.object(file_destinations, "FileDestination", open_file):
+            with Replacements() as code:
+                code.replace(file_destinations, FileDestination, open_file)
                 self._process(data)
         finally:
             for file in opened:
-                os.close(file)  # the program leaves that to the end of its process
+                os.close(file)  # the program leaves this to the end of its process
 
     def _process(self, data: bytes) -> None:
         pipeline = build_pipeline(
             self.configuration,
             reports={
-                route.destination_name: RunReport() for route in self.configuration.destinations
+                settings.destination_name: RunReport()
+                for settings in self.configuration.destinations
             },
             write_state=lambda _: None,
             check_interrupted=lambda: None,
@@ -139,17 +141,17 @@ class TargetInput:
 
 
 def _as_json(config: Any) -> Any:
-    """What a file can hold."""
+    """The configuration as a JSON file would hold it."""
     return json.loads(json.dumps(config))
 
 
 def _without(config: dict[str, Any], *secrets: str) -> str:
-    """What is no secret of a configuration: names and words that a message may quote."""
+    """The parts of a configuration that are not secret and that a message may quote."""
     return json.dumps({key: value for key, value in config.items() if key not in secrets})
 
 
 def check_tap_configuration(config: dict[str, Any]) -> None:
-    """Wrong settings of the tap are listed, without what a secret one holds."""
+    """Wrong settings of the tap are listed, without the value of a secret."""
     config = _as_json(config)
     error = _error_of(ConfigurationError, lambda: parse_settings(config))
 
@@ -162,12 +164,13 @@ def _load_plugins(blocked: tuple[str, ...]) -> PluginRegistry:
 
 
 def check_target_configuration(config: dict[str, Any]) -> None:
-    """Wrong settings of the target are listed, without what a secret one holds.
+    """Wrong settings of the target are listed, without the value of a secret.
 
-    The plugins are loaded once: finding them anew takes most of a check's time.
+    The plugins are loaded once: loading them takes most of a check's time.
     """
     config = _as_json(config)
-    with mock.patch.object(configurations, "load_plugins", lambda names: _load_plugins((*names,))):
+    with Replacements() as code:
+        code.replace(configurations, load_plugins, lambda names: _load_plugins((*names,)))
         error = _error_of(PipelinesError, lambda: load_configuration(config))
 
     assert error is None or error.exit_code in (2, 6)
@@ -181,7 +184,7 @@ SYNC = parse_settings(
 
 
 def check_state(state: Any) -> None:
-    """A bookmark becomes a number between 0 and now, or an error; never SQL, never a guess."""
+    """A bookmark gives a number between 0 and now, or an error; never SQL, never a guess."""
     state = _as_json(state)
 
     def read() -> None:
@@ -198,24 +201,24 @@ def check_state(state: Any) -> None:
 
 
 def check_retry_after(value: str) -> None:
-    """Nothing, or between 0 and 300 s."""
+    """The wait is absent or between 0 and 300 s."""
     seconds = parse_retry_after(value, NOW)
 
     assert seconds is None or 0 <= seconds <= 300
 
 
-def check_answer(answer: tuple[int, bytes]) -> None:
-    """Every profile comes to an outcome, whose words hold nothing of the body."""
-    status, body = answer
+def check_response(response: tuple[int, bytes]) -> None:
+    """Every profile classifies the response, and quotes nothing of its body."""
+    status, body = response
     for profile in (PROFILES[kind][0] for kind in PROFILES):
         outcome = profile.judge(status, {}, body, now=NOW)
 
-        assert isinstance(outcome, JudgedAs)
+        assert isinstance(outcome, Outcome)
         assert SECRET not in repr(outcome)
 
 
 def _parse_connection_string(text: str) -> dict[str, str]:
-    """As ODBC defines it: `name={value};`, a closing brace doubled within the value."""
+    """Parse as ODBC does: `name={value};`, with closing braces doubled within the value."""
     found = {}
     while text:
         name, _, text = text.partition("={")
@@ -233,14 +236,14 @@ def _parse_connection_string(text: str) -> dict[str, str]:
 
 
 def check_connection_values(values: tuple[str, ...]) -> None:
-    """Each keyword keeps its own value, whatever that is: none breaks out."""
+    """Each keyword keeps its own value: no value adds or changes another keyword."""
     keywords = dict(zip(("Server", "UID", "PWD"), values, strict=True))
 
     assert _parse_connection_string(connection_string(keywords)) == keywords
 
 
 def check_json_texts(texts: list[Any]) -> None:
-    """Parsed or as text, each row of a JSON column is one line of valid JSON."""
+    """Parsed or as text, each row of a JSON column gives one line of valid JSON."""
     texts = [str(text).encode("utf-8", "replace").decode() for text in texts]
     block = pa.RecordBatch.from_pydict({"j": pa.array(texts, pa.large_string())})
 
@@ -254,7 +257,7 @@ TIMES = SyncTimes(1, 2)
 
 
 def check_query(query: str) -> None:
-    """A query is refused or run; no variable is left in what is run."""
+    """A query is refused or run; a query that runs has no variable left."""
     if find_unknown_variables(query):
         return
     sql = render_query(query, TIMES)
@@ -271,7 +274,7 @@ NAMES = (
     "configurations of the target",
     "states",
     "Retry-After",
-    "bodies of answers",
+    "bodies of responses",
     "connection values",
     "JSON columns",
     "query templates",
@@ -279,14 +282,14 @@ NAMES = (
 
 
 def all_inputs(folder: Path) -> dict[str, Inputs]:
-    """The kinds by their names; the folder is for what the target writes."""
+    """All kinds by name; `folder` is for the files that the target writes."""
     kinds = (
         Inputs(inputs.INPUTS, TargetInput(folder).check),
         Inputs(inputs.TAP_CONFIGS, check_tap_configuration),
         Inputs(inputs.TARGET_CONFIGS, check_target_configuration),
         Inputs(inputs.STATE_VALUES, check_state),
         Inputs(inputs.RETRY_AFTERS, check_retry_after),
-        Inputs(inputs.ANSWERS, check_answer),
+        Inputs(inputs.RESPONSES, check_response),
         Inputs(inputs.CONNECTION_VALUES, check_connection_values),
         Inputs(inputs.JSON_TEXTS, check_json_texts),
         Inputs(inputs.QUERIES, check_query),

@@ -1,4 +1,4 @@
-"""Inputs of every shape, as strategies of Hypothesis; what must become of them is in fuzzing.py."""
+"""Inputs of every shape, as Hypothesis strategies; fuzz_checks.py has the checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from target_pipelines.plugins.loading import load_plugins
 
 SECRET = "canary-4711"
 CALL_TYPES = load_plugins().call_types.names()
-KEYS = st.text(max_size=12)  # names of columns, which messages may quote
+KEYS = st.text(max_size=12)  # column names, which messages may quote
 TEXTS = st.one_of(st.text(max_size=20), st.just(SECRET), st.sampled_from(["", "users", "1", "\0"]))
 NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([0, -1, 2**53, 10**30, 1e308]))
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS)
@@ -146,7 +146,7 @@ STATE_VALUES = st.one_of(
 RETRY_AFTERS = st.one_of(
     st.text(), st.integers().map(str), st.datetimes().map(lambda d: f"{d:%c} +9999")
 )
-ANSWERS = st.tuples(
+RESPONSES = st.tuples(
     st.integers(100, 999), st.one_of(st.binary(), VALUES.map(_dumped), TEXTS.map(str.encode))
 )
 ODD = st.text(st.sampled_from("{};=}'\" aé€😀\\%PWD"), max_size=25)

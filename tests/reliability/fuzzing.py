@@ -1,4 +1,4 @@
-"""Fuzzing by the hundred thousand: examples are varied, and what goes wrong is counted."""
+"""Fuzzing with many inputs: examples and variations of them; failures are counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_REPORTED = 5
 
 
 def examples_of(strategy: SearchStrategy[Any], count: int, seed: int) -> list[Any]:
-    """So many examples of a strategy; the same ones for the same seed."""
+    """`count` examples of a strategy; the same ones for the same seed."""
     found: list[Any] = []
 
     def collect(value: Any) -> None:
@@ -49,34 +49,34 @@ def examples_of(strategy: SearchStrategy[Any], count: int, seed: int) -> list[An
 
 
 def inputs_of(strategy: SearchStrategy[Any], count: int, seed: int) -> Iterator[Any]:
-    """Examples, then variations of them and of each other, until there are so many."""
-    dice = random.Random(seed)
+    """`count` inputs: examples of a strategy, then variations of them."""
+    rng = random.Random(seed)
     pool = examples_of(strategy, min(EXAMPLES, max(count // 4, 1)), seed)
     yield from pool[:count]
     for _ in range(count - len(pool)):
-        varied = dice.choice(pool)
-        for _ in range(dice.randint(1, 3)):
-            varied = vary(varied, dice.choice(pool), dice)
+        varied = rng.choice(pool)
+        for _ in range(rng.randint(1, 3)):
+            varied = vary(varied, rng.choice(pool), rng)
         yield varied
-        if dice.random() < 0.02:
-            pool[dice.randrange(len(pool))] = varied
+        if rng.random() < 0.02:
+            pool[rng.randrange(len(pool))] = varied
 
 
 def _hang(*_: object) -> None:
-    raise TimeoutError(f"it took more than {HANG_SECONDS} s")
+    raise TimeoutError("it hangs")
 
 
-def try_inputs(name: str, count: int, seed: int) -> list[str]:
-    """What went wrong with so many inputs of a kind, one text for each; for the main thread."""
+def try_inputs(name: str, count: int, seed: int, hang_seconds: int = HANG_SECONDS) -> list[str]:
+    """Try so many inputs of a kind; one text for each failure. Only for the main thread."""
     signal.signal(signal.SIGALRM, _hang)
     problems = []
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         kind = all_inputs(Path(folder))[name]
         for value in inputs_of(kind.strategy, count, seed):
-            signal.alarm(HANG_SECONDS)
+            signal.alarm(hang_seconds)
             try:
                 kind.check(value)
-            except Exception as error:  # noqa: BLE001  # any is a crash
+            except Exception as error:  # noqa: BLE001  # any exception is a crash
                 problems.append(f"{type(error).__name__}: {error}: {value!r}"[:800])
             finally:
                 signal.alarm(0)
@@ -84,17 +84,17 @@ def try_inputs(name: str, count: int, seed: int) -> list[str]:
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """All kinds of inputs, in two processes; what ends such a process ends the soak."""
+    """All kinds of inputs, in two processes; if such a process dies, so does the soak."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for name in NAMES:
-            tally, dice, count = Tally(f"fuzz: {name}"), soak.dice(name), soak.count(FULL_COUNT)
+            tally, rng, count = Tally(f"fuzz: {name}"), soak.rng(name), soak.count(FULL_COUNT)
             sizes = [min(_AT_ONCE, count - start) for start in range(0, count, _AT_ONCE)]
-            seeds = [dice.randrange(10**9) for _ in sizes]
+            seeds = [rng.randrange(10**9) for _ in sizes]
             seen = Counter[str]()
             done = pool.map(try_inputs, [name] * len(sizes), sizes, seeds)
             for size, seed, problems in zip(sizes, seeds, done, strict=True):
                 tally.add(cases=size, faults=size, failed=len(problems))
-                soak.say(f"{tally.scenario}: {tally.cases}")
+                soak.show_progress(f"{tally.scenario}: {tally.cases}")
                 for problem in problems:
                     kind = problem.partition(":")[0]
                     seen[kind] += 1

@@ -1,177 +1,238 @@
 """Guards that a started program can run without, so that a test sees whether they are missed.
 
-For the started processes of these tests alone. Each removal changes one rule and nothing else.
+Used only in the processes that these tests start. Each removal changes one rule and nothing else,
+and fails if the program has nothing that it could change.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
 import itertools
 import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+import requests
+from msgspec import structs
 
+from tap_mssql_query.errors import ServerError
+from tap_mssql_query.sync.run import SyncRun
+from target_pipelines.acknowledgements import dead_letters
+from target_pipelines.acknowledgements.acks import Acks
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.api.outcomes import Delivered, Fatal, Retry
+from target_pipelines.delivery.sender_pool import SenderPool
+from target_pipelines.destinations.http_sender import HttpSender
+from target_pipelines.encoding import encoder
+from target_pipelines.encoding.message_ids import MessageIds
+from target_pipelines.encoding.ordering_keys import OrderingKeys
+from target_pipelines.run import build
+from target_pipelines.run.destination_pipeline import DestinationPipeline
+from target_pipelines.run.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from target_pipelines.api.calls import EncodedCall
+    from target_pipelines.api.destinations import Sender
+    from target_pipelines.api.outcomes import Outcome
+    from tests.reliability.replacements import Replacements
 
 POWER = "power"
 
 
-def remove(names: Iterable[str]) -> None:
-    """Take these guards out of this process."""
+def remove(code: Replacements, names: Iterable[str]) -> None:
+    """Remove these guards from this process. Raises LookupError if one is not there."""
     for name in names:
-        REMOVALS[name]()
+        REMOVALS[name](code)
 
 
-def _print_states_at_once() -> None:
-    """A STATE comes out when it is read, whatever is settled."""
-    acks = _load("target_pipelines.acknowledgements.acks").Acks
-    acks.add_state = lambda self, state: self._write_state(state)
+# Acknowledgements
 
 
-def _settle_before_dead_letter() -> None:
-    """A dead letter is written when its STATE may have passed: here, when the run ends."""
-    module = _load("target_pipelines.acknowledgements.dead_letters")
-    write, waiting = module.DeadLetters.add, []
-    module.DeadLetters.add = lambda self, letters: waiting.append((self, letters))
-    _before_finish(lambda: [write(self, letters) for self, letters in waiting])
+def _print_states_at_once(code: Replacements) -> None:
+    """A STATE is printed when it is read, whatever is settled."""
+
+    def add_state(self: Acks, state: dict[str, Any]) -> None:
+        self._write_state(state)
+
+    code.replace(Acks, Acks.add_state, add_state)
 
 
-def _dead_letters_without_fsync() -> None:
-    """Dead letters are written and left to the system."""
-    module = _load("target_pipelines.acknowledgements.dead_letters")
-    module.os = _Namespace(module.os, fsync=lambda _file: None)
+def _settle_before_dead_letter(code: Replacements) -> None:
+    """Dead letters are written at the end of the run, after the STATEs that cover them."""
+    add, finish = DeadLetters.add, Pipeline.finish
+    waiting: list[tuple[DeadLetters, Sequence[DeadLetter]]] = []
+
+    def add_later(self: DeadLetters, letters: Sequence[DeadLetter]) -> None:
+        waiting.append((self, letters))
+
+    def finish_and_write(self: Pipeline) -> None:
+        finish(self)
+        for file, letters in waiting:
+            add(file, letters)
+
+    code.replace(DeadLetters, add, add_later)
+    code.replace(Pipeline, finish, finish_and_write)
 
 
-def _any_lane() -> None:
-    """Calls go to any lane, whomever they are about."""
-    strangers = map(str, itertools.count())
-    delivery, replace = (
-        _load("target_pipelines.delivery.sender_pool").SenderPool,
-        _load("msgspec").structs.replace,
-    )
-    put = delivery.put
-
-    def put_anywhere(self: Any, calls: Any) -> None:
-        put(self, [replace(call, ordering_key=next(strangers)) for call in calls])
-
-    delivery.put = put_anywhere
+def _dead_letters_without_fsync(code: Replacements) -> None:
+    """Dead letters are written and not synced."""
+    code.override(dead_letters, os, fsync=lambda _file: None)
 
 
-def _any_worker() -> None:
-    """Records go to any worker, whomever they are about."""
-    strangers = map(str, itertools.count())
-    keys = _load("target_pipelines.run.worker_pool").OrderingKeys
-    keys.find = lambda _self, _record: next(strangers)
-    keys.find_all = lambda _self, block: [next(strangers) for _ in block.splitlines()]
+def _first_worker_decides(code: Replacements) -> None:
+    """A STATE is printed when one worker has settled what came before it."""
 
-
-def _ids_without_window() -> None:
-    """The messageId no longer depends on `x-last-sync-time`."""
-    _change_arguments("target_pipelines.encoding.encoder", "MessageIds", last_sync_time=0)
-
-
-def _random_ids() -> None:
-    """The messageId is another one at each run."""
-    salt = os.urandom(8).hex()
-    _change_arguments("target_pipelines.encoding.encoder", "MessageIds", salt=salt)
-
-
-def _refuse_whole_batches() -> None:
-    """A refused batch is not split: all of it becomes dead letters."""
-    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
-    outcomes = _load("target_pipelines.api.outcomes")
-
-    def refuse(self: Any, batch: Any, sender: Any) -> None:
-        outcome, attempts = self._attempt(batch, sender)
-        if isinstance(outcome, outcomes.Delivered):
-            self._settlement.deliver(batch)
-        for call in () if isinstance(outcome, outcomes.Delivered) else batch:
-            self._reject(call, outcome, attempts)
-
-    delivery._deliver = refuse
-
-
-def _retries_count_as_delivered() -> None:
-    """No second attempt is made: what failed is taken to have arrived."""
-    _deliver_instead_of("Retry", lambda _answer: True)
-
-
-def _login_pages_count_as_delivered() -> None:
-    """A 200 counts, whatever its body is."""
-    _deliver_instead_of("Fatal", lambda status: status == 200)
-
-
-def _follow_redirects() -> None:
-    """Redirects are followed, as HTTP clients do unless they are told otherwise."""
-    session = _load("requests").Session
-    post = session.post
-
-    def follow(self: Any, url: str, **arguments: Any) -> Any:
-        return post(self, url, **{**arguments, "allow_redirects": True})
-
-    session.post = follow
-
-
-def _states_after_failed_syncs() -> None:
-    """The tap moves the bookmark although reading broke off."""
-    module = _load("tap_mssql_query.sync.run")
-    copy = module.SyncRun._copy_rows
-
-    def copy_some(self: Any, *arguments: Any) -> bool:
-        with contextlib.suppress(module.ServerError):
-            return bool(copy(self, *arguments))
-        return True
-
-    module.SyncRun._copy_rows = copy_some
-
-
-def _first_worker_decides() -> None:
-    """A STATE comes out when one worker has settled what came before it."""
-    acks = _load("target_pipelines.acknowledgements.acks")
-
-    def settle_for_all(self: Any, epochs: Iterable[int]) -> None:
+    def settle_for_all(self: Acks, epochs: Iterable[int]) -> None:
         with self._lock:
             for epoch in set(epochs) & {epoch.number for epoch in self._epochs}:
                 self._epochs[epoch - self._epochs[0].number].unsettled = 0
             self._write_safe()
 
-    acks.Acks.settle_each = settle_for_all
+    code.replace(Acks, Acks.settle_each, settle_for_all)
 
 
-def _destinations_do_not_wait() -> None:
+def _destinations_do_not_wait(code: Replacements) -> None:
     """A STATE waits for the first destination alone."""
-    module = _load("target_pipelines.run.build")
-    acks_of = _load("target_pipelines.acknowledgements.acks").Acks
-    route, made = module.DestinationPipeline, itertools.count()
+    made = itertools.count()
 
-    def new_route(settings: Any, destination: Any, acks: Any, **more: Any) -> Any:
-        own = acks if next(made) == 0 else acks_of(lambda _state: None)
-        return route(settings, destination, own, **more)
+    def new_route(settings: Any, destination: Any, acks: Acks, **more: Any) -> DestinationPipeline:
+        own = acks if next(made) == 0 else Acks(lambda _state: None)
+        return DestinationPipeline(settings, destination, own, **more)
 
-    module.DestinationPipeline = new_route
+    code.replace(build, DestinationPipeline, new_route)
 
 
-def _lose_calls() -> None:
-    """The first call of each block is settled and counted nowhere, and nobody adds up."""
-    delivery = _load("target_pipelines.delivery.sender_pool").SenderPool
-    _load("target_pipelines.acknowledgements.report").RunReport.is_settled = True
-    put = delivery.put
+def _lose_calls(code: Replacements) -> None:
+    """The first call of each block is settled and counted nowhere, and no count is checked."""
+    put = SenderPool.put
 
-    def lose(self: Any, calls: Any) -> None:
-        kept = list(calls)
-        for call in kept[:1]:
+    def lose(self: SenderPool, calls: Sequence[EncodedCall]) -> None:
+        for call in calls[:1]:
             self._settlement._acks.settle(call.epoch)
-        put(self, kept[1:])
+        put(self, calls[1:])
 
-    delivery.put = lose
+    code.replace(RunReport, RunReport.is_settled, True)
+    code.replace(SenderPool, put, lose)
 
 
-def _cut_the_power() -> None:
-    """Dead letters reach the disk with their fsync alone, as if the power failed in the end."""
-    module = _load("target_pipelines.acknowledgements.dead_letters")
+# Order and identity
+
+
+def _any_lane(code: Replacements) -> None:
+    """Calls go to any lane, whatever their ordering key is."""
+    keys = map(str, itertools.count())
+    put = SenderPool.put
+
+    def put_anywhere(self: SenderPool, calls: Sequence[EncodedCall]) -> None:
+        put(self, [structs.replace(call, ordering_key=next(keys)) for call in calls])
+
+    code.replace(SenderPool, put, put_anywhere)
+
+
+def _any_worker(code: Replacements) -> None:
+    """Records go to any worker, whatever their ordering key is."""
+    keys = map(str, itertools.count())
+
+    def find(_self: OrderingKeys, _record: Mapping[str, Any]) -> str:
+        return next(keys)
+
+    def find_all(_self: OrderingKeys, block: bytes) -> list[str]:
+        return [next(keys) for _ in block.splitlines()]
+
+    code.replace(OrderingKeys, OrderingKeys.find, find)
+    code.replace(OrderingKeys, OrderingKeys.find_all, find_all)
+
+
+def _ids_without_window(code: Replacements) -> None:
+    """The messageId does not depend on `x-last-sync-time`."""
+    code.replace(
+        encoder, MessageIds, lambda **fields: MessageIds(**{**fields, "last_sync_time": 0})
+    )
+
+
+def _random_ids(code: Replacements) -> None:
+    """The messageId differs between runs."""
+    _change_ids(code, salt=os.urandom(8).hex())
+
+
+def _change_ids(code: Replacements, **changes: Any) -> None:
+    code.replace(encoder, MessageIds, lambda **fields: MessageIds(**{**fields, **changes}))
+
+
+# Outcomes of requests
+
+
+def _reject_whole_batches(code: Replacements) -> None:
+    """A rejected batch is not split: all its calls become dead letters."""
+
+    def reject_all(self: SenderPool, batch: list[EncodedCall], sender: Sender) -> None:
+        outcome, attempts = self._attempt(batch, sender)
+        if isinstance(outcome, Delivered):
+            self._settlement.deliver(batch)
+            return
+        for call in batch:
+            self._reject(call, outcome, attempts)
+
+    code.replace(SenderPool, SenderPool._deliver, reject_all)
+
+
+def _retries_count_as_delivered(code: Replacements) -> None:
+    """A failed request is not retried: it counts as delivered."""
+    _count_as_delivered(code, lambda outcome: isinstance(outcome, Retry))
+
+
+def _login_pages_count_as_delivered(code: Replacements) -> None:
+    """A 200 counts as delivered, whatever its body is."""
+    _count_as_delivered(
+        code, lambda outcome: isinstance(outcome, Fatal) and "HTTP 200" in outcome.reason
+    )
+
+
+def _count_as_delivered(code: Replacements, applies: Callable[[Outcome], bool]) -> None:
+    send = HttpSender.send
+
+    def send_and_believe(self: HttpSender, calls: Sequence[EncodedCall]) -> Outcome:
+        outcome = send(self, calls)
+        return Delivered() if applies(outcome) else outcome
+
+    code.replace(HttpSender, send, send_and_believe)
+
+
+def _follow_redirects(code: Replacements) -> None:
+    """Redirects are followed, as HTTP clients do by default."""
+    post = requests.Session.post
+
+    @functools.wraps(post)
+    def follow(self: requests.Session, url: str, **options: Any) -> requests.Response:
+        return post(self, url, **{**options, "allow_redirects": True})
+
+    code.replace(requests.Session, post, follow)
+
+
+# The tap
+
+
+def _states_after_failed_syncs(code: Replacements) -> None:
+    """The tap moves the bookmark although reading failed."""
+    copy = SyncRun._copy_rows
+
+    def copy_some(self: SyncRun, *arguments: Any) -> bool:
+        with contextlib.suppress(ServerError):
+            return copy(self, *arguments)
+        return True
+
+    code.replace(SyncRun, copy, copy_some)
+
+
+# The disk
+
+
+def _cut_the_power(code: Replacements) -> None:
+    """Dead letters reach the disk only with their fsync, as if the power failed at the end."""
     lock, unwritten = threading.Lock(), dict[int, bytearray]()
 
     def write(file: int, data: bytes) -> int:
@@ -189,10 +250,10 @@ def _cut_the_power() -> None:
             unwritten.pop(file, None)
         os.close(file)
 
-    module.os = _Namespace(os, write=write, fsync=fsync, close=close)
+    code.override(dead_letters, os, write=write, fsync=fsync, close=close)
 
 
-REMOVALS: Mapping[str, Callable[[], None]] = {
+REMOVALS: Mapping[str, Callable[[Replacements], None]] = {
     POWER: _cut_the_power,
     "states wait for their rows": _print_states_at_once,
     "dead letters before states": _settle_before_dead_letter,
@@ -201,59 +262,12 @@ REMOVALS: Mapping[str, Callable[[], None]] = {
     "a person has one worker": _any_worker,
     "ids know the window": _ids_without_window,
     "ids are the same again": _random_ids,
-    "refused batches are split": _refuse_whole_batches,
+    "rejected batches are split": _reject_whole_batches,
     "failures are retried": _retries_count_as_delivered,
-    "login pages are no answers": _login_pages_count_as_delivered,
+    "login pages are not deliveries": _login_pages_count_as_delivered,
     "redirects are not followed": _follow_redirects,
     "failed syncs have no state": _states_after_failed_syncs,
     "states wait for all workers": _first_worker_decides,
     "states wait for all destinations": _destinations_do_not_wait,
     "calls are counted": _lose_calls,
 }
-
-
-def _load(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-class _Namespace:
-    """A module with some names replaced."""
-
-    def __init__(self, module: Any, **replaced: Any) -> None:
-        self._module = module
-        vars(self).update(replaced)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-
-def _before_finish(act: Callable[[], object]) -> None:
-    module = _load("target_pipelines.run.pipeline")
-    finish = module.Pipeline.finish
-
-    def finish_late(self: Any) -> None:
-        finish(self)
-        act()
-
-    module.Pipeline.finish = finish_late
-
-
-def _change_arguments(module_name: str, class_name: str, **changed: Any) -> None:
-    module = _load(module_name)
-    original = getattr(module, class_name)
-    setattr(module, class_name, lambda **arguments: original(**{**arguments, **changed}))
-
-
-def _deliver_instead_of(outcome_name: str, applies: Callable[[int], bool]) -> None:
-    sender = _load("target_pipelines.destinations.http_sender").HttpSender
-    outcomes = _load("target_pipelines.api.outcomes")
-    send = sender.send
-
-    def send_and_believe(self: Any, calls: Any) -> Any:
-        outcome = send(self, calls)
-        is_taken = isinstance(outcome, getattr(outcomes, outcome_name)) and applies(
-            200 if "HTTP 200" in outcome.reason else 0
-        )
-        return outcomes.Delivered() if is_taken else outcome
-
-    sender.send = send_and_believe

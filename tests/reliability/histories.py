@@ -1,7 +1,7 @@
-"""Histories of writes and polls in time: a model database, read by the tap's own pure code. Pure.
+"""Histories of writes and polls: a model database that the tap's own pure code reads. Pure.
 
-A row is stamped at one moment and committed at a later one; a poll sees what is committed and
-satisfies its query. Moments are seconds by the server's clock.
+A row is timestamped first and committed later; a poll sees the rows that are committed and satisfy
+its query. Times are seconds by the server's clock.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 KINDS: Mapping[str, Callable[[float], float]] = {
-    "datetime": lambda moment: round(moment * 300) / 300,
-    "datetime2": lambda moment: round(moment, 6),
+    "datetime": lambda seconds: round(seconds * 300) / 300,
+    "datetime2": lambda seconds: round(seconds, 6),
     "datetime2(0)": round,
     "unix seconds": int,
 }
-"""What each type of column makes of the moment at which a row is stamped."""
-CHANGES = {
+"""Column type → how it rounds the timestamp of a row."""
+CLOCK_CHANGES = {
     "Europe/Berlin": ((2026, 3, 29, 1), (2026, 10, 25, 1)),
     "America/New_York": ((2026, 3, 8, 7), (2026, 11, 1, 6)),
     "Australia/Lord_Howe": ((2026, 4, 4, 15), (2026, 10, 3, 15)),
 }
-"""Three zones and the hours, in UTC, at which their clocks change."""
+"""Time zone → the hours, in UTC, at which its clocks change."""
 HOUR = 3600
 FULL_COUNT = 20_000
 _AT_ONCE = 500
@@ -43,13 +43,13 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a history keeps to; the defaults are the promise.
+    """The conditions of a history; with the defaults no row may be missed.
 
     Attributes:
         late_seconds: how much longer than `lookback_seconds` a commit may take.
-        includes_equal: the query compares with `>=`, not with `>`.
-        clock_error: how far off the clock is that sets the bookmark: the server's is not.
-        covers_overlap: the lookback of a local-time column has the hour that comes twice in it.
+        includes_equal: whether the query compares with `>=` instead of `>`.
+        clock_error: the error of the clock that sets the bookmark; the server's clock has none.
+        covers_overlap: whether the lookback of a local-time column covers the repeated hour.
     """
 
     late_seconds: int = 0
@@ -63,7 +63,7 @@ PROMISED = Rules()
 
 @dataclass(slots=True)
 class Counts:
-    """What so many histories gave."""
+    """The counts over some histories."""
 
     histories: int = 0
     rows: int = 0
@@ -79,64 +79,64 @@ class _Row:
 
 
 def run_histories(count: int, seed: int | str, rules: Rules = PROMISED) -> Counts:
-    """Generate and judge so many histories; the same ones for the same seed."""
+    """Generate and check `count` histories; the same ones for the same seed."""
     counts = Counts()
     for number in range(count):
         _run_history(random.Random(f"{seed} {number}"), rules, counts)
     return counts
 
 
-def _run_history(dice: random.Random, rules: Rules, counts: Counts) -> None:
-    zone = dice.choice((None, *CHANGES))
-    start = _begin(dice, zone)
-    lookback = dice.choice((0, 2, 30, 600))
+def _run_history(rng: random.Random, rules: Rules, counts: Counts) -> None:
+    zone = rng.choice((None, *CLOCK_CHANGES))
+    start = _begin(rng, zone)
+    lookback = rng.choice((0, 2, 30, 600))
     overlap = HOUR if zone and rules.covers_overlap else 0
-    rows = [_write(dice, start, lookback + rules.late_seconds) for _ in range(30)]
-    kind = dice.choice(list(KINDS))
+    rows = [_write(rng, start, lookback + rules.late_seconds) for _ in range(30)]
+    kind = rng.choice(list(KINDS))
     stamps = [_stored(KINDS[kind](row.stamp), zone) for row in rows]
-    seen = _poll(dice, rows, stamps, _sync(lookback + overlap, dice), rules, start, counts)
+    seen = _poll(rng, rows, stamps, _sync(lookback + overlap, rng), rules, start, counts)
     counts.histories += 1
     counts.rows += len(rows)
     counts.missed += seen.count(0)
     counts.seen_twice += sum(times > 1 for times in seen)
 
 
-def _begin(dice: random.Random, zone: str | None) -> float:
-    """Some hours around a change of the clocks."""
-    change = dice.choice(CHANGES[zone or "Europe/Berlin"])
+def _begin(rng: random.Random, zone: str | None) -> float:
+    """A time shortly before the clocks change."""
+    change = rng.choice(CLOCK_CHANGES[zone or "Europe/Berlin"])
     return datetime(*change, tzinfo=UTC).timestamp() - 1.5 * HOUR
 
 
-def _write(dice: random.Random, start: float, longest: int) -> _Row:
-    """A row; every other one is stamped close to a whole second, at the edge of windows."""
-    stamp = start + dice.uniform(0, 3 * HOUR)
-    if dice.random() < 0.5:
-        stamp = int(stamp) + dice.choice((0, 0.001, 0.0017, 0.003, 0.007, 0.997, 0.999))
-    return _Row(stamp, stamp + dice.choice((0, dice.uniform(0, longest), longest)))
+def _write(rng: random.Random, start: float, longest: int) -> _Row:
+    """A row; half of them have a timestamp close to a whole second, the edge of a window."""
+    stamp = start + rng.uniform(0, 3 * HOUR)
+    if rng.random() < 0.5:
+        stamp = int(stamp) + rng.choice((0, 0.001, 0.0017, 0.003, 0.007, 0.997, 0.999))
+    return _Row(stamp, stamp + rng.choice((0, rng.uniform(0, longest), longest)))
 
 
 def _stored(stamp: float, zone: str | None) -> float:
-    """A stamp as a query sees it: of an hour that comes twice, the server takes the first."""
+    """A timestamp as a query sees it; in the repeated hour the server assumes the first."""
     if zone is None:
         return stamp
     local = datetime.fromtimestamp(stamp, ZoneInfo(zone)).replace(fold=0)
     return local.timestamp()
 
 
-def _sync(lookback: int, dice: random.Random) -> SyncSettings:
+def _sync(lookback: int, rng: random.Random) -> SyncSettings:
     sync: dict[str, Any] = {
         "name": "users",
         "type": "identify",
-        "query": f"SELECT {dice.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
+        "query": f"SELECT {rng.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
         "lookback_seconds": lookback,
-        **dice.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
+        **rng.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
     }
     login = {"host": "h", "database": "d", "username": "u", "password": "p"}
     return parse_settings({**login, "syncs": [sync]}).syncs[0]
 
 
 def _poll(
-    dice: random.Random,
+    rng: random.Random,
     rows: list[_Row],
     stamps: list[float],
     sync: SyncSettings,
@@ -144,20 +144,20 @@ def _poll(
     start: float,
     counts: Counts,
 ) -> list[int]:
-    """How often each row is seen by polls at random moments, some of them failing."""
+    """How many polls read each row; polls come at random times, and some fail."""
     seen, state = [0] * len(rows), dict[str, Any]()
-    edges = [row.stamp + dice.uniform(-1, 1) for row in dice.sample(rows, 10)]
-    moments = sorted([start + dice.uniform(0, 4 * HOUR) for _ in range(10)] + edges)
-    for moment in [*moments, start + 6 * HOUR]:
-        now = int(moment) + rules.clock_error
+    edges = [row.stamp + rng.uniform(-1, 1) for row in rng.sample(rows, 10)]
+    times_of_polls = sorted([start + rng.uniform(0, 4 * HOUR) for _ in range(10)] + edges)
+    for poll_time in [*times_of_polls, start + 6 * HOUR]:
+        now = int(poll_time) + rules.clock_error
         times = find_window(sync, RunOptions(), state, now=now)
         if times is None:
             continue
         counts.polls += 1
         since = _since(render_query(sync.query, times))
-        snapshot = moment + dice.uniform(0, 0.5)
-        if dice.random() < 0.1 and moment != start + 6 * HOUR:
-            continue  # it failed: its rows may be out, its bookmark stays
+        snapshot = poll_time + rng.uniform(0, 0.5)
+        if rng.random() < 0.1 and poll_time != start + 6 * HOUR:
+            continue  # the run fails: rows may have been sent, the bookmark stays
         for index, row in enumerate(rows):
             is_after = stamps[index] > since or (rules.includes_equal and stamps[index] == since)
             seen[index] += row.commit <= snapshot and is_after
@@ -166,21 +166,21 @@ def _poll(
 
 
 def _since(sql: str) -> float:
-    """The moment in the query that the tap made."""
+    """The last sync time in the rendered query."""
     if literal := re.search(r"CAST\('([^']+)' AS datetime2", sql):
         return datetime.fromisoformat(literal[1]).replace(tzinfo=UTC).timestamp()
     return float(sql.split()[1])
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """Histories within the promise; each row that no poll sees is missing."""
+    """Histories under the promised conditions; a row that no poll reads is missing."""
     tally, count = Tally("time histories"), soak.count(FULL_COUNT)
     for start in range(0, count, _AT_ONCE):
         seed = f"{soak.seed} {start}"
         counts = run_histories(min(_AT_ONCE, count - start), seed)
         verdict = Verdict(missing=counts.missed, repeats=counts.seen_twice)
         tally.add(cases=counts.histories, faults=counts.histories, verdict=verdict)
-        soak.say(f"{tally.scenario}: {tally.cases}")
+        soak.show_progress(f"{tally.scenario}: {tally.cases}")
         if counts.missed:
-            soak.report(f"{counts.missed} rows are missed by histories of the seed {seed!r}")
+            soak.report(f"{counts.missed} rows are missed in histories of seed {seed!r}")
     yield tally.row()

@@ -1,66 +1,98 @@
-"""Faults inside of a started program: it kills, stops or signals itself at a chosen call.
+"""Faults inside a started program: it kills, stops or signals itself at a chosen call.
 
-For the started processes of these tests alone. A point is a function of the program; the fault
-happens at its n-th call in a process: before it, after it, or (of a write) halfway.
+Used only in the processes that these tests start. A point is a function of the program; the fault
+happens at the n-th call in a process: before it, after it, or, for a write, halfway through it.
 """
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
+import queue
 import signal
+import socket
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from urllib3.connection import HTTPConnection
+
+from tap_mssql_query.mssql import transient_errors
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock
+from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.sql.template import render_query
+from tap_mssql_query.sync import read_strategy, run
+from tap_mssql_query.sync.run import SyncRun
+from tap_mssql_query.sync.window import find_window
+from tap_mssql_query.tap import LineWriter
+from target_pipelines.acknowledgements.acks import Acks
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.delivery import sender_pool
+from target_pipelines.delivery.backoff import backoff_seconds
+from target_pipelines.delivery.batching import split_batch
+from target_pipelines.run import runner
+from target_pipelines.run.build import print_state
+from target_pipelines.run.destination_pipeline import DestinationPipeline
+from tests.reliability.replacements import find_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Place = tuple[str, str]
-"""Where a function is looked up: a module, or a class in it, and its name there."""
 
-TARGET_POINTS: Mapping[str, Place] = {
-    "read": ("os", "read"),
-    "encode": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "encode_block"),
-    "hand over": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "flush"),
-    "connect": ("urllib3.connection:HTTPConnection", "connect"),
-    "send": ("socket:socket", "sendall"),
-    "receive": ("socket:SocketIO", "readinto"),
-    "retry": ("target_pipelines.delivery.sender_pool", "backoff_seconds"),
-    "split": ("target_pipelines.delivery.sender_pool", "split_batch"),
-    "write": ("os", "write"),  # dead letters, states, lines for workers
-    "fsync": ("os", "fsync"),
-    "dead letter": ("target_pipelines.acknowledgements.dead_letters:DeadLetters", "add"),
-    "settle": ("target_pipelines.acknowledgements.acks:Acks", "settle"),
-    "add state": ("target_pipelines.acknowledgements.acks:Acks", "add_state"),
-    "print state": ("target_pipelines.run.runner", "print_state"),
-    "drain": ("target_pipelines.run.destination_pipeline:DestinationPipeline", "drain"),
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A function of a program, and the module or class in which the program looks it up."""
+
+    owner: object
+    function: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """What the owner calls the function. Raises LookupError if it does not have it."""
+        return find_name(self.owner, self.function)
+
+
+TARGET_POINTS: Mapping[str, Point] = {
+    "read": Point(os, os.read),
+    "encode": Point(DestinationPipeline, DestinationPipeline.encode_block),
+    "flush": Point(DestinationPipeline, DestinationPipeline.flush),
+    "connect": Point(HTTPConnection, HTTPConnection.connect),
+    "send": Point(socket.socket, socket.socket.sendall),
+    "receive": Point(socket.SocketIO, socket.SocketIO.readinto),
+    "retry": Point(sender_pool, backoff_seconds),
+    "split": Point(sender_pool, split_batch),
+    "write": Point(os, os.write),  # dead letters, states, lines for workers
+    "fsync": Point(os, os.fsync),
+    "dead letter": Point(DeadLetters, DeadLetters.add),
+    "settle": Point(Acks, Acks.settle),
+    "add state": Point(Acks, Acks.add_state),
+    "print state": Point(runner, print_state),
+    "drain": Point(DestinationPipeline, DestinationPipeline.drain),
 }
-TAP_POINTS: Mapping[str, Place] = {
-    "connect": ("tap_mssql_query.sync.run", "connect"),
-    "server time": ("tap_mssql_query.sync.run", "server_time"),
-    "find window": ("tap_mssql_query.sync.run", "find_window"),
-    "lock": ("tap_mssql_query.sync.run", "acquire_sync_lock"),
-    "query": ("tap_mssql_query.sync.read_strategy", "render_query"),
-    "fetch": ("queue:Queue", "get"),
-    "retry": ("tap_mssql_query.mssql.transient_errors", "retry_delay_seconds"),
-    "write": ("tap_mssql_query.line_writer:LineWriter", "write_lines"),
-    "move bookmark": ("tap_mssql_query.sync.run:SyncRun", "_move_bookmark"),
+TAP_POINTS: Mapping[str, Point] = {
+    "connect": Point(run, connect),
+    "server time": Point(run, server_time),
+    "find window": Point(run, find_window),
+    "lock": Point(run, acquire_sync_lock),
+    "query": Point(read_strategy, render_query),
+    "fetch": Point(queue.Queue, queue.Queue.get),
+    "retry": Point(transient_errors, transient_errors.retry_delay_seconds),
+    "write": Point(LineWriter, LineWriter.write_lines),
+    "move bookmark": Point(SyncRun, SyncRun._move_bookmark),
 }
-POINTS: Mapping[str, Mapping[str, Place]] = {"target": TARGET_POINTS, "tap": TAP_POINTS}
+POINTS: Mapping[str, Mapping[str, Point]] = {"target": TARGET_POINTS, "tap": TAP_POINTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What is to go wrong within one program.
+    """What goes wrong within one program.
 
     Attributes:
         point: the name of a point; empty for none.
-        number: at which call of it.
-        when: around that call.
-        signal_number: what the program then sends itself.
-        by_worker: a worker process sends it to itself, rather than to the program.
-        removed: names of guards that it runs without; see `guards`.
+        number: which call of the function the fault is bound to.
+        when: where the fault happens, relative to that call.
+        signal_number: the signal that the program then sends itself.
+        by_worker: a worker process signals itself instead of the program.
+        removed: names of guards that the program runs without; see `guards`.
     """
 
     point: str = ""
@@ -80,18 +112,9 @@ NO_INJECTION = Injection()
 
 def inject(program: str, injection: Injection) -> None:
     """Prepare this process, which is about to become a program."""
-    if not injection.point:
-        return
-    owner, name = find_place(POINTS[program][injection.point])
-    setattr(owner, name, _armed(getattr(owner, name), injection))
-
-
-def find_place(place: Place) -> tuple[Any, str]:
-    """The module or class that a place names, and the name in it."""
-    path, name = place
-    module_name, _, class_name = path.partition(":")
-    module = importlib.import_module(module_name)
-    return (getattr(module, class_name) if class_name else module), name
+    if injection.point:
+        point = POINTS[program][injection.point]
+        setattr(point.owner, point.name, _armed(point.function, injection))
 
 
 def _armed(function: Callable[..., Any], injection: Injection) -> Callable[..., Any]:

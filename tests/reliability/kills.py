@@ -1,4 +1,4 @@
-"""SIGKILL at swept points: by bytes, by requests, and at each call around what must not be lost."""
+"""SIGKILL after any number of bytes or requests, and at each call that delivery depends on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tests.reliability.oracle import Verdict
-    from tests.reliability.programs import Ends
+    from tests.reliability.programs import ExitCodes
 
 Kind = Literal["bytes", "requests", "settling", "target calls", "tap calls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -47,7 +47,7 @@ _USUAL_CALLS = {"target": 9, "tap": 4}
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """A kill, and what the collector does meanwhile."""
+    """A kill, and how the collector responds in that run."""
 
     kind: Kind
     fault: Fault
@@ -55,11 +55,11 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What became of a chain of kills: how many struck, and the verdict after a clean run."""
+class KillResult:
+    """The result of a chain of kills: how many hit a program, and the verdict after a clean run."""
 
     cases: int
-    struck: int
+    hits: int
     verdict: Verdict
 
 
@@ -70,33 +70,33 @@ SETUPS: tuple[dict[str, Any], ...] = (
     {"settings": {"concurrency": 1, "batch_max_calls": 3}},
     {"removed": (POWER,)},
 )
-"""Options of scenarios; the kills go round them. The last one takes each kill for a power cut."""
+"""Options of scenarios, used in turn. In the last one each kill is a power cut."""
 SETTLING = ("write", "write", "fsync", "dead letter", "settle", "add state", "print state")
 """Points around dead letter, acknowledgement and STATE."""
 
 
-def choose_kill(kind: Kind, dice: random.Random) -> Kill:
-    """One kill of a kind."""
+def choose_kill(kind: Kind, rng: random.Random) -> Kill:
+    """Choose a kill of a kind."""
     match kind:
         case "bytes":
-            struck: Literal["tap", "target"] = dice.choice(["tap", "target"])
-            return Kill(kind, Fault(struck=struck, after_bytes=dice.randrange(_PASSED_BYTES)))
+            victim: Literal["tap", "target"] = rng.choice(["tap", "target"])
+            return Kill(kind, Fault(victim=victim, after_bytes=rng.randrange(_PASSED_BYTES)))
         case "requests":
-            return _kill_at_request(dice)
+            return _kill_at_request(rng)
         case "settling":
             failing = Behaviour(status=503, probability=0.2, times=4)
-            return Kill(kind, Fault(target=_choose_call("target", dice, SETTLING)), (failing,))
+            return Kill(kind, Fault(target=_choose_call("target", rng, SETTLING)), (failing,))
         case "target calls":
-            behaviours = dice.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
-            return Kill(kind, Fault(target=_choose_call("target", dice)), behaviours)
+            behaviours = rng.choice([(), (Behaviour(status=503, probability=0.3, times=6),)])
+            return Kill(kind, Fault(target=_choose_call("target", rng)), behaviours)
         case "tap calls":
-            return Kill(kind, Fault(tap=_choose_call("tap", dice)))
+            return Kill(kind, Fault(tap=_choose_call("tap", rng)))
 
 
-def _kill_at_request(dice: random.Random) -> Kill:
-    """The k-th request waits for its answer, its calls committed or not, when the target dies."""
-    number = dice.randint(1, _MOST_REQUESTS)
-    waiting = dice.choice(
+def _kill_at_request(rng: random.Random) -> Kill:
+    """Kill the target while a request waits for its response, its calls committed or not."""
+    number = rng.randint(1, _MOST_REQUESTS)
+    waiting = rng.choice(
         [
             Behaviour(delay_seconds=0.5, times=None),
             Behaviour(status=503, delay_seconds=0.5, times=None),
@@ -109,39 +109,39 @@ def _kill_at_request(dice: random.Random) -> Kill:
 
 
 def _choose_call(
-    program: str, dice: random.Random, points: Sequence[str] | None = None
+    program: str, rng: random.Random, points: Sequence[str] | None = None
 ) -> Injection:
-    point = dice.choice(points or sorted(POINTS[program]))
+    point = rng.choice(points or sorted(POINTS[program]))
     places: list[Literal["before", "after", "halfway"]] = ["before", "after"]
     if (program, point) == ("target", "write"):
         places.append("halfway")
     most = _MOST_CALLS[program].get(point, _USUAL_CALLS[program])
-    by_worker = dice.random() < 0.5
-    return Injection(point, dice.randint(1, most), dice.choice(places), by_worker=by_worker)
+    by_worker = rng.random() < 0.5
+    return Injection(point, rng.randint(1, most), rng.choice(places), by_worker=by_worker)
 
 
-def try_kills(scenario: Scenario, kills: Sequence[Kill]) -> Tried:
+def try_kills(scenario: Scenario, kills: Sequence[Kill]) -> KillResult:
     """Kill run after run, rows changing between them; then run clean, and judge."""
-    struck = 0
+    hits = 0
     with scenario:
         for kill in kills:
             scenario.script(*kill.behaviours)
-            struck += _has_struck(scenario.run(kill.fault))
+            hits += _was_killed(scenario.run(kill.fault))
             scenario.ledger.change(events=12)
         scenario.finish()
         scenario.ledger.flip_moods()
         scenario.finish()
-        return Tried(len(kills), struck, scenario.judge())
+        return KillResult(len(kills), hits, scenario.judge())
 
 
-def _has_struck(ends: Ends) -> bool:
-    """Whether a program was killed; a worker's death is the target's failure."""
-    return -signal.SIGKILL in (ends.tap, ends.target) or (ends.tap, ends.target) == (0, 4)
+def _was_killed(codes: ExitCodes) -> bool:
+    """Whether a program was killed; if only a worker was, the target fails."""
+    return -signal.SIGKILL in (codes.tap, codes.target) or (codes.tap, codes.target) == (0, 4)
 
 
-def chains(kind: Kind, count: int, dice: random.Random) -> Iterator[list[Kill]]:
-    """So many kills, a few at a time."""
-    kills = [choose_kill(kind, dice) for _ in range(count)]
+def chains(kind: Kind, count: int, rng: random.Random) -> Iterator[list[Kill]]:
+    """So many kills, in chains of `CHAIN`."""
+    kills = [choose_kill(kind, rng) for _ in range(count)]
     return (kills[start : start + CHAIN] for start in range(0, count, CHAIN))
 
 
@@ -150,20 +150,20 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
     with ThreadPoolExecutor(THREADS) as threads:
         for kind in KINDS:
             tally = Tally(f"kill -9: {kind}")
-            dice = soak.dice(kind)
-            plans = list(chains(kind, soak.count(FULL_COUNT // len(KINDS)), dice))
+            rng = soak.rng(kind)
+            plans = list(chains(kind, soak.count(FULL_COUNT // len(KINDS)), rng))
             scenarios = [
                 Scenario(
-                    soak.nursery,
+                    soak.fork_server,
                     soak.folder / f"{kind}-{number}",
-                    seed=dice.randrange(10**9),
+                    seed=rng.randrange(10**9),
                     **SETUPS[number % len(SETUPS)],
                 )
                 for number in range(len(plans))
             ]
-            for tried, plan in zip(threads.map(try_kills, scenarios, plans), plans, strict=True):
-                tally.add(cases=tried.cases, faults=tried.struck, verdict=tried.verdict)
-                soak.say(f"{tally.scenario}: {tally.cases}")
-                if tried.verdict.violations:
-                    soak.report(f"{tried.verdict.violations} after {plan}")
+            for result, plan in zip(threads.map(try_kills, scenarios, plans), plans, strict=True):
+                tally.add(cases=result.cases, faults=result.hits, verdict=result.verdict)
+                soak.show_progress(f"{tally.scenario}: {tally.cases}")
+                if result.verdict.violations:
+                    soak.report(f"{result.verdict.violations} after {plan}")
             yield tally.row()

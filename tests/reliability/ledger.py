@@ -1,4 +1,4 @@
-"""Rows with known keys: what stands in the database, and what must become of each of them."""
+"""Rows with known keys: the contents of the database, and the outcome that each row must have."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sandbox.sql_server.engine import DuckDBEngine
 DATABASE = "proof"
 READER = "reader"
 PASSWORD = "Sandbox-1"
-REFUSED_TEXT = "refuse-me"
-"""A collector that is told to refuses each request that holds this."""
+REJECTED_TEXT = "reject-me"
+"""A collector with the behaviour `REJECTING` rejects each request that contains this."""
 START = 1_800_000_000
 PEOPLE_OF_EVENTS = 12
 
@@ -31,16 +31,16 @@ CREATE TABLE visits (place int, person int, row_key nvarchar(20), is_hidden bit,
 _SINCE = "WHERE changed >= {{last_sync_time}} ORDER BY"
 SYNCS: tuple[dict[str, Any], ...] = (
     {
-        "name": "people",
-        "type": "identify",
-        "key_columns": ["userId"],
-        "query": f"SELECT id AS userId, email, row_key FROM people {_SINCE} id",
-    },
-    {
         "name": "events",
         "type": "track",
         "query": "SELECT person AS userId, name AS event, row_key, amount, note "
         f"FROM events {_SINCE} place",
+    },
+    {
+        "name": "people",
+        "type": "identify",
+        "key_columns": ["userId"],
+        "query": f"SELECT id AS userId, email, row_key FROM people {_SINCE} id",
     },
     {
         "name": "moods",
@@ -54,6 +54,7 @@ SYNCS: tuple[dict[str, Any], ...] = (
         f"FROM visits {_SINCE} place",
     },
 )
+"""Events come first: the first STATE covers rejected rows, however slow the tap is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,15 +63,15 @@ class Row:
 
     Attributes:
         sync: the sync that reads it.
-        key: tells it from all others; calls and records carry it as `row_key`, but those of moods.
-        person: whom its call is about.
+        key: identifies it; calls and records carry it as `row_key`, except those of moods.
+        person: the userId of its call.
         place: its place among the rows of its sync and person.
-        changed: when, by the server's clock.
-        fate: what must become of it.
-        body: the call that it gives, without the messageId.
-        superseded_at: when another version took its place.
-        is_required: whether it must have come out; not if it was superseded before a run could
-            be expected to have read it.
+        changed: the time of its change, by the server's clock.
+        fate: the outcome that it must have.
+        body: the call that it must become, without the messageId.
+        superseded_at: the time at which another version replaced it.
+        is_required: whether it must be settled; not if it was superseded before a successful run
+            could have read it.
     """
 
     sync: str
@@ -84,15 +85,15 @@ class Row:
     is_required: bool = True
 
     def is_current(self, now: int) -> bool:
-        """Whether it stands in the database at a time."""
+        """Whether it is in the database at a time."""
         return self.changed <= now and (self.superseded_at is None or self.superseded_at > now)
 
 
 class Ledger:
-    """A database in the sandbox's engine, and the rows that were ever in it.
+    """A database in the sandbox's engine, and all rows that were ever in it.
 
     Attributes:
-        engine: for the sandbox's SQL Server.
+        engine: the database, for the sandbox's SQL Server.
         rows: all rows so far, in the order of their changes.
         now: the server's clock, in unix seconds.
     """
@@ -105,14 +106,14 @@ class Ledger:
         for statement in _TABLES.strip().split("\nCREATE"):
             self.engine.run(DATABASE, f"CREATE {statement.removeprefix('CREATE')}")
         self.rows: list[Row] = []
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._places = itertools.count(1)
         self._clean_at = 0
 
     # Changes
 
     def fill(self, size: int) -> None:
-        """The first rows: so many events, and people, moods and visits in proportion."""
+        """Insert the first rows: `size` events, and people, moods and visits in proportion."""
         self._tick()
         for person in range(1, max(size // 3, 2) + 1):
             self._set_person(person)
@@ -124,17 +125,17 @@ class Ledger:
         self._tick()
 
     def change(self, events: int = 5, people: int = 3) -> None:
-        """More events and visits, and new versions of some people."""
+        """Insert more events and visits, and change some people."""
         self._tick()
         self.add_events(events)
         self._add_visit()
         current = [row for row in self.rows if row.sync == "people" and not row.superseded_at]
-        for row in self._dice.sample(current, min(people, len(current))):
+        for row in self._rng.sample(current, min(people, len(current))):
             self._set_person(int(row.person))
         self._tick()
 
     def flip_moods(self) -> None:
-        """Each mood becomes what it was before its last change; only after a clean run."""
+        """Change each mood back to its previous value; only after a successful run."""
         self._tick()
         for row in [row for row in self.rows if row.sync == "moods" and not row.superseded_at]:
             mood = "sad" if row.body["traits"]["mood"] == "happy" else "happy"
@@ -142,22 +143,22 @@ class Ledger:
         self._tick()
 
     def note_clean_run(self) -> None:
-        """All rows so far must have come out."""
+        """From now on all rows so far are required."""
         self._clean_at = self.now
         self._tick()
 
     def add_events(self, count: int) -> None:
-        """Events; some cannot be calls, and some the collector refuses if it is told to."""
-        kinds = self._dice.choices(["good", "nameless", "refused"], [90, 5, 5], k=count)
-        nameless, refused = self._dice.sample(range(count), 2)
-        kinds[nameless], kinds[refused] = "nameless", "refused"
+        """Insert events; some cannot become calls, and some must be rejected by the collector."""
+        kinds = self._rng.choices(["good", "nameless", "rejected"], [90, 5, 5], k=count)
+        nameless, rejected = self._rng.sample(range(count), 2)
+        kinds[nameless], kinds[rejected] = "nameless", "rejected"
         self.engine.load(DATABASE, "events", [self._new_event(kind) for kind in kinds])
 
     def _new_event(self, kind: str) -> tuple[Any, ...]:
-        place, person = next(self._places), self._dice.randint(1, PEOPLE_OF_EVENTS)
-        key, cents = f"e-{place}", self._dice.randint(0, 999_999)
+        place, person = next(self._places), self._rng.randint(1, PEOPLE_OF_EVENTS)
+        key, cents = f"e-{place}", self._rng.randint(0, 999_999)
         name = None if kind == "nameless" else "Bought Ω"
-        note = REFUSED_TEXT if kind == "refused" else "n" * self._dice.randint(0, 200)
+        note = REJECTED_TEXT if kind == "rejected" else "n" * self._rng.randint(0, 200)
         amount = Decimal(cents) / 100
         properties = {"row_key": key, "amount": amount, "note": note}
         body = {"type": "track", "userId": str(person), "event": name, "properties": properties}
@@ -182,15 +183,15 @@ class Ledger:
         self._replace_row("moods", f"id = N'{person}'", (person, mood, self.now))
 
     def _add_visit(self) -> None:
-        place, person = next(self._places), self._dice.randint(1, PEOPLE_OF_EVENTS)
-        key, is_hidden = f"v-{place}", self._dice.random() < 0.3
+        place, person = next(self._places), self._rng.randint(1, PEOPLE_OF_EVENTS)
+        key, is_hidden = f"v-{place}", self._rng.random() < 0.3
         properties = {"row_key": key, "is_hidden": is_hidden}
         body = {"type": "track", "userId": str(person), "event": "Visit", "properties": properties}
         fate: Fate = "filtered" if is_hidden else "delivered"
         self._add_row("visits", key, str(person), place, fate, body)
         self.engine.load(DATABASE, "visits", [(place, person, key, is_hidden, self.now)])
 
-    # What stands where
+    # Versions of rows
 
     def _tick(self) -> None:
         self.now += 10  # nothing changes in the second in which a query starts

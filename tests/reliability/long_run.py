@@ -1,4 +1,4 @@
-"""One run over millions of rows, of whose answers one in twenty fails: complete, in flat memory."""
+"""One run over millions of rows with failing responses: complete, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.packaging.conftest import ROOT
+from tests.reliability import counting_api, numbered_rows
 from tests.reliability.numbered_rows import PASSWORD, query_of
 from tests.reliability.oracle import SeenRun, Verdict, count_uncounted
 from tests.reliability.registry import Soak, SoakRow, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import ModuleType
 
     from tests.reliability.programs import Program
     from tests.reliability.single_runs import Programs
@@ -27,33 +29,33 @@ if TYPE_CHECKING:
 SYNCS = 10
 FULL_ROWS = 5_000_000
 GROWTH = 1.1
-"""How much more memory the whole run may need than its first tenth."""
-TELLING_ROWS = 100_000
-"""Rows of one sync from which on memory is judged: before, queues are not full."""
+"""The factor by which peak memory may grow after the first sync."""
+MIN_ROWS_FOR_MEMORY = 100_000
+"""Rows per sync from which on memory is checked; with fewer, queues are not full."""
 RUN_SECONDS = 1200
 _SAMPLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LongRun:
-    """What came of it.
+    """The result of a long run.
 
     Attributes:
-        verdict: over all rows, as the API and the report have it.
-        failures: answers that were failures.
-        megabytes: peaks of the tap's and the target's memory: after the first sync, at the end.
-        ends: the exit codes of tap and target.
+        verdict: over all rows, according to the API and the report.
+        failures: the number of failed requests.
+        megabytes: peak memory of the tap and the target, after the first sync and at the end.
+        exit_codes: of tap and target.
     """
 
     verdict: Verdict
     failures: int
     megabytes: dict[str, tuple[float, float]]
-    ends: tuple[int | None, int | None]
+    exit_codes: tuple[int | None, int | None]
 
     def find_problems(self, rows: int) -> list[str]:
-        """What is wrong and has no column."""
-        problems = [] if self.ends == (0, 0) else [f"exit codes {self.ends}"]
-        if rows // SYNCS >= TELLING_ROWS:
+        """Problems without a column in the table."""
+        problems = [] if self.exit_codes == (0, 0) else [f"exit codes {self.exit_codes}"]
+        if rows // SYNCS >= MIN_ROWS_FOR_MEMORY:
             problems += [
                 f"the {name} grew from {first:.0f} to {last:.0f} MB"
                 for name, (first, last) in self.megabytes.items()
@@ -63,7 +65,7 @@ class LongRun:
 
 
 class _Peaks:
-    """Peaks of memory of running programs, looked at again and again; a context manager."""
+    """Samples the peak memory of running programs; a context manager."""
 
     def __init__(self, programs: dict[str, Program]) -> None:
         self._programs = programs
@@ -72,6 +74,7 @@ class _Peaks:
         self.now = dict.fromkeys(programs, 0.0)
 
     def __enter__(self) -> _Peaks:
+        self._sample()
         self._thread.start()
         return self
 
@@ -81,9 +84,12 @@ class _Peaks:
 
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            for name, program in self._programs.items():
-                with contextlib.suppress(OSError, StopIteration):  # it has ended
-                    self.now[name] = _peak_megabytes(program.number)
+            self._sample()
+
+    def _sample(self) -> None:
+        for name, program in self._programs.items():
+            with contextlib.suppress(OSError, StopIteration):  # the program has ended
+                self.now[name] = _peak_megabytes(program.process_id)
 
 
 def _peak_megabytes(number: int) -> float:
@@ -92,21 +98,21 @@ def _peak_megabytes(number: int) -> float:
 
 
 @contextlib.contextmanager
-def serving(module: str, *arguments: int) -> Iterator[int]:
-    """A server of this folder, in a process of its own; its port."""
-    command = [sys.executable, "-m", f"tests.reliability.{module}", *map(str, arguments)]
+def serving(module: ModuleType, *arguments: int) -> Iterator[int]:
+    """Run a server module in a process of its own; its port."""
+    command = [sys.executable, "-m", module.__name__, *map(str, arguments)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
         assert process.stdout
         yield int(process.stdout.readline())
-        # Leaving closes stdin, at which it ends.
+        # Leaving the context closes stdin, and the server ends.
 
 
 def run_long(programs: Programs, rows: int, seed: int) -> LongRun:
-    """Read so many rows in ten syncs, and deliver them; rows is a multiple of ten."""
+    """Read `rows` rows, a multiple of ten, in ten syncs and deliver them."""
     with (
-        serving("numbered_rows", SYNCS, rows // SYNCS) as server_port,
-        serving("counting_api", rows, seed) as api_port,
+        serving(numbered_rows, SYNCS, rows // SYNCS) as server_port,
+        serving(counting_api, rows, seed) as api_port,
     ):
         _write_settings(programs.folder, server_port, api_port)
         return _run(programs, rows, api_port)
@@ -124,7 +130,7 @@ def _run(programs: Programs, rows: int, api_port: int) -> LongRun:
         ):
             files = (source, sink, log.fileno())
             arguments = ["--config", f"{name}.json"]
-            started[name] = programs.nursery.start(name, arguments, folder=folder, files=files)
+            started[name] = programs.fork_server.start(name, arguments, folder=folder, files=files)
     for end in (target_in, tap_out, target_out):
         os.close(end)
     timer = threading.Timer(RUN_SECONDS, started["target"].kill)
@@ -132,23 +138,23 @@ def _run(programs: Programs, rows: int, api_port: int) -> LongRun:
     try:
         with _Peaks(started) as peaks:
             premature, first = _follow_states(states, rows // SYNCS, api_port, peaks)
-            ends = (started["tap"].wait(RUN_SECONDS), started["target"].wait(RUN_SECONDS))
+            exit_codes = (started["tap"].wait(RUN_SECONDS), started["target"].wait(RUN_SECONDS))
     finally:
         timer.cancel()
         for program in started.values():
             program.kill()
-    told = ask_api(api_port, 0, rows)
-    verdict = Verdict(**told["verdict"]) + Verdict(
+    seen = ask_api(api_port, 0, rows)
+    verdict = Verdict(**seen["verdict"]) + Verdict(
         premature_states=premature, uncounted=_count_uncounted(folder, rows)
     )
     megabytes = {name: (first.get(name, 0.0), peaks.now[name]) for name in started}
-    return LongRun(verdict, told["failures"], megabytes, ends)
+    return LongRun(verdict, seen["failures"], megabytes, exit_codes)
 
 
 def _follow_states(
     states: int, rows: int, api_port: int, peaks: _Peaks
 ) -> tuple[int, dict[str, float]]:
-    """How many STATEs covered a row that had not come, and the peaks after the first sync."""
+    """The number of premature STATEs, and the memory peaks after the first sync."""
     premature, first = 0, dict[str, float]()
     with os.fdopen(states) as lines:
         for line in lines:
@@ -161,11 +167,11 @@ def _follow_states(
 
 
 def ask_api(port: int, first: int, end: int) -> dict[str, Any]:
-    """What the counting API says: its verdict, and how many of these rows are missing."""
+    """The verdict of the counting API, and how many of the rows in a range are missing."""
     url = f"http://127.0.0.1:{port}/?first={first}&end={end}"
-    with urllib.request.urlopen(url) as answer:
-        told: dict[str, Any] = json.load(answer)
-    return told
+    with urllib.request.urlopen(url) as response:
+        verdict: dict[str, Any] = json.load(response)
+    return verdict
 
 
 def _count_uncounted(folder: Path, rows: int) -> int:
@@ -196,10 +202,10 @@ def _write_settings(folder: Path, server_port: int, api_port: int) -> None:
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """The rows are the cases; failed answers are the faults."""
+    """The rows are the cases; failed requests are the faults."""
     rows = max(soak.count(FULL_ROWS) // SYNCS, 1) * SYNCS
-    tally, seed = Tally(f"{rows:,} rows in one run"), soak.dice("long run").randrange(10**9)
-    soak.say(tally.scenario)
+    tally, seed = Tally(f"{rows:,} rows in one run"), soak.rng("long run").randrange(10**9)
+    soak.show_progress(tally.scenario)
     done = run_long(soak.make_programs(), rows, seed)
     problems = done.find_problems(rows)
     peaks = (f"{name} {first:.0f} → {last:.0f}" for name, (first, last) in done.megabytes.items())

@@ -1,4 +1,4 @@
-"""Connections to the destination that go wrong; see proxy.py."""
+"""Faulty connections to the destination; see proxy.py."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.reliability.registry import Outcome, Soak, SoakRow, run_cases
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.reliability.single_runs import Done, Programs
+    from tests.reliability.single_runs import ProgramResult, Programs
 
 Cell = tuple[Kind, Direction, int]
-"""What goes wrong, in which direction, and in which phase of it."""
+"""The kind of fault, its direction, and the phase of that direction."""
 _ROUNDS = 3
 _THREADS = 4
 ROWS = 60
@@ -31,15 +31,15 @@ HARMLESS = ("latency", "bandwidth", "sliced", "slow close")
 LATER = 3
 
 # Bytes that pass before the toxic: a request has about 250 bytes of head and 2,500 of body, an
-# answer about 70.
+# response about 70.
 PHASES = {
     "up": {"connecting": 0, "in the head": 60, "in the body": 1500, "in a later request": 4000},
-    "down": {"before the answer": 0, "in its head": 20, "in its body": 65, "in a later one": 150},
+    "down": {"before the response": 0, "in its head": 20, "in its body": 65, "in a later one": 150},
 }
 
 
 def _cells(kinds: Sequence[Kind]) -> list[Cell]:
-    """All of them, in an order in which evenly spread ones are of all kinds and phases."""
+    """All cells, in an order in which evenly spaced ones cover all kinds and phases."""
     return [
         (kind, direction, phase)
         for phase in range(len(PHASES["up"]))
@@ -61,7 +61,7 @@ def _row(number: int) -> dict[str, Any]:
 
 
 def _messages(after: int) -> list[dict[str, Any]]:
-    """Rows of seven persons, a STATE after every 20; those up to `after` are not sent again."""
+    """Rows of seven people after row `after`, with a STATE after every 20 rows."""
     messages: list[dict[str, Any]] = [SCHEMA]
     for number in range(after + 1, ROWS + 1):
         messages.append({"type": "RECORD", "stream": "users", "record": _row(number)})
@@ -71,7 +71,7 @@ def _messages(after: int) -> list[dict[str, Any]]:
 
 
 def judge_calls(calls: Iterable[Call], after: int = ROWS) -> Verdict:
-    """What is wrong with the calls that arrived; the rows up to `after` have to be there."""
+    """The verdict over the calls that arrived; the rows up to `after` are required."""
     first: dict[str, Call] = {}
     last_of: dict[str, int] = {}
     ids: dict[int, str] = {}
@@ -96,7 +96,7 @@ def judge_calls(calls: Iterable[Call], after: int = ROWS) -> Verdict:
 
 
 class _Runs:
-    """Runs from state to state, through a proxy or not; what each state covers must be there."""
+    """Runs that continue from the last state; the rows that a state covers must have arrived."""
 
     def __init__(self, programs: Programs, collector: Collector) -> None:
         self.after = 0
@@ -104,8 +104,8 @@ class _Runs:
         self._collector = collector
         self._premature = 0
 
-    def run(self, port: int, **settings: Any) -> Done:
-        """One run, to the collector at a port."""
+    def run(self, port: int, **settings: Any) -> ProgramResult:
+        """Run once, to the collector behind a port."""
         config = {
             "destination": "customerio",
             "endpoint": self._collector.url.replace(str(self._collector.port), str(port)),
@@ -125,7 +125,7 @@ class _Runs:
         return judge_calls(self._collector.calls) + Verdict(premature_states=self._premature)
 
 
-def go_wrong_once(programs: Programs, cell: Cell) -> Outcome:
+def fail_once(programs: Programs, cell: Cell) -> Outcome:
     """Whatever happens to the first connections, the run succeeds and every row arrives."""
     kind = cell[0]
     with Collector() as collector, Proxy(collector.port, *[_toxic(*cell)] * 2) as proxy:
@@ -134,13 +134,13 @@ def go_wrong_once(programs: Programs, cell: Cell) -> Outcome:
         done = runs.run(proxy.port)
 
         assert (done.exit_code, runs.after) == (0, ROWS), done.log
-        assert proxy.harmed or kind == "slow close", "no connection was harmed"
+        assert proxy.affected or kind == "slow close", "the fault had no effect"
         assert kind in HARMLESS or proxy.accepted > 2, "nothing had to be repeated"
-        return Outcome(bool(proxy.harmed), runs.judge())
+        return Outcome(bool(proxy.affected), runs.judge())
 
 
-def go_wrong_always(programs: Programs, cell: Cell) -> Outcome:
-    """The run gives up with exit code 4 after `max_retry_seconds`, and the next one delivers."""
+def fail_always(programs: Programs, cell: Cell) -> Outcome:
+    """The run ends with exit code 4 after `max_retry_seconds`, and the next one delivers."""
     with Collector() as collector, Proxy(collector.port, *[_toxic(*cell)] * 1000) as proxy:
         runs = _Runs(programs, collector)
 
@@ -149,17 +149,17 @@ def go_wrong_always(programs: Programs, cell: Cell) -> Outcome:
 
         assert broken.exit_code == 4 or cell[2] == LATER, broken.log
         assert (done.exit_code, runs.after) == (0, ROWS), done.log
-        return Outcome(bool(proxy.harmed), runs.judge())
+        return Outcome(bool(proxy.affected), runs.judge())
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """Connections that go wrong once, and those that all do."""
+    """Faults of the first connections, and faults of all connections."""
 
     def try_once(cell: Cell) -> Outcome:
-        return go_wrong_once(soak.make_programs(), cell)
+        return fail_once(soak.make_programs(), cell)
 
     def try_always(cell: Cell) -> Outcome:
-        return go_wrong_always(soak.make_programs(), cell)
+        return fail_always(soak.make_programs(), cell)
 
     once, always = ONCE * _ROUNDS, ALWAYS * _ROUNDS
     yield run_cases(soak, "network to the API: once", once, try_once, threads=_THREADS)

@@ -1,4 +1,4 @@
-"""Connections to SQL Server that go wrong; see proxy.py."""
+"""Faulty connections to SQL Server; see proxy.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.reliability.single_runs import Programs
 
 Cell = tuple[Kind, Direction, str, str]
-"""What goes wrong, in which direction, in which phase, and for which reader."""
+"""The kind of fault, its direction, its phase, and the reader."""
 _THREADS = 4
 ROWS = 2000
 WAYS: list[tuple[Direction, str]] = [
@@ -46,7 +46,7 @@ PHASES: dict[str, dict[str, int]] = {
 
 
 def _cells(kinds: Sequence[Kind]) -> list[Cell]:
-    """All of them, in an order in which evenly spread ones are of all kinds and phases."""
+    """All cells, in an order in which evenly spaced ones cover all kinds and phases."""
     return [
         (kind, direction, phase, reader)
         for number in range(5)
@@ -57,7 +57,7 @@ def _cells(kinds: Sequence[Kind]) -> list[Cell]:
 
 
 def make_toxic(kind: Kind, direction: Direction, phase: str, reader: str) -> Toxic:
-    """What goes wrong on the first connection of this direction, phase and reader."""
+    """The fault of the first connection, for a direction, phase and reader."""
     more = 575 if (phase, reader) == ("query", "odbc") else 0
     toxic = Toxic(kind, direction, after_bytes=PHASES[direction][phase] + more)
     return replace(toxic, bytes_per_second=1_000_000, slice_bytes=250)
@@ -66,16 +66,18 @@ def make_toxic(kind: Kind, direction: Direction, phase: str, reader: str) -> Tox
 CELLS = _cells(KINDS)
 
 
-def go_wrong(programs: Programs, port: int, cell: Cell) -> Outcome:
-    """A sync reads all rows, again if it must, or fails without a STATE; the others go on."""
+def read_through_fault(programs: Programs, port: int, cell: Cell) -> Outcome:
+    """A sync reads all rows, with a retry if needed, or fails without a STATE; others are read."""
     kind, _, phase, reader = cell
-    limits = {"login_timeout_seconds": 2, "query_timeout_seconds": 2}
+    # Only a connection that went silent needs the timeouts; on a busy machine others take longer.
+    seconds = 5 if kind == "timeout" else 60
+    limits = {"login_timeout_seconds": seconds, "query_timeout_seconds": seconds}
     with Proxy(port, make_toxic(*cell)) as proxy:
         run = programs.run_tap({**tap_config(proxy.port, reader, "id, text"), **limits})
 
-        assert proxy.harmed or kind == "slow close", "no connection was harmed"
+        assert proxy.affected or kind == "slow close", "the fault had no effect"
     if "another run of it is in progress" in run.log:
-        # The server still holds the session that went silent, and its lock.
+        # The server still holds the silent session and its lock.
         assert (kind, ids(run, "a_users"), bookmarks(run)) == ("timeout", [], {"b_others"})
     elif run.exit_code == 0:
         assert bookmarks(run) == {"a_users", "b_others"}
@@ -84,15 +86,15 @@ def go_wrong(programs: Programs, port: int, cell: Cell) -> Outcome:
         assert run.exit_code == 3, run.log
         assert bookmarks(run) == {"b_others"}
         assert phase == "later rows" or kind == "timeout"
-    return Outcome(bool(proxy.harmed), judge_run(run, ROWS))
+    return Outcome(bool(proxy.affected), judge_run(run, ROWS))
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """Each kind of failure, in each phase of a run."""
+    """Each kind of fault, in each phase of a run."""
     with ShopServers(_THREADS, ROWS) as servers:
 
         def try_cell(cell: Cell) -> Outcome:
             with servers.borrow() as server:
-                return go_wrong(soak.make_programs(), server.port, cell)
+                return read_through_fault(soak.make_programs(), server.port, cell)
 
         yield run_cases(soak, "network to SQL Server", CELLS, try_cell, threads=_THREADS)

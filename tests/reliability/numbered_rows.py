@@ -1,6 +1,6 @@
-"""Rows by the million, known by their number alone; a SQL Server that makes them as it sends them.
+"""Millions of rows that follow from their numbers; a SQL Server that makes them as it sends them.
 
-Run as a program it serves until stdin closes, and prints its port: `SYNCS ROWS_OF_EACH`.
+Run as a program with `SYNCS ROWS_OF_EACH`, it prints its port and serves until stdin closes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox.sql_server.token_stream.rows import row_encoder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PEOPLE = 1_000
+KEYS = 1_000
 PASSWORD = "Sandbox-1"
 _ROWS_AT_ONCE = 1_000
 _COLUMNS = (
@@ -31,28 +31,28 @@ _COLUMNS = (
 
 
 def query_of(sync: int) -> str:
-    """The query whose result are the rows of a sync."""
+    """The query that returns the rows of a sync."""
     return f"SELECT userId, number, text, amount FROM numbered_{sync}"
 
 
-def person_of(number: int) -> str:
-    """Whom a row is about."""
-    return str(number % PEOPLE)
+def user_id_of(number: int) -> str:
+    """The userId of a row, its ordering key."""
+    return str(number % KEYS)
 
 
 def traits_of(number: int) -> dict[str, Any]:
-    """What a row's call says."""
+    """The traits of a row's call."""
     return {"number": number, "text": f"Zoë {number * 7919}", "amount": number / 100}
 
 
 def row_of(number: int) -> tuple[Any, ...]:
-    """The row itself."""
-    return (number % PEOPLE, number, f"Zoë {number * 7919}", Decimal(number) / 100)
+    """The columns of a row."""
+    return (number % KEYS, number, f"Zoë {number * 7919}", Decimal(number) / 100)
 
 
 @dataclass(frozen=True, slots=True)
 class _Numbered(CannedResult):
-    """The rows from `first` on, made while they are sent."""
+    """The rows from `first`, made while they are sent."""
 
     first: int = 0
 
@@ -66,7 +66,7 @@ class _Numbered(CannedResult):
 
 
 def main(syncs: int, rows_of_each: int) -> None:
-    """Serve until stdin closes; prints the port."""
+    """Print the port and serve until stdin closes."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     with SqlServer(engine) as server:

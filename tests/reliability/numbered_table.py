@@ -1,6 +1,6 @@
-"""The rows of `numbered_rows` in a table, so that any part of them can be asked for.
+"""The rows of `numbered_rows` in a table, so that a query can select a range of them.
 
-Run as a program it serves until stdin closes, and prints its port: `ROWS`.
+Run as a program with `ROWS`, it prints its port and serves until stdin closes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ QUERY = "SELECT userId, number, text, amount FROM numbered"
 
 
 def main(rows: int) -> None:
-    """Serve until stdin closes; prints the port."""
+    """Print the port and serve until stdin closes."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     engine.run(

@@ -1,7 +1,7 @@
-"""The oracle: what was seen of some runs of the pipe → how many of its promises were broken. Pure.
+"""The oracle: observations of some runs of the pipe → how often its promises were broken. Pure.
 
-The destination is judged as one that drops a messageId which it has had before, as Customer.io
-does: a row whose call carries another row's id is missing.
+The destination is taken to drop a messageId that it has had, as Customer.io does: a row whose call
+carries another row's id is missing.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ class SeenCall:
 
 @dataclass(frozen=True, slots=True)
 class SeenDestination:
-    """All that one destination has, in the order of its commits; letters are keys of rows."""
+    """Everything one destination has, in the order of its commits; dead letters are row keys."""
 
     calls: Sequence[SeenCall]
-    letters: Sequence[str]
+    dead_letters: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class SeenState:
-    """A STATE that came out.
+    """A STATE that was printed.
 
     Attributes:
         bookmarks: sync → `last_sync_time`.
-        at: the server's clock then.
-        calls: how many calls each destination had committed when the STATE was seen.
-        letters: how many dead letters each had.
+        at: the server's clock at that time.
+        calls: how many calls each destination had committed when the STATE was printed.
+        dead_letters: how many dead letters each had.
     """
 
     bookmarks: Mapping[str, int]
     at: int
     calls: Sequence[int]
-    letters: Sequence[int]
+    dead_letters: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SeenRun:
     Attributes:
         exit_code: of the target.
         reports: one for each destination: stream → counts.
-        due: rows that it had to read, if it ended clean.
+        due: how many rows it had to read, if it succeeded.
     """
 
     exit_code: int
@@ -70,14 +70,14 @@ class Verdict:
     """How many rows, calls or states break a promise, and how many calls were repeats.
 
     Attributes:
-        missing: rows that had to come out, and did not.
-        corrupt: calls that are not what their row gives.
-        spurious: calls and dead letters of no row, or of one that had to become something else.
-        out_of_order: calls that overtook another one of the same person.
-        premature_states: STATEs that covered a row which was not settled when they came out.
-        repeats_with_other_ids: repeats that a destination could not recognise.
+        missing: rows that are not settled although they must be.
+        corrupt: calls that differ from what their row gives.
+        spurious: calls and dead letters of no row, or of a row with another outcome.
+        out_of_order: calls that overtook an earlier one of the same person.
+        premature_states: STATEs that covered a row which was not settled when they were printed.
+        repeats_with_other_ids: repeats that a destination cannot recognise.
         uncounted: rows that the reports do not account for.
-        repeats: calls of rows that had come before; allowed, and a proof that a fault was one.
+        repeats: calls that were sent again; allowed, and proof that a fault had an effect.
     """
 
     missing: int = 0
@@ -105,7 +105,7 @@ def judge(
     states: Iterable[SeenState],
     runs: Iterable[SeenRun],
 ) -> Verdict:
-    """The verdict over everything that was seen, after a run that ended clean."""
+    """The verdict over all observations, after a run that succeeded."""
     found = [_Attribution(rows, seen) for seen in destinations]
     premature = sum(_runs_ahead(state, rows, found) for state in states)
     verdict = Verdict(premature_states=premature, uncounted=sum(map(count_uncounted, runs)))
@@ -115,7 +115,7 @@ def judge(
 
 
 class _Attribution:
-    """Which row each call and each dead letter of one destination is of."""
+    """The row of each call and of each dead letter of one destination."""
 
     def __init__(self, rows: Sequence[Row], seen: SeenDestination) -> None:
         self._rows = rows
@@ -126,14 +126,14 @@ class _Attribution:
         self._newest: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._spurious = self._corrupt = self._repeats = self._other_ids = self._disorder = 0
         self._delivered_at: dict[str, int] = {}
-        self._letter_at: dict[str, int] = {}
+        self._dead_letter_at: dict[str, int] = {}
         for number, call in enumerate(seen.calls, 1):
             self._add_call(number, call)
-        for number, key in enumerate(seen.letters, 1):
-            self._add_letter(number, key)
+        for number, key in enumerate(seen.dead_letters, 1):
+            self._add_dead_letter(number, key)
 
     def verdict(self) -> Verdict:
-        """The verdict over this destination's calls and letters."""
+        """The verdict over this destination's calls and dead letters."""
         return Verdict(
             missing=sum(row.is_required and not self.is_settled(row) for row in self._rows),
             corrupt=self._corrupt,
@@ -143,13 +143,16 @@ class _Attribution:
             repeats=self._repeats,
         )
 
-    def is_settled(self, row: Row, calls: float = math.inf, letters: float = math.inf) -> bool:
-        """Whether the row has become what it must, within the first so many calls and letters."""
+    def is_settled(self, row: Row, calls: float = math.inf, dead_letters: float = math.inf) -> bool:
+        """Whether the row has its outcome within so many calls and dead letters."""
         match row.fate:
             case "delivered":
                 return row.key in self._delivered_at and self._delivered_at[row.key] <= calls
             case "rejected":
-                return row.key in self._letter_at and self._letter_at[row.key] <= letters
+                return (
+                    row.key in self._dead_letter_at
+                    and self._dead_letter_at[row.key] <= dead_letters
+                )
             case "filtered":
                 return True
 
@@ -165,7 +168,7 @@ class _Attribution:
     def _add_delivery(self, number: int, row: Row, message_id: str) -> None:
         newest = self._newest[row.sync, row.person]
         is_repeat = row.key in self._ids
-        # After a crash events come again from the first on; of people only the newest version.
+        # After a crash events are sent again from the first one; of people only the newest version.
         if row.place < newest and not (is_repeat and row.sync in ("events", "visits")):
             self._disorder += 1
         self._newest[row.sync, row.person] = max(newest, row.place)
@@ -176,15 +179,15 @@ class _Attribution:
             self._ids[row.key] = message_id
             self._delivered_at[row.key] = number
 
-    def _add_letter(self, number: int, key: str) -> None:
+    def _add_dead_letter(self, number: int, key: str) -> None:
         row = self._by_key.get(key)
         if row is None or row.fate != "rejected":
             self._spurious += 1
         else:
-            self._letter_at.setdefault(key, number)
+            self._dead_letter_at.setdefault(key, number)
 
     def _row_of(self, call: SeenCall) -> Row | None:
-        """By its key; a mood has none: by its id, else the next one of its person that fits."""
+        """The row by its key; a mood has none: by its messageId, else the next equal one."""
         inner = call.body.get("traits") or call.body.get("properties") or {}
         if "row_key" in inner:
             return self._by_key.get(inner["row_key"])
@@ -198,21 +201,23 @@ class _Attribution:
 
 
 def _runs_ahead(state: SeenState, rows: Sequence[Row], found: Sequence[_Attribution]) -> bool:
-    """Whether a row that the state covers was not settled everywhere when it came out."""
+    """Whether a row that the state covers was not settled everywhere when it was printed."""
     covered = [
         row
         for row in rows
         if row.is_current(state.at) and row.changed < state.bookmarks.get(row.sync, 0)
     ]
     return any(
-        not attribution.is_settled(row, calls, letters)
-        for attribution, calls, letters in zip(found, state.calls, state.letters, strict=True)
+        not attribution.is_settled(row, calls, dead_letters)
+        for attribution, calls, dead_letters in zip(
+            found, state.calls, state.dead_letters, strict=True
+        )
         for row in covered
     )
 
 
 def count_uncounted(run: SeenRun) -> int:
-    """Rows that are in no count; after a clean run also rows that were due and not read."""
+    """Rows that no count includes; after a successful run also rows that were due and not read."""
     uncounted = 0
     for report in run.reports:
         settled = read = 0

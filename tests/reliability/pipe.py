@@ -1,4 +1,4 @@
-"""One run of `tap | target`: what passes between them is counted, and a fault strikes on time."""
+"""One run of `tap | target`, with a fault at a given number of bytes or requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tests.reliability.injection import NO_INJECTION, Injection
-from tests.reliability.programs import Ends, Nursery, Program
+from tests.reliability.programs import ExitCodes, ForkServer, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,19 +27,19 @@ class Fault:
     """What goes wrong in one run.
 
     Attributes:
-        tap: inside of the tap.
-        target: inside of the target.
-        struck: who gets the signal that strikes from outside.
-        after_bytes: it strikes when so many bytes have passed; the tap's others never arrive.
-        after_requests: it strikes when so many requests are over, and one more has come.
-        signal_number: what strikes.
-        closes_states: whoever reads the target's states goes away, when the target stops itself
-            or, if it does not, at once.
+        tap: a fault inside the tap.
+        target: a fault inside the target.
+        victim: the program that gets a signal from outside.
+        after_bytes: the signal is sent after this many bytes; the target never gets the others.
+        after_requests: the signal is sent when this many requests have ended and one more arrived.
+        signal_number: the signal.
+        closes_states: the reader of the target's states closes the pipe, when the target stops
+            itself or, if it does not, at once.
     """
 
     tap: Injection = NO_INJECTION
     target: Injection = NO_INJECTION
-    struck: Literal["tap", "target"] = "target"
+    victim: Literal["tap", "target"] = "target"
     after_bytes: int | None = None
     after_requests: int | None = None
     signal_number: int = signal.SIGKILL
@@ -50,11 +50,11 @@ NO_FAULT = Fault()
 
 
 class Pipe:
-    """Both programs, started; `finish` waits for their ends."""
+    """Both programs, started; `finish` waits until both have ended."""
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         folder: Path,
         fault: Fault,
         *,
@@ -68,14 +68,14 @@ class Pipe:
         target_in, to_target = os.pipe()
         states, target_out = os.pipe()
         with (folder / "log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
-            self.target = nursery.start(
+            self.target = fork_server.start(
                 "target",
                 ["--config", "target.json"],
                 folder=folder,
                 files=(target_in, target_out, log.fileno()),
                 injection=fault.target,
             )
-            self.tap = nursery.start(
+            self.tap = fork_server.start(
                 "tap",
                 ["--config", "tap.json", *tap_arguments],
                 folder=folder,
@@ -91,12 +91,12 @@ class Pipe:
             thread.start()
 
     @property
-    def struck(self) -> Program:
-        """The program that the fault strikes from outside."""
-        return self.tap if self._fault.struck == "tap" else self.target
+    def victim(self) -> Program:
+        """The program that gets the signal from outside."""
+        return self.tap if self._fault.victim == "tap" else self.target
 
-    def finish(self, seconds: float = RUN_SECONDS) -> Ends:
-        """Wait for both ends. Raises TimeoutError if there is one that never comes."""
+    def finish(self, seconds: float = RUN_SECONDS) -> ExitCodes:
+        """Wait for both programs. Raises TimeoutError if one does not end."""
         try:
             codes = [self._await_end(program, seconds) for program in (self.target, self.tap)]
         finally:
@@ -104,7 +104,7 @@ class Pipe:
                 program.kill()
             for thread in self._threads:
                 thread.join()
-        return Ends(tap=codes[1], target=codes[0])
+        return ExitCodes(tap=codes[1], target=codes[0])
 
     def _await_end(self, program: Program, seconds: float) -> int:
         for _ in range(int(seconds / _POLL_SECONDS)):
@@ -131,7 +131,7 @@ class Pipe:
                     return
                 self.passed += block
                 if limit == 0 and is_reached:
-                    self.struck.signal(self._fault.signal_number)
+                    self.victim.signal(self._fault.signal_number)
                     if self._fault.signal_number == signal.SIGKILL:
                         return
                     limit = None
@@ -148,7 +148,7 @@ class Pipe:
                         self._take_state(line)
 
     def _await_stop(self) -> None:
-        """Until the target has stopped itself, if it is to do so; it goes on without a reader."""
+        """Wait until the target has stopped itself, if its fault is SIGSTOP."""
         if self._fault.target.signal_number == signal.SIGSTOP:
             while not self.target.is_stopped and self.target.wait(_POLL_SECONDS) is None:
                 pass

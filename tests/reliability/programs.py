@@ -1,4 +1,4 @@
-"""Starts programs from the nursery, and ends them."""
+"""Starts programs through the fork server, and ends them."""
 
 from __future__ import annotations
 
@@ -49,55 +49,55 @@ class Program:
     """A started program."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._answers = connection.makefile("rb")
+        self._replies = connection.makefile("rb")
         self._connection = connection
-        self.number = int(self._answers.readline())
+        self.process_id = int(self._replies.readline())
         self._exit_code: int | None = None
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
         self._watcher.start()
 
     def _watch(self) -> None:
-        self._exit_code = int(self._answers.readline() or -signal.SIGKILL)
-        self._answers.close()
+        self._exit_code = int(self._replies.readline() or -signal.SIGKILL)
+        self._replies.close()
         self._connection.close()
         self._ended.set()
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal, unless the program has ended."""
         if not self._ended.is_set():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.number, number)
+                os.kill(self.process_id, number)
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, or the negative number of the signal that killed it; None: it runs on."""
+        """Its exit code, negative for the signal that killed it; None if it still runs."""
         return self._exit_code if self._ended.wait(seconds) else None
 
     def kill(self) -> None:
-        """End it with all processes that it has started."""
+        """Kill it with all processes that it has started."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.number, signal.SIGKILL)
+            os.killpg(self.process_id, signal.SIGKILL)
         self._watcher.join()
 
     @property
     def is_stopped(self) -> bool:
-        """Whether a SIGSTOP holds it."""
+        """Whether SIGSTOP has stopped it."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            status = Path(f"/proc/{self.number}/stat").read_text()
+            status = Path(f"/proc/{self.process_id}/stat").read_text()
             return status.rpartition(")")[2].split()[0] == "T"
         return False
 
 
-class Nursery:
-    """The process that starts programs; a context manager."""
+class ForkServer:
+    """The process that starts programs; a context manager. See `fork_server`."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
+        self._folder = tempfile.TemporaryDirectory(prefix="fork_server-")
         folder = Path(self._folder.name)
         _install_plugin(folder, "filtering", FILTERING_PLUGIN)
         self._path = str(folder / "socket")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.nursery", self._path],
+            [sys.executable, "-m", "tests.reliability.fork_server", self._path],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
             stdin=subprocess.PIPE,
@@ -129,11 +129,11 @@ class Nursery:
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
                 connection.connect(self._path)
                 return connection
-            assert self._process.poll() is None, "the nursery ended"
+            assert self._process.poll() is None, "the fork server ended"
             threading.Event().wait(0.02)
-        raise TimeoutError("the nursery does not listen")
+        raise TimeoutError("the fork server does not listen")
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,13 +152,13 @@ def _install_plugin(folder: Path, name: str, source: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """How both programs of a pipe ended: exit codes, or negative numbers of signals."""
+class ExitCodes:
+    """The exit codes of both programs of a pipe; negative numbers are signals."""
 
     tap: int
     target: int
 
     @property
     def are_clean(self) -> bool:
-        """Whether both say that all is well."""
+        """Whether both programs succeeded."""
         return (self.tap, self.target) == (0, 0)

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback whose connections go wrong in the ways that networks do."""
+"""A TCP proxy on loopback whose connections fail as networks do."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ _RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Toxic:
-    """What goes wrong on a connection, in one direction.
+    """A fault of a connection, in one direction.
 
     Attributes:
-        kind: `latency` and `bandwidth` slow the bytes down; `reset` and `close` end the connection
-            both ways, with RST or FIN; `timeout` swallows all further bytes; `slow close` lets the
-            other end wait for the end of the stream; `sliced` sends few bytes at a time;
-            `limited data` ends this one direction.
+        kind: `latency` and `bandwidth` delay the bytes; `reset` and `close` end both directions,
+            with RST or FIN; `timeout` discards all further bytes; `slow close` delays the end of
+            the stream; `sliced` sends a few bytes at a time; `limited data` ends this direction.
         direction: `up` from the client to the server, or `down`.
-        after_bytes: how many bytes of this direction pass unharmed before.
-        seconds: of `latency` and `slow close`.
-        bytes_per_second: of `bandwidth`.
-        slice_bytes: of `sliced`.
+        after_bytes: how many bytes of this direction pass before the fault.
+        seconds: the delay of `latency` and `slow close`.
+        bytes_per_second: the rate of `bandwidth`.
+        slice_bytes: the size of the slices of `sliced`.
     """
 
     kind: Kind
@@ -50,10 +49,10 @@ class Toxic:
 
 
 class Proxy:
-    """Listens on loopback and passes bytes on to `port`; a context manager.
+    """Listens on loopback and forwards to `port`; a context manager.
 
-    Each toxic of the queue is for one connection, in the order in which they are made; those after
-    the last toxic are sound.
+    Each toxic applies to one connection, in the order in which they are made; connections after
+    the last toxic have no fault.
     """
 
     def __init__(self, port: int, *toxics: Toxic) -> None:
@@ -67,13 +66,13 @@ class Proxy:
 
     @property
     def accepted(self) -> int:
-        """How many connections were made so far."""
+        """The number of connections so far."""
         return len(self._connections)
 
     @property
-    def harmed(self) -> int:
-        """How many connections their toxic has touched."""
-        return sum(connection.is_harmed.is_set() for connection in self._connections)
+    def affected(self) -> int:
+        """The number of connections on which the fault has begun."""
+        return sum(connection.is_affected.is_set() for connection in self._connections)
 
     def __enter__(self) -> Proxy:
         self._start(self._accept)
@@ -118,7 +117,7 @@ class Proxy:
 
 
 class _Connection:
-    """Both ways of one connection, and its toxic."""
+    """Both directions of one connection, and its fault."""
 
     def __init__(
         self,
@@ -131,36 +130,36 @@ class _Connection:
         self._toxic = toxic
         self._stopping = stopping
         self._closing = threading.Lock()
-        self.is_harmed = threading.Event()
+        self.is_affected = threading.Event()
         for end in self._ends:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def pump(self, direction: Direction) -> None:
-        """Pass the bytes of one direction on, until it ends."""
+        """Forward one direction until it ends."""
         source, sink = self._ends if direction == "up" else reversed(self._ends)
         toxic = self._toxic if self._toxic and self._toxic.direction == direction else None
-        sound = toxic.after_bytes if toxic else 0
+        clean_bytes = toxic.after_bytes if toxic else 0
         with contextlib.suppress(OSError, ValueError):  # ValueError: the other pump has closed it
             while data := _receive(source):
                 if toxic is None:
                     sink.sendall(data)
                     continue
-                sink.sendall(data[:sound])
-                poisoned = data[sound:]
-                sound = max(sound - len(data), 0)
-                if poisoned:
-                    self._harm(toxic, poisoned, sink)
+                sink.sendall(data[:clean_bytes])
+                affected = data[clean_bytes:]
+                clean_bytes = max(clean_bytes - len(data), 0)
+                if affected:
+                    self._apply(toxic, affected, sink)
             if toxic and toxic.kind == "slow close":
-                self.is_harmed.set()
+                self.is_affected.set()
                 self._stopping.wait(toxic.seconds)
             sink.shutdown(socket.SHUT_WR)
 
-    def _harm(self, toxic: Toxic, data: bytes, sink: socket.socket) -> None:
-        """Treat bytes as the toxic does. Raises OSError where the direction ends."""
+    def _apply(self, toxic: Toxic, data: bytes, sink: socket.socket) -> None:
+        """Apply the fault to some bytes. Raises OSError if it ends the direction."""
         if toxic.kind == "slow close":
             sink.sendall(data)
             return
-        self.is_harmed.set()
+        self.is_affected.set()
         if toxic.kind == "latency":
             self._stopping.wait(toxic.seconds)
             sink.sendall(data)
@@ -182,7 +181,7 @@ class _Connection:
                 return
 
     def close(self, *, with_reset: bool = False) -> None:
-        """End the connection both ways; again does no harm."""
+        """End both directions; a second call does nothing."""
         with self._closing:
             for end in self._ends:
                 with contextlib.suppress(OSError):
@@ -194,7 +193,7 @@ class _Connection:
 
 
 def _receive(source: socket.socket) -> bytes:
-    """The next bytes; not by a call that blocks, which would keep the socket from its reset."""
+    """The next bytes; `select` first, because a blocked `recv` would delay the reset."""
     while not select.select([source], [], [], _POLL_SECONDS)[0]:
         continue
     return source.recv(_CHUNK_BYTES)

@@ -1,4 +1,4 @@
-"""What a long run consists of: functions that try scenarios and return rows of one table."""
+"""What a soak consists of: functions that run scenarios and return the rows of one table."""
 
 from __future__ import annotations
 
@@ -10,67 +10,53 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.reliability.amounts import spread
+from tests.reliability.counts import evenly_spaced
 from tests.reliability.oracle import Verdict
 from tests.reliability.single_runs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tests.reliability.programs import Nursery
+    from tests.reliability.programs import ForkServer
 
 _T = TypeVar("_T")
 FULL_MINUTES = 60
-SCENARIOS = (
-    "tests.reliability.kills:soak",
-    "tests.reliability.signals:soak",
-    "tests.reliability.network:soak",
-    "tests.reliability.network_sql:soak",
-    "tests.reliability.sql_errors:soak",
-    "tests.reliability.answers:soak",
-    "tests.reliability.histories:soak",
-    "tests.reliability.resources:soak",
-    "tests.reliability.fuzzing:soak",
-    "tests.reliability.long_run:soak",
-    "tests.reliability.resuming:soak",
-)
-"""Functions that take a `Soak` and return `SoakRow`s; a new scenario is a new line here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What a scenario needs to know of the run that it is a part of.
+    """What a scenario needs to know about the whole run.
 
     Attributes:
-        nursery: starts the programs.
+        fork_server: starts the programs.
         folder: for the scenario's files; empty at first.
-        seed: of all its dice.
+        seed: of all random generators.
         minutes: how long the whole run may take; at `FULL_MINUTES` all counts are full.
-        say: shows how far it is.
-        report: tells of a case that broke a promise, so that it can be tried again.
+        show_progress: shows which scenario runs, and how many cases it has tried.
+        report: reports a case that broke a promise, so that it can be run again.
     """
 
-    nursery: Nursery
+    fork_server: ForkServer
     folder: Path
     seed: int
     minutes: float = FULL_MINUTES
-    say: Callable[[str], None] = lambda _text: None
+    show_progress: Callable[[str], None] = lambda _text: None
     report: Callable[[str], None] = lambda _text: None
 
     def count(self, full: int) -> int:
-        """How many of so many cases this run tries; at least one."""
+        """How many of `full` cases this run tries; at least one."""
         return max(round(full * min(self.minutes / FULL_MINUTES, 1)), 1)
 
-    def dice(self, name: str) -> random.Random:
-        """Dice that are the same for the same seed and name."""
+    def rng(self, name: str) -> random.Random:
+        """A random generator; the same for the same seed and name."""
         return random.Random(f"{self.seed} {name}")
 
     def make_programs(self) -> Programs:
         """Both programs, in a new folder."""
-        return Programs(self.nursery, Path(tempfile.mkdtemp(dir=self.folder)))
+        return Programs(self.fork_server, Path(tempfile.mkdtemp(dir=self.folder)))
 
 
-NOTHING_WRONG = Verdict()
+NO_VIOLATIONS = Verdict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +64,13 @@ class SoakRow:
     """One line of the table.
 
     Attributes:
-        scenario: what was done.
-        cases: how many faults were tried.
-        faults: how many of them struck, rather than come too late.
-        verdict: what the oracle says about all of them.
-        seconds: how long it took.
-        failed: cases that broke a promise for which there is no other column: a crash, a hang, a
-            secret that was shown, an exit code or a judgement that is not the documented one.
+        scenario: its name.
+        cases: how many faults were planned.
+        faults: how many of them were injected; some come after the end of a run.
+        verdict: the oracle's verdict over all cases.
+        seconds: how long the scenario took.
+        failed: cases that broke a promise without a column of its own: a crash, a hang, a secret
+            in a message, an exit code or an outcome that differs from the documented one.
     """
 
     scenario: str
@@ -96,13 +82,13 @@ class SoakRow:
 
     @property
     def has_broken_a_promise(self) -> bool:
-        """Whether any case did."""
+        """Whether any case broke a promise."""
         return bool(self.failed or self.verdict.violations)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Adds up a row while its cases are tried."""
+    """Adds up a row while its cases run."""
 
     scenario: str
     cases: int = 0
@@ -112,31 +98,31 @@ class Tally:
     _began: float = field(default_factory=time.monotonic)
 
     def add(
-        self, *, cases: int, faults: int, verdict: Verdict = NOTHING_WRONG, failed: int = 0
+        self, *, cases: int, faults: int, verdict: Verdict = NO_VIOLATIONS, failed: int = 0
     ) -> None:
-        """What some of the cases gave."""
+        """Add the results of some cases."""
         self.cases += cases
         self.faults += faults
         self.verdict += verdict
         self.failed += failed
 
     def row(self) -> SoakRow:
-        """The row, now that all is done."""
+        """The finished row."""
         seconds = time.monotonic() - self._began
         return SoakRow(self.scenario, self.cases, self.faults, self.verdict, seconds, self.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case that broke no promise without a column.
+    """The result of one case that did not raise.
 
     Attributes:
-        struck: whether its fault came in time.
-        verdict: what can be told in columns.
+        was_injected: whether its fault was injected before the run ended.
+        verdict: the violations that have columns.
     """
 
-    struck: bool = True
-    verdict: Verdict = NOTHING_WRONG
+    was_injected: bool = True
+    verdict: Verdict = NO_VIOLATIONS
 
 
 def run_cases(
@@ -147,19 +133,21 @@ def run_cases(
     *,
     threads: int = 1,
 ) -> SoakRow:
-    """One row: so many of the cases, evenly spread; one that raises is a failed one."""
-    tally, chosen = Tally(scenario), spread(cases, soak.count(len(cases)))
+    """Run a part of the cases, evenly spaced, as one row; a case that raises counts as failed."""
+    tally, chosen = Tally(scenario), evenly_spaced(cases, soak.count(len(cases)))
 
     def attempt(case: _T) -> tuple[Outcome, str]:
         try:
             return try_case(case) or Outcome(), ""
-        except Exception as error:  # noqa: BLE001  # whatever it is, the others are tried
+        except Exception as error:  # noqa: BLE001  # the other cases still run
             return Outcome(), f"{type(error).__name__}: {error}"
 
     with ThreadPoolExecutor(threads) as pool:
         for case, (outcome, problem) in zip(chosen, pool.map(attempt, chosen), strict=True):
-            tally.add(cases=1, faults=outcome.struck, verdict=outcome.verdict, failed=bool(problem))
-            soak.say(f"{scenario}: {tally.cases}")
+            tally.add(
+                cases=1, faults=outcome.was_injected, verdict=outcome.verdict, failed=bool(problem)
+            )
+            soak.show_progress(f"{scenario}: {tally.cases}")
             if problem or outcome.verdict.violations:
                 soak.report(f"{scenario}: {case}: {problem or outcome.verdict.violations}")
     return tally.row()

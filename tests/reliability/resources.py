@@ -1,4 +1,4 @@
-"""Disks, files and memory that run out: the target says so, shows no row, and loses nothing."""
+"""Disks, files and memory that run out: the target reports it, quotes no row, loses nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _run(
     stdout: Any = None,
     **changes: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the target over the rows and a STATE, within limits of the shell."""
+    """Run the target over the rows and a STATE, under `ulimit` limits."""
     settings = {"destination": "file", "output_path": "calls.jsonl", "max_rejected_ratio": 1}
     (folder / "target.json").write_text(json.dumps({**settings, **changes}))
     records = [{"type": "RECORD", "stream": "s", "record": row} for row in rows]
@@ -55,7 +55,7 @@ def _run(
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file; half of one is no JSON."""
+    """The complete lines of a file, as JSON."""
     lines = []
     for line in path.read_text().splitlines():
         try:
@@ -65,8 +65,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _assert_said(run: subprocess.CompletedProcess[str], exit_code: int, *words: str) -> None:
-    """The run ended with this code and these words, without a row and without a traceback."""
+def _assert_reported(run: subprocess.CompletedProcess[str], exit_code: int, *words: str) -> None:
+    """The run ended with this code and message, without a row value or a traceback."""
     assert run.returncode == exit_code, run.stderr
     for word in words:
         assert word in run.stderr, run.stderr
@@ -75,52 +75,52 @@ def _assert_said(run: subprocess.CompletedProcess[str], exit_code: int, *words: 
 
 
 def fill_device(setting: str, exit_code: int, folder: Path) -> Outcome:
-    """Where nothing can be written the run fails, names the path, and has no STATE ahead."""
+    """On a full device the run fails, names the path, and prints no STATE too early."""
     run = _run(folder, [*ROWS, *BAD], **{setting: "/dev/full"})
 
-    _assert_said(run, exit_code, "/dev/full", "No space left on device")
+    _assert_reported(run, exit_code, "/dev/full", "No space left on device")
     is_premature = bool(run.stdout) != (setting == "report_path")
     return Outcome(verdict=Verdict(premature_states=is_premature))
 
 
 def fill_devices(folder: Path) -> Outcome:
-    """The exit code is that of the failed delivery; the report's failure is said as well."""
+    """The exit code is that of the failed delivery; the failed report is logged as well."""
     run = _run(folder, ROWS, output_path="/dev/full", report_path="/dev/full")
 
-    _assert_said(run, 4, "report_path")
+    _assert_reported(run, 4, "report_path")
     return Outcome(verdict=Verdict(premature_states=bool(run.stdout)))
 
 
 def limit_file(name: str, rows: list[dict[str, Any]], folder: Path) -> Outcome:
-    """A file that cannot grow ends the run without STATE; the next one has every row out."""
+    """A file that cannot grow ends the run without a STATE; the next run sends every row."""
     full = _run(folder, rows, limits="ulimit -f 8")
     again = _run(folder, rows)
 
-    _assert_said(full, 4, "File too large")
+    _assert_reported(full, 4, "File too large")
     assert (again.returncode, json.loads(again.stdout)) == (0, STATE["value"]), again.stderr
     missing = max(len(rows) - len(lines_of(folder / name)), 0)
     return Outcome(verdict=Verdict(missing=missing, premature_states=bool(full.stdout)))
 
 
 def refuse_file(setting: str, exit_code: int, folder: Path) -> Outcome:
-    """Where no file can be made, by root neither, the run fails and names the path."""
+    """Where not even root can create a file, the run fails and names the path."""
     run = _run(folder, [*ROWS, *BAD], **{setting: "/proc/none.jsonl"})
 
-    _assert_said(run, exit_code, "/proc/none.jsonl")
+    _assert_reported(run, exit_code, "/proc/none.jsonl")
     return Outcome()
 
 
 def fill_stdout(folder: Path) -> Outcome:
-    """A STATE that cannot be printed is no success; the message says why, and shows no row."""
+    """A STATE that cannot be printed fails the run; the message says why and quotes no row."""
     with Path("/dev/full").open("w") as full:
         run = _run(folder, ROWS, stdout=full)
 
-    _assert_said(run, 4, "stdout (No space left on device)")
+    _assert_reported(run, 4, "stdout (No space left on device)")
     return Outcome()
 
 
 def limit_process(limits: str, folder: Path) -> Outcome:
-    """Few open files and little memory are enough: nothing is lost."""
+    """With few open files or little memory the run succeeds and loses nothing."""
     run = _run(folder, [*ROWS, *BAD], limits=limits)
 
     assert run.returncode == 0, run.stderr
@@ -149,7 +149,7 @@ CASES: dict[str, Callable[[Path], Outcome]] = {
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """All of them, with the installed program."""
+    """All cases, with the installed program."""
 
     def try_case(name: str) -> Outcome:
         return CASES[name](Path(tempfile.mkdtemp(dir=soak.folder)))

@@ -1,4 +1,4 @@
-"""A first sync of many rows that is killed again and again, and goes on where it was."""
+"""A first sync of many rows that is killed several times and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.reliability import counting_api, numbered_table
 from tests.reliability.long_run import ask_api, serving
 from tests.reliability.numbered_rows import PASSWORD
 from tests.reliability.numbered_table import QUERY
@@ -24,29 +25,29 @@ from tests.reliability.registry import Soak, SoakRow, Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-CONDUCTOR = Path(sys.executable).with_name("mssql-reverse-etl")
+FRONT_DOOR = Path(sys.executable).with_name("mssql-reverse-etl")
 FULL_ROWS = 1_000_000
 KILLS_OF_A_SYNC = 5
 FULL_SYNCS = 10
 MOST_REPEATED = 0.05
-"""The share of all rows that one kill may cause to be sent again."""
+"""The share of all rows that may be sent again after one kill."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "partitions": {"partition_column": "number", "partitions": 50},
     "order": {"order_column": "number"},
 }
-VICTIMS = ("all", "tap", "target", "conductor")
+VICTIMS = ("all", "tap", "target", "front door")
 _RUN_SECONDS = 300
 _POLL_SECONDS = 0.02
 
 
 @dataclass(slots=True)
-class Resumed:
-    """What came of a sync that was killed.
+class ResumeResult:
+    """The result of a sync that was killed.
 
     Attributes:
         verdict: over all rows.
-        rows: how many there are.
-        repeats: of each run, how many rows it sent again.
+        rows: the number of rows.
+        repeats: how many rows each run sent again.
         other_problems: what else is wrong.
     """
 
@@ -57,7 +58,7 @@ class Resumed:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong and has no column."""
+        """Problems without a column in the table."""
         most = max(self.repeats)
         again = (
             [f"{most:,} rows were sent again by one run"]
@@ -68,7 +69,7 @@ class Resumed:
 
 
 class _Site:
-    """A folder with configurations; the programs run there, as one command."""
+    """A folder with configurations in which `mssql-reverse-etl run` runs."""
 
     def __init__(self, folder: Path, server_port: int, api_port: int, way: str) -> None:
         self.folder = folder
@@ -86,8 +87,8 @@ class _Site:
             (folder / f"{name}.json").write_text(json.dumps(config))
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start a run, as the leader of a group of processes."""
-        command = [str(CONDUCTOR), "run", "--tap", "tap.json", "--target", "target.json"]
+        """Start a run as the leader of a process group."""
+        command = [str(FRONT_DOOR), "run", "--tap", "tap.json", "--target", "target.json"]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--state", "state.json"],
@@ -98,28 +99,28 @@ class _Site:
             )
 
     def count_arrived(self, rows: int) -> int:
-        """How many of the rows have come."""
+        """How many of the rows have arrived."""
         missing: int = ask_api(self.api_port, 0, rows)["missing"]
         return rows - missing
 
     def verdict(self, rows: int) -> Verdict:
-        """Over everything that came."""
+        """The verdict over everything that arrived."""
         return Verdict(**ask_api(self.api_port, 0, rows)["verdict"])
 
 
-def run_resumed(folder: Path, *, way: str, rows: int, kills: int, seed: int) -> Resumed:
-    """Kill a first sync so often, at random points, and let it go on to its end."""
-    dice = random.Random(seed)
-    points = sorted(dice.randrange(rows) for _ in range(kills))
+def run_resumed(folder: Path, *, way: str, rows: int, kills: int, seed: int) -> ResumeResult:
+    """Kill a first sync `kills` times at random points, then let it finish."""
+    rng = random.Random(seed)
+    points = sorted(rng.randrange(rows) for _ in range(kills))
     with (
-        serving("numbered_table", rows) as server_port,
-        serving("counting_api", rows, seed, 0) as api_port,
+        serving(numbered_table, rows) as server_port,
+        serving(counting_api, rows, seed, 0) as api_port,
     ):
         site = _Site(folder, server_port, api_port, way)
-        resumed = Resumed(Verdict(), rows)
+        resumed = ResumeResult(Verdict(), rows)
         repeats = 0
         for point in [*points, None]:
-            code = _run(site, rows, point, dice.choice(VICTIMS))
+            code = _run(site, rows, point, rng.choice(VICTIMS))
             if point is None and code != 0:
                 resumed.other_problems.append(f"exit code {code}")
             verdict = site.verdict(rows)
@@ -128,12 +129,12 @@ def run_resumed(folder: Path, *, way: str, rows: int, kills: int, seed: int) -> 
         resumed.verdict = site.verdict(rows)
     bookmark = json.loads((folder / "state.json").read_text())["bookmarks"]["numbered"]
     if "unfinished" in bookmark:
-        resumed.other_problems.append("the last run says that it is not finished")
+        resumed.other_problems.append("the last run left an unfinished state")
     return resumed
 
 
 def _run(site: _Site, rows: int, point: int | None, victim: str) -> int:
-    """One run; killed when so many rows have come. Its exit code."""
+    """Run once, and kill the run when `point` rows have arrived. Its exit code."""
     process = site.start()
     timer = threading.Timer(_RUN_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
     timer.start()
@@ -154,11 +155,11 @@ def _run(site: _Site, rows: int, point: int | None, victim: str) -> int:
 
 
 def _kill(process: subprocess.Popen[bytes], victim: str) -> None:
-    """Kill one of the three processes, or all: what is left of a run ends by itself."""
+    """Kill one of the three processes, or all; the others then end by themselves."""
     if victim == "all":
         os.killpg(process.pid, signal.SIGKILL)
         return
-    words = {"tap": "tap_mssql_query", "target": "target_pipelines", "conductor": "reverse-etl"}
+    words = {"tap": "tap_mssql_query", "target": "target_pipelines", "front door": "reverse-etl"}
     for number in _group(process.pid):
         with suppress(OSError):
             if words[victim] in Path(f"/proc/{number}/cmdline").read_text():
@@ -167,7 +168,7 @@ def _kill(process: subprocess.Popen[bytes], victim: str) -> None:
 
 
 def _group(leader: int) -> Iterator[int]:
-    """The processes of a group."""
+    """The processes of a process group."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ProcessLookupError):
             if os.getpgid(int(folder.name)) == leader:
@@ -175,25 +176,25 @@ def _group(leader: int) -> Iterator[int]:
 
 
 def _wait_for_group(leader: int) -> None:
-    """Wait until no process of a group is left: a state that is written later would be lost."""
+    """Wait until no process of a group is left; one of them may still write the state."""
     never = threading.Event()
     while any(True for _ in _group(leader)):
         never.wait(_POLL_SECONDS)
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """Syncs of a million rows, each killed several times; repeats of a run that go too far fail."""
-    dice = soak.dice("resuming")
+    """Syncs of a million rows, each killed several times; too many repeats are a failure."""
+    rng = soak.rng("resuming")
     rows = soak.count(FULL_ROWS)
     for way in WAYS:
-        tally = Tally(f"first sync of {rows:,} rows, killed and gone on with ({way})")
+        tally = Tally(f"first sync of {rows:,} rows, killed and resumed ({way})")
         most: deque[int] = deque([0], maxlen=1)
         for _ in range(soak.count(FULL_SYNCS) // len(WAYS) or 1):
-            seed = dice.randrange(10**9)
+            seed = rng.randrange(10**9)
             folder = soak.make_programs().folder
             done = run_resumed(folder, way=way, rows=rows, kills=KILLS_OF_A_SYNC, seed=seed)
-            is_telling = rows == FULL_ROWS  # of fewer rows a block is a larger share
-            problems = done.problems if is_telling else done.other_problems
+            has_full_rows = rows == FULL_ROWS  # of fewer rows, one block is a larger share
+            problems = done.problems if has_full_rows else done.other_problems
             tally.add(
                 cases=KILLS_OF_A_SYNC,
                 faults=KILLS_OF_A_SYNC,
@@ -201,8 +202,8 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
                 failed=len(problems),
             )
             most.append(max(most[0], *done.repeats))
-            soak.say(f"{tally.scenario}: {tally.cases}")
+            soak.show_progress(f"{tally.scenario}: {tally.cases}")
             for problem in problems:
                 soak.report(f"{tally.scenario}, seed {seed}: {problem}")
-        tally.scenario += f"; at most {most[0]:,} rows again by one kill"
+        tally.scenario += f"; at most {most[0]:,} rows sent again after one kill"
         yield tally.row()

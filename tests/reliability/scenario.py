@@ -1,4 +1,4 @@
-"""A scenario: rows, a server, collectors and the pipe, disturbed run by run, judged at the end."""
+"""A scenario: rows, a server, collectors and the pipe; runs with faults, then a verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Behaviour, Collector
 from sandbox.sql_server.server import SqlServer
-from tests.reliability.ledger import DATABASE, PASSWORD, READER, REFUSED_TEXT, SYNCS, Ledger
+from tests.reliability.ledger import DATABASE, PASSWORD, READER, REJECTED_TEXT, SYNCS, Ledger
 from tests.reliability.oracle import (
     SeenCall,
     SeenDestination,
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.reliability.programs import Ends, Nursery
+    from tests.reliability.programs import ExitCodes, ForkServer
 
-REFUSING = Behaviour(status=400, contains=REFUSED_TEXT, times=None)
-"""Refuse each request that holds a row which is meant to be refused."""
+REJECTING = Behaviour(status=400, contains=REJECTED_TEXT, times=None)
+"""Reject each request that holds a row which must be rejected."""
 MAX_RUNS = 5
 
 
 class Scenario:
-    """A context manager: the sandbox's SQL Server and the collectors run meanwhile.
+    """The sandbox's SQL Server and the collectors, running; a context manager.
 
     Attributes:
         folder: configurations, state, dead letters, report and log.
         ledger: the rows.
-        server: for faults of its own.
+        server: SQL Server, which can fail on command.
         collectors: one for each destination.
-        runs: how many runs there were.
+        runs: the number of runs so far.
     """
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         folder: Path,
         *,
         seed: int,
@@ -56,7 +56,7 @@ class Scenario:
         syncs: Sequence[dict[str, Any]] = SYNCS,
         removed: tuple[str, ...] = (),
     ) -> None:
-        self._nursery = nursery
+        self._fork_server = fork_server
         self.folder = folder
         self._syncs = syncs
         self._removed = removed
@@ -85,15 +85,15 @@ class Scenario:
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
 
-    # What happens
+    # Runs
 
     def script(self, *behaviours: Behaviour, destination: int = 0) -> None:
-        """What one collector does, besides refusing what must be refused."""
+        """Script one collector; all of them reject what must be rejected."""
         for number, collector in enumerate(self.collectors):
-            collector.script([REFUSING, *(behaviours if number == destination else ())])
+            collector.script([REJECTING, *(behaviours if number == destination else ())])
 
     def start(self, fault: Fault = NO_FAULT) -> Pipe:
-        """Start a run from the newest state that came out."""
+        """Start a run from the newest state that was printed."""
         self.runs += 1
         arguments = []
         if self._state is not None:
@@ -101,7 +101,7 @@ class Scenario:
             arguments = ["--state", "state.json"]
         (self.folder / "report.json").unlink(missing_ok=True)
         return Pipe(
-            self._nursery,
+            self._fork_server,
             self.folder,
             replace(
                 fault,
@@ -112,42 +112,42 @@ class Scenario:
             take_state=self._take_state,
         )
 
-    def run(self, fault: Fault = NO_FAULT, seconds: float = RUN_SECONDS) -> Ends:
-        """One run to its end. Raises TimeoutError if it takes longer."""
+    def run(self, fault: Fault = NO_FAULT, seconds: float = RUN_SECONDS) -> ExitCodes:
+        """Run once. Raises TimeoutError if the run takes longer."""
         due, earlier = self._count_due(), len(self.collectors[0].requests)
         pipe = self.start(fault)
         if fault.after_requests is not None:
             with contextlib.suppress(TimeoutError):
                 self.collectors[0].wait_for_requests(earlier + fault.after_requests)
-            pipe.struck.signal(fault.signal_number)
-        ends = pipe.finish(seconds)
-        self._note_end(ends, due)
-        return ends
+            pipe.victim.signal(fault.signal_number)
+        codes = pipe.finish(seconds)
+        self._note_end(codes, due)
+        return codes
 
     def finish(self) -> None:
-        """Run without faults until a run is clean."""
+        """Run without faults until a run succeeds."""
         self.script()
         self.server.faults.clear()
         for _ in range(MAX_RUNS):
             if self.run().are_clean:
                 return
-        raise AssertionError(f"no run ended clean: {(self.folder / 'log').read_text()[-4000:]}")
+        raise AssertionError(f"no run succeeded: {(self.folder / 'log').read_text()[-4000:]}")
 
     def judge(self) -> Verdict:
-        """The verdict, after a run that ended clean."""
+        """The verdict, after a run that succeeded."""
         seen = [
-            SeenDestination([_seen_call(call.raw) for call in collector.calls], letters)
-            for collector, letters in zip(self.collectors, self._letters(), strict=True)
+            SeenDestination([_seen_call(call.raw) for call in collector.calls], dead_letters)
+            for collector, dead_letters in zip(self.collectors, self._dead_letters(), strict=True)
         ]
         return judge(self.ledger.rows, seen, self._states, self._seen_runs)
 
-    # What is seen
+    # Observations
 
     def _take_state(self, line: bytes) -> None:
         calls = [len(collector.calls) for collector in self.collectors]
-        letters = [len(keys) for keys in self._letters()]
+        dead_letters = [len(keys) for keys in self._dead_letters()]
         self._state = json.loads(line)
-        self._states.append(SeenState(self._bookmarks(), self.ledger.now, calls, letters))
+        self._states.append(SeenState(self._bookmarks(), self.ledger.now, calls, dead_letters))
 
     def _bookmarks(self) -> dict[str, int]:
         bookmarks = (self._state or {}).get("bookmarks", {})
@@ -161,22 +161,22 @@ class Scenario:
             for row in self.ledger.rows
         )
 
-    def _note_end(self, ends: Ends, due: int) -> None:
+    def _note_end(self, codes: ExitCodes, due: int) -> None:
         path = self.folder / "report.json"
         if path.exists():
             report = json.loads(path.read_text())
             parts = report["destinations"].values() if "destinations" in report else [report]
             streams = [part["streams"] for part in parts]
-            counted = due if ends.are_clean else None
-            self._seen_runs.append(SeenRun(ends.target, streams, counted))
-        elif ends.are_clean and due:
+            counted = due if codes.are_clean else None
+            self._seen_runs.append(SeenRun(codes.target, streams, counted))
+        elif codes.are_clean and due:
             self._seen_runs.append(SeenRun(0, [{}], due))
-        if ends.are_clean:
+        if codes.are_clean:
             self.ledger.note_clean_run()
 
-    def _letters(self) -> list[list[str]]:
+    def _dead_letters(self) -> list[list[str]]:
         """Keys of the rows in each destination's dead letters."""
-        return [self._keys_in(name) for name in self._letter_names()]
+        return [self._keys_in(name) for name in self._dead_letter_files()]
 
     def _keys_in(self, name: str) -> list[str]:
         path = self.folder / name
@@ -184,13 +184,13 @@ class Scenario:
             return []
         keys = []
         for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):  # torn by the kill: it is no letter
+            with contextlib.suppress(ValueError):  # cut by the kill: not a dead letter
                 keys.append(str(json.loads(line)["record"].get("row_key")))
         return keys
 
     # Settings
 
-    def _letter_names(self) -> list[str]:
+    def _dead_letter_files(self) -> list[str]:
         if len(self.collectors) == 1:
             return ["dead_letters.jsonl"]
         return [f"dead_letters.d{number}.jsonl" for number in range(len(self.collectors))]

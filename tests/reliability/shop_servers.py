@@ -1,4 +1,4 @@
-"""SQL Servers of the sandbox with a table, and the tap's runs against them."""
+"""SQL Servers of the sandbox with one table, and checks of the tap's output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.reliability.oracle import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.reliability.single_runs import Done
+    from tests.reliability.single_runs import ProgramResult
 
 
 @contextlib.contextmanager
 def shop_server(rows: int) -> Iterator[SqlServer]:
-    """A server whose table `users` has so many rows, with `id` from 0."""
+    """A server whose table `users` has `rows` rows, with `id` from 0."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     engine.add_login("reader", "Sandbox-1", role="reader")
@@ -29,7 +29,7 @@ def shop_server(rows: int) -> Iterator[SqlServer]:
 
 
 class ShopServers:
-    """Several of them, each of which one thread at a time borrows; a context manager."""
+    """Several servers, each of which one thread at a time borrows; a context manager."""
 
     def __init__(self, count: int, rows: int) -> None:
         self._free = queue.SimpleQueue[SqlServer]()
@@ -39,7 +39,7 @@ class ShopServers:
 
     @contextlib.contextmanager
     def borrow(self) -> Iterator[SqlServer]:
-        """One that nobody else uses meanwhile."""
+        """A server that no other thread uses meanwhile."""
         server = self._free.get()
         try:
             yield server
@@ -54,7 +54,7 @@ class ShopServers:
 
 
 def tap_config(port: int, reader: str, columns: str) -> dict[str, Any]:
-    """Two syncs: all users, and a row 7 that nothing disturbs."""
+    """Two syncs: all users, and one row with id 7 that no fault affects."""
     return {
         "host": "127.0.0.1",
         "port": port,
@@ -70,19 +70,19 @@ def tap_config(port: int, reader: str, columns: str) -> dict[str, Any]:
     }
 
 
-def ids(run: Done, stream: str) -> list[int]:
-    """The rows of a stream that came out, in order."""
+def ids(run: ProgramResult, stream: str) -> list[int]:
+    """The ids of a stream's records, in order."""
     return [m["record"]["id"] for m in run.of_type("RECORD") if m["stream"] == stream]
 
 
-def bookmarks(run: Done) -> set[str]:
-    """The syncs that any STATE of a run covers."""
+def bookmarks(run: ProgramResult) -> set[str]:
+    """The syncs whose bookmark any STATE of a run holds."""
     states = (message["value"].get("bookmarks", {}) for message in run.of_type("STATE"))
     return {name for state in states for name, mark in state.items() if "last_sync_time" in mark}
 
 
-def judge_run(run: Done, rows: int) -> Verdict:
-    """What is wrong with what came out: a sync whose bookmark moved has each of its rows once."""
+def judge_run(run: ProgramResult, rows: int) -> Verdict:
+    """The verdict over a run: a sync whose bookmark moved must have each of its rows once."""
     covered, read = bookmarks(run), ids(run, "a_users")
     is_premature = "a_users" in covered and read != list(range(rows))
     return Verdict(

@@ -1,4 +1,4 @@
-"""Signals in each phase of each program: an ordered end, or none at all, and nothing lost."""
+"""Signals in each phase of each program: it ends as documented or continues, and loses nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.collector import Behaviour
 from sandbox.sql_server.faults import AnswerError
 from sandbox.sql_server.results import SqlError
 from tests.reliability.injection import Injection
-from tests.reliability.kills import SETUPS, THREADS, Tried
+from tests.reliability.kills import SETUPS, THREADS, KillResult
 from tests.reliability.pipe import Fault
 from tests.reliability.registry import Soak, SoakRow, Tally
 from tests.reliability.scenario import Scenario
@@ -20,7 +20,7 @@ from tests.reliability.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.reliability.programs import Ends
+    from tests.reliability.programs import ExitCodes
 
 Program = Literal["tap", "target"]
 
@@ -30,7 +30,7 @@ PHASES: dict[Program, dict[str, tuple[str, int]]] = {
         "fetching": ("read", 2),
         "mapping": ("encode", 1),
         "sending": ("send", 3),
-        "waiting for an answer": ("receive", 2),
+        "waiting for a response": ("receive", 2),
         "retrying": ("retry", 1),
         "rejecting": ("fsync", 1),
         "draining": ("drain", 1),
@@ -45,7 +45,7 @@ PHASES: dict[Program, dict[str, tuple[str, int]]] = {
         "writing state": ("move bookmark", 1),
     },
 }
-"""Phase → a point of the program, and at which call of it the phase is reached."""
+"""Phase → a point of the program, and the call of it at which the phase is reached."""
 
 ENDING = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129}
 HARMLESS = ("SIGSTOP", "SIGPIPE")
@@ -75,21 +75,21 @@ class Case:
         own = Injection(point, number, signal_number=signal.Signals[self.name])
         return Fault(target=own) if self.program == "target" else Fault(tap=own)
 
-    def explain_end(self, ends: Ends) -> str:
-        """What is wrong with how the programs ended; empty if nothing is."""
-        code = ends.target if self.program == "target" else ends.tap
+    def explain_end(self, codes: ExitCodes) -> str:
+        """Why the exit codes are wrong; empty if they are right."""
+        code = codes.target if self.program == "target" else codes.tap
         if self.name == READER_GONE:
-            # Once all is settled, the states may have come out before their reader went.
+            # Once everything is settled, the states may be printed before their reader is gone.
             expected = {0, 141} if self.phase == "draining" else {141}
         elif self.name in ENDING:
             expected = {ENDING[self.name]}
         else:
             expected = {0}
-        return "" if code in expected else f"{self}: {ends}"
+        return "" if code in expected else f"{self}: {codes}"
 
 
 def all_cases() -> list[Case]:
-    """Signals by phases by programs; of a tap's reader that is gone, the kills of targets tell."""
+    """All signals in all phases. A tap whose reader is gone is tested by killing targets."""
     return [
         Case(program, phase, name)
         for program, phases in PHASES.items()
@@ -99,14 +99,14 @@ def all_cases() -> list[Case]:
 
 
 @dataclass(frozen=True, slots=True)
-class TriedSignals(Tried):
-    """With the ends that were not as they should be."""
+class SignalResult(KillResult):
+    """The result of a chain of signals, with descriptions of wrong exit codes."""
 
     wrong_ends: tuple[str, ...]
 
 
-def try_signals(scenario: Scenario, cases: Sequence[Case]) -> TriedSignals:
-    """One run for each signal, rows changing between them; then a clean one, and the verdict."""
+def try_signals(scenario: Scenario, cases: Sequence[Case]) -> SignalResult:
+    """One run for each signal, with row changes between them; then a clean run and the verdict."""
     wrong = []
     with scenario:
         for case in cases:
@@ -119,31 +119,31 @@ def try_signals(scenario: Scenario, cases: Sequence[Case]) -> TriedSignals:
             scenario.ledger.change(events=25)
         scenario.finish()
         wrong_ends = tuple(filter(None, wrong))
-        struck = len(cases) - len(wrong_ends)
-        return TriedSignals(len(cases), struck, scenario.judge(), wrong_ends)
+        hits = len(cases) - len(wrong_ends)
+        return SignalResult(len(cases), hits, scenario.judge(), wrong_ends)
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
     """All signals in all phases, in one process and in several, over several rounds."""
     cases = all_cases() * _ROUNDS
-    dice = soak.dice("signals")
-    dice.shuffle(cases)
+    rng = soak.rng("signals")
+    rng.shuffle(cases)
     cases = cases[: soak.count(len(cases))]
     plans = [cases[start : start + _CHAIN] for start in range(0, len(cases), _CHAIN)]
     scenarios = [
         Scenario(
-            soak.nursery,
+            soak.fork_server,
             soak.folder / f"signals-{number}",
-            seed=dice.randrange(10**9),
+            seed=rng.randrange(10**9),
             **SETUPS[number % len(SETUPS)],
         )
         for number in range(len(plans))
     ]
     tally = Tally("signals by phases")
     with ThreadPoolExecutor(THREADS) as threads:
-        for tried in threads.map(try_signals, scenarios, plans):
-            tally.add(cases=tried.cases, faults=tried.struck, verdict=tried.verdict)
-            soak.say(f"{tally.scenario}: {tally.cases}")
-            if tried.wrong_ends or tried.verdict.violations:
-                soak.report(f"{tried.verdict.violations} {tried.wrong_ends}")
+        for result in threads.map(try_signals, scenarios, plans):
+            tally.add(cases=result.cases, faults=result.hits, verdict=result.verdict)
+            soak.show_progress(f"{tally.scenario}: {tally.cases}")
+            if result.wrong_ends or result.verdict.violations:
+                soak.report(f"{result.verdict.violations} {result.wrong_ends}")
     yield tally.row()

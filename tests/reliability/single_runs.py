@@ -1,4 +1,4 @@
-"""Single runs of one program, for tests that break what is around it."""
+"""Single runs of one program, for tests that break its surroundings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tests.reliability.programs import Nursery
+    from tests.reliability.programs import ForkServer
 
 TIMEOUT_SECONDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """How a program ended: its exit code and what it printed."""
+class ProgramResult:
+    """The exit code of a program and what it printed."""
 
     exit_code: int
     output: str
@@ -36,21 +36,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Both programs, started by the nursery in one folder."""
+    """Both programs, started by the fork server in one folder."""
 
-    nursery: Nursery
+    fork_server: ForkServer
     folder: Path
 
     def run_target(
         self, config: Mapping[str, Any], messages: Sequence[Any], *arguments: str
-    ) -> Done:
-        """Run the target over messages; texts are lines as they are."""
+    ) -> ProgramResult:
+        """Run the target over messages; a text is a line as it is."""
         lines = (m if isinstance(m, str) else json.dumps(m) for m in messages)
         text = "".join(f"{line}\n" for line in lines)
         return self.run("target", config, *arguments, lines=text.encode())
 
-    def run_tap(self, config: Mapping[str, Any], *arguments: str, state: object = None) -> Done:
-        """Run the tap, from a state if there is one; a text is the state file as it is."""
+    def run_tap(
+        self, config: Mapping[str, Any], *arguments: str, state: object = None
+    ) -> ProgramResult:
+        """Run the tap, from a state if one is given; a text is the whole state file."""
         if state is not None:
             text = state if isinstance(state, str) else json.dumps(state)
             (self.folder / "state.json").write_text(text)
@@ -63,8 +65,8 @@ class Programs:
         config: Mapping[str, Any] | str,
         *arguments: str,
         lines: bytes = b"",
-    ) -> Done:
-        """Run a program to its end; a text is the configuration file as it is."""
+    ) -> ProgramResult:
+        """Run a program until it ends; a text is the whole configuration file."""
         text = config if isinstance(config, str) else json.dumps(config)
         (self.folder / f"{name}.json").write_text(text)
         paths = [self.folder / f"{name}.{stream}" for stream in ("in", "out", "log")]
@@ -72,7 +74,7 @@ class Programs:
         modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files = [os.open(path, modes[index > 0], 0o600) for index, path in enumerate(paths)]
         try:
-            program = self.nursery.start(
+            program = self.fork_server.start(
                 name,
                 ["--config", f"{name}.json", *arguments],
                 folder=self.folder,
@@ -84,4 +86,4 @@ class Programs:
         exit_code = program.wait(TIMEOUT_SECONDS)
         program.kill()
         assert exit_code is not None, f"{name} hangs: {paths[2].read_text()}"
-        return Done(exit_code, paths[1].read_text(), paths[2].read_text())
+        return ProgramResult(exit_code, paths[1].read_text(), paths[2].read_text())

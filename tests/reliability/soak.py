@@ -1,14 +1,13 @@
-"""`make soak`: every registered scenario with large counts, as one table in docs/reliability.md.
+"""`make soak`: every scenario with large counts, as one table in docs/reliability.md.
 
-Run as `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code is 1
-if a promise was broken; which case it was stands on stderr.
+Run it with `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code
+is 1 if a promise was broken; stderr shows the case.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import random
 import sys
 import tempfile
@@ -19,12 +18,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.packaging.conftest import ROOT
-from tests.reliability.programs import Nursery
-from tests.reliability.registry import FULL_MINUTES, SCENARIOS, Soak, SoakRow, describe
+from tests.reliability import (
+    fuzzing,
+    histories,
+    http_responses,
+    kills,
+    long_run,
+    network,
+    network_sql,
+    resources,
+    resuming,
+    signals,
+    sql_errors,
+)
+from tests.reliability.programs import ForkServer
+from tests.reliability.registry import FULL_MINUTES, Soak, SoakRow, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    Scenario = Callable[[Soak], Iterable[SoakRow]]
+
+SCENARIOS: Sequence[Scenario] = (
+    kills.soak,
+    signals.soak,
+    network.soak,
+    network_sql.soak,
+    sql_errors.soak,
+    http_responses.soak,
+    histories.soak,
+    resources.soak,
+    fuzzing.soak,
+    long_run.soak,
+    resuming.soak,
+)
+"""The rows of the table, in order; a new scenario is a new line here."""
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN = "<!-- figures: written by `make soak` -->\n"
 END = "<!-- end of figures -->\n"
@@ -32,7 +60,7 @@ END = "<!-- end of figures -->\n"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     minutes: float
     seed: int
@@ -40,7 +68,7 @@ class Options:
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
-    """The command line; without a seed a new one."""
+    """Parse the command line; the default seed is random."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=FULL_MINUTES)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
@@ -48,21 +76,13 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     return Options(**vars(parser.parse_args(arguments)))
 
 
-def run_scenarios(soak: Soak, names: Iterable[str] = SCENARIOS) -> list[SoakRow]:
-    """The rows of all scenarios, in their order."""
-    return [row for name in names for row in _load(name)(soak)]
-
-
-def _load(name: str) -> Callable[[Soak], Iterable[SoakRow]]:
-    module, _, function = name.partition(":")
-    scenario: Callable[[Soak], Iterable[SoakRow]] = getattr(
-        importlib.import_module(module), function
-    )
-    return scenario
+def run_scenarios(soak: Soak, scenarios: Iterable[Scenario] = SCENARIOS) -> list[SoakRow]:
+    """The rows of all scenarios, in order."""
+    return [row for run in scenarios for row in run(soak)]
 
 
 def write_figures(page: Path, figures: str) -> None:
-    """Put the figures between the markers of a page, in place of the last ones."""
+    """Replace the figures between the markers of a page. Raises ValueError if it has none."""
     head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
@@ -71,7 +91,7 @@ def write_figures(page: Path, figures: str) -> None:
 
 
 def describe_run(options: Options, rows: Sequence[SoakRow], *, day: str, seconds: float) -> str:
-    """The table, and what kind of run it is from."""
+    """The table, with the size, date and seed of the run."""
     share = min(options.minutes / FULL_MINUTES, 1)
     size = "A full run" if share == 1 else f"A run of {share:.0%} of the full counts"
     return (
@@ -79,7 +99,7 @@ def describe_run(options: Options, rows: Sequence[SoakRow], *, day: str, seconds
     )
 
 
-def _show(text: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
@@ -95,16 +115,18 @@ def main() -> int:
     options, failures = read_options(), list[str]()
     sys.stderr.write(f"seed: {options.seed}\n")
     began = time.monotonic()
-    with Nursery() as nursery, tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    with ForkServer() as fork_server, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         report = functools.partial(_report, failures)
-        soak = Soak(nursery, Path(folder), options.seed, options.minutes, _show, report)
+        soak = Soak(
+            fork_server, Path(folder), options.seed, options.minutes, _show_progress, report
+        )
         rows = run_scenarios(soak)
     seconds, day = time.monotonic() - began, datetime.now(UTC).date().isoformat()
     figures = describe_run(options, rows, day=day, seconds=seconds)
     write_figures(options.page, figures)
     sys.stdout.write(figures)
     if not sum(row.verdict.repeats for row in rows):
-        report("Nothing was repeated: no fault was one.")
+        report("No call was repeated: the faults had no effect.")
     return 1 if failures or any(row.has_broken_a_promise for row in rows) else 0
 
 

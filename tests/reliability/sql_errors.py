@@ -1,4 +1,4 @@
-"""Errors of SQL Server, by code and by when they come: tried again or not, and no STATE ahead."""
+"""SQL Server errors by number and phase: retried or not, and never a premature STATE."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sandbox.sql_server.server import SqlServer
-    from tests.reliability.single_runs import Done, Programs
+    from tests.reliability.single_runs import ProgramResult, Programs
 
 _THREADS = 3
 ROWS = 3000
-# The words of sys.messages, shortened; {0} is a name or a value of a row.
+# Texts of sys.messages, shortened.
 TRANSIENT = {
     64: "A connection was established with the server, but then an error occurred.",
     121: "The semaphore timeout period has expired.",
@@ -49,7 +49,7 @@ TRANSIENT = {
     49919: "Cannot process create or update request. Too many create or update operations.",
     49920: "Cannot process request. Too many operations in progress for subscription.",
 }
-PERHAPS = {
+AMBIGUOUS = {
     4060: "Cannot open database 'shop' requested by the login. The login failed.",
     18456: "Login failed for user 'reader'.",
 }
@@ -67,13 +67,13 @@ PERMANENT = {
     916: "The server principal 'x' is not able to access the database under this context.",
     50000: "Raised by a trigger for 'canary-4711'.",
 }
-PHASES = {"before rows": 0, "in mid rows": 1500, "after rows": ROWS}
+PHASES = {"before rows": 0, "between rows": 1500, "after rows": ROWS}
 
-# Numbers of the client's network, in words of a driver; mssql-python gives its words alone, and
-# test_network_sql.py has those.
+# Numbers of network errors, in a driver's words; mssql-python reports only the words, which
+# test_network_sql.py covers.
 OF_THE_NETWORK = {64, 121, 233, 10053, 10054, 10060}
 READERS = ("arrow", "odbc")
-ALL = {**TRANSIENT, **PERHAPS, **PERMANENT}
+ALL = {**TRANSIENT, **AMBIGUOUS, **PERMANENT}
 CELLS = [
     (number, phase, reader)
     for turn, reader in enumerate(READERS)
@@ -81,7 +81,7 @@ CELLS = [
     for phase in [list(PHASES)[(place + turn + turns) % 3] for turns in range(3)]
     if reader == "odbc" or number not in OF_THE_NETWORK
 ]
-"""In an order in which evenly spread ones are of all codes, phases and readers."""
+"""In an order in which evenly spaced ones cover all numbers, phases and readers."""
 
 LOGINS = [
     (number, reader)
@@ -91,22 +91,22 @@ LOGINS = [
 ]
 
 
-def _run(programs: Programs, server: SqlServer, reader: str, *faults: Fault) -> Done:
+def _run(programs: Programs, server: SqlServer, reader: str, *faults: Fault) -> ProgramResult:
     server.faults.clear()
     server.faults.add(*faults)
     return programs.run_tap(tap_config(server.port, reader, "id"))
 
 
-def _assert_read(run: Done) -> None:
-    """All rows came out once, after another try, and the bookmark moved."""
+def _assert_read(run: ProgramResult) -> None:
+    """All rows were read once, after one retry, and the bookmark moved."""
     assert run.exit_code == 0, run.log
     assert run.log.count("Trying again") == 1
     assert ids(run, "a_users") == list(range(ROWS))
     assert bookmarks(run) == {"a_users", "b_others"}
 
 
-def _assert_failed(run: Done, tries: int) -> None:
-    """The sync failed after so many tries and kept its bookmark; nothing of a row was logged."""
+def _assert_failed(run: ProgramResult, tries: int) -> None:
+    """The sync failed after `tries` tries and kept its bookmark; no row value was logged."""
     assert run.exit_code == 3, run.log
     assert run.log.count("Trying again") == tries - 1
     assert bookmarks(run) == {"b_others"}
@@ -116,7 +116,7 @@ def _assert_failed(run: Done, tries: int) -> None:
 def fail_query(
     programs: Programs, server: SqlServer, number: int, phase: str, reader: str
 ) -> Outcome:
-    """A transient code before the rows is made up for; all else fails the sync, and only that."""
+    """A transient error before the rows is retried; any other fails this sync and no other."""
     error = SqlError(number, ALL[number], severity=16)
     fault = AnswerError(error=error, matching="FROM users", after_rows=PHASES[phase])
 
@@ -130,7 +130,7 @@ def fail_query(
 
 
 def fail_login(programs: Programs, server: SqlServer, number: int, reader: str) -> Outcome:
-    """A server that is failing over refuses logins for a moment; others are refused for good."""
+    """A transient login error is retried; a permanent one is not."""
     run = _run(programs, server, reader, RefuseLogin(error=SqlError(number, ALL[number])))
 
     if number in PERMANENT:
@@ -141,7 +141,7 @@ def fail_login(programs: Programs, server: SqlServer, number: int, reader: str) 
 
 
 def fail_logins(programs: Programs, server: SqlServer, number: int, reader: str) -> Outcome:
-    """Of two codes that may pass or not there are two tries: a wrong password locks no account."""
+    """An error that can be permanent gets one retry: a wrong password locks no account."""
     fault = RefuseLogin(error=SqlError(number, ALL[number]), times=2)
 
     run = _run(programs, server, reader, fault)
@@ -152,11 +152,11 @@ def fail_logins(programs: Programs, server: SqlServer, number: int, reader: str)
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """Each code in each phase and at the login, for both readers."""
+    """Each error number in each phase and at the login, for both readers."""
     cases: list[tuple[Callable[..., Outcome], tuple[object, ...]]] = [
         *((fail_query, cell) for cell in CELLS),
         *((fail_login, cell) for cell in LOGINS),
-        *((fail_logins, (number, reader)) for number in PERHAPS for reader in READERS),
+        *((fail_logins, (number, reader)) for number in AMBIGUOUS for reader in READERS),
     ]
     with ShopServers(_THREADS, ROWS) as servers:
 

@@ -1,6 +1,6 @@
-"""No version with a published hole is allowed: of what is asked for, nor of what is tested.
+"""No required and no tested version has a published vulnerability.
 
-advisories.tsv is what was known when it was last changed; pip-audit (docs/security.md) asks anew.
+advisories.tsv is a snapshot; pip-audit (docs/security.md) has the current list.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ADVISORIES = ROOT / "tests" / "reliability" / "advisories.tsv"
 
 
 def _fixed_in() -> dict[str, Version]:
-    """Package → the first version without any of the holes."""
+    """Package → the first version without a known vulnerability."""
     fixed: dict[str, Version] = defaultdict(lambda: Version("0"))
     for row in csv.DictReader(ADVISORIES.read_text().splitlines(), delimiter="\t"):
         fixed[row["package"]] = max(fixed[row["package"]], Version(row["fixed"]))
@@ -33,7 +33,7 @@ def _fixed_in() -> dict[str, Version]:
 
 
 def _lowest(requirements: Iterable[str]) -> dict[str, Version]:
-    """Package → the lowest version that a requirement allows."""
+    """Package → the lowest allowed version."""
     lowest: dict[str, Version] = {}
     for requirement in map(Requirement, requirements):
         bounds = [s.version for s in requirement.specifier if s.operator in (">=", "==", "~=")]
@@ -45,28 +45,28 @@ def _lowest(requirements: Iterable[str]) -> dict[str, Version]:
 
 def _too_low(lowest: Mapping[str, Version], fixed: Mapping[str, Version]) -> Sequence[str]:
     return [
-        f"{name}: {version} is allowed, {fixed[name]} has no known hole"
+        f"{name}: {version} is allowed, {fixed[name]} has no known vulnerability"
         for name, version in lowest.items()
         if name in fixed and version < fixed[name]
     ]
 
 
-def _asked_for() -> list[str]:
-    """What pyproject.toml asks for, in its extras and groups too."""
+def _requirements() -> list[str]:
+    """The requirements of pyproject.toml, with all extras and groups."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = settings["project"]["optional-dependencies"].values()
     groups = settings["dependency-groups"].values()
     return [*settings["project"]["dependencies"], *itertools.chain(*extras, *groups)]
 
 
-def test_lowest_versions_have_no_published_hole():
-    """A resolver that takes the lowest versions of pyproject.toml gets none of them."""
-    assert _too_low(_lowest(_asked_for()), _fixed_in()) == []
+def test_lowest_versions_have_no_known_vulnerability():
+    """A resolver that takes the lowest versions of pyproject.toml gets no vulnerable one."""
+    assert _too_low(_lowest(_requirements()), _fixed_in()) == []
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-meltano.txt"])
-def test_tested_versions_have_no_published_hole(name):
-    """Neither do those that are pinned; those that come with a dependency are among them."""
+def test_pinned_versions_have_no_known_vulnerability(name):
+    """No pinned version is vulnerable, indirect dependencies included."""
     pins = (ROOT / name).read_text().splitlines()
 
     lowest = _lowest(line for line in pins if line and not line.startswith("#"))
@@ -74,8 +74,8 @@ def test_tested_versions_have_no_published_hole(name):
     assert _too_low(lowest, _fixed_in()) == []
 
 
-def test_every_advisory_is_of_something_that_is_installed():
-    """A line for a package that left, or that is misspelt, guards nothing."""
+def test_every_advisory_is_about_a_pinned_package():
+    """A line for a package that is not used, or misspelled, would check nothing."""
     pins = _lowest((ROOT / "constraints.txt").read_text().splitlines())
 
     assert set(_fixed_in()) <= set(pins)
@@ -86,5 +86,5 @@ def test_every_advisory_is_of_something_that_is_installed():
     [("requests>=2.33", True), ("requests>=2.32.4,<3", False), ("requests", False)],
 )
 def test_bound_below_a_fix_is_noticed(requirement, is_allowed):
-    """A lower bound, and none at all, let the hole in."""
+    """A lower bound below the fix, or none at all, allows the vulnerable version."""
     assert bool(_too_low(_lowest([requirement]), {"requests": Version("2.33.0")})) != is_allowed

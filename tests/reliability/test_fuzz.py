@@ -1,7 +1,4 @@
-"""Inputs of every shape: no crash, no hang, no secret in a message, and only documented errors.
-
-RELIABILITY_CASES says how many inputs of each kind; `make soak` takes 100,000.
-"""
+"""Fuzzing; RELIABILITY_CASES is the number of inputs of each kind, 100,000 in `make soak`."""
 
 from __future__ import annotations
 
@@ -13,9 +10,12 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tap_mssql_query.sql.template import render_query
 from target_pipelines.api.errors import ConfigurationError
-from tests.reliability import fuzz_checks, fuzzing
-from tests.reliability.amounts import amount
+from target_pipelines.destinations.responses import parse_retry_after
+from target_pipelines.run.configuration import load_configuration
+from tests.reliability import fuzz_checks
+from tests.reliability.counts import case_count
 from tests.reliability.fuzz_checks import NAMES, TargetInput, all_inputs
 from tests.reliability.fuzz_inputs import RETRY_AFTERS, SECRET
 from tests.reliability.fuzzing import inputs_of, try_inputs
@@ -23,9 +23,9 @@ from tests.reliability.fuzzing import inputs_of, try_inputs
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(amount(120, 7200))
+pytestmark = pytest.mark.timeout(case_count(120, 7200))
 FUZZ = settings(
-    max_examples=amount(150, 100_000),
+    max_examples=case_count(150, 100_000),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -34,22 +34,22 @@ FUZZ = settings(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """For what the target writes."""
+    """A folder for the files that the target writes."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     return folder
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_input_ends_in_a_documented_way(folder, name):
-    """Whatever comes in is taken, or refused with words that tell no secret."""
+    """Any input is accepted, or refused with a message without a secret."""
     kind = all_inputs(folder)[name]
 
     FUZZ(given(kind.strategy)(kind.check))()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_varied_inputs_end_so_too(name):
-    """As above, for what a soak makes of the inputs."""
+def test_varied_inputs_end_in_a_documented_way(name):
+    """The same holds for the variations of inputs that a soak makes."""
     assert try_inputs(name, 200, 1) == []
 
 
@@ -78,58 +78,53 @@ FOUND: list[tuple[str, Any]] = [
         {"destinations": [{"destination": "x/"}, {"destination": "file"}]},
     ),
 ]
-"""Inputs that soaks have found."""
+"""Inputs that soaks have found to fail."""
 
 
 @pytest.mark.parametrize(("name", "value"), FOUND, ids=str)
-def test_input_that_was_found_ends_so_too(folder, name, value):
-    """What crashed once is tried each time."""
+def test_input_that_once_failed_ends_in_a_documented_way(folder, name, value):
+    """Every input that ever crashed a program is checked each time."""
     all_inputs(folder)[name].check(value)
 
 
-def test_fuzz_reaches_what_it_should(folder):
-    """The plugins are there, so that mapping is fuzzed rather than a missing call type."""
+def test_fuzzing_reaches_the_mapping(folder):
+    """The call types are loaded, so that inputs do not just fail for want of one."""
     plugins = TargetInput(folder).configuration.plugins
 
     assert {"identify", "track"} <= set(plugins.call_types.names())
 
 
-def test_inputs_come_again_with_their_seed():
-    """An input that broke something can be had again; most are variations."""
+def test_same_seed_gives_the_same_inputs():
+    """An input that failed can be generated again."""
     first, again, other = (list(inputs_of(RETRY_AFTERS, 1000, seed)) for seed in (1, 1, 2))
 
     assert first == again != other
     assert len(first) == 1000
 
 
-LEAKS = {
-    "crash": ("parse_retry_after", lambda value, _: float(value)),
-    "unbounded": ("parse_retry_after", lambda *_: 301.0),
-}
-
-
-@pytest.mark.parametrize("leak", LEAKS)
-def test_broken_promise_is_noticed(monkeypatch, leak):
-    """What crashes, and what waits for too long, is told with its input."""
-    monkeypatch.setattr(fuzz_checks, *LEAKS[leak])
+@pytest.mark.parametrize(
+    "broken", [lambda value, _: float(value), lambda *_: 301.0], ids=["crash", "unbounded"]
+)
+def test_broken_promise_is_noticed(code, broken):
+    """A crash and a wait that is too long are reported with their input."""
+    code.replace(fuzz_checks, parse_retry_after, broken)
 
     assert len(try_inputs("Retry-After", 20, 1)) > 5
 
 
-def test_hang_is_noticed(monkeypatch):
-    """A check that takes too long is told as well."""
-    monkeypatch.setattr(fuzzing, "HANG_SECONDS", 1)
-    monkeypatch.setattr(fuzz_checks, "render_query", lambda *_: threading.Event().wait(20))
+def test_hang_is_noticed(code):
+    """A check that takes too long is reported as well."""
+    code.replace(fuzz_checks, render_query, lambda *_: threading.Event().wait(60))
 
-    problems = try_inputs("query templates", 1, 1)
+    problems = try_inputs("query templates", 1, 1, hang_seconds=1)
 
     assert [problem.partition(":")[0] for problem in problems] == ["TimeoutError"]
 
 
-def test_shown_secret_is_noticed(monkeypatch):
-    """A message that quotes a setting's value is told."""
+def test_shown_secret_is_noticed(code):
+    """A message that quotes the value of a secret fails the check."""
     error = ConfigurationError(f"Setting `write_key`: {SECRET} is wrong.")
-    monkeypatch.setattr(fuzz_checks, "load_configuration", mock.Mock(side_effect=error))
+    code.replace(fuzz_checks, load_configuration, mock.Mock(side_effect=error))
 
     with pytest.raises(AssertionError):
         fuzz_checks.check_target_configuration({"write_key": SECRET})

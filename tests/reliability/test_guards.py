@@ -23,9 +23,9 @@ FAILING = [Behaviour(status=503, probability=0.5, times=12, seed=3)]
 
 @dataclass(frozen=True)
 class Case:
-    """What happens in one run before a clean one, and what the oracle must then say."""
+    """A run with a fault before a clean run, and the violation that the oracle must find."""
 
-    notices: str
+    violation: str
     fault: Fault = NO_FAULT
     behaviours: list[Behaviour] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ def _redirect(scenario: Scenario) -> None:
     scenario.script(Behaviour(status=302, headers=place, times=2))
 
 
-def _break_off_reading(scenario: Scenario) -> None:
+def _fail_reading(scenario: Scenario) -> None:
     error = SqlError(8134, "Divide by zero error encountered.", severity=16)
     scenario.server.faults.add(AnswerError(error=error, after_rows=10, matching="FROM events"))
 
@@ -58,13 +58,13 @@ CASES = {
     "a person has one worker": Case("out_of_order", behaviours=FAILING, options={"processes": 2}),
     "ids know the window": Case("missing", flips=2),
     "ids are the same again": Case("repeats_with_other_ids", Fault(after_requests=4)),
-    "refused batches are split": Case("spurious"),
+    "rejected batches are split": Case("spurious"),
     "failures are retried": Case("missing", behaviours=[Behaviour(status=503, times=3)]),
-    "login pages are no answers": Case(
+    "login pages are not deliveries": Case(
         "missing", behaviours=[Behaviour(status=200, body="<html>Log in</html>", times=2)]
     ),
     "redirects are not followed": Case("missing", prepare=_redirect),
-    "failed syncs have no state": Case("premature_states", prepare=_break_off_reading),
+    "failed syncs have no state": Case("premature_states", prepare=_fail_reading),
     "states wait for all workers": Case(
         "premature_states", KILLED_AFTER_STATE, STALLED, options={"processes": 2}
     ),
@@ -80,14 +80,14 @@ CASES = {
 
 
 def test_every_guard_has_a_case():
-    """No removal is left untried."""
+    """Every guard that can be removed is tested."""
     assert REMOVALS.keys() == {*CASES, POWER}
 
 
 @pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "in place"])
 @pytest.mark.parametrize("guard", CASES)
 def test_oracle_notices_when_a_guard_is_missing(scenario, guard, is_removed):
-    """With a guard taken away a promise is broken, and seen to be; with it none is."""
+    """Without the guard the oracle finds the violation; with the guard it finds none."""
     case = CASES[guard]
     removed = (*case.always_removed, *([guard] if is_removed else []))
     with scenario(removed=removed, **case.options) as tried:
@@ -101,4 +101,4 @@ def test_oracle_notices_when_a_guard_is_missing(scenario, guard, is_removed):
 
         violations = tried.judge().violations
 
-    assert (case.notices in violations) if is_removed else not violations, violations
+    assert (case.violation in violations) if is_removed else not violations, violations

@@ -25,37 +25,37 @@ CASES = [
     ("kind", "setup"), CASES, ids=[f"{kind}-{SETUP_IDS[setup]}" for kind, setup in CASES]
 )
 def test_nothing_is_lost_by_kills(scenario, kind, setup):
-    """Killed again and again, the next clean run has everything out, once or as the same again."""
+    """After several kills the next clean run has sent everything; repeats are identical."""
     seed = f"{SEED} {kind} {setup}"
-    dice = random.Random(seed)
+    rng = random.Random(seed)
 
     tried = try_kills(
-        scenario(seed=SEED, **SETUPS[setup]), [choose_kill(kind, dice) for _ in range(4)]
+        scenario(seed=SEED, **SETUPS[setup]), [choose_kill(kind, rng) for _ in range(4)]
     )
 
-    assert tried.struck, seed
+    assert tried.hits, seed
     assert not tried.verdict.violations, seed
 
 
-def test_torn_dead_letter_spoils_no_other(scenario):
-    """Killed in mid write, the target leaves half a letter; the next run's are all whole."""
+def test_partial_dead_letter_corrupts_no_other(scenario):
+    """A kill during a write leaves a partial line; the next run's dead letters are complete."""
     with scenario() as tried:
         nameless = next(row for row in tried.ledger.rows if row.fate == "rejected")
         fault = Fault(target=Injection("write", 1, "halfway"))
         assert tried.run(fault).target == -signal.SIGKILL
-        letters = tried.folder / "dead_letters.jsonl"
-        assert not letters.read_bytes().endswith(b"\n")
+        path = tried.folder / "dead_letters.jsonl"
+        assert not path.read_bytes().endswith(b"\n")
 
         tried.finish()
 
-        assert nameless.key in letters.read_text()
-        assert [json.loads(line)["reason"] for line in letters.read_bytes().splitlines()]
+        assert nameless.key in path.read_text()
+        assert [json.loads(line)["reason"] for line in path.read_bytes().splitlines()]
         assert not tried.judge().violations
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kills_come_again_with_their_seed(kind):
-    """A case that failed can be tried again; another seed has other ones."""
+def test_same_seed_gives_the_same_kills(kind):
+    """A case that failed can be run again."""
     first, again, other = (list(chains(kind, 12, random.Random(seed))) for seed in (1, 1, 2))
 
     assert first == again != other

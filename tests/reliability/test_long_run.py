@@ -6,7 +6,7 @@ import pytest
 
 from tests.reliability.counting_api import Arrivals
 from tests.reliability.long_run import LongRun, run_long
-from tests.reliability.numbered_rows import PEOPLE, person_of, traits_of
+from tests.reliability.numbered_rows import KEYS, traits_of, user_id_of
 from tests.reliability.oracle import Verdict
 from tests.reliability.single_runs import Programs
 
@@ -14,9 +14,9 @@ ROWS = 50_000
 SEED = 20_261_125
 
 
-def test_many_rows_arrive_though_answers_fail(nursery, tmp_path):
-    """Each row is there, once or as the same again, and no STATE was ahead of its sync."""
-    done = run_long(Programs(nursery, tmp_path), ROWS, SEED)
+def test_many_rows_arrive_although_requests_fail(fork_server, tmp_path):
+    """Each row arrives, repeats are identical, and no STATE is premature."""
+    done = run_long(Programs(fork_server, tmp_path), ROWS, SEED)
 
     assert done.find_problems(ROWS) == []
     assert not done.verdict.violations
@@ -26,8 +26,8 @@ def test_many_rows_arrive_though_answers_fail(nursery, tmp_path):
 
 
 def _call(number: int, **changes):
-    person, traits = person_of(number), traits_of(number)
-    return {"userId": person, "traits": traits, "messageId": f"id-{number}", **changes}
+    user_id, traits = user_id_of(number), traits_of(number)
+    return {"userId": user_id, "traits": traits, "messageId": f"id-{number}", **changes}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def _call(number: int, **changes):
     ],
 )
 def test_each_wrong_call_is_noticed(calls, expected):
-    """What is lost, changed, invented or sent again as another call has its count."""
+    """A lost, changed, invented or differently repeated call is counted."""
     arrivals = Arrivals(2)
     for call in calls:
         arrivals.add(call)
@@ -51,19 +51,19 @@ def test_each_wrong_call_is_noticed(calls, expected):
     assert arrivals.verdict().violations == expected
 
 
-def test_overtaken_call_is_noticed():
-    """Of one person, the first call of a later row must not come before that of an earlier one."""
-    arrivals = Arrivals(2 * PEOPLE)
-    arrivals.add(_call(PEOPLE + 5))
+def test_overtaking_call_is_noticed():
+    """The calls of one person must arrive in row order."""
+    arrivals = Arrivals(2 * KEYS)
+    arrivals.add(_call(KEYS + 5))
     arrivals.add(_call(5))
 
     assert arrivals.verdict().out_of_order == 1
 
 
 def test_growing_memory_is_a_problem():
-    """From a million rows on; below, queues are still filling."""
+    """Memory is checked from a million rows on; with fewer, queues are still filling."""
     done = LongRun(Verdict(), 3, {"tap": (90.0, 92.0), "target": (70.0, 90.0)}, (0, 0))
 
     assert done.find_problems(5_000_000) == ["the target grew from 70 to 90 MB"]
     assert done.find_problems(50_000) == []
-    assert replace(done, ends=(0, 4)).find_problems(50_000) == ["exit codes (0, 4)"]
+    assert replace(done, exit_codes=(0, 4)).find_problems(50_000) == ["exit codes (0, 4)"]

@@ -23,7 +23,7 @@ for number in range(int(sys.argv[1])):
 
 
 def _peak_megabytes(records: int, folder, url: str) -> float:
-    """Peak memory of a run over so many records, against an API that takes 60 requests a second."""
+    """Peak memory of a run over `records` records, to an API at 60 requests a second."""
     config = {"destination": "customerio", "endpoint": url, "write_key": "k"}
     path = folder / "target.json"
     path.write_text(json.dumps({**config, "requests_per_second": 60}))
@@ -41,7 +41,7 @@ def _peak_megabytes(records: int, folder, url: str) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_does_not_grow_with_the_rows(tmp_path):
-    """2,000,000 records need what 100,000 need: the tap waits, the memory does not fill."""
+    """2,000,000 records need as much memory as 100,000: the target stops reading instead."""
     with running_sink() as url:
         few = _peak_megabytes(100_000, tmp_path, url)
         many = _peak_megabytes(2_000_000, tmp_path, url)

@@ -1,5 +1,3 @@
-"""Connections that go wrong on the way to the destination; see proxy.py."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,31 +6,31 @@ import pytest
 
 from sandbox.collector import Collector
 from tests.reliability import network
-from tests.reliability.amounts import some_of
-from tests.reliability.network import ALWAYS, ONCE, go_wrong_always, go_wrong_once, judge_calls
+from tests.reliability.counts import sample_of
+from tests.reliability.network import ALWAYS, ONCE, fail_always, fail_once, judge_calls
 from tests.reliability.single_runs import Programs
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
-@pytest.mark.parametrize("cell", some_of(ONCE, 16), ids=str)
-def test_connection_that_goes_wrong_once_is_made_up_for(programs, cell):
+@pytest.mark.parametrize("cell", sample_of(ONCE, 16), ids=str)
+def test_faulty_first_connections_lose_nothing(programs, cell):
     """Whatever happens to the first connections, the run succeeds and every row arrives."""
-    assert not go_wrong_once(programs, cell).verdict.violations
+    assert not fail_once(programs, cell).verdict.violations
 
 
-@pytest.mark.parametrize("cell", some_of(ALWAYS, 8), ids=str)
-def test_connections_that_all_go_wrong_end_the_run_in_time(programs, cell):
-    """The run gives up with exit code 4 after `max_retry_seconds`, and the next one delivers."""
-    assert not go_wrong_always(programs, cell).verdict.violations
+@pytest.mark.parametrize("cell", sample_of(ALWAYS, 8), ids=str)
+def test_faulty_connections_end_the_run_in_time(programs, cell):
+    """The run ends with exit code 4 after `max_retry_seconds`, and the next one delivers."""
+    assert not fail_always(programs, cell).verdict.violations
 
 
 def test_every_wrong_call_is_noticed(programs):
-    """One that is missing, changed, early, of no row or with another id has its count."""
+    """A call that is missing, changed, early, of no row or has another id is counted."""
     with Collector() as collector:
         network._Runs(programs, collector).run(collector.port, concurrency=1)
     calls = sorted(collector.calls, key=lambda call: call.body["traits"]["number"])

@@ -29,7 +29,7 @@ WHOLE = SeenDestination(CALLS, ["k4"])
 REPORT = {"events": {"read": 4, "delivered": 3, "filtered": 0, "rejected": 1}}
 FAULTS = {
     "missing": (replace(WHOLE, calls=CALLS[1:]), {"missing": 1}),
-    "missing letter": (replace(WHOLE, letters=[]), {"missing": 1}),
+    "missing dead letter": (replace(WHOLE, dead_letters=[]), {"missing": 1}),
     "corrupt": (
         replace(WHOLE, calls=[*CALLS, SeenCall("x", {**ROWS[0].body, "event": "?"})]),
         {"corrupt": 1},
@@ -38,8 +38,8 @@ FAULTS = {
         replace(WHOLE, calls=[*CALLS, SeenCall("x", {"properties": {"row_key": "k9"}})]),
         {"spurious": 1},
     ),
-    "refused row delivered": (replace(WHOLE, calls=[*CALLS, _call(ROWS[3])]), {"spurious": 1}),
-    "good row refused": (replace(WHOLE, letters=["k4", "k1"]), {"spurious": 1}),
+    "rejected row delivered": (replace(WHOLE, calls=[*CALLS, _call(ROWS[3])]), {"spurious": 1}),
+    "good row rejected": (replace(WHOLE, dead_letters=["k4", "k1"]), {"spurious": 1}),
     "overtaken": (replace(WHOLE, calls=[CALLS[1], CALLS[0], CALLS[2]]), {"out_of_order": 1}),
     "other id": (
         replace(WHOLE, calls=[*CALLS, _call(ROWS[1], "new")]),
@@ -54,29 +54,29 @@ FAULTS = {
 
 @pytest.mark.parametrize(("seen", "violations"), FAULTS.values(), ids=list(FAULTS))
 def test_each_fault_is_counted(seen, violations):
-    """One thing that is wrong is one violation of one kind."""
+    """Each fault is one violation of one kind."""
     assert judge(ROWS, [seen], [], []).violations == violations
 
 
 def test_repeats_with_the_same_id_are_no_violation():
-    """After a crash the same calls come again, from the first on."""
+    """After a crash the same calls are sent again, from the first one."""
     seen = replace(WHOLE, calls=[*CALLS, *CALLS])
 
     assert judge(ROWS, [seen], [], [SeenRun(0, [REPORT], 4)]) == Verdict(repeats=3)
 
 
 @pytest.mark.parametrize(
-    ("calls", "letters", "premature"), [(3, 1, 0), (2, 1, 1), (3, 0, 1)], ids=str
+    ("calls", "dead_letters", "premature"), [(3, 1, 0), (2, 1, 1), (3, 0, 1)], ids=str
 )
-def test_state_that_ran_ahead_is_counted(calls, letters, premature):
-    """A STATE may cover only what the destination had when it came out."""
-    state = SeenState({"events": 50}, 100, [calls], [letters])
+def test_premature_state_is_counted(calls, dead_letters, premature):
+    """A STATE may cover only what the destination had when it was printed."""
+    state = SeenState({"events": 50}, 100, [calls], [dead_letters])
 
     assert judge(ROWS, [WHOLE], [state], []).premature_states == premature
 
 
 def test_every_destination_is_judged():
-    """What one of two lacks is missing, and a STATE must wait for both."""
+    """A row that one of two destinations lacks is missing, and a STATE must wait for both."""
     behind = replace(WHOLE, calls=CALLS[:2])
     state = SeenState({"events": 50}, 100, [3, 2], [1, 1])
 
@@ -85,8 +85,8 @@ def test_every_destination_is_judged():
     assert violations == {"missing": 1, "premature_states": 1}
 
 
-def test_mood_that_comes_back_needs_an_id_of_its_own():
-    """A destination drops an id that it knows: from happy to sad and back ends sad."""
+def test_fact_that_changes_back_needs_a_new_id():
+    """A destination drops a known messageId: from happy to sad and back would end sad."""
     moods = [_mood(1, "happy"), _mood(2, "sad"), _mood(3, "happy")]
     good = SeenDestination([_call(mood) for mood in moods], [])
     bad = SeenDestination([_call(mood, mood.body["traits"]["mood"]) for mood in moods], [])
@@ -100,8 +100,8 @@ def test_mood_that_comes_back_needs_an_id_of_its_own():
     [(0, {}, 4, 0), (0, {"delivered": 2}, 4, 1), (0, {}, 5, 1), (4, {"delivered": 2}, None, 0)],
     ids=["adds up", "lost", "not read", "failed run"],
 )
-def test_rows_that_are_in_no_count_are_counted(exit_code, changed, due, uncounted):
-    """A run that ended clean must account for each row that was due."""
+def test_rows_missing_from_the_report_are_counted(exit_code, changed, due, uncounted):
+    """The report of a successful run must account for each row that was due."""
     report = {"events": {**REPORT["events"], **changed}}
 
     run = SeenRun(exit_code, [report], due)
@@ -109,8 +109,8 @@ def test_rows_that_are_in_no_count_are_counted(exit_code, changed, due, uncounte
     assert judge(ROWS, [WHOLE], [], [run]).uncounted == uncounted
 
 
-def test_row_that_was_superseded_unread_need_not_come():
-    """Nobody could have read it; its successor must come."""
+def test_row_superseded_before_it_was_read_is_not_required():
+    """Only its successor must be settled."""
     unread = replace(_row(5), is_required=False)
 
     assert judge([*ROWS, unread], [WHOLE], [], []) == Verdict()

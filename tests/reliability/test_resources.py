@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
 from target_pipelines.api.errors import DeliveryStopped
 from tests.reliability import resources
@@ -12,42 +13,42 @@ from tests.reliability.resources import CASES, lines_of
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_runs_out_is_said_and_loses_nothing(tmp_path, name):
-    """The run ends with the documented code, names the path, shows no row; no STATE is ahead."""
+def test_exhausted_resource_is_reported_and_loses_nothing(tmp_path, name):
+    """The run ends with the documented code and message, and prints no STATE too early."""
     assert not CASES[name](tmp_path).verdict.violations
 
 
-def test_success_that_was_none_is_noticed(tmp_path, monkeypatch):
-    """A program that says nothing of a full device, or prints a STATE, does not get through."""
-    told = subprocess.CompletedProcess([], 4, "{}", "/dev/full: No space left on device")
-    monkeypatch.setattr(resources, "_run", lambda *_, **__: told)
+def test_wrong_report_of_a_full_device_is_noticed(tmp_path, code):
+    """A program that does not report a full device, or prints a STATE, fails."""
+    run = subprocess.CompletedProcess([], 4, "{}", "/dev/full: No space left on device")
+    code.replace(resources, resources._run, lambda *_, **__: run)
     assert CASES["full device, output_path"](tmp_path).verdict.premature_states
 
-    told.stderr = ""
+    run.stderr = ""
     with pytest.raises(AssertionError):
         CASES["full device, output_path"](tmp_path)
 
 
-def _letter(reason: str) -> DeadLetter:
+def _dead_letter(reason: str) -> DeadLetter:
     return DeadLetter(stream="s", call_type="track", destination="file", reason=reason)
 
 
-def test_letters_after_a_deletion_are_in_a_new_file(tmp_path):
-    """A file that is deleted in mid run is made again by the next letter."""
-    path = tmp_path / "letters.jsonl"
-    letters = DeadLetters(path)
-    letters.add([_letter("first")])
+def test_deleted_file_is_created_again(tmp_path):
+    """If the file is deleted during a run, the next dead letter creates it again."""
+    path = tmp_path / "dead_letters.jsonl"
+    file = DeadLetters(path)
+    file.add([_dead_letter("first")])
     path.unlink()
 
-    letters.add([_letter("second")])
+    file.add([_dead_letter("second")])
 
     assert [line["reason"] for line in lines_of(path)] == ["second"]
 
 
-def test_letter_that_is_deleted_while_it_is_written_stops_the_run(tmp_path, monkeypatch):
-    """No STATE may cover a letter whose file is gone before it is settled."""
-    path = tmp_path / "letters.jsonl"
-    monkeypatch.setattr(os, "fsync", lambda _file: path.unlink())
+def test_file_deleted_while_it_is_written_stops_the_run(tmp_path, code):
+    """No STATE may cover a dead letter whose file is gone before it is settled."""
+    path = tmp_path / "dead_letters.jsonl"
+    code.override(dead_letters, os, fsync=lambda _file: path.unlink())
 
     with pytest.raises(DeliveryStopped, match="deleted during the write"):
-        DeadLetters(path).add([_letter("lost")])
+        DeadLetters(path).add([_dead_letter("lost")])

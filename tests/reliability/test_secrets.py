@@ -1,4 +1,4 @@
-"""Secrets as canaries through failures of every kind: found in nothing that anybody may read."""
+"""Canary secrets and failures of every kind: no log, report or process list shows a secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.server import SqlServer
 from tests.end_to_end.conftest import PROGRAMS
 from tests.packaging.conftest import ROOT
-from tests.reliability.single_runs import Done, Programs
+from tests.reliability.single_runs import ProgramResult, Programs
 from tests.tap.sql.test_select_only import WRITING
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def server() -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
 def _tap_config(server: SqlServer, **changes: Any) -> dict[str, Any]:
@@ -82,18 +82,18 @@ TAP_FAILURES: dict[str, dict[str, Any]] = {
     "missing table": {"changes": _sync("SELECT a FROM missing")},
     "writes": {"changes": _sync(f"DELETE FROM users WHERE email = '{VALUE}'")},
     "setting of a wrong type": {"changes": {"password": [PASSWORD]}},
-    "setting that is unknown": {"changes": {"passwort": PASSWORD}},
-    "no JSON": {"text": f'{{"password": "{PASSWORD}", '},
-    "state that is none": {"state": f'{{"bookmarks": "{VALUE}'},
-    "bookmark that is none": {"state": {"bookmarks": {"users": {"last_sync_time": VALUE}}}},
+    "unknown setting": {"changes": {"passwort": PASSWORD}},
+    "invalid JSON": {"text": f'{{"password": "{PASSWORD}", '},
+    "invalid state": {"state": f'{{"bookmarks": "{VALUE}'},
+    "invalid bookmark": {"state": {"bookmarks": {"users": {"last_sync_time": VALUE}}}},
     "check": {"arguments": ["--check"], "changes": {"password": f"{PASSWORD}-no"}},
 }
 
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 @pytest.mark.parametrize("failure", TAP_FAILURES.values(), ids=list(TAP_FAILURES))
-def test_no_failure_of_the_tap_tells_a_secret(programs, server, reader, failure):
-    """Neither the password nor a row's value is in the log, at its most talkative."""
+def test_no_failure_of_the_tap_shows_a_secret(programs, server, reader, failure):
+    """Neither the password nor a row's value is in the log."""
     server.faults.clear()
     server.faults.add(*failure.get("faults", []))
     config = {"reader": reader, **_tap_config(server, **failure.get("changes", {}))}
@@ -117,7 +117,7 @@ SCHEMA = {
     "schema": {"properties": {}, "x-call-type": "identify", "x-last-sync-time": 0},
 }
 ROW = {"type": "RECORD", "stream": "users", "record": {"userId": VALUE, "email": VALUE}}
-NOBODY = {"type": "RECORD", "stream": "users", "record": {"email_x": VALUE}}
+WITHOUT_ID = {"type": "RECORD", "stream": "users", "record": {"email_x": VALUE}}
 ECHO = f'{{"message": "{VALUE} {WRITE_KEY}"}}'
 TARGET_FAILURES: dict[str, dict[str, Any]] = {
     **{
@@ -138,9 +138,9 @@ TARGET_FAILURES: dict[str, dict[str, Any]] = {
     "secret of a webhook": {"changes": {"destination": "webhook", "write_key": f"whsec_{VALUE}"}},
     "nobody listens": {"changes": {"endpoint": "http://127.0.0.1:1/v1"}},
     "too large": {"changes": {"call_max_bytes": 30}},
-    "call of nobody": {"messages": [SCHEMA, NOBODY]},
-    "stop at the first": {"messages": [SCHEMA, NOBODY], "changes": {"on_rejected": "stop"}},
-    "no JSON": {"messages": [SCHEMA, f'{{"type": "RECORD", "record": "{VALUE}"']},
+    "call without an id": {"messages": [SCHEMA, WITHOUT_ID]},
+    "stop at the first": {"messages": [SCHEMA, WITHOUT_ID], "changes": {"on_rejected": "stop"}},
+    "invalid JSON": {"messages": [SCHEMA, f'{{"type": "RECORD", "record": "{VALUE}"']},
     "no schema": {"messages": [ROW]},
     "unknown call type": {"changes": {"call_types": {"users": "none"}}},
     "unknown stream": {"messages": [{**ROW, "stream": "other"}]},
@@ -150,8 +150,8 @@ TARGET_FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", TARGET_FAILURES.values(), ids=list(TARGET_FAILURES))
-def test_no_failure_of_the_target_tells_a_secret(programs, failure):
-    """No key in anything that is written; a row's values only in dead letters."""
+def test_no_failure_of_the_target_shows_a_secret(programs, failure):
+    """Nothing that is written holds a key; only dead letters hold row values."""
     with Collector(write_key=WRITE_KEY) as collector:
         if "script" in failure:
             collector.script([Behaviour(**failure["script"])])
@@ -162,7 +162,7 @@ def test_no_failure_of_the_target_tells_a_secret(programs, failure):
             "message_id_salt": SALT,
             "max_retry_seconds": 0.5,
             "report_path": "report.json",
-            "dead_letter_path": "letters.jsonl",
+            "dead_letter_path": "dead_letters.jsonl",
             **failure.get("changes", {}),
         }
 
@@ -171,7 +171,7 @@ def test_no_failure_of_the_target_tells_a_secret(programs, failure):
     assert done.exit_code in (0, 2, 4, 5), done.log
     assert "4711" not in f"{done.log}{done.output}{_read(programs, 'report.json')}"
     assert "Traceback" not in done.log
-    letters = _read(programs, "letters.jsonl")
+    letters = _read(programs, "dead_letters.jsonl")
     assert WRITE_KEY not in letters
     assert SALT not in letters
 
@@ -181,8 +181,8 @@ def _read(programs: Programs, name: str) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_canaries_do_get_as_far_as_they_should(programs, server):
-    """The tap's output, a dead letter and a request hold the value, so that it could be found."""
+def test_canaries_reach_the_data(programs, server):
+    """The tap's output, a dead letter and a request hold the value: the checks could find it."""
     server.faults.clear()
     with Collector(write_key=WRITE_KEY) as collector:
         config = {"destination": "customerio", "endpoint": collector.url, "write_key": WRITE_KEY}
@@ -198,8 +198,8 @@ def test_canaries_do_get_as_far_as_they_should(programs, server):
         assert [call.body["traits"] for call in collector.calls] == [{"email": VALUE}]
 
 
-def test_no_secret_is_in_the_list_of_processes(server, tmp_path):
-    """Neither program, nor a worker of it, shows a secret to other users of the machine."""
+def test_no_secret_is_in_the_process_list(server, tmp_path):
+    """No command line of a program or worker shows a secret to other users of the machine."""
     server.faults.clear()
     server.faults.add(Delay(matching="users"))
     target = {
@@ -244,8 +244,8 @@ def _wait_until(holds: Callable[[], object]) -> None:
     raise TimeoutError
 
 
-def test_files_with_rows_are_for_their_owner_alone(server, tmp_path):
-    """Calls, dead letters and the state are 0600, even where new files are for everyone."""
+def test_files_with_rows_are_readable_by_their_owner_only(server, tmp_path):
+    """Calls, dead letters and the state have mode 0600, even with umask 0."""
     server.faults.clear()
     config = _tap_config(server)
     config["syncs"].append({"name": "nameless", "type": "track", "query": QUERY})
@@ -275,7 +275,7 @@ def test_files_with_rows_are_for_their_owner_alone(server, tmp_path):
 
 
 def _write_config(server: SqlServer) -> tuple[dict[str, Any], list[str]]:
-    """Forty syncs that write, by a login that may."""
+    """Forty syncs that write, with a login that is allowed to."""
     queries = [query for query in WRITING if query.strip()][:: max(len(WRITING) // 42, 1)][:40]
     syncs = [
         {"name": f"write-{number}", "type": "identify", "query": query}
@@ -286,7 +286,7 @@ def _write_config(server: SqlServer) -> tuple[dict[str, Any], list[str]]:
 
 @pytest.fixture
 def writable() -> Iterator[SqlServer]:
-    """A SQL Server with the tables that the queries name, and a login that may do everything."""
+    """A SQL Server with the tables that the queries name, and an administrator's login."""
     engine = DuckDBEngine()
     engine.create_database("shop")
     engine.add_login("writer", PASSWORD, role="administrator")
@@ -301,14 +301,14 @@ def _rows_of(programs: Programs, server: SqlServer) -> list[Any]:
     queries = {"t": "SELECT a FROM t", "u": "SELECT a FROM u"}
     syncs = [{"name": n, "type": "identify", "query": query} for n, query in queries.items()]
     config = {**_tap_config(server), "username": "writer", "syncs": syncs}
-    done: Done = programs.run_tap(config)
+    done: ProgramResult = programs.run_tap(config)
     assert done.exit_code == 0, done.log
     return [(m["stream"], m["record"]["a"]) for m in done.of_type("RECORD")]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "check"])
 def test_forty_attempts_to_write_are_refused(programs, writable, arguments):
-    """Every one by name, none reaches a table, and no bookmark moves."""
+    """Each one is reported by name, none reaches a table, and no bookmark moves."""
     config, queries = _write_config(writable)
     before = _rows_of(programs, writable)
 

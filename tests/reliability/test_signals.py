@@ -8,7 +8,7 @@ PROGRAMS_AND_PHASES = [(program, phase) for program, phases in PHASES.items() fo
 
 
 def _sample(program, phase) -> list[Case]:
-    """Some of the phase's signals, other ones than of the phase before it."""
+    """Two of the phase's signals; the phases take turns through all signals."""
     cases = [case for case in all_cases() if (case.program, case.phase) == (program, phase)]
     first = PROGRAMS_AND_PHASES.index((program, phase)) * 2 % len(SIGNALS)
     return [*cases, *cases][first : first + 2]
@@ -16,7 +16,7 @@ def _sample(program, phase) -> list[Case]:
 
 @pytest.mark.parametrize(("program", "phase"), PROGRAMS_AND_PHASES)
 def test_signals_lose_nothing(scenario, program, phase):
-    """The program ends as the signal asks, within seconds; the next run sends what is left."""
+    """The program ends with the signal's exit code, or continues; the next run sends the rest."""
     tried = try_signals(scenario(), _sample(program, phase))
 
     assert not tried.wrong_ends

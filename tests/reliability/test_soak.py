@@ -3,12 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability.oracle import Verdict
-from tests.reliability.registry import SCENARIOS, Outcome, Soak, SoakRow, describe, run_cases
+from tests.reliability.registry import Outcome, Soak, SoakRow, describe, run_cases
 from tests.reliability.soak import (
     BEGIN,
     END,
     PAGE,
-    _load,
     describe_run,
     read_options,
     run_scenarios,
@@ -18,34 +17,26 @@ from tests.reliability.soak import (
 ROW = SoakRow("kill -9", cases=2000, faults=1990, verdict=Verdict(repeats=12), seconds=61.4)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_registered_scenario_is_there(name):
-    """Each line of the registry names a function."""
-    assert callable(_load(name))
+def test_rows_of_all_scenarios_are_in_one_table(fork_server, tmp_path):
+    """A scenario gets the counts of the run, and its rows are in the table."""
 
-
-def test_rows_of_all_scenarios_are_in_one_table(nursery, tmp_path, monkeypatch):
-    """A function that is registered gets the counts of the run, and its rows are in the table."""
-    import tests.reliability.kills as kills
-
-    def soak(soak: Soak) -> list[SoakRow]:
+    def scenario(soak: Soak) -> list[SoakRow]:
         return [SoakRow("mine", soak.count(600), 3, Verdict(missing=1), 2.0)]
 
-    monkeypatch.setattr(kills, "soak", soak)
-    rows = run_scenarios(Soak(nursery, tmp_path, 1, minutes=6), ["tests.reliability.kills:soak"])
+    rows = run_scenarios(Soak(fork_server, tmp_path, 1, minutes=6), [scenario])
 
     assert describe(rows).splitlines()[2].startswith("| mine | 60 | 3 | 0 | 1 | 0 |")
 
 
-def test_case_that_raises_is_counted_and_reported(nursery, tmp_path):
-    """The others are tried all the same, and the row is one that broke a promise."""
+def test_case_that_raises_is_counted_and_reported(fork_server, tmp_path):
+    """The other cases still run, and the row has broken a promise."""
     reported = list[str]()
 
     def try_case(number: int) -> Outcome:
         assert number != 2, "it hangs"
-        return Outcome(struck=number > 0, verdict=Verdict(repeats=number))
+        return Outcome(was_injected=number > 0, verdict=Verdict(repeats=number))
 
-    soak = Soak(nursery, tmp_path, 1, report=reported.append)
+    soak = Soak(fork_server, tmp_path, 1, report=reported.append)
     row = run_cases(soak, "mine", range(4), try_case)
 
     assert (row.cases, row.faults, row.failed, row.verdict.repeats) == (4, 3, 1, 4)
@@ -54,8 +45,8 @@ def test_case_that_raises_is_counted_and_reported(nursery, tmp_path):
     assert "mine: 2: AssertionError: it hangs" in reported[0]
 
 
-def test_figures_take_the_place_of_the_last_ones(tmp_path):
-    """What stands around the markers stays, and the run's size and seed are said."""
+def test_figures_replace_the_last_ones(tmp_path):
+    """The text around the markers stays, and the run's size and seed are stated."""
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n")
     options = read_options(["--minutes", "6", "--seed", "5"])
@@ -71,7 +62,7 @@ def test_figures_take_the_place_of_the_last_ones(tmp_path):
 
 
 def test_page_without_markers_is_refused(tmp_path):
-    """Figures never go to a page that has no place for them."""
+    """Figures are not written to a page without markers."""
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
 
@@ -80,7 +71,7 @@ def test_page_without_markers_is_refused(tmp_path):
 
 
 def test_page_of_this_repository_has_the_markers():
-    """`make soak` finds its place."""
+    """docs/reliability.md has both markers, in order."""
     text = PAGE.read_text()
 
     assert text.index(BEGIN) < text.index(END)

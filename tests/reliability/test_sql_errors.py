@@ -1,5 +1,3 @@
-"""Errors of SQL Server, by code and by when they come: tried again or not, and no STATE ahead."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -7,13 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.reliability import sql_errors
-from tests.reliability.amounts import some_of
+from tests.reliability.counts import sample_of
 from tests.reliability.shop_servers import shop_server
 from tests.reliability.single_runs import Programs
 from tests.reliability.sql_errors import (
+    AMBIGUOUS,
     CELLS,
     LOGINS,
-    PERHAPS,
     READERS,
     ROWS,
     fail_login,
@@ -35,35 +33,33 @@ def server() -> Iterator[SqlServer]:
 
 
 @pytest.fixture
-def programs(nursery, tmp_path) -> Programs:
+def programs(fork_server, tmp_path) -> Programs:
     """Both programs."""
-    return Programs(nursery, tmp_path)
+    return Programs(fork_server, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "phase", "reader"), some_of(CELLS, 37), ids=str)
-def test_error_of_a_query_is_tried_again_only_while_no_row_is_out(
-    programs, server, number, phase, reader
-):
-    """A transient code before the rows is made up for; all else fails the sync, and only that."""
+@pytest.mark.parametrize(("number", "phase", "reader"), sample_of(CELLS, 37), ids=str)
+def test_query_error_is_retried_only_before_the_first_row(programs, server, number, phase, reader):
+    """A transient error before the rows is retried; any other fails this sync and no other."""
     assert not fail_query(programs, server, number, phase, reader).verdict.violations
 
 
-@pytest.mark.parametrize(("number", "reader"), some_of(LOGINS, 13), ids=str)
-def test_error_of_a_login_is_tried_again_if_it_may_pass(programs, server, number, reader):
-    """A server that is failing over refuses logins for a moment."""
+@pytest.mark.parametrize(("number", "reader"), sample_of(LOGINS, 13), ids=str)
+def test_transient_login_error_is_retried(programs, server, number, reader):
+    """A server that fails over rejects logins for a short time."""
     assert not fail_login(programs, server, number, reader).verdict.violations
 
 
-@pytest.mark.parametrize("number", PERHAPS)
+@pytest.mark.parametrize("number", AMBIGUOUS)
 @pytest.mark.parametrize("reader", READERS)
-def test_error_that_may_be_permanent_ends_after_two_logins(programs, server, number, reader):
-    """A misspelt database or password locks no account."""
+def test_ambiguous_login_error_is_retried_once(programs, server, number, reader):
+    """A misspelled database or password locks no account."""
     assert not fail_logins(programs, server, number, reader).verdict.violations
 
 
-def test_code_that_is_taken_for_another_is_noticed(programs, server, monkeypatch):
-    """A deadlock that were for good, and a syntax error that passed, do not get through."""
-    monkeypatch.setattr(sql_errors, "PERMANENT", {1205: ""})
+def test_wrong_classification_of_an_error_is_noticed(programs, server, code):
+    """A deadlock taken for permanent and a syntax error taken for transient fail."""
+    code.replace(sql_errors, sql_errors.PERMANENT, {1205: ""})
 
     with pytest.raises(AssertionError):
         fail_query(programs, server, 1205, "before rows", "odbc")

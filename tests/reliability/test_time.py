@@ -13,11 +13,18 @@ SEED = 20_260_306
 
 
 def test_no_row_is_missed_inside_the_window():
-    """A row that is committed within `lookback_seconds` of its stamp is read by some poll."""
-    counts = run_histories(10_000, SEED)
+    """A row that is committed within `lookback_seconds` of its timestamp is read."""
+    counts = run_histories(1_000, SEED)
 
     assert counts.missed == 0, SEED
     assert counts.seen_twice > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_row_is_missed_in_many_histories():
+    """The same for more histories, from another seed."""
+    assert run_histories(10_000, SEED + 1).missed == 0, SEED + 1
 
 
 @pytest.mark.parametrize(
@@ -28,26 +35,26 @@ def test_no_row_is_missed_inside_the_window():
         Rules(clock_error=3600),
         Rules(covers_overlap=False),
     ],
-    ids=["later than the lookback", "> for >=", "client's clock", "the hour that comes twice"],
+    ids=["later than the lookback", "> for >=", "client's clock", "repeated hour"],
 )
-def test_rows_are_missed_outside_of_it(rules):
-    """What the documentation excludes does lose rows, so that the judge is seen to notice."""
+def test_rows_are_missed_outside_the_window(rules):
+    """Histories outside the documented conditions do lose rows, and the check notices."""
     assert run_histories(300, SEED, rules).missed > 0, SEED
 
 
-def test_clock_that_is_behind_only_repeats():
-    """A bookmark that is an hour early makes repeats, and misses nothing."""
+def test_early_bookmark_only_repeats():
+    """A bookmark that is an hour early causes repeats and misses nothing."""
     assert run_histories(300, SEED, Rules(clock_error=-3600)).missed == 0, SEED
 
 
-def test_histories_come_again_with_their_seed():
-    """A history that failed can be tried again."""
+def test_same_seed_gives_the_same_histories():
+    """A history that failed can be run again."""
     assert run_histories(20, 1) == run_histories(20, 1) != run_histories(20, 2)
 
 
 @pytest.mark.parametrize(("delay", "is_read"), [(30, True), (31, False)])
-def test_late_commit_is_read_over_the_wire(nursery, tmp_path, delay, is_read):
-    """A row that came half a minute late is read with a lookback of that length, no later one."""
+def test_late_commit_is_read_over_the_wire(fork_server, tmp_path, delay, is_read):
+    """A row that is as late as `lookback_seconds` is read; a later one is not."""
     now = 1_790_000_000
     engine = DuckDBEngine(clock=lambda: datetime.fromtimestamp(now, UTC))
     engine.create_database("shop")
@@ -58,7 +65,7 @@ def test_late_commit_is_read_over_the_wire(nursery, tmp_path, delay, is_read):
     login = {"username": "reader", "password": "Sandbox-1", "database": "shop", "encrypt": "no"}
     with SqlServer(engine) as server:
         config = {**login, "host": "127.0.0.1", "port": server.port, "syncs": [sync]}
-        tap = Programs(nursery, tmp_path)
+        tap = Programs(fork_server, tmp_path)
         first = tap.run_tap(config).of_type("STATE")[-1]["value"]
         engine.run("shop", f"INSERT INTO late VALUES (1, {now - delay})")
         second = tap.run_tap(config, state=first)

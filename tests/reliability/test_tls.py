@@ -1,4 +1,4 @@
-"""TLS: who is not who they should be gets neither a call nor a password."""
+"""TLS: a server without the right certificate gets neither a call nor a password."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """An API on all addresses of loopback, over TLS or not; keeps what it was sent."""
+    """An API on all loopback addresses, with or without TLS; keeps what it receives."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -50,14 +50,14 @@ class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(OSError):
             if self.server.context is None:
-                self._answer(self.request)
+                self._respond(self.request)
                 return
             with self.server.context.wrap_socket(self.request, server_side=True) as connection:
-                self._answer(connection)
+                self._respond(connection)
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         self.server.received.append(connection.recv(65_536))
-        connection.sendall(ANSWER)
+        connection.sendall(RESPONSE)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +90,10 @@ def _send(server: _Server, host: str) -> Outcome:
     [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("127.0.0.2", True, False)],
     ids=["trusted", "self-signed", "another host's"],
 )
-def test_call_goes_only_to_who_shows_the_right_certificate(
+def test_call_goes_only_to_a_server_with_the_right_certificate(
     certificate, monkeypatch, host, is_trusted, is_taken
 ):
-    """A certificate that nobody signed, or for another host, ends the connection before a call."""
+    """A self-signed certificate, or one for another host, ends the connection before a call."""
     if is_trusted:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with _serving(server_context(certificate)) as server:
@@ -104,8 +104,8 @@ def test_call_goes_only_to_who_shows_the_right_certificate(
     assert any(server.received) == is_taken
 
 
-def test_https_never_becomes_http(certificate):
-    """A server that does not speak TLS sees no call and no key."""
+def test_https_never_becomes_http():
+    """A server without TLS gets no call and no key."""
     with _serving(None) as server:
         outcome = _send(server, "127.0.0.1")
 
@@ -143,11 +143,11 @@ def _config(server: SqlServer, **changes: Any) -> dict[str, Any]:
     [{}, {"trust_server_certificate": True}, {"encrypt": "strict"}],
     ids=["yes", "any certificate", "strict"],
 )
-def test_login_is_not_sent_to_a_server_without_tls(nursery, tmp_path, engine, reader, changes):
-    """`encrypt` is asked of the server, not offered to it."""
+def test_login_is_not_sent_to_a_server_without_tls(fork_server, tmp_path, engine, reader, changes):
+    """`encrypt` is required of the server, not offered to it."""
     with SqlServer(engine, encryption="off") as server:
         config = _config(server, reader=reader, **changes)
-        done = Programs(nursery, tmp_path).run_tap(config)
+        done = Programs(fork_server, tmp_path).run_tap(config)
 
     assert (done.exit_code, done.output) == (3, "")
 
@@ -155,7 +155,7 @@ def test_login_is_not_sent_to_a_server_without_tls(nursery, tmp_path, engine, re
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 @pytest.mark.parametrize(("host", "exit_code"), [("127.0.0.1", 0), ("127.0.0.2", 3)])
 def test_certificate_of_another_host_is_refused(tmp_path, engine, reader, host, exit_code):
-    """A trusted authority is not enough: the certificate must be for the server that is meant."""
+    """A trusted authority is not enough: the certificate must name the right host."""
     with SqlServer(engine, host=host) as server:
         config = _config(server, reader=reader, host=host)
         (tmp_path / "tap.json").write_text(json.dumps(config))

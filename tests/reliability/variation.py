@@ -1,4 +1,4 @@
-"""New inputs from two that are there: parts are cut, exchanged and spoiled. Pure."""
+"""New inputs from two existing ones: parts are cut, exchanged and corrupted. Pure."""
 
 from __future__ import annotations
 
@@ -27,87 +27,87 @@ _SCALARS: tuple[Any, ...] = (
 _BYTES = (b"", b"\n", b"\0", b'"', b"\\", b"[", b"}", b"\xff", b"\xed\xa0\x80", b"null", b"1e999")
 
 
-def vary(value: Any, donor: Any, dice: random.Random) -> Any:
-    """Like `value`, with something of `donor` or of the odd values in it; its type stays.
+def vary(value: Any, donor: Any, rng: random.Random) -> Any:
+    """A variation of `value` with parts of `donor` or odd values; its type stays.
 
-    A tuple keeps its length, and each of its places its type.
+    A tuple keeps its length and the types of its elements.
     """
     match value:
         case tuple():
-            place = dice.randrange(len(value))
+            place = rng.randrange(len(value))
             return (
                 *value[:place],
-                vary(value[place], donor[place], dice),
+                vary(value[place], donor[place], rng),
                 *value[place + 1 :],
             )
         case bytes():
             own = donor if isinstance(donor, bytes) else b""
-            return _vary_lines(value, own, dice) if dice.random() < 0.9 else _cut(value, own, dice)
+            return _vary_lines(value, own, rng) if rng.random() < 0.9 else _cut(value, own, rng)
         case str():
             own = donor.encode("utf-8", "replace") if isinstance(donor, str) else b""
-            return _cut(value.encode("utf-8", "replace"), own, dice).decode("utf-8", "replace")
+            return _cut(value.encode("utf-8", "replace"), own, rng).decode("utf-8", "replace")
         case list():
-            return _vary_list(value, donor if isinstance(donor, list) else [donor], dice)
+            return _vary_list(value, donor if isinstance(donor, list) else [donor], rng)
         case dict():
-            return _vary_object(value, donor if isinstance(donor, dict) else {}, dice)
+            return _vary_object(value, donor if isinstance(donor, dict) else {}, rng)
         case _:
             return donor if type(donor) is type(value) else value
 
 
-def _vary_any(value: Any, donor: Any, dice: random.Random) -> Any:
-    """As above, but the type may change: within lists and objects."""
-    kept = dice.random()
+def _vary_any(value: Any, donor: Any, rng: random.Random) -> Any:
+    """A variation within a list or object, where the type may change."""
+    kept = rng.random()
     if kept < 0.25:
-        return dice.choice(_SCALARS)
-    return donor if kept < 0.4 else vary(value, donor, dice)
+        return rng.choice(_SCALARS)
+    return donor if kept < 0.4 else vary(value, donor, rng)
 
 
-def _vary_list(value: list[Any], donor: list[Any], dice: random.Random) -> list[Any]:
-    place = dice.randint(0, len(value))
-    other = dice.choice(donor) if donor else dice.choice(_SCALARS)
-    if place == len(value) or dice.random() < 0.3:
-        return [*value[:place], other, *value[place + dice.randint(0, 1) :]]
-    return [*value[:place], _vary_any(value[place], other, dice), *value[place + 1 :]]
+def _vary_list(value: list[Any], donor: list[Any], rng: random.Random) -> list[Any]:
+    place = rng.randint(0, len(value))
+    other = rng.choice(donor) if donor else rng.choice(_SCALARS)
+    if place == len(value) or rng.random() < 0.3:
+        return [*value[:place], other, *value[place + rng.randint(0, 1) :]]
+    return [*value[:place], _vary_any(value[place], other, rng), *value[place + 1 :]]
 
 
-def _vary_object(value: dict[str, Any], donor: dict[str, Any], dice: random.Random) -> Any:
+def _vary_object(value: dict[str, Any], donor: dict[str, Any], rng: random.Random) -> Any:
     inner = [name for name, entry in value.items() if isinstance(entry, dict | list) and entry]
-    if inner and dice.random() < 0.7:
-        name = dice.choice(inner)
-        return {**value, name: vary(value[name], donor.get(name), dice)}
+    if inner and rng.random() < 0.7:
+        name = rng.choice(inner)
+        return {**value, name: vary(value[name], donor.get(name), rng)}
     names = [*value, *donor] or [""]
-    name = dice.choice(names)
-    if name not in value or dice.random() < 0.15:
+    name = rng.choice(names)
+    if name not in value or rng.random() < 0.15:
         rest = {key: entry for key, entry in value.items() if key != name}
         return {**rest, name: donor[name]} if name in donor else rest
-    other = donor.get(name, dice.choice([*donor.values(), *_SCALARS]))
-    return {**value, name: _vary_any(value[name], other, dice)}
+    other = donor.get(name, rng.choice([*donor.values(), *_SCALARS]))
+    return {**value, name: _vary_any(value[name], other, rng)}
 
 
-def _vary_lines(value: bytes, donor: bytes, dice: random.Random) -> bytes:
-    """Lines of both, one of them varied as JSON if it is any."""
+def _vary_lines(value: bytes, donor: bytes, rng: random.Random) -> bytes:
+    """Lines of both, one of them varied, as JSON if it is JSON."""
     lines, others = value.split(b"\n"), donor.split(b"\n")
-    place = dice.randrange(len(lines))
-    lines[place] = _vary_json(lines[place], dice.choice(others), dice)
-    if dice.random() < 0.3:
-        lines.insert(dice.randint(0, len(lines)), dice.choice(others))
+    place = rng.randrange(len(lines))
+    lines[place] = _vary_json(lines[place], rng.choice(others), rng)
+    if rng.random() < 0.3:
+        lines.insert(rng.randint(0, len(lines)), rng.choice(others))
     return b"\n".join(lines)
 
 
-def _vary_json(line: bytes, donor: bytes, dice: random.Random) -> bytes:
+def _vary_json(line: bytes, donor: bytes, rng: random.Random) -> bytes:
     try:
         value, other = json.loads(line), json.loads(donor)
-        varied = vary(value, other, dice) if dice.random() < 0.9 else _vary_any(value, other, dice)
+        varied = vary(value, other, rng) if rng.random() < 0.9 else _vary_any(value, other, rng)
         return json.dumps(varied).encode()
     except (ValueError, RecursionError):
-        return _cut(line, donor, dice)
+        return _cut(line, donor, rng)
 
 
-def _cut(value: bytes, donor: bytes, dice: random.Random) -> bytes:
-    """A piece of the one is replaced with a piece of the other, or with odd bytes."""
-    start, end = sorted(dice.randint(0, len(value)) for _ in range(2))
-    if dice.random() < 0.5:
-        end = min(end, start + dice.randint(0, 2))
-    first, last = sorted(dice.randint(0, len(donor)) for _ in range(2))
-    piece = donor[first:last] if dice.random() < 0.5 else dice.choice(_BYTES)
+def _cut(value: bytes, donor: bytes, rng: random.Random) -> bytes:
+    """Replace a piece of `value` with a piece of `donor` or with odd bytes."""
+    start, end = sorted(rng.randint(0, len(value)) for _ in range(2))
+    if rng.random() < 0.5:
+        end = min(end, start + rng.randint(0, 2))
+    first, last = sorted(rng.randint(0, len(donor)) for _ in range(2))
+    piece = donor[first:last] if rng.random() < 0.5 else rng.choice(_BYTES)
     return value[:start] + piece + value[end:]

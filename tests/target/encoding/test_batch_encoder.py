@@ -64,8 +64,7 @@ def _tables(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
     types.setdefault("event", "string")
     values = [st.one_of(st.none(), VALUES[kind], VALUES[kind]) for kind in types.values()]
     rows = draw(st.lists(st.tuples(*values), min_size=1, max_size=5))
-    missing: st.SearchStrategy[set[str]] = st.sets(st.sampled_from([*types]), max_size=2)
-    missing = st.one_of(st.just(set()), missing)
+    missing = st.one_of(st.just(set[str]()), st.sets(st.sampled_from([*types]), max_size=2))
     return types, [_without(dict(zip(types, row, strict=True)), draw(missing)) for row in rows]
 
 

@@ -1,7 +1,7 @@
-"""Every status with every shape of body and every Retry-After: what each profile must make of it.
+"""Every HTTP status with every kind of body and Retry-After, and the outcome that each must have.
 
-The golden answers.tsv was written from docs/destinations.md and the APIs' documents, not from the
-code.
+The expected outcomes in http_responses.tsv were taken from docs/destinations.md and the APIs'
+documentation, not from the code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from target_pipelines.destinations import (
     segment,
     webhook,
 )
-from tests.reliability.raw_answers import RawAnswers, raw_answers
+from tests.reliability.raw_responses import RawResponses, raw_responses
 from tests.reliability.registry import Soak, SoakRow, run_cases
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Cell = tuple[str, int, str, str | None]
 """Key of PROFILES, status, key of BODIES, Retry-After."""
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 CANARY = "canary-4711"
-OUTCOMES = {"delivered": Delivered, "retry": Retry, "refused": Rejected, "stop": Fatal}
+OUTCOMES = {"delivered": Delivered, "retry": Retry, "rejected": Rejected, "fatal": Fatal}
 COMMON = (customerio.PROFILE, segment.PROFILE, rudderstack.PROFILE, hightouch.PROFILE)
 PROFILES: dict[str, tuple[HttpProfile, ...]] = {
     "common": COMMON,
@@ -59,7 +59,7 @@ BODIES = {
     "array": b"[1, 2]",
     "error": b'{"ok": true, "error": "canary-4711"}',
 }
-# As RFC 9110 defines it: seconds or a date; at most 300 s are waited; nonsense is ignored.
+# As RFC 9110 defines it: seconds or a date. At most 300 s are waited; invalid values are ignored.
 RETRY_AFTER: dict[str | None, float | None] = {
     None: None,
     "0": 0,
@@ -91,7 +91,7 @@ STATUSES = [
 
 def _read_table() -> dict[tuple[str, int, str], str]:
     """Profile, status and body → outcome."""
-    text = Path(__file__).with_name("answers.tsv").read_text()
+    text = Path(__file__).with_name("http_responses.tsv").read_text()
     table: dict[tuple[str, int, str], str] = {}
     for row in csv.DictReader(text.splitlines(), delimiter="\t"):
         first, _, last = row["status"].partition("-")
@@ -111,8 +111,8 @@ def _expected(profile: str, status: int, body: str, retry_after: str | None) -> 
 CELLS: list[Cell] = list(itertools.product(PROFILES, STATUSES, BODIES, RETRY_AFTER))
 
 
-def judge_cell(cell: Cell) -> None:
-    """Each profile must come to the documented outcome and wait, and quote nothing."""
+def check_cell(cell: Cell) -> None:
+    """Check that each profile finds the documented outcome and wait, and quotes nothing."""
     kind, status, body, retry_after = cell
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     for profile in PROFILES[kind]:
@@ -126,35 +126,35 @@ def judge_cell(cell: Cell) -> None:
 
 
 def _has_no_body(status: int) -> bool:
-    """Whatever follows such a head is no part of the answer (RFC 9112, 6.3)."""
+    """Whether a response with this status never has a body (RFC 9112, 6.3)."""
     return status in (204, 304)
 
 
 WIRE_CELLS: list[Cell] = [
     (kind, status, body, list(RETRY_AFTER)[number % len(RETRY_AFTER)])
     for number, (kind, status, body) in enumerate(itertools.product(PROFILES, STATUSES, BODIES))
-    if status >= 200  # those below are not the end of an answer
+    if status >= 200  # lower ones are interim responses
 ]
 
 
-def judge_over_wire(server: RawAnswers, cell: Cell) -> None:
-    """From bytes on a connection to the outcome, through the whole client: the same."""
+def check_over_wire(server: RawResponses, cell: Cell) -> None:
+    """Check the outcome of the same response as bytes on a connection, through the whole client."""
     kind, status, body, retry_after = cell
-    asks = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
-    head = f"HTTP/1.1 {status} X\r\n{asks}Content-Length: {len(BODIES[body])}\r\n\r\n"
-    found = server.judge(head.encode() + BODIES[body], PROFILES[kind][0])
-    shown = "empty" if _has_no_body(status) else body
-    expected, seconds = _expected(kind, status, shown, retry_after)
+    retry_header = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
+    head = f"HTTP/1.1 {status} X\r\n{retry_header}Content-Length: {len(BODIES[body])}\r\n\r\n"
+    found = server.classify(head.encode() + BODIES[body], PROFILES[kind][0])
+    seen_body = "empty" if _has_no_body(status) else body
+    expected, seconds = _expected(kind, status, seen_body, retry_after)
     waits = found.after_seconds if isinstance(found, Retry) else None
-    is_date = ":" in (retry_after or "")  # counted from the real time, not from NOW
+    is_date = ":" in (retry_after or "")  # relative to the real time, not to NOW
     assert type(found) is expected, found
     assert waits == seconds or is_date, found
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
-    """All cells in the pure policy, and each status with each body over the wire."""
-    yield run_cases(soak, "HTTP answers: policy", CELLS, judge_cell)
-    with raw_answers() as server:
+    """All cells through the pure policy, and each status with each body over the wire."""
+    yield run_cases(soak, "HTTP responses: policy", CELLS, check_cell)
+    with raw_responses() as server:
         yield run_cases(
-            soak, "HTTP answers: wire", WIRE_CELLS, lambda cell: judge_over_wire(server, cell)
+            soak, "HTTP responses: wire", WIRE_CELLS, lambda cell: check_over_wire(server, cell)
         )

@@ -1,4 +1,4 @@
-"""An HTTP server that answers each request with given bytes, then closes the connection."""
+"""An HTTP server that responds to each request with given bytes and closes the connection."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
-class RawAnswers(socketserver.ThreadingTCPServer):
-    """Answers with `answer`, whatever the request is.
+class RawResponses(socketserver.ThreadingTCPServer):
+    """Responds with `response` to every request.
 
     Attributes:
-        answer: the bytes, head and body.
+        response: the bytes of head and body.
         url: where it listens.
     """
 
@@ -35,14 +35,14 @@ class RawAnswers(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = b""
+        self.response = b""
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def judge(self, answer: bytes, profile: HttpProfile = PROFILE) -> Outcome:
-        """What a sender makes of an answer, over a connection of its own."""
-        self.answer = answer
+    def classify(self, response: bytes, profile: HttpProfile = PROFILE) -> Outcome:
+        """The outcome of a response for a sender with a connection of its own."""
+        self.response = response
         settings = TargetSettings(
-            destination=profile.name, endpoint=self.url, write_key="k", timeout_seconds=5
+            destination=profile.name, endpoint=self.url, write_key="k", timeout_seconds=60
         )
         sender = HttpSender(profile, self.url, settings)
         with contextlib.closing(sender):
@@ -50,21 +50,21 @@ class RawAnswers(socketserver.ThreadingTCPServer):
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    server: RawAnswers
+    server: RawResponses
 
     def handle(self) -> None:
-        """Read one request, answer, and end the connection."""
+        """Read one request, respond, and close the connection."""
         head = b"".join(iter(self.rfile.readline, b"\r\n"))
         found = _LENGTH.search(head)
         self.rfile.read(int(found[1]) if found else 0)
         with contextlib.suppress(OSError):
-            self.wfile.write(self.server.answer)
+            self.wfile.write(self.server.response)
 
 
 @contextlib.contextmanager
-def raw_answers() -> Iterator[RawAnswers]:
+def raw_responses() -> Iterator[RawResponses]:
     """The server, listening."""
-    with RawAnswers() as server:
+    with RawResponses() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
