@@ -22,6 +22,18 @@ def on_stop_signals(handle: Callable[[int], object]) -> None:
             signal.signal(number, lambda received, _frame: handle(received))
 
 
+def record_stop_signals(stop: Callable[[], object]) -> list[int]:
+    """Call `stop` on each stop signal; the list collects the numbers received."""
+    received: list[int] = []
+
+    def handle(number: int) -> None:
+        received.append(number)
+        stop()
+
+    on_stop_signals(handle)
+    return received
+
+
 def signal_exit_code(signal_number: int) -> int:
     """The exit code that a shell reports for a program ended by a signal."""
     return 128 + signal_number

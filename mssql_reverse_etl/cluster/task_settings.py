@@ -45,7 +45,8 @@ class TaskSettings:
         Lanes are not divided.
         """
         rates = [
-            route.requests_per_second for route in split_limits(self.configuration, slots).routes
+            settings.requests_per_second
+            for settings in split_limits(self.configuration, slots).destinations
         ]
         target = dict(self.target)
         if "destinations" in target:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3.connection import HTTPConnection
 
+from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.mssql import transient_errors
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect, server_time
@@ -23,7 +24,6 @@ from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync import read_strategy, run
 from tap_mssql_query.sync.run import SyncRun
 from tap_mssql_query.sync.window import find_window
-from tap_mssql_query.tap import LineWriter
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.delivery import sender_pool
