@@ -44,10 +44,8 @@ class TaskSettings:
 
         Lanes are not divided.
         """
-        rates = [
-            settings.requests_per_second
-            for settings in split_limits(self.configuration, slots).destinations
-        ]
+        divided = split_limits(self.configuration, slots)
+        rates = [settings.requests_per_second for settings in divided.destinations]
         target = dict(self.target)
         if "destinations" in target:
             target["destinations"] = [
