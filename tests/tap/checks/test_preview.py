@@ -147,7 +147,7 @@ def test_unknown_name_lists_the_names(start_tap: StartTap, config: dict[str, Any
     process = start_tap(config, "--preview", "usres")
     output, log = process.communicate()
     assert (process.returncode, output) == (2, "")
-    assert 'there is no sync "usres". Known are users, other.' in log
+    assert 'there is no sync "usres". Known syncs: users, other.' in log
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_other_timestamp_is_refused(text):
 
 
 PROBLEMS = {
-    "unknown sync": (RunOptions(resync=["x"]), 'no sync "x". Known are s'),
+    "unknown sync": (RunOptions(resync=["x"]), 'no sync "x". Known syncs: s'),
     "reversed": (RunOptions(since=9, until=5), "--since is later than --until"),
     "no upper bound": (RunOptions(until=5), "has no {{sync_datetime}} or {{sync_time}}"),
 }
