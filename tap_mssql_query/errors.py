@@ -5,7 +5,7 @@
     │   └── StateError          2    correct or remove the state file
     ├── ServerError             3    look at SQL Server
     │   ├── ConnectionFailed    3    host, port, credentials, database, TLS, driver
-    │   └── QueryFailed         3    the query of one sync; the other syncs go on
+    │   └── QueryFailed         3    the query of one sync; the others still run
     ├── Interrupted      129-143    a signal ended the run; run it again
     └── OutputClosed          141    the reader of stdout closed the pipe (SIGPIPE)
 

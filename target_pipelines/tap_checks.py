@@ -1,4 +1,4 @@
-"""Tells the tap's `--check` what the installed call types need. Pure, once they are loaded.
+"""Checks syncs of the tap against the installed call types. Pure once these are loaded.
 
 Registered in the entry-point group `tap_mssql_query.call_types`.
 """

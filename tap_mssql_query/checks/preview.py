@@ -45,7 +45,7 @@ def find_sync(name: str, syncs: Sequence[SyncSettings]) -> SyncSettings:
         if sync.name == name:
             return sync
     known = ", ".join(sync.name for sync in syncs)
-    raise ConfigurationError(f'--preview: there is no sync "{name}". Known are {known}.')
+    raise ConfigurationError(f'--preview: there is no sync "{name}". Known syncs: {known}.')
 
 
 def read_preview(

@@ -82,25 +82,25 @@ class Session:
 
     def fetch_all(self, sql: str) -> list[Sequence[Any]]:
         """All rows of a small result. Raises QueryFailed."""
-        return self._ask(sql, lambda cursor: [tuple(row) for row in cursor.fetchall()])
+        return self._run_short(sql, lambda cursor: [tuple(row) for row in cursor.fetchall()])
 
     def run(self, sql: str) -> None:
         """Run a statement that returns no rows. Raises QueryFailed."""
-        self._ask(sql, lambda _: None)
+        self._run_short(sql, lambda _: None)
 
-    def _ask(self, sql: str, take: Callable[[Any], _T]) -> _T:
+    def _run_short(self, sql: str, take: Callable[[Any], _T]) -> _T:
         """Run a short statement with a fixed timeout."""
 
-        def ask() -> _T:
+        def execute() -> _T:
             with self._cursor() as cursor:
                 cursor.execute(sql)
                 return take(cursor)
 
         try:
-            return call_with_timeout(ask, _STATEMENT_TIMEOUT_SECONDS)
+            return call_with_timeout(execute, _STATEMENT_TIMEOUT_SECONDS)
         except TimeoutError as error:
             self._is_reading = True  # the statement is still running
-            message = f"The server did not answer within {_STATEMENT_TIMEOUT_SECONDS:g} s."
+            message = f"The server did not respond within {_STATEMENT_TIMEOUT_SECONDS:g} s."
             raise QueryFailed(message) from error
 
     def read(self, sql: str) -> Iterator[pa.RecordBatch]:

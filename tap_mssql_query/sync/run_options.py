@@ -20,7 +20,7 @@ class RunOptions:
 
     Attributes:
         resync: names of syncs that run as if for the first time.
-        since: unix seconds at which a backfill begins; None: no backfill.
+        since: start of a backfill, unix seconds; None if `until` alone, or neither, is set.
         until: unix seconds at which it ends; None: now.
         locked: the only syncs to run, if any are named; the caller holds their locks.
         partition: the only partition to read of the one sync in `locked`, counted from 0.
@@ -53,7 +53,7 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
     for option, wanted in (("--resync", options.resync), ("--locked", options.locked)):
         for name in wanted:
             if name not in names:
-                yield f'{option}: there is no sync "{name}". Known are {", ".join(names)}.'
+                yield f'{option}: there is no sync "{name}". Known syncs: {", ".join(names)}.'
     if options.since is not None and options.until is not None and options.since > options.until:
         yield "--since is later than --until."
     if options.partition is not None:
