@@ -9,8 +9,7 @@ import click
 
 from mssql_reverse_etl.commands.run import run
 from mssql_reverse_etl.errors import ReverseETLError
-
-_LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # that of the programs
+from program_kit.logs import LOG_FORMAT
 
 logger = logging.getLogger("mssql-reverse-etl")
 
@@ -26,7 +25,7 @@ cli.add_command(run)
 
 def main() -> None:
     """Run the command line; exits with a code of `errors`, of the tap's or of the target's."""
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, style="{")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, style="{")
     try:
         cli()
     except SystemExit:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
-from mssql_reverse_etl.signals import catch_stop_signals
+from mssql_reverse_etl.signals import stop_on_signals
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
+from program_kit.signals import signal_exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ def run_locally(
 ) -> int:
     """Run all syncs that are due; the exit code. Raises StateNotWritten."""
     pipe = Pipe()
-    received = catch_stop_signals(pipe.stop)
+    received = stop_on_signals(pipe.stop)
     with SyncLocks(settings) as locks:
         if not locks.held:
             return locks.exit_code
@@ -40,7 +41,7 @@ def run_locally(
     summary = Summary()
     summary.add(result.tap_report, result.target_report)
     summary.show()
-    return 128 + received[0] if received else result.exit_code or locks.exit_code
+    return signal_exit_code(received[0]) if received else result.exit_code or locks.exit_code
 
 
 def _resync_options(syncs: Sequence[str]) -> list[str]:

@@ -1,22 +1,22 @@
-"""The signals that end a run."""
+"""Lets signals stop a run."""
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
+
+from program_kit.signals import on_stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def catch_stop_signals(stop: Callable[[], None]) -> list[int]:
-    """Call `stop` on SIGINT, SIGTERM and SIGHUP; the list collects the numbers received."""
+def stop_on_signals(stop: Callable[[], None]) -> list[int]:
+    """Call `stop` on each stop signal; the list collects the numbers received."""
     received: list[int] = []
 
-    def handle(number: int, _: object) -> None:
+    def handle(number: int) -> None:
         received.append(number)
         stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handle)
+    on_stop_signals(handle)
     return received

@@ -1,4 +1,4 @@
-"""What every program of the project needs: settings, command line, terminal, exact JSON.
+"""What all programs of the project share: settings, command line, terminal, signals, exact JSON.
 
-Nothing here knows SQL Server, Singer or calls.
+Nothing here knows about SQL Server, Singer or calls.
 """

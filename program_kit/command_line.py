@@ -1,4 +1,4 @@
-"""What every program does around its command line: errors to messages and exit codes."""
+"""Reads configuration files, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from program_kit.signals import is_signal_exit_code
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
 
-_SIGNALLED = 128
+ENV = "ENV"
+"""In the place of a configuration file: read settings from environment variables."""
 OUTPUT_CLOSED_EXIT_CODE = 141
 """What a shell reports for SIGPIPE: the reader of stdout closed the pipe."""
 
 
 def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exception]) -> None:
-    """Run a command line; `errors` is the base of those with an `exit_code` of their own."""
+    """Run a command line and exit; `errors` is the base class of errors with an `exit_code`."""
     try:
         cli()
     except errors as error:
         exit_code = getattr(error, "exit_code", 1)
-        if exit_code != OUTPUT_CLOSED_EXIT_CODE:  # that one is quiet, as SIGPIPE is
+        if exit_code != OUTPUT_CLOSED_EXIT_CODE:  # silent, like SIGPIPE
             for problem in getattr(error, "problems", (str(error),)):
-                logger.error("%s", problem)  # noqa: TRY400 - a message for people, not a bug
-        if exit_code > _SIGNALLED:
+                logger.error("%s", problem)  # noqa: TRY400 - an expected error needs no traceback
+        if is_signal_exit_code(exit_code):
             _exit_at_once(exit_code)
         _exit(exit_code)
-    except BrokenPipeError:  # of a table; quiet as well
+    except BrokenPipeError:  # while printing a table; silent, too
         _exit_at_once(OUTPUT_CLOSED_EXIT_CODE)
     except SystemExit as end:
         if end.code:
@@ -38,30 +42,49 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:
-    """End without flushing stdout, which has no reader any more."""
+    """Exit without flushing stdout, which may have no reader."""
     sys.stderr.flush()
     os._exit(exit_code)
 
 
 def _exit(exit_code: int) -> NoReturn:
-    """End; at once if a thread still waits: at an ordinary exit a driver would wait with it."""
+    """Exit; at once if a thread is left in a driver, which an ordinary exit would wait for."""
     if any(thread.daemon for thread in threading.enumerate()):
         sys.stderr.flush()
         try:
             sys.stdout.flush()
-        except OSError:  # what was to be written is lost, and that is no success
+        except OSError:  # output was lost, which is a failure
             exit_code = exit_code or 1
         os._exit(exit_code)
     sys.exit(exit_code)
 
 
-def say_unreadable(paths: Sequence[str], error: OSError | ValueError | TypeError) -> str:
-    """The message for configuration files that cannot be read."""
-    return f"The configuration {', '.join(paths)} cannot be read: {reason_of(error)}."
+def read_config(paths: Sequence[str], error: type[Exception]) -> dict[str, Any]:
+    """Merge JSON configuration files, later ones over earlier ones; `ENV` is skipped.
+
+    Raises `error` with a message that names the file and contains nothing of it.
+    """
+    config: dict[str, Any] = {}
+    for path in paths:
+        if path != ENV:
+            config |= _read_object(path, error)
+    return config
 
 
-def reason_of(error: OSError | ValueError | TypeError) -> str:
-    """Why, without a piece of the file: it may hold a password."""
+def _read_object(path: str, error: type[Exception]) -> dict[str, Any]:
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as reason:
+        raise error(
+            f"The configuration file {path} cannot be read: {describe_read_error(reason)}."
+        ) from reason
+    if not isinstance(config, dict):
+        raise error(f"The configuration file {path} does not contain a JSON object.")
+    return config
+
+
+def describe_read_error(error: OSError | ValueError) -> str:
+    """Why a JSON file cannot be read, without its content, which may include a password."""
     if isinstance(error, json.JSONDecodeError):
-        return f"no JSON at line {error.lineno}, column {error.colno}"
+        return f"invalid JSON at line {error.lineno}, column {error.colno}"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Tables for people, on stdout: as wide as the terminal, or as needed in a file."""
+"""Prints tables to stdout: as wide as the terminal, or as wide as needed in a file."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from program_kit.findings import Level
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from program_kit.findings import Checked
+    from program_kit.findings import CheckResult
 
 _STYLES = {
     Level.OK: "green",
     Level.WARNING: "yellow",
     Level.ERROR: "bold red",
-    Level.REFUSED: "bold red",
+    Level.SERVER_ERROR: "bold red",
 }
 
 
-def print_findings(checked: Iterable[Checked]) -> None:
+def print_findings(results: Iterable[CheckResult]) -> None:
     """Print a table with one row per finding. Raises BrokenPipeError."""
     table = Table("where", "level", "finding", box=None)
-    for place in checked:
-        for finding in place.findings:
-            level = Text(finding.level.word, _STYLES[finding.level])
-            table.add_row(Text(place.place), level, Text(finding.message))
+    for result in results:
+        for finding in result.findings:
+            level = Text(finding.level.label, _STYLES[finding.level])
+            table.add_row(Text(result.subject), level, Text(finding.message))
     print_table(table)
 
 
@@ -50,7 +50,7 @@ def print_table(table: Table) -> None:
 
 
 def printable(text: str) -> str:
-    """The text with control characters escaped, so that it cannot steer a terminal."""
+    """The text with control characters escaped, so that it cannot control the terminal."""
     return "".join(
         f"\\x{ord(character):02x}" if unicodedata.category(character) in ("Cc", "Cf") else character
         for character in text

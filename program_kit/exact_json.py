@@ -1,4 +1,4 @@
-"""JSON in which numbers keep their digits: what is no integer is read, and written, as its text."""
+"""JSON with exact numbers: a number that is not an integer keeps its text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Number(Decimal):
-    """A number that is no integer, and the text that it was read from.
+    """A number that is not an integer, and the text that it was decoded from.
 
-    One that no Decimal can hold is infinity or zero, and its text.
+    If Decimal cannot represent it, its value is infinity or zero, and the text is kept.
     """
 
     __slots__ = ("text",)
@@ -23,7 +23,7 @@ class Number(Decimal):
     text: str
 
     def __new__(cls, text: str) -> Number:
-        """Read a number from JSON."""
+        """Decode a number."""
         try:
             number = super().__new__(cls, text)
         except ArithmeticError:
@@ -37,7 +37,7 @@ class Number(Decimal):
 def _encode_other(value: object) -> msgspec.Raw:
     if isinstance(value, Number):
         return msgspec.Raw(value.text.encode())
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
@@ -48,7 +48,7 @@ decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode
 
 
 def decode_plain(text: bytes) -> Any:
-    """JSON as plain types: numbers are integers or floats, the nearest where none is equal."""
+    """Decode JSON to plain types: numbers become integers or the nearest floats."""
     try:
         return msgspec.json.decode(text)
     except msgspec.ValidationError:  # out of range

@@ -1,4 +1,4 @@
-"""What a check found: a level and a sentence."""
+"""The results of a check: each finding has a level and a message."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 class Level(Enum):
-    """How bad it is, and what the operator does next."""
+    """The severity of a finding, and what the operator does next."""
 
     OK = auto()
     WARNING = auto()
     ERROR = auto()
     """Correct the settings or the query."""
-    REFUSED = auto()
-    """Look at SQL Server: it cannot be reached, or refuses."""
+    SERVER_ERROR = auto()
+    """Look at SQL Server: it is unreachable, or denies a permission."""
 
     @property
-    def word(self) -> str:
-        """How a table says it."""
-        return "error" if self is Level.REFUSED else self.name.lower()
+    def label(self) -> str:
+        """Its text in a table."""
+        return "error" if self is Level.SERVER_ERROR else self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found. The message holds no value of a row and no password."""
+    """One finding of a check. The message contains no row value and no password."""
 
     level: Level
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """The findings about one subject: a database, a sync, the plugins."""
 
-    place: str
+    subject: str
     findings: Sequence[Finding]

@@ -1,4 +1,4 @@
-"""Lets a process end with the one that started it. For both programs."""
+"""Ends a process together with its parent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
 def set_parent_death_signal(parent: int, signal_number: int) -> bool:
-    """Get a signal when the parent's thread that started this process ends, however it does.
+    """Receive a signal when the parent's thread that started this process ends, however it does.
 
-    False if it has ended already. Linux only; elsewhere nothing is asked for.
+    False if the parent has already ended. Linux only; does nothing on other systems.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:

@@ -1,4 +1,4 @@
-"""Shows on a terminal how far a stream is: a line every few seconds. For both programs."""
+"""Logs the progress of a stream every few seconds if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-_EVERY_SECONDS = 5.0
+_INTERVAL_SECONDS = 5.0
 
 
 class Progress:
-    """Rows, rows per second and elapsed time of a stream; silent where nobody looks."""
+    """Logs rows, rows per second and elapsed time of a stream; silent without a terminal."""
 
     def __init__(
         self,
@@ -26,12 +26,12 @@ class Progress:
         self._logger = logger
         self._clock = clock
         self._started = self._last = clock()
-        self._is_watched = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty()
 
     def show(self, rows: int) -> None:
-        """So many rows have been written."""
+        """Log the number of rows written so far, if the last line is old enough."""
         now = self._clock()
-        if not self._is_watched or now - self._last < _EVERY_SECONDS:
+        if not self._is_terminal or now - self._last < _INTERVAL_SECONDS:
             return
         self._last = now
         seconds = now - self._started

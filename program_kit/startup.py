@@ -1,4 +1,4 @@
-"""Starts a program: little garbage collection, and an end together with the parent process."""
+"""Starts a program: tunes garbage collection, and ends the program with its parent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 
 PARENT_VARIABLE = "MSSQL_REVERSE_ETL_PARENT"
-"""Environment variable: the process id of the parent without which this process must not run."""
+"""Environment variable: the process id of the parent that this process must not outlive."""
 _GC_THRESHOLD = 50_000
 """New objects between two collections: rows are created and freed in blocks and form no cycles."""
 
@@ -16,8 +16,8 @@ _GC_THRESHOLD = 50_000
 def start(program: str) -> None:
     """Import the module `program` and call its `main`.
 
-    Garbage collection is off during the import, since it would take a quarter of the start and
-    what is imported stays for good.
+    Garbage collection is off during the import: it would take a quarter of the start-up time, and
+    imported modules are never freed.
     """
     gc.disable()
     if parent := os.environ.get(PARENT_VARIABLE):
@@ -31,6 +31,7 @@ def start(program: str) -> None:
 
 def _end_with(parent: int) -> None:
     from program_kit.parent_process import set_parent_death_signal  # noqa: PLC0415 - rarely needed
+    from program_kit.signals import signal_exit_code  # noqa: PLC0415 - rarely needed
 
     if not set_parent_death_signal(parent, signal.SIGTERM):
-        os._exit(128 + signal.SIGTERM)
+        os._exit(signal_exit_code(signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""The command-line options that the tap adds to the SDK's."""
+"""The command-line options that the tap adds to those of the SDK."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from tap_mssql_query.sync.run_options import parse_moment
+from tap_mssql_query.sync.run_options import parse_timestamp
 
 
-class _Moment(click.ParamType[int]):
-    """ISO 8601 or unix seconds, as unix seconds."""
+class _Timestamp(click.ParamType[int]):
+    """ISO 8601 or unix seconds, converted to unix seconds."""
 
-    name = "moment"
+    name = "timestamp"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            return parse_moment(str(value))
+            return parse_timestamp(str(value))
         except ValueError as error:
             self.fail(f"not ISO 8601, such as 2026-01-02T03:04:05Z ({error})", param, ctx)
 
@@ -30,19 +30,19 @@ OPTIONS = [
     ),
     click.Option(
         ["--since"],
-        type=_Moment(),
-        help="Backfill: read from this moment on, and move no bookmark.",
+        type=_Timestamp(),
+        help="Backfill: read from this time on, without moving bookmarks.",
     ),
     click.Option(
         ["--until"],
-        type=_Moment(),
-        help="Backfill: read up to this moment; queries need {{sync_time}} or {{sync_datetime}}.",
+        type=_Timestamp(),
+        help="Backfill: read up to this time; queries need {{sync_time}} or {{sync_datetime}}.",
     ),
     click.Option(
         ["--locked"],
         multiple=True,
         metavar="NAME",
-        help="Run this sync only, and leave its lock to who starts this program. Repeatable.",
+        help="Run only this sync, whose lock the caller already holds. Repeatable.",
     ),
     click.Option(
         ["--partition"],
@@ -53,18 +53,18 @@ OPTIONS = [
     click.Option(
         ["--check"],
         is_flag=True,
-        help="Check connections, permissions and queries; print a table; read no row.",
+        help="Check connections, permissions and queries; print a table; read no rows.",
     ),
     click.Option(
         ["--preview"],
         metavar="NAME",
-        help="Show the first rows of this sync as a table; no bookmark moves.",
+        help="Show the first rows of this sync as a table, without moving its bookmark.",
     ),
     click.Option(
         ["--limit"],
         type=click.IntRange(min=1, max=2**31 - 1),
         default=10,
         show_default=True,
-        help="How many rows --preview fetches at most.",
+        help="Maximum number of rows that --preview fetches.",
     ),
 ]

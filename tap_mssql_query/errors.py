@@ -1,4 +1,4 @@
-"""The errors of the tap, by what the operator does next. Each carries its exit code.
+"""The errors of the tap, by what the operator does next, with their exit codes.
 
     TapError                    1    a bug: report it
     ├── ConfigurationError      2    correct the settings (all problems are listed at once)
@@ -7,17 +7,19 @@
     │   ├── ConnectionFailed    3    host, port, credentials, database, TLS, driver
     │   └── QueryFailed         3    the query of one sync; the other syncs go on
     ├── Interrupted      129-143    a signal ended the run; run it again
-    └── OutputClosed          141    nobody reads the messages; as a shell shows SIGPIPE
+    └── OutputClosed          141    the reader of stdout closed the pipe (SIGPIPE)
 
-Messages say
-what failed, where and what to do; they never hold values of rows, passwords or tokens.
+A message says what failed, where, and what to do. It never contains row values, passwords or
+tokens.
 """
 
 from __future__ import annotations
 
+from program_kit.signals import signal_exit_code
+
 
 class TapError(Exception):
-    """Base of all errors that the tap raises on purpose."""
+    """Base class of the errors that the tap raises."""
 
     exit_code = 1
 
@@ -33,13 +35,13 @@ class ConfigurationError(TapError):
 
 
 class StateError(ConfigurationError):
-    """The state handed to the tap cannot be used; nothing was read."""
+    """The state passed to the tap cannot be used; nothing was read."""
 
 
 class ServerError(TapError):
-    """SQL Server, or the way to it, failed.
+    """SQL Server, or the connection to it, failed.
 
-    `number` is SQL Server's error number, None where the driver failed before the server spoke.
+    `number` is SQL Server's error number, None for an error of the driver.
     """
 
     exit_code = 3
@@ -50,23 +52,23 @@ class ServerError(TapError):
         self.sqlstate = sqlstate
 
 
-class ConnectionFailed(ServerError):  # noqa: N818 - reads as what happened, as the tree does
+class ConnectionFailed(ServerError):  # noqa: N818 - named for what happened
     """No session could be opened."""
 
 
-class QueryFailed(ServerError):  # noqa: N818 - reads as what happened
-    """A query was refused, or broke off before its last row."""
+class QueryFailed(ServerError):  # noqa: N818 - named for what happened
+    """A query was refused, or failed before its last row."""
 
 
 class Interrupted(TapError):  # noqa: N818 - not a failure of the tap
-    """A signal asked the run to end."""
+    """A signal stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
-        self.exit_code = 128 + signal_number
+        self.exit_code = signal_exit_code(signal_number)
 
 
-class OutputClosed(TapError):  # noqa: N818 - reads as what happened
-    """Whoever read our stdout is gone."""
+class OutputClosed(TapError):  # noqa: N818 - named for what happened
+    """The reader of stdout closed the pipe."""
 
     exit_code = 141

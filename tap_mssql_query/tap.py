@@ -1,29 +1,20 @@
-"""TapMSSQLQuery: wires the parts together; the command line and its exit codes."""
+"""TapMSSQLQuery: singer-sdk's view of the tap, and its command line."""
 
 from __future__ import annotations
 
 import json
-import signal
-import sys
-import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
-from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
-from program_kit.command_line import reason_of, run_program, say_unreadable
+from program_kit.command_line import ENV, describe_read_error, read_config, run_program
+from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
-from tap_mssql_query.encoding.singer_json import dump_message
-from tap_mssql_query.errors import (
-    ConfigurationError,
-    Interrupted,
-    OutputClosed,
-    StateError,
-    TapError,
-)
+from tap_mssql_query.errors import ConfigurationError, StateError, TapError
+from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
@@ -34,47 +25,9 @@ from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import click
-    import pyarrow as pa
-    from singer_sdk.singerlib import Message
 
     from tap_mssql_query.stream import QueryStream
-
-
-class LineWriter(SimpleSingerWriter):
-    """Writes whole lines to stdout; a signal waits until the line is out.
-
-    A handler that raised in mid line would leave half a message behind.
-    """
-
-    def __init__(self) -> None:
-        self._is_writing = False
-        self._signal: int | None = None
-
-    def write_message(self, message: Message) -> None:
-        """Write one message of the SDK's."""
-        self.write_lines(dump_message(message.to_dict()))
-
-    def write_lines(self, lines: bytes | pa.Buffer) -> None:
-        """Write encoded messages. Raises OutputClosed, or Interrupted after a signal."""
-        self._is_writing = True
-        try:
-            sys.stdout.buffer.write(lines)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError as error:
-            raise OutputClosed("stdout was closed") from error
-        finally:
-            self._is_writing = False
-        if self._signal is not None:
-            raise Interrupted(self._signal)
-
-    def interrupt(self, signal_number: int) -> None:
-        """Raise Interrupted, now or after the line that is being written."""
-        self._signal = signal_number
-        if not self._is_writing:
-            raise Interrupted(signal_number)
 
 
 class TapMSSQLQuery(Tap):
@@ -102,10 +55,10 @@ class TapMSSQLQuery(Tap):
         self.errors = RunErrors()
         super().__init__(**kwargs)
 
-    # What the SDK asks of a tap
+    # Overrides of the SDK
 
     def discover_streams(self) -> list[QueryStream]:
-        """One stream per sync; a warning for each query with a lost variable."""
+        """One stream per sync; a warning for each query that lost a variable to Meltano."""
         from tap_mssql_query.stream import QueryStream  # noqa: PLC0415 - not for --about
 
         for sync in self.settings.syncs:
@@ -127,29 +80,25 @@ class TapMSSQLQuery(Tap):
         PluginBase.setup_mapper(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take the state, after a look at its shape. Raises StateError."""
+        """Load a state after validating its shape. Raises StateError."""
         bookmarks.check_state(state)
         super().load_state(state)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
-        """Check settings and options, all problems at once. Raises ConfigurationError."""
+        """Validate settings and options. Raises ConfigurationError with all problems."""
         self.settings = parse_settings(self._config)
         if problems := list(find_problems(self.run_options, self.settings.syncs)):
             raise ConfigurationError(*problems)
         return []
 
     def _setup_signal_handlers(self) -> None:
-        super()._setup_signal_handlers()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGHUP, self._handle_termination)
+        # The SDK calls this before `message_writer` is set.
+        on_stop_signals(lambda number: self.message_writer.interrupt(number))  # noqa: PLW0108
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.message_writer.interrupt(signum)
-
-    # One run
+    # What the command line can ask for
 
     def run(self) -> None:
-        """Run all syncs, and tell what became of each. Raises TapError."""
+        """Run all syncs and write the report. Raises TapError."""
         try:
             self.sync_all()
         finally:
@@ -157,16 +106,14 @@ class TapMSSQLQuery(Tap):
                 self.report.write(Path(path))
         self.errors.raise_any()
 
-    # Instead of a run
-
     def check(self) -> None:
-        """Print what is found of all databases and syncs. Raises TapError if that has errors."""
+        """Print the findings about all databases and syncs. Raises TapError for errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
-        from tap_mssql_query.checks.preflight import check_all, raise_worst  # noqa: PLC0415 - slow
+        from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
 
-        checked = list(check_all(self.settings, self.config.get("stream_maps", {})))
-        print_findings(checked)
-        raise_worst(checked)
+        results = list(check_all(self.settings, self.config.get("stream_maps", {})))
+        print_findings(results)
+        raise_for_errors(results)
 
     def preview(self, sync_name: str, limit: int) -> None:
         """Print the first rows of one sync. Raises TapError."""
@@ -174,14 +121,14 @@ class TapMSSQLQuery(Tap):
         from tap_mssql_query.checks.preview import find_sync, read_preview  # noqa: PLC0415 - slow
 
         sync = find_sync(sync_name, self.settings.syncs)
-        shown = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)
-        print_rows(shown.columns, shown.rows)
+        preview = read_preview(sync, self.settings, self.run_options, self.state, limit=limit)
+        print_rows(preview.columns, preview.rows)
 
     # Command line
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The SDK's options and ours."""
+        """The SDK's command with further options."""
         command = super().get_singer_command()
         command.params += OPTIONS
         return command
@@ -189,10 +136,9 @@ class TapMSSQLQuery(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(say_unreadable(value, error)) from error
+        given = super().cb_config(ctx, param, tuple(path for path in value if path == ENV))
+        given.config = read_config(value, ConfigurationError)
+        return given
 
     @classmethod
     def invoke(  # type: ignore[override]  # as in the SDK's own Tap
@@ -212,12 +158,12 @@ class TapMSSQLQuery(Tap):
         preview: str | None = None,
         limit: int = 10,
     ) -> None:
-        """Run all syncs, or do what else the command line asks for. Raises TapError."""
+        """Run all syncs, or --about, --check or --preview. Raises TapError."""
         if about:
             cls.print_about(about_format)
             return
         loaded_state = _load_json(state, StateError, "state")
-        bookmarks.check_state(loaded_state)  # the SDK takes an empty list for none
+        bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
@@ -235,16 +181,16 @@ class TapMSSQLQuery(Tap):
             tap.run()
 
 
-def _load_json(file: IO[str] | None, kind: type[ConfigurationError], what: str) -> Any:
+def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:
     if file is None:
         return {}
     try:
         return json.load(file)
-    except ValueError as error:
-        raise kind(
-            f"The {what} file {file.name} is not JSON ({reason_of(error)}). Restore it; nothing "
-            f"was read. To start without one, leave --{what} out."
-        ) from error
+    except ValueError as reason:
+        raise error(
+            f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
+            f"was read from the server. Restore the file, or leave --{what} out to start without."
+        ) from reason
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -11,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from program_kit.command_line import run_program, say_unreadable
+from program_kit.command_line import ENV, read_config, run_program
+from program_kit.logs import LOG_FORMAT
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.run.runner import Runner
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NAME = "target-pipelines"
 PACKAGE = "mssql-reverse-etl"
 _FROM_ENVIRONMENT = "ENV"
-_LOG_FORMAT = "{asctime:23s} | {levelname:8s} | {name:30s} | {message}"  # as singer-sdk's
 
 logger = logging.getLogger(NAME)
 
@@ -102,17 +101,11 @@ def _list_call_types(config: Mapping[str, Any]) -> None:
 
 def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
-    config: dict[str, Any] = {}
-    try:
-        for path in paths:
-            if path != _FROM_ENVIRONMENT:
-                config |= json.loads(Path(path).read_text(encoding="utf-8"))
-        if _FROM_ENVIRONMENT in paths:
-            from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
+    config = read_config(paths, ConfigurationError)
+    if ENV in paths:
+        from target_pipelines.target import TargetPipelines  # noqa: PLC0415 - slow
 
-            return TargetPipelines(config=config, parse_env_config=True).config
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(say_unreadable(paths, error)) from error
+        return TargetPipelines(config=config, parse_env_config=True).config
     return config
 
 
@@ -125,6 +118,6 @@ def main() -> None:
     else:
         cli = command
         level = os.environ.get("TARGET_PIPELINES_LOGLEVEL") or os.environ.get("LOGLEVEL") or "INFO"
-        logging.basicConfig(level=level.upper(), format=_LOG_FORMAT, style="{")
+        logging.basicConfig(level=level.upper(), format=LOG_FORMAT, style="{")
     logging.captureWarnings(capture=True)
     run_program(cli, logger, PipelinesError)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from program_kit.settings import required_names
+from program_kit.json_schema import required_names
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 from target_pipelines.plugins.loading import load_plugins
 

@@ -38,7 +38,7 @@ class PartitionPlan:
 
     Attributes:
         sync: the sync.
-        unfinished: its partitioned run; None if one task reads the whole sync.
+        run: its partitioned run; None if one task reads the whole sync.
         waiting: numbers of the partitions without a task; [None] for the whole sync.
         tap_options: further arguments of the tap.
         running: how many tasks are running.
@@ -46,7 +46,7 @@ class PartitionPlan:
     """
 
     sync: SyncSettings
-    unfinished: ResumeState | None
+    run: ResumeState | None
     waiting: list[int | None]
     tap_options: Sequence[str] = ()
     running: int = 0
@@ -55,16 +55,16 @@ class PartitionPlan:
     @property
     def total(self) -> int:
         """How many tasks the sync has, done or not."""
-        return len(self.unfinished.partitions) if self.unfinished else 1
+        return len(self.run.partitions) if self.run else 1
 
     @property
     def outcome(self) -> str:
         """The sync's outcome; empty if its only task's tap has reported it."""
         if self.has_failed:
             return Outcome.FAILED
-        if self.unfinished is None:
+        if self.run is None:
             return ""
-        is_done = all(partition.is_done for partition in self.unfinished.partitions)
+        is_done = all(partition.is_done for partition in self.run.partitions)
         return Outcome.READ if is_done else Outcome.INTERRUPTED
 
     def state_of(self, state: State) -> State:
@@ -84,7 +84,7 @@ class PartitionPlan:
         bookmark = (task_state or {}).get("bookmarks", {}).get(self.sync.name)
         if task_state is None or bookmark is None:
             return False
-        run = self.unfinished
+        run = self.run
         if run is None or number is None:
             state.setdefault("bookmarks", {})[self.sync.name] = bookmark
             return "unfinished" not in bookmark
@@ -104,9 +104,9 @@ class PartitionPlan:
         run = read_resume_state(task_state, self.sync.name)
         if run is not None:
             return [partition.is_done for partition in run.partitions]
-        assert self.unfinished is not None  # noqa: S101 - only a partitioned run is merged so
-        has_moved = bookmark.get(KEY) == self.unfinished.times.sync_time
-        return [has_moved] * len(self.unfinished.partitions)
+        assert self.run is not None  # noqa: S101 - only a partitioned run is merged so
+        has_moved = bookmark.get(KEY) == self.run.times.sync_time
+        return [has_moved] * len(self.run.partitions)
 
 
 def plan_sync(

@@ -10,9 +10,10 @@ from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
-from mssql_reverse_etl.signals import catch_stop_signals
+from mssql_reverse_etl.signals import stop_on_signals
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
+from program_kit.signals import signal_exit_code
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
 from tap_mssql_query.sync.report import Outcome
 
@@ -62,12 +63,12 @@ def run_on_cluster(
             slots=slots,
             summary=summary,
         )
-        received = catch_stop_signals(coordinator.stop)
+        received = stop_on_signals(coordinator.stop)
         try:
             coordinator.run()
         finally:
             _show(summary, plans)
-    return 128 + received[0] if received else coordinator.exit_code or code
+    return signal_exit_code(received[0]) if received else coordinator.exit_code or code
 
 
 def _plan(

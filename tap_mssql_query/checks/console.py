@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_rows(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under the names and the types of their columns."""
+    """Print rows below the names and types of their columns."""
     table = Table(*(Column(_heading(*column)) for column in columns), box=None)
     for row in rows:
         table.add_row(*map(_cell, row))

@@ -1,4 +1,4 @@
-"""Checks a database and its login: the server's version, what the login may do besides reading."""
+"""Checks a database: the server's version, and permissions of the login beyond reading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _OLDEST_MAJOR_VERSION = 12  # SQL Server 2014
 
-_ABILITIES = {
+_WRITE_PERMISSIONS = {
     "sysadmin": "IS_SRVROLEMEMBER('sysadmin')",
     **{role: f"IS_MEMBER('{role}')" for role in ("db_owner", "db_datawriter", "db_ddladmin")},
     **{
@@ -21,25 +21,25 @@ _ABILITIES = {
         for permission in ("INSERT", "UPDATE", "DELETE", "EXECUTE", "ALTER")
     },
 }
-"""Roles and permissions that a login needs not for reading; the server's answer 1 is yes."""
+"""Roles and permissions beyond reading, each with an expression that is 1 if the login has it."""
 
 _FACTS = "CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), DB_NAME()"
 
 
 def check_database(session: Session, label: str) -> Iterator[Finding]:
-    """What is found of the database that a session is in. Raises QueryFailed."""
-    abilities = ", ".join(_ABILITIES.values())
-    ((version, database, *answers),) = session.fetch_all(f"SELECT {_FACTS}, {abilities}")
+    """Findings about the database of a session. Raises QueryFailed."""
+    permissions = ", ".join(_WRITE_PERMISSIONS.values())
+    ((version, database, *values),) = session.fetch_all(f"SELECT {_FACTS}, {permissions}")
     yield Finding(Level.OK, f"{label} is reachable; SQL Server {version}.")
     if int(version.split(".")[0]) < _OLDEST_MAJOR_VERSION:
         yield Finding(
             Level.WARNING, "The server is older than SQL Server 2014 (12.0), the oldest supported."
         )
-    found = [name for name, answer in zip(_ABILITIES, answers, strict=True) if answer == 1]
+    found = [name for name, value in zip(_WRITE_PERMISSIONS, values, strict=True) if value == 1]
     if found:
         yield Finding(
             Level.WARNING,
-            f"The login can do more than read ({', '.join(found)}). Use one that cannot:\n"
+            f"The login can do more than read ({', '.join(found)}). Use a read-only one:\n"
             f"{minimal_login(database)}",
         )
     else:
@@ -47,7 +47,7 @@ def check_database(session: Session, label: str) -> Iterator[Finding]:
 
 
 def minimal_login(database: str) -> str:
-    """The statements that create a login which can do nothing but read a database."""
+    """Statements that create a login which can only read a database."""
     return (
         "CREATE LOGIN reverse_etl WITH PASSWORD = '<a long password>';\n"
         f"USE [{database.replace(']', ']]')}];\n"

@@ -1,4 +1,4 @@
-"""--check: what is found of every database and sync, without reading a row."""
+"""--check: findings about every database and sync, without reading a row."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from program_kit.findings import Checked, Finding, Level
+from program_kit.findings import CheckResult, Finding, Level
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
     check_comparisons,
-    check_text,
+    check_query_text,
     describe_sync,
-    finding_of,
+    finding_for_error,
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """One check of all that the settings name.
+    """One check of everything that the settings name.
 
     Attributes:
-        settings: the tap's.
-        mapped: names of the syncs that stream maps change.
-        call_types: what a sync's type may be; None if the plugins cannot be loaded.
+        settings: the tap's settings.
+        mapped: the names of the syncs that stream maps change.
+        call_types: what a sync's type may be; None if that is not known.
     """
 
     settings: TapSettings
     mapped: Collection[str] = field(default=())
     call_types: CallTypes | None = None
 
-    def run(self) -> Iterator[Checked]:
-        """Check database by database, and the syncs of each; disabled ones too."""
+    def run(self) -> Iterator[CheckResult]:
+        """Check each database and its syncs, including disabled ones."""
         syncs = sorted(self.settings.syncs, key=lambda sync: sync.database.name or "")
         for name, group in groupby(syncs, key=lambda sync: sync.database.name):
             of_database = list(group)
@@ -50,28 +50,28 @@ class Preflight:
 
     def _check(
         self, name: str | None, database: DatabaseSettings, syncs: Sequence[SyncSettings]
-    ) -> Iterator[Checked]:
-        place = f"database {name}" if name else "database"
+    ) -> Iterator[CheckResult]:
+        subject = f"database {name}" if name else "database"
         with contextlib.ExitStack() as stack:
             try:
                 session = connect(database, self.settings)
             except TapError as error:
-                level = Level.REFUSED if isinstance(error, ServerError) else Level.ERROR
-                yield Checked(place, [Finding(level, str(error))])
+                level = Level.SERVER_ERROR if isinstance(error, ServerError) else Level.ERROR
+                yield CheckResult(subject, [Finding(level, str(error))])
                 yield from (self._check_sync(sync, None) for sync in syncs)
                 return
             stack.enter_context(contextlib.closing(session))
-            yield Checked(place, list(_findings_of_database(session, database.label)))
+            yield CheckResult(subject, list(_database_findings(session, database.label)))
             yield from (self._check_sync(sync, session) for sync in syncs)
 
-    def _check_sync(self, sync: SyncSettings, session: Session | None) -> Checked:
-        findings = check_text(sync)
+    def _check_sync(self, sync: SyncSettings, session: Session | None) -> CheckResult:
+        findings = check_query_text(sync)
         is_one_select = all(finding.level is not Level.ERROR for finding in findings)
         findings += self._check_type(sync)
         if session and is_one_select:
             findings += check_comparisons(session, sync)
             findings += self._check_result(sync, session)
-        return Checked(f"sync {sync.name}", findings)
+        return CheckResult(f"sync {sync.name}", findings)
 
     def _check_type(self, sync: SyncSettings) -> Iterator[Finding]:
         if self.call_types is not None and sync.type not in self.call_types.names():
@@ -82,7 +82,7 @@ class Preflight:
         try:
             columns = describe_sync(session, sync)
         except QueryFailed as error:
-            yield finding_of(error)
+            yield finding_for_error(error)
             return
         yield from check_columns(columns, sync)
         if self.call_types is not None and sync.type in self.call_types.names():
@@ -92,34 +92,35 @@ class Preflight:
             )
 
 
-def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[Checked]:
-    """Check everything; nothing that is found ends the check.
+def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[CheckResult]:
+    """Check everything; no finding ends the check.
 
     Args:
-        settings: the tap's.
-        mapped: names of the syncs that stream maps change.
+        settings: the tap's settings.
+        mapped: the names of the syncs that stream maps change.
     """
+    call_types: CallTypes | None = None
     try:
         call_types = load_call_types()
     except CallTypesUnavailable as error:
-        yield Checked("plugins", [Finding(Level.WARNING, f"Call types are not checked. {error}")])
-        call_types = None
+        finding = Finding(Level.WARNING, f"Call types are not checked. {error}")
+        yield CheckResult("plugins", [finding])
     yield from Preflight(settings, mapped, call_types).run()
 
 
-def raise_worst(checked: Sequence[Checked]) -> None:
-    """Raise one error if any was found: of the settings first, else of the server."""
-    levels = [finding.level for place in checked for finding in place.findings]
-    errors, refusals = levels.count(Level.ERROR), levels.count(Level.REFUSED)
-    message = f"The check found {errors + refusals} errors; the table says which."
+def raise_for_errors(results: Sequence[CheckResult]) -> None:
+    """Raise ConfigurationError if any result has an error, else ServerError if any has that."""
+    levels = [finding.level for result in results for finding in result.findings]
+    errors, server_errors = levels.count(Level.ERROR), levels.count(Level.SERVER_ERROR)
+    message = f"The check found {errors + server_errors} errors; see the table."
     if errors:
         raise ConfigurationError(message)
-    if refusals:
+    if server_errors:
         raise ServerError(message)
 
 
-def _findings_of_database(session: Session, label: str) -> Iterator[Finding]:
+def _database_findings(session: Session, label: str) -> Iterator[Finding]:
     try:
         yield from check_database(session, label)
     except QueryFailed as error:
-        yield finding_of(error)
+        yield finding_for_error(error)

@@ -1,4 +1,4 @@
-"""--preview: the first rows of one sync, as a run would send them; nothing is remembered."""
+"""--preview: the first rows of one sync, as a run would send them. No state changes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _decode_record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Some rows: name and type of each column, and the values as text, None for NULL."""
+    """Some rows: the name and type of each column, and the values as text, None for NULL."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[str | None]]
 
 
 def find_sync(name: str, syncs: Sequence[SyncSettings]) -> SyncSettings:
-    """The sync of that name, disabled or not. Raises ConfigurationError, which lists the names."""
+    """The sync of that name, even if disabled. Raises ConfigurationError."""
     for sync in syncs:
         if sync.name == name:
             return sync
@@ -56,20 +56,20 @@ def read_preview(
     *,
     limit: int,
 ) -> Preview:
-    """The first rows that a run would read now, whether the sync is due or not.
+    """The first rows that a run would read now, even if the sync is not due.
 
     Raises:
-        ServerError: the server cannot be reached, or refuses the query.
+        ServerError: the server is unreachable, or the query fails.
         StateError: the bookmark cannot be used.
     """
     always_due = replace(sync, frequency_seconds=None, start_at=None)
     with contextlib.closing(connect(sync.database, settings)) as session:
         times = find_window(always_due, options, state, now=server_time(session))
-        assert times is not None  # noqa: S101 - only a sync that is not due has none
+        assert times is not None  # noqa: S101 - None only if the sync is not due
         sql = render_query(sync.query, times)
         require_select(sql)
         types = _describe_types(session, sql)
-        # ROWCOUNT makes the server itself stop: no further row is read or sent.
+        # With ROWCOUNT the server itself stops: no further row is read or sent.
         blocks = session.read(f"SET ROWCOUNT {limit}; {sql}")
         return _preview_of(blocks, sync, types, limit)
 
@@ -91,7 +91,7 @@ def _preview_of(
 
 
 def _describe_types(session: Session, sql: str) -> list[str]:
-    """SQL Server's types of the columns; none if it cannot tell before a run."""
+    """SQL Server's types of the columns; empty if they are unknown before a run."""
     try:
         return [column.sql_type for column in describe_result(session, sql)]
     except QueryFailed:
@@ -99,7 +99,7 @@ def _describe_types(session: Session, sql: str) -> list[str]:
 
 
 def _texts_of(record: Mapping[str, Any]) -> list[str | None]:
-    """The values as a RECORD holds them: JSON, but texts without quotes."""
+    """The values as in a RECORD: JSON, but strings without quotes."""
     return [_text_of(bytes(value)) for value in _decode_record(dump_message(record)).values()]
 
 

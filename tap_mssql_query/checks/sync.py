@@ -1,4 +1,4 @@
-"""Checks one sync without running its query: the query itself, and its columns by the server."""
+"""Checks a sync without running its query: the text, and the columns that the server describes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
 
-_MARKERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
-"""Stand for the variables, so that they are recognised in the query."""
+_PLACEHOLDERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
+"""Rendered for the variables, so that they are recognised in the query."""
 
 _LOWER_BOUNDS = {"last_sync_time", "last_sync_datetime"}
-_MOMENTS = (ColumnKind.INSTANT, ColumnKind.DATE, ColumnKind.TIME)
-_SPLITTABLE = re.compile(
+_DATETIME_KINDS = (ColumnKind.INSTANT, ColumnKind.DATE, ColumnKind.TIME)
+_KEY_TYPES = re.compile(
     r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
 )
-"""Types that `key_ranges` knows."""
-_REFUSALS = frozenset({229, 230, 297, 300, 916})
-"""Errors by which the server denies a permission."""
+"""The types that `sql/key_range.py` supports."""
+_PERMISSION_ERRORS = frozenset({229, 230, 297, 300, 916})
+"""SQL Server's errors for a missing permission."""
 
 
-def check_text(sync: SyncSettings) -> list[Finding]:
-    """What is found of a sync's query without a server."""
-    findings = [*check_query(render_query(sync.query, _MARKERS)), *check_ranges(sync)]
+def check_query_text(sync: SyncSettings) -> list[Finding]:
+    """Findings about the text of a sync's query."""
+    findings = [*check_query(render_query(sync.query, _PLACEHOLDERS)), *check_ranges(sync)]
     if not _LOWER_BOUNDS & set(find_variables(sync.query)):
         findings.append(
             Finding(
@@ -49,24 +49,24 @@ def check_text(sync: SyncSettings) -> list[Finding]:
 
 
 def check_ranges(sync: SyncSettings) -> Iterator[Finding]:
-    """An error if the query cannot be read in parts although the sync asks for it."""
+    """An error if the sync is read by ranges, and its query does not allow that."""
     if key_column_of(sync) is not None:
         try:
-            split_sync_query(sync, render_query(sync.query, _MARKERS))
+            split_sync_query(sync, render_query(sync.query, _PLACEHOLDERS))
         except QueryFailed as error:
             yield Finding(Level.ERROR, str(error))
 
 
 def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]:
-    """An error for each date-time that is compared with a variable that is a number.
+    """An error for each date-time that is compared with a numeric variable.
 
-    SQL Server lets a datetime be compared with a small number, such as the 0 of the first run,
-    and fails with error 8115 from the second run on.
+    SQL Server can compare a datetime with a small number, such as the 0 of the first run, but fails
+    with error 8115 from the second run on.
     """
-    markers = (_MARKERS.last_sync_time, _MARKERS.sync_time)
-    for expression, select in find_comparisons(render_query(sync.query, _MARKERS), markers):
+    numbers = (_PLACEHOLDERS.last_sync_time, _PLACEHOLDERS.sync_time)
+    for expression, select in find_comparisons(render_query(sync.query, _PLACEHOLDERS), numbers):
         sql_type = _type_of(session, select)
-        if sql_type and kind_of_sql_type(sql_type) in _MOMENTS:
+        if sql_type and kind_of_sql_type(sql_type) in _DATETIME_KINDS:
             yield Finding(
                 Level.ERROR,
                 f"{expression} is {sql_type}, but is compared with a number of seconds: use "
@@ -76,20 +76,20 @@ def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]
 
 
 def describe_sync(session: Session, sync: SyncSettings) -> Sequence[DescribedColumn]:
-    """The columns of a sync's result, by the server. Raises QueryFailed."""
-    return describe_result(session, render_query(sync.query, _MARKERS))
+    """The columns of a sync's result, as the server describes them. Raises QueryFailed."""
+    return describe_result(session, render_query(sync.query, _PLACEHOLDERS))
 
 
-def finding_of(error: QueryFailed) -> Finding:
-    """What it says of a query that the server does not describe it."""
+def finding_for_error(error: QueryFailed) -> Finding:
+    """The finding for a query that the server did not describe."""
     if is_undescribable(error):
         return Finding(Level.WARNING, f"The columns are not known before a run: {error}")
-    is_refused = error.number in _REFUSALS or error.sqlstate.startswith(("08", "HYT"))
-    return Finding(Level.REFUSED if is_refused else Level.ERROR, str(error))
+    is_server_error = error.number in _PERMISSION_ERRORS or error.sqlstate.startswith(("08", "HYT"))
+    return Finding(Level.SERVER_ERROR if is_server_error else Level.ERROR, str(error))
 
 
 def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
-    """What is found of the columns themselves."""
+    """Findings about the columns themselves."""
     names = [column.name for column in columns]
     described = ", ".join(f"{column.name} {column.sql_type}" for column in columns)
     yield Finding(Level.OK, f"Columns: {described}.")
@@ -105,7 +105,7 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
 
 
 def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
-    """An error if the column by which a sync is read in parts is missing or has no such type."""
+    """An error if `partition_column` or `order_column` is missing or has an unsupported type."""
     name = key_column_of(sync)
     if name is None:
         return
@@ -113,7 +113,7 @@ def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) ->
     types = [column.sql_type for column in columns if column.name.casefold() == name.casefold()]
     if not types:
         yield Finding(Level.ERROR, f"`{setting}` {name} is not in the result.")
-    elif not _SPLITTABLE.match(types[0]):
+    elif not _KEY_TYPES.match(types[0]):
         yield Finding(
             Level.ERROR,
             f"`{setting}` {name} is {types[0]}; it must be a whole number, a date, a date-time "
@@ -122,7 +122,7 @@ def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) ->
 
 
 def _type_of(session: Session, select: str) -> str | None:
-    """The type of a SELECT's only column; None if the server cannot tell."""
+    """The type of a SELECT's only column; None if the server cannot describe it."""
     try:
         return next((column.sql_type for column in describe_result(session, select)), None)
     except QueryFailed:

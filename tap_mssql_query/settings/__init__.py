@@ -1,1 +1,1 @@
-"""The settings of the tap: the table, its validation, the typed values."""
+"""The settings of the tap: their table, their validation, and their typed values."""

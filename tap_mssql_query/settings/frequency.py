@@ -1,4 +1,4 @@
-"""Which syncs are due now. Pure: times come in as unix seconds."""
+"""Decides which syncs are due. Pure: times are passed in as unix seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FREQUENCY_PATTERN = f"^{_FREQUENCY.pattern}$"
 
 
 def parse_frequency(text: str) -> int:
-    """Seconds of `5m`, `1h`, `1d`. Raises ValueError for anything else."""
+    """The seconds of `5m`, `1h` or `1d`. Raises ValueError for anything else."""
     match = _FREQUENCY.fullmatch(text)
     if match is None:
         raise ValueError("a frequency is a number of minutes, hours or days, such as 5m, 1h, 1d")
@@ -25,12 +25,11 @@ def is_due(
     frequency_seconds: int | None = None,
     start_at: int | None = None,
 ) -> bool:
-    """True if the sync should run in this run.
+    """Whether a sync is due.
 
-    It is due once `start_at` has come and `frequency_seconds` have passed since its last
-    successful start; what was missed in between is caught up by this one run. Half a minute is
-    forgiven, so that a schedule of every minute with a little jitter does not skip every other
-    turn.
+    It is due when `start_at` has passed, and `frequency_seconds` since its last successful start;
+    one run catches up with all that were missed. A tolerance of 30 seconds keeps a scheduler with
+    a little jitter from skipping every other run.
     """
     if start_at is not None and now < start_at:
         return False

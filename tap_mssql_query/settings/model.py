@@ -1,14 +1,15 @@
-"""The tap's settings as values: checked once, at the start; past this nobody sees a raw dict."""
+"""The tap's settings as typed values, validated once at the start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.frequency import parse_frequency
 from tap_mssql_query.settings.table import CONNECTION_SETTINGS
-from tap_mssql_query.settings.validation import find_problems, parse_start, read_query
+from tap_mssql_query.settings.validation import find_problems, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
-    """How to reach one database. `name` is None for the default one."""
+    """How to connect to a database. `name` is None for the default one."""
 
     name: str | None
     host: str
@@ -34,14 +35,14 @@ class DatabaseSettings:
 
     @property
     def label(self) -> str:
-        """How messages name it: no credentials."""
+        """Its name in messages, without credentials."""
         database = f", database {self.database}" if self.database else ""
         return f"{self.host}:{self.port}{database}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSettings:
-    """One sync. `frequency_seconds` and `start_at` (unix seconds) are None where not set."""
+    """One sync. `frequency_seconds` and `start_at` (unix seconds) are None if not set."""
 
     name: str
     type: str
@@ -63,7 +64,7 @@ class SyncSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapSettings:
-    """All settings of a run, checked."""
+    """All settings of a run, validated."""
 
     syncs: Sequence[SyncSettings]
     reader: str = "auto"
@@ -72,7 +73,7 @@ class TapSettings:
 
 
 def parse_settings(config: Mapping[str, Any]) -> TapSettings:
-    """Check the whole configuration. Raises ConfigurationError with every problem found."""
+    """Validate a configuration. Raises ConfigurationError with all problems."""
     if problems := find_problems(config):
         raise ConfigurationError(*problems)
     databases = _parse_databases(config)
@@ -99,7 +100,7 @@ def _parse_databases(config: Mapping[str, Any]) -> dict[str | None, DatabaseSett
 def _parse_sync(
     sync: Mapping[str, Any], databases: Mapping[str | None, DatabaseSettings]
 ) -> SyncSettings:
-    frequency = sync.get("frequency")
+    frequency, start_at = sync.get("frequency"), sync.get("start_at")
     plain = (
         *("description", "enabled", "key_columns", "json_columns", "timezone"),
         *("partition_column", "partitions", "partition_rows", "order_column"),
@@ -110,7 +111,7 @@ def _parse_sync(
         query=read_query(sync),
         database=databases[sync.get("database")],
         frequency_seconds=None if frequency is None else parse_frequency(frequency),
-        start_at=parse_start(sync.get("start_at")),
+        start_at=None if start_at is None else parse_iso_timestamp(start_at),
         lookback_seconds=sync.get("lookback_seconds", 0),
         **{key: sync[key] for key in plain if key in sync},
     )

@@ -1,6 +1,6 @@
-"""The tap's settings as one table: names, types, defaults, help.
+"""The table of the tap's settings: names, types, defaults, help.
 
-From it come the JSON Schema, `--about`, the documentation and Meltano's definition.
+The JSON Schema, `--about`, the documentation and Meltano's definition are generated from it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT}
 
 MAX_PARTITIONS = 1000
-"""Each has an entry in every STATE."""
+"""Every STATE has an entry for each of them."""
 
 CONNECTION_OPTIONS = (
     "ConnectRetryCount",
@@ -27,14 +27,14 @@ CONNECTION_OPTIONS = (
     "ServerSPN",
     "Trusted_Connection",
 )
-"""ODBC keywords that `connection_options` may hold: those that both drivers know and that change
-neither the credentials nor the safety of the connection."""
+"""ODBC keywords allowed in `connection_options`: those that both drivers support and that affect
+neither the credentials nor the security of the connection."""
 
 CONNECTION_SETTINGS = (
     Setting("host", _TEXT, "Host name or address of SQL Server."),
     Setting("port", {"type": "integer", "minimum": 1, "maximum": 65535}, "TCP port.", 1433),
     Setting("database", _TEXT, "Database to read from."),
-    Setting("username", _TEXT, "Login; SELECT permission is all that it needs."),
+    Setting("username", _TEXT, "Login; it needs no more than the SELECT permission."),
     Setting("password", {"type": "string"}, "Its password.", secret=True),
     Setting(
         "encrypt",
@@ -68,7 +68,7 @@ CONNECTION_SETTINGS = (
     Setting(
         "query_timeout_seconds",
         {"type": "integer", "minimum": 0},
-        "For a query's first rows, and for more of them; 0 waits for ever.",
+        "For a query's first rows, and for each further block; 0: no limit.",
         0,
     ),
     Setting(
@@ -98,50 +98,50 @@ SYNC_SETTINGS = (
         required=True,
     ),
     Setting("query", _TEXT, "The SELECT statement, with `{{variables}}`."),
-    Setting("query_file", _TEXT, "A file that holds the query, instead of `query`."),
-    Setting("database", _TEXT, "A key of `databases`; the default database otherwise."),
+    Setting("query_file", _TEXT, "File with the query, instead of `query`."),
+    Setting("database", _TEXT, "A key of `databases`. The default database if not set."),
     Setting(
         "frequency",
         {"type": "string", "pattern": FREQUENCY_PATTERN},
-        "At most once in this time: `5m`, `1h`, `1d`. Every run otherwise.",
+        "Minimum time between runs: `5m`, `1h`, `1d`. Due in every run if not set.",
     ),
-    Setting("start_at", _TEXT, "Not before this moment, in ISO 8601."),
+    Setting("start_at", _TEXT, "Not due before this time, in ISO 8601."),
     Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
     Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
-    Setting("json_columns", _TEXTS, "Text columns that hold JSON.", []),
+    Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),
     Setting("timezone", _TEXT, "IANA time zone of date-times without an offset.", "UTC"),
     Setting(
         "lookback_seconds",
         {"type": "integer", "minimum": 0},
-        "Take this much from `last_sync_time` in the query, for rows that were committed late.",
+        "Subtracted from `last_sync_time` in the query, to catch rows committed late.",
         0,
     ),
     Setting(
         "partition_column",
         _TEXT,
-        "An indexed column of the result (whole numbers, dates, date-times, uniqueidentifier) by "
-        "whose ranges it is read, part by part. A run that was cut short goes on where it was.",
+        "An indexed column of the result (whole numbers, dates, date-times, uniqueidentifier), by "
+        "which the rows are split into partitions. An interrupted run resumes where it stopped.",
     ),
     Setting(
         "partitions",
         {"type": "integer", "minimum": 2, "maximum": MAX_PARTITIONS},
-        "How many ranges.",
+        "Number of partitions.",
     ),
     Setting(
         "partition_rows",
         {"type": "integer", "minimum": 1},
-        "About how many rows a range is to have, instead of `partitions`; the rows are counted.",
+        "Target rows per partition, instead of `partitions`. Runs a COUNT first.",
     ),
     Setting(
         "order_column",
         _TEXT,
-        "An indexed column whose values only grow, of the same types: the rows are read in its "
-        "order, and a run that was cut short goes on after the last row that was settled.",
+        "An indexed column whose values only grow, of the same types as `partition_column`. Rows "
+        "are read in its order, and an interrupted run resumes after the last settled row.",
     ),
     Setting(
         "allow_reordering",
         {"type": "boolean"},
-        "Whether events of one person may lie in several partitions, and so change their order.",
+        "Allow one person's events in several partitions; their order is then not kept.",
         default=False,
     ),
 )
@@ -155,7 +155,7 @@ TAP_SETTINGS = (
             "type": "object",
             "additionalProperties": json_schema_of(CONNECTION_SETTINGS, closed=True),
         },
-        "Further named databases, each an object of the same keys as above.",
+        "Further databases by name, each an object of the same keys as above.",
         {},
     ),
     Setting(
@@ -164,8 +164,8 @@ TAP_SETTINGS = (
         "`arrow` (mssql-python, fast), `odbc` (pyodbc), or `auto`.",
         "auto",
     ),
-    Setting("odbc_driver", _TEXT, "ODBC driver for pyodbc, by name or path. Found by itself."),
-    Setting("report_path", _TEXT, "JSON file for what became of each sync in a run."),
+    Setting("odbc_driver", _TEXT, "ODBC driver for pyodbc, by name or path. Detected if not set."),
+    Setting("report_path", _TEXT, "JSON file for the outcome of each sync in a run."),
     Setting(
         "syncs",
         {"type": "array", "items": json_schema_of(SYNC_SETTINGS, closed=True)},

@@ -1,15 +1,15 @@
-"""Finds what is wrong with a configuration: every problem, one sentence each, never a value."""
+"""Validates a configuration: every problem is one sentence, which never contains a value."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from program_kit.settings import complaint_of, find_errors
+from program_kit.json_schema import describe_schema_error, find_schema_errors
+from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
@@ -25,7 +25,7 @@ _ORDERING_KEYS = ("userid", "anonymousid")
 
 
 class _EventTypes:
-    """Which call types are events. Loads call types only when asked: they are another package's."""
+    """The call types that are events. Call types are loaded only when they are needed."""
 
     def __contains__(self, call_type: str) -> bool:
         return self._call_types is None or self._call_types.is_event(call_type)
@@ -39,49 +39,43 @@ class _EventTypes:
 
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
-    """All problems of shape, and the problems of meaning of whatever has the right shape."""
-    errors = find_errors(CONFIG_JSONSCHEMA, config)
-    shape = [f"{_place_of(error, config)} {complaint_of(error)}." for error in errors]
-    places = {tuple(error.absolute_path)[:2] for error in errors}
-    if ("syncs",) in places or "syncs" not in config:
-        return shape
-    syncs = [sync for index, sync in enumerate(config["syncs"]) if ("syncs", index) not in places]
-    databases = {} if any("databases" in place for place in places) else config.get("databases", {})
-    return [*shape, *_meaning_problems(syncs, {**config, "databases": databases})]
+    """All violations of the schema, and other problems of whatever conforms to it."""
+    errors = find_schema_errors(CONFIG_JSONSCHEMA, config)
+    problems = [
+        f"{_setting_path(error, config)} {describe_schema_error(error)}." for error in errors
+    ]
+    paths = {tuple(error.absolute_path)[:2] for error in errors}
+    if ("syncs",) in paths or "syncs" not in config:
+        return problems
+    syncs = [sync for index, sync in enumerate(config["syncs"]) if ("syncs", index) not in paths]
+    databases = {} if any("databases" in path for path in paths) else config.get("databases", {})
+    return [*problems, *_semantic_problems(syncs, {**config, "databases": databases})]
 
 
 def read_query(sync: Mapping[str, Any]) -> str:
-    """The query's template, from the settings or from `query_file`. Raises OSError."""
+    """The query template, from `query` or `query_file`. Raises OSError or UnicodeDecodeError."""
     if "query" in sync:
         return str(sync["query"])
     return Path(sync["query_file"]).read_text(encoding="utf-8-sig")
 
 
-def parse_start(text: str | None) -> int | None:
-    """Unix seconds of `start_at`; a moment without an offset is in UTC. Raises ValueError."""
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _place_of(error: ValidationError, config: Mapping[str, Any]) -> str:
-    """`syncs[2].query`, with the sync's name where it has one."""
+def _setting_path(error: ValidationError, config: Mapping[str, Any]) -> str:
+    """For example "Setting `syncs[2].query` of sync "users"", if the sync has a name."""
     path = list(error.absolute_path)
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    place = f"Setting `{text.lstrip('.')}`" if path else "The configuration"
+    subject = f"Setting `{text.lstrip('.')}`" if path else "The configuration"
     if len(path) > 1 and path[0] == "syncs":
         sync = config["syncs"][path[1]]
         name = sync.get("name") if isinstance(sync, dict) else None
-        place += f' of sync "{name}"' if isinstance(name, str) else ""
-    return place
+        subject += f' of sync "{name}"' if isinstance(name, str) else ""
+    return subject
 
 
-def _meaning_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say: names that refer to each other, queries, dates, zones."""
+def _semantic_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
+    """Problems that a schema cannot express: references, queries, dates, time zones."""
     for name, count in Counter(sync["name"] for sync in syncs).items():
         if count > 1:
-            yield f'{count} syncs are called "{name}"; every sync needs a name of its own.'
+            yield f'{count} syncs are called "{name}"; give each sync a unique name.'
     events = _EventTypes()
     for sync in syncs:
         for problem in _sync_problems(sync, config, events):
@@ -102,7 +96,7 @@ def _database_problems(name: str | None, config: Mapping[str, Any]) -> Iterator[
     databases = config.get("databases", {})
     if name is not None and name not in databases:
         known = ", ".join(databases) or "none"
-        yield f"`database` names {name}, which `databases` does not hold (known: {known})"
+        yield f"`database` is {name}, which is not in `databases` (known: {known})"
     elif not (config if name is None else databases[name]).get("host"):
         yield "its database has no `host`"
 
@@ -134,14 +128,14 @@ def _partition_problems(sync: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _order_problems(sync: Mapping[str, Any], events: _EventTypes) -> Iterator[str]:
-    """Partitions are read side by side, so a person's events must all be in one."""
+    """Partitions may be delivered in any order, so a person's events must be in one of them."""
     column = sync.get("partition_column")
     if column is None or column.casefold() in _ORDERING_KEYS or sync.get("allow_reordering"):
         return
     if sync["type"] in events:
         yield (
-            f"`partition_column` {column} is not the person's id, so that events of one person may "
-            "change their order. Take `userId` or `anonymousId`, or set `allow_reordering`"
+            f"`partition_column` {column} is not the person's id, so events of one person may be "
+            "reordered. Use `userId` or `anonymousId`, or set `allow_reordering`"
         )
 
 
@@ -149,8 +143,10 @@ def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:
     try:
         ZoneInfo(sync.get("timezone", "UTC"))
     except (ValueError, OSError, KeyError):
-        yield "`timezone` is no IANA time zone, such as Europe/Amsterdam"
+        yield "`timezone` is not an IANA time zone, such as Europe/Amsterdam"
+    if "start_at" not in sync:
+        return
     try:
-        parse_start(sync.get("start_at"))
+        parse_iso_timestamp(sync["start_at"])
     except ValueError:
-        yield "`start_at` is no ISO 8601 date-time, such as 2026-01-02T03:04:05Z"
+        yield "`start_at` is not an ISO 8601 date-time, such as 2026-01-02T03:04:05Z"

@@ -1,8 +1,7 @@
 """Reads and advances the bookmark of a sync in a Singer state. Pure.
 
 A bookmark is `{"last_sync_time": <unix seconds>, "query_fingerprint": <text>}` under
-`bookmarks.<sync>`; other keys there, and other streams, belong to someone else and stay as they
-are.
+`bookmarks.<sync>`; other keys there, and other streams, are left unchanged.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
 
 
 def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
-    """Whether the sync's last successful run had another query, as far as the state tells."""
+    """Whether the sync's last successful run had another query; False if that is not known."""
     bookmark = state.get("bookmarks", {}).get(sync, {})
     return bool(bookmark.get(FINGERPRINT_KEY, fingerprint) != fingerprint)
 
@@ -57,12 +56,12 @@ def bookmark_of(state: dict[str, Any], sync: str) -> dict[str, Any]:
 
 
 def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
-    """Raise StateError if the bookmark lies after the server's clock.
+    """Raise StateError if the bookmark is later than the server's clock.
 
-    A bookmark in the future would skip every change until that moment, in silence.
+    A bookmark in the future would silently skip every change until then.
     """
     if last_sync_time > server_time:
         raise StateError(
-            f'`{KEY}` of "{sync}" in the state lies {last_sync_time - server_time} s after the '
+            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s later than the '
             f"server's clock. {REMEDY}"
         )

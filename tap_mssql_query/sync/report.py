@@ -1,4 +1,4 @@
-"""What became of each sync in a run: the JSON of `report_path`. Holds no value of a row."""
+"""The outcome of each sync in a run: the JSON of `report_path`. Contains no row values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a sync."""
+    """The outcome of a sync."""
 
     READ = "read"
     """All its rows, or those of the one partition asked for, were written."""
     NOT_DUE = "not due"
     LOCKED = "locked"
-    """Another run of it is not over."""
+    """Another run of it is still in progress."""
     INTERRUPTED = "cut short"
     """The run ended before the sync did."""
     FAILED = "failed"
@@ -29,12 +29,12 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class SyncReport:
-    """What became of one sync.
+    """The outcome of one sync.
 
     Attributes:
         outcome: see `Outcome`.
-        rows: how many were written.
-        seconds: from its start to its end.
+        rows: the number of rows written.
+        seconds: its duration.
         last_sync_time: the lower bound of its window, unix seconds; None before it is known.
         sync_time: the upper bound.
     """
@@ -47,7 +47,7 @@ class SyncReport:
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def end(self) -> None:
-        """The sync is at its end."""
+        """Record the end of the sync."""
         self.seconds = round(time.monotonic() - self._started, 3)
 
     def to_json(self) -> dict[str, Any]:
@@ -62,18 +62,18 @@ class SyncReport:
 
 
 class TapReport:
-    """What became of the syncs of a run; those that it did not come to are not in it."""
+    """The outcomes of the syncs of a run; syncs that were not reached are missing."""
 
     def __init__(self) -> None:
         self._syncs: dict[str, SyncReport] = {}
 
     def start(self, sync: str) -> SyncReport:
-        """The report of a sync that begins."""
+        """Start the report of a sync."""
         self._syncs[sync] = SyncReport()
         return self._syncs[sync]
 
     def write(self, path: Path) -> None:
-        """Write it as JSON. Raises ConfigurationError."""
+        """Write the report as JSON. Raises ConfigurationError."""
         syncs = {name: report.to_json() for name, report in self._syncs.items()}
         try:
             path.write_text(json.dumps({"syncs": syncs}, indent=2) + "\n", encoding="utf-8")

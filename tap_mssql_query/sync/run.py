@@ -77,29 +77,29 @@ class SyncRun:
         retry_transient_errors(
             self._run_once,
             may_retry=lambda: not self._has_unsaved_rows,
-            on_retry=lambda error, pause: self._logger.warning(
-                "sync=%s: %s Trying again in %.1f s.", self._sync.name, error, pause
+            on_retry=lambda error, delay: self._logger.warning(
+                "sync=%s: %s Trying again in %.1f s.", self._sync.name, error, delay
             ),
         )
 
     def _run_once(self) -> None:
         with contextlib.closing(connect(self._sync.database, self._context.settings)) as session:
             now = server_time(session)
-            unfinished = self._find_unfinished(now)
-            times = unfinished.times if unfinished else self._find_window(now)
+            resume_state = self._find_resume_state(now)
+            times = resume_state.times if resume_state else self._find_window(now)
             if times is None:
                 self._report.outcome = Outcome.NOT_DUE
                 self._logger.info("sync=%s skipped: not due yet", self._sync.name)
             elif not self._has_lock(session):
                 self._report.outcome = Outcome.LOCKED
                 self._logger.warning(
-                    "sync=%s skipped: another run of it is not over; the next one catches up",
+                    "sync=%s skipped: another run of it is in progress; the next run catches up",
                     self._sync.name,
                 )
             else:
-                self._read(session, times, unfinished)
+                self._read(session, times, resume_state)
 
-    def _find_unfinished(self, now: int) -> ResumeState | None:
+    def _find_resume_state(self, now: int) -> ResumeState | None:
         """The interrupted run to resume, if there is one. Raises StateError."""
         options = self._context.options
         is_new_resync = self._sync.name in options.resync and not self._has_saved_progress
@@ -118,32 +118,32 @@ class SyncRun:
         name = self._sync.name
         return name in self._context.options.locked or acquire_sync_lock(session, name)
 
-    def _read(self, session: Session, times: SyncTimes, unfinished: ResumeState | None) -> None:
+    def _read(self, session: Session, times: SyncTimes, resume_state: ResumeState | None) -> None:
         """Read the rows; move the bookmark if nothing of the run is left to read."""
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
         options = self._context.options
-        reading = choose_strategy(
+        strategy = choose_strategy(
             session,
             self._sync,
             times,
-            unfinished,
+            resume_state,
             self._save_progress,
             partition=options.partition,
         )
-        for sql in reading.queries():
-            if not self._copy_rows(session, sql, times, reading):
+        for sql in strategy.queries():
+            if not self._copy_rows(session, sql, times, strategy):
                 return
-        if reading.is_complete and not options.is_backfill:
+        if strategy.is_complete and not options.is_backfill:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
 
-    def _save_progress(self, unfinished: ResumeState) -> None:
+    def _save_progress(self, resume_state: ResumeState) -> None:
         """Write a STATE with the progress so far; a retry resumes from it."""
         if not self._context.options.is_backfill:
             self._has_saved_progress = True
-            write_resume_state(self._context.state, self._sync.name, unfinished)
+            write_resume_state(self._context.state, self._sync.name, resume_state)
             self._context.write_state()
             self._has_unsaved_rows = False
 
@@ -158,18 +158,17 @@ class SyncRun:
         fingerprint = fingerprint_of(self._sync.query)
         if bookmarks.has_other_query(self._context.state, name, fingerprint):
             self._logger.warning(
-                "sync=%s: its query has changed. Rows that do not change are not read again: run "
-                "once with --resync %s if they should be.",
+                "sync=%s: its query has changed. Unchanged rows are not read again; to read them, "
+                "run once with --resync %s.",
                 name,
                 name,
             )
 
     def _copy_rows(
-        self, session: Session, sql: str, times: SyncTimes, reading: ReadStrategy
+        self, session: Session, sql: str, times: SyncTimes, strategy: ReadStrategy
     ) -> bool:
         """Write SCHEMA and all rows; False if the format's `max_records` left some out."""
-        # Imported only when there are rows to read: loading pyarrow takes longer than finding out
-        # that a sync is not due.
+        # Imported late: loading pyarrow takes longer than a run in which no sync is due.
         from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema  # noqa: PLC0415
         from tap_mssql_query.sync.row_writer import RowWriter  # noqa: PLC0415
 
@@ -182,7 +181,7 @@ class SyncRun:
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
             self._write_schema(columns, times)
-            rows, is_complete = writer.write(blocks, columns, reading.on_block_written)
+            rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
         self._report.rows += rows
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",

@@ -1,11 +1,11 @@
-"""What the command line says about one run: syncs to repeat, a window to backfill. Pure."""
+"""The options of one run: syncs to repeat, a window to backfill, a partition. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, find_variables
 
 if TYPE_CHECKING:
@@ -34,38 +34,35 @@ class RunOptions:
 
     @property
     def is_backfill(self) -> bool:
-        """Whether a window is read, and no bookmark is to move."""
+        """Whether a window is read without moving bookmarks."""
         return self.since is not None or self.until is not None
 
 
-def parse_moment(text: str) -> int:
-    """Unix seconds of ISO 8601 (without an offset in UTC) or of unix seconds. Raises ValueError."""
-    if text.isascii() and text.isdigit():
-        seconds = int(text)
-    else:
-        moment = datetime.fromisoformat(text)
-        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+def parse_timestamp(text: str) -> int:
+    """Unix seconds, given as such or as ISO 8601, in UTC without an offset. Raises ValueError."""
+    is_number = text.isascii() and text.isdigit()
+    seconds = int(text) if is_number else parse_iso_timestamp(text)
     if not 0 <= seconds <= MAX_UNIX_SECONDS:
-        raise ValueError("outside of the years 1970 to 9999")
+        raise ValueError("not between the years 1970 and 9999")
     return seconds
 
 
 def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
-    """What keeps the options from doing what they say, a sentence each."""
+    """Problems of the options, a sentence each."""
     names = [sync.name for sync in syncs]
     for option, wanted in (("--resync", options.resync), ("--locked", options.locked)):
         for name in wanted:
             if name not in names:
                 yield f'{option}: there is no sync "{name}". Known are {", ".join(names)}.'
     if options.since is not None and options.until is not None and options.since > options.until:
-        yield "--since lies after --until."
+        yield "--since is later than --until."
     if options.partition is not None:
         yield from _find_partition_problems(options)
-    for option, moment, variables in (
+    for option, timestamp, variables in (
         ("--since", options.since, {"last_sync_time", "last_sync_datetime"}),
         ("--until", options.until, {"sync_time", "sync_datetime"}),
     ):
-        if moment is None:
+        if timestamp is None:
             continue
         for sync in syncs:
             if sync.enabled and not variables & set(find_variables(sync.query)):

@@ -1,4 +1,4 @@
-"""Which stretch of time a run of a sync reads: from schedule, bookmark and command line. Pure."""
+"""Finds the time window of a run from schedule, bookmark and command line. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def find_window(
     sync: SyncSettings, options: RunOptions, state: Mapping[str, Any], *, now: int
 ) -> SyncTimes | None:
-    """What the query's variables stand for in this run; None if the sync is not due.
+    """The values of the query's variables in this run; None if the sync is not due.
 
     Args:
         sync: the sync.
-        options: what the command line says.
+        options: the options of the command line.
         state: the Singer state.
         now: unix seconds by the server's clock.
 

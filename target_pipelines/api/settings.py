@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from program_kit.settings import complaint_of, find_errors
+from program_kit.json_schema import describe_schema_error, find_schema_errors
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ParsedSettings:
 def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     """Check a configuration against the table of settings."""
     is_valid = validator_for(CONFIG_JSONSCHEMA).is_valid(dict(config))
-    errors = [] if is_valid else find_errors(CONFIG_JSONSCHEMA, config)
+    errors = [] if is_valid else find_schema_errors(CONFIG_JSONSCHEMA, config)
     faulty = {tuple(error.path) for error in errors}
     run = TargetSettings(**_well_formed(config, faulty))
     entries = [] if ("destinations",) in faulty else config.get("destinations", [])
@@ -86,7 +86,9 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
         if isinstance(entry, dict)
     ]
     return ParsedSettings(
-        run, routes or [run], [f"{_place_of(error)} {complaint_of(error)}." for error in errors]
+        run,
+        routes or [run],
+        [f"{_place_of(error)} {describe_schema_error(error)}." for error in errors],
     )
 
 

@@ -16,7 +16,7 @@ from program_kit.exact_json import (
     decode_plain,
     encode_json,
 )
-from program_kit.settings import complaint_of
+from program_kit.json_schema import describe_schema_error
 from target_pipelines.api.call_types import person_of
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.encoding.batch_encoder import BlockPlan, compile_block_plan
@@ -199,7 +199,7 @@ def find_reason(schema: Mapping[str, Any], call: Json) -> str:
 
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     error = max(validator.iter_errors(call), key=relevance, default=None)
-    return f"{_place_of(error)} {complaint_of(error)}." if error else ""
+    return f"{_place_of(error)} {describe_schema_error(error)}." if error else ""
 
 
 def _place_of(error: ValidationError) -> str:

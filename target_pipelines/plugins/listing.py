@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Column, Table
 
-from program_kit.settings import required_names
+from program_kit.json_schema import required_names
 
 if TYPE_CHECKING:
     from target_pipelines.api.call_types import CallType

@@ -123,7 +123,7 @@ def test_faulty_schema_is_found():
 
 SCHEMAS = {
     "closed": ({"additionalProperties": False}, "has unknown keys: type; known are none"),
-    "choice": ({"anyOf": [{"minProperties": 9}, {"maxProperties": 0}]}, "breaks the rule"),
+    "choice": ({"anyOf": [{"minProperties": 9}, {"maxProperties": 0}]}, "violates the rule"),
 }
 
 

@@ -41,8 +41,8 @@ def plan() -> PartitionPlan:
 def state(plan: PartitionPlan) -> State:
     """With the planned run."""
     state: State = {"bookmarks": {"s": {"last_sync_time": 5, "mine": 1}}}
-    assert plan.unfinished is not None
-    write_resume_state(state, "s", plan.unfinished)
+    assert plan.run is not None
+    write_resume_state(state, "s", plan.run)
     return state
 
 

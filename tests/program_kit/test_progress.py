@@ -7,7 +7,7 @@ from program_kit.progress import Progress
 
 
 def _lines(monkeypatch, caplog, *, is_terminal: bool) -> list[str]:
-    """What is said of rows that are written at 1, 6, 7 and 12 seconds."""
+    """The log lines for rows written at 1, 6, 7 and 12 seconds."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
     times = iter([0.0, 1.0, 6.0, 7.0, 12.0])
     with caplog.at_level(logging.INFO):
@@ -18,13 +18,13 @@ def _lines(monkeypatch, caplog, *, is_terminal: bool) -> list[str]:
 
 
 def test_terminal_shows_progress_now_and_then(monkeypatch, caplog):
-    """A line every five seconds, with rows, rows per second and the time so far."""
+    """One line every five seconds, with rows, rows per second and elapsed time."""
     assert _lines(monkeypatch, caplog, is_terminal=True) == [
         "stream=users rows=600 rows_per_second=100 seconds=6",
         "stream=users rows=1200 rows_per_second=100 seconds=12",
     ]
 
 
-def test_nobody_is_told_where_nobody_looks(monkeypatch, caplog):
-    """A log file is not filled with progress."""
+def test_progress_is_silent_without_a_terminal(monkeypatch, caplog):
+    """Progress does not fill a log file."""
     assert _lines(monkeypatch, caplog, is_terminal=False) == []

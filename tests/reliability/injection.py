@@ -44,7 +44,7 @@ TAP_POINTS: Mapping[str, Place] = {
     "query": ("tap_mssql_query.sync.read_strategy", "render_query"),
     "fetch": ("queue:Queue", "get"),
     "retry": ("tap_mssql_query.mssql.transient_errors", "retry_delay_seconds"),
-    "write": ("tap_mssql_query.tap:LineWriter", "write_lines"),
+    "write": ("tap_mssql_query.line_writer:LineWriter", "write_lines"),
     "move bookmark": ("tap_mssql_query.sync.run:SyncRun", "_move_bookmark"),
 }
 POINTS: Mapping[str, Mapping[str, Place]] = {"target": TARGET_POINTS, "tap": TAP_POINTS}

@@ -74,7 +74,7 @@ def go_wrong(programs: Programs, port: int, cell: Cell) -> Outcome:
         run = programs.run_tap({**tap_config(proxy.port, reader, "id, text"), **limits})
 
         assert proxy.harmed or kind == "slow close", "no connection was harmed"
-    if "another run of it is not over" in run.log:
+    if "another run of it is in progress" in run.log:
         # The server still holds the session that went silent, and its lock.
         assert (kind, ids(run, "a_users"), bookmarks(run)) == ("timeout", [], {"b_others"})
     elif run.exit_code == 0:

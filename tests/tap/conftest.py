@@ -25,7 +25,7 @@ TAP = Path(sys.executable).with_name("tap-mssql-query")
 
 @dataclass(frozen=True)
 class TapRun:
-    """What one run of the program left: its exit code, its messages, its log."""
+    """The result of one run of the program: exit code, messages, log."""
 
     exit_code: int
     messages: list[dict[str, Any]]
@@ -47,7 +47,7 @@ class TapRun:
 
 
 def _external_server() -> dict[str, Any] | None:
-    """Settings that reach the server which MSSQL_TEST_* names, if they name one."""
+    """Settings for the server that MSSQL_TEST_* name; None if they are not set."""
     host = os.environ.get("MSSQL_TEST_HOST")
     if host is None:
         return None
@@ -62,7 +62,7 @@ def _external_server() -> dict[str, Any] | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that any SQL Server can run: those that do not reach inside of the sandbox."""
+    """Mark the tests that any SQL Server can run: those that do not use the sandbox's internals."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         if "connection" in names and not {"engine", "server"} & set(names):
@@ -103,7 +103,7 @@ def run_sql(request: pytest.FixtureRequest) -> Callable[[str], object]:
 
 @pytest.fixture(scope="module")
 def connection(request: pytest.FixtureRequest, run_sql: Callable[[str], object]) -> dict[str, Any]:
-    """Settings that reach a server with the table `users`: the sandbox's, or MSSQL_TEST_*."""
+    """Settings for a server with the table `users`: the sandbox, or that of MSSQL_TEST_*."""
     run_sql("DROP TABLE IF EXISTS users")
     run_sql("CREATE TABLE users (id int, email nvarchar(50), last_updated bigint)")
     run_sql("INSERT INTO users VALUES (1, N'zoë@example.com', 10), (2, NULL, 20)")
@@ -122,7 +122,7 @@ def connection(request: pytest.FixtureRequest, run_sql: Callable[[str], object])
 
 @pytest.fixture
 def config(connection: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """Settings of the tap; tests add their syncs. Faults end with the test."""
+    """Settings of the tap without syncs. Faults of the server end with the test."""
     server = request.getfixturevalue("server") if _external_server() is None else None
     yield dict(connection)
     if server is not None:
@@ -151,7 +151,7 @@ def run_tap(tmp_path: Path) -> Callable[..., TapRun]:
 
 @pytest.fixture
 def start_tap(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the program with a configuration; ended with the test."""
+    """Starts the program with a configuration, and ends it with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(config: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""singer-sdk's own tests of a tap; `test_sdk_standard.py` runs them where a server is."""
+"""singer-sdk's tests of a tap, which `test_sdk_standard.py` runs with a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tap knows of call types comes from the package that registers them."""
+"""The tap knows call types only from the package that registers them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-REORDERED = "events of one person may change their order"
+REORDERED = "events of one person may be reordered"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def _config(call_type: str, column: str = "day", **settings: object) -> dict[str
 @pytest.mark.usefixtures("plugin_of_two_types")
 @pytest.mark.parametrize("call_type", ["track", "page", "screen", "wave", "nobody-knows-it"])
 def test_events_cannot_be_partitioned_by_any_column(call_type: str) -> None:
-    """Nor can those of a plugin, or of a type that is not installed."""
+    """This includes events of plugins and types that are not installed."""
     with pytest.raises(ConfigurationError, match=REORDERED):
         parse_settings(_config(call_type))
 
@@ -76,7 +76,7 @@ def test_events_cannot_be_partitioned_by_any_column(call_type: str) -> None:
 @pytest.mark.usefixtures("plugin_of_two_types")
 @pytest.mark.parametrize("call_type", ["identify", "group", "alias", "badge"])
 def test_facts_may_be_partitioned_by_any_column(call_type: str) -> None:
-    """Their last value counts, and repeats do no harm."""
+    """Only the last value of a fact matters."""
     assert parse_settings(_config(call_type)).syncs[0].partition_column == "day"
 
 
@@ -99,10 +99,10 @@ def test_call_types_are_loaded_only_if_they_decide(
     assert parse_settings(config)
 
 
-def test_without_registration_a_type_is_taken_for_an_event(
+def test_without_registration_every_type_is_an_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The safe side: `allow_reordering` overrides it."""
+    """Partitioning is refused to be safe; `allow_reordering` overrides that."""
 
     def load() -> None:
         raise CallTypesUnavailable("no package")
@@ -121,12 +121,12 @@ def test_without_registration_nothing_is_loaded() -> None:
 
 
 def test_plugin_that_cannot_be_loaded_is_a_warning(install_plugin: Callable[[str], None]) -> None:
-    """The rest is checked all the same; the warning names the plugin."""
+    """Everything else is checked nevertheless; the warning names the plugin."""
     install_plugin("raise RuntimeError('broken')")
 
-    checked = next(iter(check_all(parse_settings(_config("track", "userId")), ())))
+    result = next(iter(check_all(parse_settings(_config("track", "userId")), ())))
 
-    (finding,) = checked.findings
-    assert (checked.place, finding.level) == ("plugins", Level.WARNING)
-    assert finding.message.startswith("Call types are not checked. ")
+    (finding,) = result.findings
+    assert (result.subject, finding.level) == ("plugins", Level.WARNING)
+    assert finding.message.startswith("Call types are not result. ")
     assert 'Plugin "acme" (acme 1.0) cannot be loaded' in finding.message

@@ -1,4 +1,4 @@
-"""The program starts without what it does not need."""
+"""The program loads only what it needs."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def _loaded(*arguments: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("option", ["--about", "--version", "--help"])
-def test_what_reads_nothing_loads_no_driver(option: str) -> None:
-    """What the program says of itself takes neither a driver nor Arrow nor a SQL parser."""
+def test_help_loads_no_driver(option: str) -> None:
+    """Help and version load neither a driver nor Arrow nor a SQL parser."""
     assert _loaded(option) == set()
 
 
@@ -52,7 +52,7 @@ def test_what_reads_nothing_loads_no_driver(option: str) -> None:
 def test_run_loads_arrow_only_for_rows(
     connection: dict[str, Any], tmp_path: Path, settings: dict[str, str], loaded: set[str]
 ) -> None:
-    """A sync that is not due costs a connection and no more; one that is, no SQL parser."""
+    """A sync that is not due loads only a driver; one that is due loads Arrow as well."""
     sync = {"name": "s", "type": "identify", "query": "SELECT id FROM users", **settings}
     config = tmp_path / "tap.json"
     config.write_text(json.dumps({**connection, "reader": "arrow", "syncs": [sync]}))
@@ -60,7 +60,7 @@ def test_run_loads_arrow_only_for_rows(
 
 
 def test_sync_run_needs_no_sdk() -> None:
-    """A sync's run knows nothing of singer-sdk, which only the tap and its streams adapt to."""
+    """The run of a sync does not import singer-sdk."""
     code = "import sys, tap_mssql_query.sync.run; print('singer_sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -75,13 +75,13 @@ def _cpu_seconds(*arguments: str | Path) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def test_start_takes_little_time() -> None:
-    """What a run costs before it does anything is less than 1.2 s of one core."""
+def test_start_is_fast() -> None:
+    """Starting takes less than 1.2 s of CPU time."""
     assert min(_cpu_seconds("--about") for _ in range(2)) < 1.2
 
 
-def test_garbage_is_collected_once_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what is loaded at the start is left out; a long run's garbage is not."""
+def test_garbage_is_collected_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage collection is off only during the start."""
     program = ModuleType("program")
     seen: list[bool] = []
     program.main = lambda: seen.append(gc.isenabled())  # type: ignore[attr-defined]
@@ -102,8 +102,8 @@ run_program(cli, logging.getLogger(), ValueError)
 
 
 @pytest.mark.parametrize(("path", "exit_code"), [("/dev/null", 0), ("/dev/full", 1)])
-def test_output_that_is_not_written_is_no_success(path: str, exit_code: int) -> None:
-    """Also where a thread is left in a driver, and the program ends without waiting for it."""
+def test_lost_output_is_a_failure(path: str, exit_code: int) -> None:
+    """Lost output is a failure, even if the program ends with a thread left in a driver."""
     environment = {key: os.environ[key] for key in os.environ if key != "PYTHONUNBUFFERED"}
     with open(path, "w") as output:  # noqa: PTH123 - a device
         command = [sys.executable, "-c", _UNWRITTEN]

@@ -1,4 +1,4 @@
-"""The tap as its user runs it, against SQL Server over TDS."""
+"""The tap as a program, against SQL Server over TDS."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _sync(name: str = "users", query: str = USERS, **settings: object) -> dict[s
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], reader: str) -> None:
-    """SCHEMA, all records and a STATE with the server's time come out, through both readers."""
+    """Both readers give SCHEMA, all records, and a STATE with the server's time."""
     before = int(time.time())
     run = run_tap({**config, "reader": reader, "syncs": [_sync(key_columns=["userId"])]})
     assert (run.exit_code, [m["type"] for m in run.messages]) == (
@@ -54,10 +54,8 @@ def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], re
     assert before - CLOCK_SKEW_SECONDS <= moved <= time.time() + CLOCK_SKEW_SECONDS
 
 
-def test_schema_tells_the_call_type_and_the_bookmark(
-    run_tap: RunTap, config: dict[str, Any]
-) -> None:
-    """SCHEMA carries the columns' types, the call type, and what the query was rendered with."""
+def test_schema_has_the_call_type_and_the_bookmark(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """SCHEMA has the columns' types, the call type, and the time in the query."""
     state = {"bookmarks": {"users": {"last_sync_time": 15}}}
     run = run_tap({**config, "syncs": [_sync(key_columns=["userId"])]}, state=state)
     (schema,) = run.of_type("SCHEMA")
@@ -84,15 +82,15 @@ def test_second_sync_reads_only_changes(run_tap: RunTap, config: dict[str, Any])
 def test_lookback_shifts_the_query_and_not_the_bookmark(
     run_tap: RunTap, config: dict[str, Any]
 ) -> None:
-    """`lookback_seconds` is taken from what is rendered; it stops at 0."""
+    """`lookback_seconds` is subtracted from the rendered time, down to 0."""
     state = {"bookmarks": {"users": {"last_sync_time": 15}}}
     run = run_tap({**config, "syncs": [_sync(lookback_seconds=100)]}, state=state)
     assert len(run.records("users")) == 2
     assert run.of_type("SCHEMA")[0]["schema"]["x-last-sync-time"] == 0
 
 
-def test_foreign_state_survives(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """Other keys of a bookmark and other streams come back as they were."""
+def test_other_state_is_kept(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """Other keys of a bookmark and other streams are unchanged."""
     state = {"bookmarks": {"users": {"last_sync_time": 15, "mine": 1}, "other": {"x": [1]}}}
     run = run_tap({**config, "syncs": [_sync()]}, state=state)
     assert run.state is not None
@@ -116,14 +114,14 @@ def test_failing_sync_leaves_the_others_running(run_tap: RunTap, config: dict[st
 def test_error_after_the_rows_moves_no_bookmark(
     run_tap: RunTap, config: dict[str, Any], server: SqlServer, reader: str
 ) -> None:
-    """An error that SQL Server tells only after the last row fails the sync."""
+    """An error after the last row fails the sync."""
     server.faults.add(_LateError(matching="AS userId"))
     run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
     assert (run.exit_code, len(run.records("users")), run.state) == (3, 2, None)
 
 
-def test_sync_that_is_not_due_is_left_alone(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """Before its frequency has passed a sync sends nothing and keeps its bookmark."""
+def test_sync_that_is_not_due_is_skipped(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """A sync that is not due sends nothing and keeps its bookmark."""
     bookmark = {"last_sync_time": int(time.time()) - 100}
     state = {"bookmarks": {"users": bookmark}}
     run = run_tap({**config, "syncs": [_sync(frequency="1h")]}, state=state)
@@ -133,7 +131,7 @@ def test_sync_that_is_not_due_is_left_alone(run_tap: RunTap, config: dict[str, A
 
 
 def test_disabled_sync_does_not_run(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """`enabled: false` leaves a sync out."""
+    """A sync with `enabled: false` does not run."""
     run = run_tap({**config, "syncs": [_sync(enabled=False)]})
     assert (run.exit_code, run.messages) == (0, [])
 
@@ -178,7 +176,7 @@ def test_unusable_columns_are_refused(
         ({"database": "nowhere"}, "that the login may open"),
     ],
 )
-def test_refused_login_says_what_to_check(
+def test_failed_login_says_what_to_check(
     run_tap: RunTap, config: dict[str, Any], reader: str, change: dict[str, str], message: str
 ) -> None:
     """A wrong password or database exits 3, names what to check, and shows no password."""
@@ -189,7 +187,7 @@ def test_refused_login_says_what_to_check(
 
 
 def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """A server that does not answer is named, with what to check."""
+    """The message names the unreachable server and what to check."""
     nowhere = {"host": "127.0.0.1", "port": 1, "login_timeout_seconds": 1}
     run = run_tap({**config, **nowhere, "reader": "odbc", "syncs": [_sync()]})
     assert run.exit_code == 3
@@ -199,8 +197,8 @@ def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ("", "is not JSON"),
-        ('{"bookmarks": {"users": {"last_sy', "is not JSON"),
+        ("", "invalid JSON"),
+        ('{"bookmarks": {"users": {"last_sy', "invalid JSON"),
         ("[]", "is not a JSON object"),
         ({"bookmarks": {"users": {"last_sync_time": "0; DROP"}}}, "whole number of seconds"),
         ({"bookmarks": {"users": {"last_sync_time": 32_503_680_000}}}, "after the server's clock"),
@@ -209,14 +207,14 @@ def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> 
 def test_unusable_state_is_refused(
     run_tap: RunTap, config: dict[str, Any], state: object, message: str
 ) -> None:
-    """A corrupt, hostile or future bookmark exits 2, and nothing is read or forgotten."""
+    """A corrupt, hostile or future bookmark exits 2, and no row is read."""
     run = run_tap({**config, "syncs": [_sync()]}, state=state)
     assert (run.exit_code, run.of_type("RECORD")) == (2, [])
     assert message in run.log
 
 
 def test_configuration_problems_exit_2(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """All problems of the configuration are told, and no connection is tried."""
+    """All problems of the configuration are reported, without connecting."""
     syncs = [_sync(query="SELECT {{x}}"), _sync("b", timezone="Mars")]
     run = run_tap({**config, "port": "x", "syncs": syncs})
     assert (run.exit_code, run.messages) == (2, [])

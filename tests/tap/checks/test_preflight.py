@@ -1,4 +1,4 @@
-"""--check: what is found of databases and syncs, as its user sees it."""
+"""--check: findings about databases and syncs, as the program prints them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROW = re.compile(r" ?(\S.*?)  +(ok|warning|error)  +(.*?) *")
 
 
 class _Check(NamedTuple):
-    """What one run with --check left."""
+    """The result of one run with --check."""
 
     exit_code: int
     rows: list[tuple[str, str, str]]
@@ -36,23 +36,23 @@ class _Check(NamedTuple):
     log: str
 
     def of(self, place: str) -> list[tuple[str, str]]:
-        """Level and message of each finding at a place."""
+        """Level and message of each finding about a subject."""
         return [(level, message) for where, level, message in self.rows if where == place]
 
     def has(self, place: str, level: str, part: str) -> bool:
-        """Whether a message of this level at this place has this part."""
+        """Whether a finding of this level and subject contains a text."""
         return any(level == found and part in message for found, message in self.of(place))
 
 
 class _RecordingEngine(DuckDBEngine):
-    """Remembers the batches that are run; describing a query is not running it."""
+    """Records the batches that are run; describing a query does not run it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.batches: list[str] = []
 
     def login(self, username: str, password: str, database: str) -> DuckDBSession:
-        """A session that is listened to."""
+        """A session whose batches are recorded."""
         session = super().login(username, password, database)
         execute = session.execute
 
@@ -66,7 +66,7 @@ class _RecordingEngine(DuckDBEngine):
 
 @pytest.fixture(scope="module")
 def engine() -> _RecordingEngine:
-    """The sample shop's tables, and one with all sorts of times."""
+    """The sample shop's tables, and one with date-time columns."""
     engine = _RecordingEngine()
     create_empty_shop(engine)
     engine.run("shop", "CREATE TABLE moments (id int, old datetime, new datetime2, day date)")
@@ -145,7 +145,7 @@ FAULTY = [
 
 @pytest.fixture(scope="module")
 def faulty(check: Callable[..., _Check]) -> _Check:
-    """One check of all that can be wrong."""
+    """One check of everything that can be wrong."""
     return check(FAULTY, stream_maps={"mapped": {"userId": "1", "event": "'x'"}})
 
 
@@ -185,69 +185,69 @@ def faulty(check: Callable[..., _Check]) -> _Check:
     ],
 )
 def test_check_finds(faulty: _Check, place: str, level: str, part: str) -> None:
-    """Each fault is told, with its level, at its place."""
+    """Each fault is reported with its level and subject."""
     assert faulty.has(place, level, part), "\n".join(map(str, faulty.of(place)))
 
 
 def test_check_with_errors_exits_2(faulty: _Check) -> None:
-    """Errors of queries exit 2, although databases were unreachable, too."""
+    """Query errors exit 2, even if databases are unreachable as well."""
     assert faulty.exit_code == 2
-    assert "the table says which" in faulty.log
+    assert "see the table" in faulty.log
 
 
 def test_check_gives_the_statements_of_a_minimal_login(faulty: _Check) -> None:
-    """Who connects as an administrator is told how to create a login that only reads."""
+    """An administrator's login is answered with the statements for a read-only one."""
     for statement in ("CREATE LOGIN", "USE [shop];", "CREATE USER", "GRANT SELECT TO"):
         assert faulty.output.count(statement) == 1
 
 
-def test_check_does_not_blame_what_is_right(faulty: _Check) -> None:
-    """A date-time that is compared with a date-time is no finding."""
+def test_correct_comparison_is_not_a_finding(faulty: _Check) -> None:
+    """Comparing a date-time with a date-time is not a finding."""
     assert {level for level, _ in faulty.of("sync right")} == {"ok"}
 
 
 def test_check_shows_no_password_and_no_message(faulty: _Check) -> None:
-    """Passwords stay out of the table and the log, and Singer messages out of stdout."""
+    """Neither the table nor the log has passwords, and stdout has no Singer messages."""
     text = faulty.output + faulty.log
     assert not any(part in text for part in ("canary", "Sandbox-1", '"type"', "SCHEMA"))
 
 
 def test_check_runs_no_query(faulty: _Check, engine: _RecordingEngine) -> None:
-    """The server is asked about itself and to describe; no query of a sync is run."""
+    """The server describes queries, but runs none of a sync."""
     run = [batch for batch in engine.batches if "userId" in batch or "fname" in batch]
     assert (run, any("SERVERPROPERTY" in batch for batch in engine.batches)) == ([], True)
 
 
 def test_check_of_the_sample_shop_is_clean(check: Callable[..., _Check]) -> None:
-    """Syncs without fault exit 0 with nothing but ok."""
+    """Correct syncs exit 0 with only ok findings."""
     found = check(SYNCS)
     assert (found.exit_code, {level for _, level, _ in found.rows}) == (0, {"ok"})
     assert found.has("sync subscriptions", "ok", "traits.subscription.monthlyPrice money")
 
 
 def test_warnings_alone_exit_0(check: Callable[..., _Check]) -> None:
-    """An administrator's login and a query without a variable are no errors."""
+    """An administrator's login and a query without a variable are not errors."""
     found = check([_sync("all", "SELECT id AS userId FROM users", database="admin")])
     assert (found.exit_code, {level for _, level, _ in found.rows}) == (0, {"ok", "warning"})
 
 
 @pytest.mark.parametrize("sync", [FAULTY[4], {**FAULTY[6], "database": "wrong"}])
-def test_refusal_alone_exits_3(check: Callable[..., _Check], sync: dict[str, Any]) -> None:
+def test_server_error_alone_exits_3(check: Callable[..., _Check], sync: dict[str, Any]) -> None:
     """A database or table that the login may not read exits 3."""
     found = check([sync])
     assert (found.exit_code, "error" in {level for _, level, _ in found.rows}) == (3, True)
 
 
 class _OldServer:
-    """Answers as SQL Server 2012 does."""
+    """Responds like SQL Server 2012."""
 
     def fetch_all(self, sql: str) -> list[tuple[object, ...]]:
-        """One row: version, database, and no to all else."""
+        """One row: version, database, and 0 for every permission."""
         return [("11.0.7001.0", "a]b", *[0] * (sql.count("IS_") + sql.count("HAS_")))]
 
 
 def test_old_server_is_a_warning() -> None:
-    """Versions before SQL Server 2014 are pointed out."""
+    """Versions before SQL Server 2014 give a warning."""
     findings = list(check_database(_OldServer(), "host"))  # type: ignore[arg-type]
     assert [finding.level for finding in findings] == [Level.OK, Level.WARNING, Level.OK]
     assert "12.0" in findings[1].message

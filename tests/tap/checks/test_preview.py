@@ -30,14 +30,14 @@ _LIMIT = re.compile(r"SET ROWCOUNT (\d+);")
 
 
 class _CountingEngine(DuckDBEngine):
-    """Honours SET ROWCOUNT in the batch of a query, and counts the rows that `many` gives."""
+    """Honours SET ROWCOUNT in the batch of a query, and counts the rows of `many`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows_given = 0
 
     def login(self, username: str, password: str, database: str) -> DuckDBSession:
-        """A session that counts."""
+        """A session that counts rows."""
         session = super().login(username, password, database)
         execute = session.execute
 
@@ -61,7 +61,7 @@ class _CountingEngine(DuckDBEngine):
 
 @pytest.fixture(scope="module")
 def engine() -> _CountingEngine:
-    """As elsewhere, with a table of 50,000 rows."""
+    """The usual engine with a table of 50,000 rows."""
     engine = _CountingEngine()
     engine.create_database("shop")
     engine.add_login("reader", "Sandbox-1", role="reader")
@@ -85,7 +85,7 @@ def _lines(text: str) -> list[list[str]]:
 def test_preview_shows_names_types_and_rows(
     start_tap: StartTap, config: dict[str, Any], reader: str
 ) -> None:
-    """Names, SQL Server's types and all rows stand in a table, without Singer messages."""
+    """A table shows names, SQL Server's types and all rows, without Singer messages."""
     config = {**config, "reader": reader, "syncs": [_sync()]}
     process = start_tap(config, "--preview", "users")
     output, _ = process.communicate()
@@ -106,7 +106,7 @@ def test_preview_fetches_no_more_than_the_limit(
     arguments: Sequence[str],
     count: int,
 ) -> None:
-    """The server gives the first N rows, ten by default, and never another."""
+    """The server returns the first N rows, ten by default, and no more."""
     engine.rows_given = 0
     process = start_tap({**config, "syncs": [_sync(query=MANY)]}, "--preview", "users", *arguments)
     output, _ = process.communicate()
@@ -117,7 +117,7 @@ def test_preview_fetches_no_more_than_the_limit(
 def test_preview_reads_from_the_bookmark_and_leaves_it(
     start_tap: StartTap, config: dict[str, Any], tmp_path: Path
 ) -> None:
-    """`--state` limits the rows, whether the sync is due or not; the file stays as it was."""
+    """`--state` limits the rows, even if the sync is not due; the file is unchanged."""
     path = tmp_path / "state.json"
     path.write_text(json.dumps({"bookmarks": {"users": {"last_sync_time": 15}}}))
     before = path.read_bytes()
@@ -129,7 +129,7 @@ def test_preview_reads_from_the_bookmark_and_leaves_it(
 
 
 def test_preview_shows_values_as_they_are_sent(start_tap: StartTap, config: dict[str, Any]) -> None:
-    """Decimals keep their digits, instants are in UTC, JSON is JSON; nothing steers a terminal."""
+    """Decimals are exact, instants in UTC, JSON is JSON, and control characters are escaped."""
     sync = _sync(
         query="SELECT * FROM odd", json_columns=["j"], timezone="Europe/Amsterdam", name="odd"
     )
@@ -142,7 +142,7 @@ def test_preview_shows_values_as_they_are_sent(start_tap: StartTap, config: dict
 
 
 def test_unknown_name_lists_the_names(start_tap: StartTap, config: dict[str, Any]) -> None:
-    """A name that is no sync's exits 2, says which there are, and connects to nothing."""
+    """An unknown name exits 2 with the known names, and nothing is connected to."""
     config = {**config, "port": 1, "syncs": [_sync("users"), _sync("other")]}
     process = start_tap(config, "--preview", "usres")
     output, log = process.communicate()
@@ -158,7 +158,7 @@ def test_unknown_name_lists_the_names(start_tap: StartTap, config: dict[str, Any
         ("SELECT id, id FROM users", "cannot be in the same result"),
     ],
 )
-def test_query_that_cannot_be_shown_exits_3(
+def test_query_that_is_refused_exits_3(
     start_tap: StartTap, config: dict[str, Any], query: str, message: str
 ) -> None:
     """A query that a run would refuse is refused here too."""

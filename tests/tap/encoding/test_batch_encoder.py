@@ -1,4 +1,4 @@
-"""Blocks become the lines that their rows make one by one: any types, texts, NULLs and slices."""
+"""Blocks give the lines of their rows one by one: any types, texts, NULLs and slices."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _block(*columns: tuple[str, pa.DataType, list[Any]]) -> pa.RecordBatch:
 
 @st.composite
 def _blocks(draw: st.DrawFn) -> tuple[list[Column], pa.RecordBatch]:
-    """A block of any columns, each the middle of a longer array, with no, some or only NULLs."""
+    """A block of any columns, each a slice of a longer array, with no, some or only NULLs."""
     rows, skipped = draw(st.integers(1, 9)), draw(st.integers(0, 9))
     columns: list[tuple[str, pa.DataType, list[Any]]] = []
     json_columns: list[str] = []
@@ -134,7 +134,7 @@ def _by_record(columns: list[Column], block: pa.RecordBatch, timezone: str) -> o
 
 
 def _outcome(way: Any, *arguments: Any) -> object:
-    """Bytes and counts, or that the values were refused."""
+    """Bytes and counts, or the refusal of the values."""
     try:
         return way(*arguments)
     except (ValueError, OverflowError):
@@ -151,7 +151,7 @@ def _assert_same(columns: list[Column], block: pa.RecordBatch, timezone: str = "
 def test_any_block_has_the_bytes_of_its_records(
     columns_and_block: tuple[list[Column], pa.RecordBatch], timezone: str
 ) -> None:
-    """Bytes and counts are those of the rows one by one; what one way refuses, both do."""
+    """Bytes, counts and refusals equal those of the rows one by one."""
     _assert_same(*columns_and_block, timezone)
 
 
@@ -161,7 +161,7 @@ def _assert_same_column(arrow_type: pa.DataType, values: list[Any]) -> None:
 
 
 def test_every_character_has_the_same_bytes() -> None:
-    """All of Unicode, alone and among others, with and without a NULL."""
+    """All of Unicode, alone and among other characters, with and without a NULL."""
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     texts = ["".join(characters[first : first + 7]) for first in range(0, len(characters), 7)]
     _assert_same_column(pa.large_string(), texts)
@@ -169,29 +169,29 @@ def test_every_character_has_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", _AWKWARD)
-def test_awkward_texts_side_by_side(text: str) -> None:
-    """What separates the texts of a block while they are escaped may be in the texts."""
+def test_texts_may_contain_the_separators(text: str) -> None:
+    """Texts may contain the characters that separate them during escaping."""
     _assert_same_column(pa.large_string(), [item for other in _AWKWARD for item in (text, other)])
 
 
 @pytest.mark.parametrize(("form", "arrow_type"), [("d", pa.float64()), ("f", pa.float32())])
 def test_floats_of_any_bits(form: str, arrow_type: pa.DataType) -> None:
-    """The shortest digits that mean the same float, over random bits."""
+    """Random floats have the shortest digits that round-trip."""
     random = Random(1)
     bits = [random.randbytes(struct.calcsize(form)) for _ in range(20_000)]
     _assert_same_column(arrow_type, [struct.unpack(form, value)[0] for value in bits])
 
 
 @pytest.mark.parametrize("arrow_type", [arrow_type for arrow_type, _ in _TYPES], ids=str)
-def test_columns_of_nothing(arrow_type: pa.DataType) -> None:
-    """No rows make no lines; only NULLs make lines of nulls."""
+def test_empty_and_null_columns(arrow_type: pa.DataType) -> None:
+    """No rows give no lines; only NULLs give lines of nulls."""
     _assert_same_column(arrow_type, [])
     _assert_same_column(arrow_type, [None] * 3)
 
 
 @pytest.mark.parametrize("data", [b"\xc3\xa9", b"\xff\xc3"], ids=["valid if joined", "invalid"])
-def test_halves_of_characters_are_refused(data: bytes) -> None:
-    """Texts that are no UTF-8, each for itself, are not written, whatever they make together."""
+def test_invalid_utf_8_is_refused(data: bytes) -> None:
+    """Texts that are invalid UTF-8 are refused, even if together they are valid."""
     offsets = pa.py_buffer(struct.pack("3q", 0, 1, 2))
     texts = pa.LargeStringArray.from_buffers(2, offsets, pa.py_buffer(data))
     block = pa.RecordBatch.from_arrays([texts], names=["c"])
@@ -209,7 +209,7 @@ def _pieces_of(block: pa.RecordBatch) -> list[bytes]:
 
 
 def test_long_blocks_leave_in_pieces() -> None:
-    """Each piece is whole lines; together they are all rows in order."""
+    """Each piece has whole lines; together they have all rows in order."""
     block = _block(("n", pa.int64(), list(range(20_000))))
     pieces = _pieces_of(block)
     lines = b"".join(pieces).splitlines()
@@ -227,7 +227,7 @@ def test_large_values_leave_in_pieces_of_bounded_size() -> None:
 
 
 def test_many_columns_with_long_names_count_too() -> None:
-    """Names are most of the bytes of narrow values; they bound a piece as values do."""
+    """Names, which outweigh narrow values, count for the size of a piece."""
     names = [f"{number:03d}" * 40 for number in range(300)]
     block = _block(*((name, pa.int64(), [1] * 4096) for name in names))
     assert max(map(len, _pieces_of(block))) <= 9 * 2**20

@@ -1,4 +1,4 @@
-"""Columns of a result become JSON Schema."""
+"""Columns of a result and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from tap_mssql_query.errors import QueryFailed
 def test_described_and_read_columns_agree(
     sql_type: str, arrow_type: pa.DataType, kind: ColumnKind
 ) -> None:
-    """The server's description and the result lead to the same kind."""
+    """The server's description and the result give the same kind."""
     assert (kind_of_sql_type(sql_type), kind_of_arrow_type(arrow_type)) == (kind, kind)
 
 
 def test_unknown_arrow_type_is_refused() -> None:
-    """A type that no rule covers is an error, not a guess."""
+    """A type without a rule is an error, not a guess."""
     with pytest.raises(QueryFailed, match="unsupported column type"):
         kind_of_arrow_type(pa.list_(pa.int8()))
 
 
 def test_json_columns_take_any_type() -> None:
-    """A text column that is named in `json_columns` may hold any JSON; others stay."""
+    """A text column in `json_columns` may contain any JSON; other columns do not change."""
     schema = pa.schema([("a", pa.large_string()), ("b", pa.int32())])
     columns = columns_of_arrow_schema(schema, ["a", "b"])
     assert [column.kind for column in columns] == [ColumnKind.JSON, ColumnKind.INTEGER]
@@ -58,7 +58,7 @@ def test_json_columns_take_any_type() -> None:
 
 
 def test_every_column_may_be_null() -> None:
-    """SQL's NULL is a value of every column."""
+    """Every schema accepts null."""
     for kind in ColumnKind:
         assert "null" in json_schema_of(Column("v", kind))["type"]
 
@@ -72,7 +72,7 @@ def test_every_column_may_be_null() -> None:
     ],
 )
 def test_unusable_names_are_found(names: list[str], message: str) -> None:
-    """Duplicate, unnamed and case-colliding columns are told with the remedy."""
+    """Duplicate, unnamed and case-colliding columns are reported with the remedy."""
     (problem,) = find_name_problems(names)
     assert message in problem
     assert "AS" in problem

@@ -1,4 +1,4 @@
-"""Values of rows become values of RECORDs, record by record and block by block."""
+"""Conversion of values to RECORDs, record by record and block by block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _encode(
     json_columns: tuple[str, ...] = (),
     timezone: str = "UTC",
 ) -> list[str]:
-    """The JSON text of each value of a block of one column, `v`; both ways give the same."""
+    """The JSON text of each value of a block of one column, `v`; both encoders agree."""
     schema = pa.schema([("v", arrow_type)])
     block = pa.RecordBatch.from_arrays([pa.array(values, arrow_type)], schema=schema)
     columns = columns_of_arrow_schema(schema, json_columns)
@@ -91,14 +91,14 @@ MATRIX = [
 def test_values_follow_the_contract(
     arrow_type: pa.DataType, values: list[Any], texts: list[str]
 ) -> None:
-    """Each type has one text form, and every line is JSON."""
+    """Each type has one text form, and every line is valid JSON."""
     assert _encode(values, arrow_type) == texts
     for text in texts:
         json.loads(text)
 
 
 def test_json_columns_are_parsed() -> None:
-    """JSON text becomes JSON, on one line; what is none stays text and is counted."""
+    """JSON text becomes JSON on one line; invalid JSON stays text and is counted."""
     values = ['[{"sku": "a",\n"n": 1}]', "not json", "", None]
     texts = _encode(values, pa.large_string(), json_columns=("v",))
     assert texts == ['[{"sku":"a","n":1}]', '"not json"', "null", "null"]
@@ -109,19 +109,19 @@ def test_json_columns_are_parsed() -> None:
     ["34.50", "123456789012345678901234567890", "1E+400", "-0.0", '{"a":[{"b":1.10}]}', "1.0"],
 )
 def test_numbers_of_json_columns_keep_their_digits(text: str) -> None:
-    """What stands in the column is what the destination gets."""
+    """The destination gets the digits of the column."""
     assert _encode([text], pa.large_string(), json_columns=("v",)) == [text]
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '"\\ud83d"', "NaN", "{} {}", "01"])
 def test_hostile_json_stays_text(text: str) -> None:
-    """Endless nesting, lone surrogates and what is nearly JSON do no harm."""
+    """Deep nesting, lone surrogates and nearly valid JSON stay text."""
     (written,) = _encode([text], pa.large_string(), json_columns=("v",))
     assert json.loads(written) == text
 
 
 def test_invalid_json_is_counted() -> None:
-    """The run can say how many values of JSON columns were none."""
+    """The number of values that are not JSON is known after the run."""
     schema = pa.schema([("v", pa.large_string())])
     block = pa.RecordBatch.from_arrays([pa.array(["{", "{}"], pa.large_string())], schema=schema)
     conversions = LossyConversions()
@@ -139,7 +139,7 @@ def test_invalid_json_is_counted() -> None:
     ],
 )
 def test_timezone_places_local_times(local: datetime, instant: str) -> None:
-    """Date-times without an offset are read in the sync's zone, daylight saving included."""
+    """Date-times without an offset are in the sync's time zone, including daylight saving."""
     texts = _encode([local], pa.timestamp("us"), timezone="Europe/Amsterdam")
     assert texts == [f'"{instant}"']
 
@@ -161,7 +161,7 @@ def test_change_days_of_other_zones(zone: str, local: datetime, instant: str) ->
 
 
 def test_timezone_leaves_offsets_alone() -> None:
-    """A datetimeoffset already is an instant."""
+    """A datetimeoffset is already an instant."""
     moment = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(hours=1)
     texts = _encode([moment], pa.timestamp("us", tz="UTC"), timezone="Europe/Amsterdam")
     assert texts == ['"2026-01-02T01:00:00Z"']

@@ -100,12 +100,12 @@ def _run(connection, reader: str, tmp_path_factory, **settings: Any) -> list[byt
 
 
 def test_both_readers_give_the_same_bytes(lines):
-    """Which reader was used cannot be seen in the output."""
+    """The output does not depend on the reader."""
     assert lines["arrow"] == lines["odbc"]
     assert len(lines["arrow"]) == 2
 
 
-def test_way_through_the_sdk_gives_the_same_bytes(lines, connection, tmp_path_factory):
+def test_stream_map_that_changes_nothing_gives_the_same_bytes(lines, connection, tmp_path_factory):
     """A stream map that changes nothing gives the same bytes, although records pass one by one."""
     stream_maps = {"s": {"no_such_column": None}}
 
@@ -131,7 +131,7 @@ def test_null_is_null(lines):
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 def test_lone_surrogate_is_replaced(run_tap, config, reader):
-    """Half of an emoji, as cutting a text leaves it, is U+FFFD and stops nothing."""
+    """Half an emoji of a truncated text becomes U+FFFD and stops nothing."""
     sync = {"name": "s", "type": "identify", "query": "SELECT N'a' + NCHAR(0xD83D) + N'b' AS x"}
 
     run = run_tap({**config, "reader": reader, "syncs": [sync]})
@@ -143,7 +143,7 @@ def test_lone_surrogate_is_replaced(run_tap, config, reader):
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 @pytest.mark.parametrize("value", ["1", "N'x'", "NULL"])
 def test_type_that_no_driver_reads_is_refused(run_tap, config, reader, value):
-    """sql_variant fails the sync with what to do, rather than reading wrongly."""
+    """sql_variant fails the sync with a remedy, rather than giving wrong values."""
     query = f"SELECT CAST(N'y' AS sql_variant) AS v UNION ALL SELECT CAST({value} AS sql_variant)"
 
     run = run_tap(
@@ -156,7 +156,7 @@ def test_type_that_no_driver_reads_is_refused(run_tap, config, reader, value):
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 def test_value_of_a_hundred_megabytes_passes(run_tap, config, server, reader):
-    """A (max) column has no length at which it breaks."""
+    """A (max) column may have any length."""
     columns = [Column("big", SqlType("nvarchar", None)), Column("n", SqlType("int"))]
     server.canned["SELECT big"] = CannedResult.build(columns, [("\u00e9" * 50_000_000, 7)])
 
@@ -169,7 +169,7 @@ def test_value_of_a_hundred_megabytes_passes(run_tap, config, server, reader):
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])
 def test_rows_of_many_blocks_arrive_whole_and_in_order(run_tap, config, server, reader):
-    """Blocks of several lengths, encoded in slices: each row is there once, in its place."""
+    """Blocks of several lengths, encoded in slices, give each row once and in order."""
     columns = [Column("n", SqlType("int")), Column("text", SqlType("nvarchar", 20))]
     rows = [(number, f"Zoë {number}") for number in range(25_000)]
     server.canned["SELECT many"] = CannedResult.build(columns, rows)

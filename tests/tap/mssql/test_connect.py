@@ -1,4 +1,4 @@
-"""The tap's connections, as a program against SQL Server over TDS: drivers, TLS, faults, locks."""
+"""The tap's connections to SQL Server over TDS: drivers, TLS, faults, locks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _sync(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("odbc_driver", [ODBC_DRIVER, FREETDS_DRIVER], ids=["microsoft", "freetds"])
 def test_driver_may_be_chosen_by_path(run_tap, config, odbc_driver):
-    """`odbc_driver` names one; FreeTDS serves where Microsoft's driver cannot."""
+    """`odbc_driver` may name FreeTDS."""
     run = run_tap({**config, "reader": "odbc", "odbc_driver": odbc_driver, "syncs": [_sync()]})
 
     assert run.exit_code == 0, run.log
@@ -67,7 +67,7 @@ def test_encryption_is_what_the_settings_say(
 
 @pytest.mark.parametrize("reader", READERS)
 def test_syncs_may_read_from_further_databases(run_tap, config, engine, reader):
-    """`databases` names others, which syncs choose by name."""
+    """Syncs choose a database of `databases` by name."""
     database = f"archive_{reader}"
     engine.create_database(database)
     engine.run(database, "CREATE TABLE old (id int); INSERT INTO old VALUES (7)")
@@ -81,8 +81,8 @@ def test_syncs_may_read_from_further_databases(run_tap, config, engine, reader):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_server_sees_the_application_s_name(config, server, start_tap, reader):
-    """An administrator finds the tap in the server's list of sessions."""
+def test_session_has_the_application_name(config, server, start_tap, reader):
+    """The server's list of sessions shows the tap."""
     server.faults.add(Delay(matching="last_updated"))
     start_tap({**config, "reader": reader, "syncs": [_sync()]})
     _wait_until(lambda: server.faults.fired)
@@ -110,8 +110,8 @@ LOST = {
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("fault", LOST.values(), ids=list(LOST))
-def test_passing_error_is_retried_while_no_row_is_out(run_tap, config, server, reader, fault):
-    """The query starts again from its beginning, and the run succeeds."""
+def test_transient_error_is_retried_before_the_first_row(run_tap, config, server, reader, fault):
+    """The query is run again, and the run succeeds."""
     server.faults.add(fault)
 
     run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
@@ -123,7 +123,7 @@ def test_passing_error_is_retried_while_no_row_is_out(run_tap, config, server, r
 
 @pytest.mark.parametrize("reader", READERS)
 def test_connection_lost_between_rows_moves_no_bookmark(run_tap, config, server, reader):
-    """A result that breaks off is not taken for a whole one."""
+    """A truncated result is not taken for a complete one."""
     server.faults.add(CloseAfterRows(rows=1, matching="last_updated"))
 
     run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
@@ -139,8 +139,8 @@ CUTS = range(5, 105, 10)
 
 
 @pytest.mark.parametrize("size", CUTS)
-def test_result_that_is_cut_anywhere_is_read_again(run_tap, config, server, size):
-    """Wherever the answer breaks off, no part of it is taken for the whole."""
+def test_truncated_result_is_read_again(run_tap, config, server, size):
+    """Wherever a response is truncated, it is not taken for a complete one."""
     server.faults.add(CloseAfterBytes(size=size, matching="last_updated"))
 
     run = run_tap({**config, "reader": READERS[size // 10 % 2], "syncs": [_sync()]})
@@ -150,7 +150,7 @@ def test_result_that_is_cut_anywhere_is_read_again(run_tap, config, server, size
     assert "Trying again" in run.log
 
 
-def test_result_that_is_always_cut_moves_no_bookmark(run_tap, config, server):
+def test_result_that_is_always_truncated_moves_no_bookmark(run_tap, config, server):
     """After the last attempt the sync fails and keeps its bookmark."""
     server.faults.add(CloseAfterBytes(size=60, matching="last_updated", times=10))
 
@@ -161,7 +161,7 @@ def test_result_that_is_always_cut_moves_no_bookmark(run_tap, config, server):
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("password", ["a;b", "a}b", "{a}", "a}};PWD=x", "a'b\"c", "p=w d", "ü€"])
-def test_password_may_hold_anything(run_tap, config, engine, reader, password):
+def test_password_may_contain_anything(run_tap, config, engine, reader, password):
     """Braces, semicolons and quotes neither break the connection string nor add to it."""
     name = f"odd_{password.encode().hex()}_{reader}"
     engine.add_login(name, password, role="reader")
@@ -174,7 +174,7 @@ def test_password_may_hold_anything(run_tap, config, engine, reader, password):
 
 
 def test_bookmark_is_by_the_server_s_clock(run_tap, config):
-    """A client whose clock is wrong changes nothing: the server's time is stored."""
+    """The server's time is stored, even if the client's clock is wrong."""
     moment = datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
     ahead = DuckDBEngine(clock=lambda: moment)
     ahead.create_database("shop")
@@ -186,7 +186,7 @@ def test_bookmark_is_by_the_server_s_clock(run_tap, config):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_steps_of_datetime_do_not_lose_rows(run_tap, config, engine, reader):
+def test_rounding_of_datetime_loses_no_rows(run_tap, config, engine, reader):
     """Rows stamped .000, .003 and .007 of the second of the bookmark are read with `>=`."""
     engine.run("shop", "DROP TABLE IF EXISTS stamped; CREATE TABLE stamped (id int, at datetime)")
     values = [f"({n}, '2026-01-02T03:04:05.{n:03}')" for n in (0, 3, 7, 997)]
@@ -206,7 +206,7 @@ def test_steps_of_datetime_do_not_lose_rows(run_tap, config, engine, reader):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_overlapping_run_is_skipped(run_tap, config, server, reader):
-    """While another session holds the sync's lock, the run says so and leaves it for the next."""
+    """While another session holds the sync's lock, the sync is skipped with a warning."""
     other = odbc18(server, UID="reader")
     other.execute(
         "EXEC sp_getapplock @Resource = N'tap-mssql-query/users', @LockMode = 'Exclusive', "
@@ -218,12 +218,12 @@ def test_overlapping_run_is_skipped(run_tap, config, server, reader):
     done = run_tap({**config, "reader": reader, "syncs": [_sync()]})
 
     assert (skipped.exit_code, skipped.messages) == (0, [])
-    assert "another run of it is not over" in skipped.log
+    assert "another run of it is in progress" in skipped.log
     assert len(done.records("users")) == 2
 
 
 def test_of_two_runs_at_once_one_reads(config, server, start_tap):
-    """Two processes start together: the rows come out once."""
+    """Of two processes that start together only one reads the rows."""
     server.faults.add(Delay(matching="last_updated", seconds=2.0))
     both = [start_tap({**config, "reader": "odbc", "syncs": [_sync()]}) for _ in range(2)]
 
@@ -246,7 +246,7 @@ def test_resync_reads_everything_again(run_tap, config, reader):
 
 
 def test_backfill_reads_a_window_and_moves_no_bookmark(run_tap, config):
-    """`--since` and `--until` bound what is read."""
+    """`--since` and `--until` bound the rows that are read."""
     state = {"bookmarks": {"users": {"last_sync_time": 20}}}
     query = f"{QUERY} AND last_updated < {{{{sync_time}}}}"
     config = {**config, "syncs": [_sync(query=query)]}
@@ -257,8 +257,8 @@ def test_backfill_reads_a_window_and_moves_no_bookmark(run_tap, config):
     assert run.state is None or run.state == state
 
 
-def test_changed_query_is_said(run_tap, config):
-    """A query that is not the one of the last run leaves a warning with what to do."""
+def test_changed_query_is_a_warning(run_tap, config):
+    """A query that has changed since the last run gives a warning with a remedy."""
     first = run_tap({**config, "syncs": [_sync()]})
     changed = _sync(query=QUERY.replace("email", "email AS mail"))
 
@@ -271,7 +271,7 @@ def test_changed_query_is_said(run_tap, config):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_query_timeout_is_a_setting(run_tap, config, server, reader):
-    """`query_timeout_seconds` ends a query that does not begin to answer; it is run once more."""
+    """`query_timeout_seconds` ends a query without a response, which is then retried."""
     server.faults.add(Delay(matching="last_updated"))
 
     run = run_tap({**config, "reader": reader, "query_timeout_seconds": 1, "syncs": [_sync()]})
@@ -282,7 +282,7 @@ def test_query_timeout_is_a_setting(run_tap, config, server, reader):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_signal_ends_a_long_query(config, server, start_tap, reader):
-    """SIGTERM during a query that does not answer ends the tap within seconds."""
+    """SIGTERM during a query without a response ends the tap within seconds."""
     server.faults.add(Delay(matching="last_updated"))
     process = start_tap({**config, "reader": reader, "syncs": [_sync()]})
     _wait_until(lambda: server.faults.fired)
@@ -293,8 +293,8 @@ def test_signal_ends_a_long_query(config, server, start_tap, reader):
     assert "unhandled" not in process.stderr.read()
 
 
-def test_reader_that_leaves_ends_the_tap_quietly(config, server, start_tap):
-    """As `| head -1` does: an exit code of its own, and no talk of errors."""
+def test_closed_stdout_ends_the_tap_silently(config, server, start_tap):
+    """With `| head -1` the tap has its own exit code and logs no error."""
     server.canned["SELECT many"] = CannedResult.build(
         [Column("n", SqlType("int"))], [(n,) for n in range(10_000)], repeat=20
     )
@@ -306,8 +306,8 @@ def test_reader_that_leaves_ends_the_tap_quietly(config, server, start_tap):
     assert "ERROR" not in process.stderr.read()
 
 
-def test_slow_reader_holds_the_tap_back(config, server, start_tap):
-    """Rows wait at the server, not in memory, while nobody reads them."""
+def test_slow_consumer_applies_back_pressure(config, server, start_tap):
+    """Rows wait at the server, not in memory, while stdout is not read."""
     columns = [Column("id", SqlType("int")), Column("text", SqlType("nvarchar", 200))]
     rows = [(number, "x" * 200) for number in range(10_000)]
     server.canned["SELECT much"] = CannedResult.build(columns, rows, repeat=200)
@@ -323,8 +323,8 @@ def test_slow_reader_holds_the_tap_back(config, server, start_tap):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_session_is_polite(run_tap, config, reader):
-    """It waits a minute for a lock at most."""
+def test_session_has_a_lock_timeout(run_tap, config, reader):
+    """A session waits at most a minute for a lock."""
     run = run_tap(
         {**config, "reader": reader, "syncs": [_sync(query="SELECT @@LOCK_TIMEOUT AS t")]}
     )

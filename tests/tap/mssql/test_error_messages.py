@@ -1,4 +1,4 @@
-"""What drivers raise becomes a number and a safe message."""
+"""A driver's error text gives an error number and a safe message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PYODBC = f"{OWN}[SQL Server]"
     ],
 )
 def test_number_is_found(text: str, number: int | None) -> None:
-    """Both drivers' texts lead to SQL Server's number; a driver's own error has none."""
+    """SQL Server's number is found in the texts of both drivers; a driver's own error has none."""
     assert error_number(text) == number
 
 
@@ -35,7 +35,7 @@ def test_names_are_shown() -> None:
 
 @pytest.mark.parametrize("number", [245, 2627, 50000, 8114])
 def test_values_are_not_shown(number: int) -> None:
-    """Errors that may quote a row's value lose it."""
+    """Values that an error may quote are removed."""
     text = f"{PYODBC}Conversion failed when converting the value 'ada@example.com' ({number}) (SQL)"
     message = safe_message(text, number)
     assert "ada" not in message
@@ -43,8 +43,8 @@ def test_values_are_not_shown(number: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["ada@example.com", "D'Arc-ada", "'ada", 'a "ada" b', "ada'"])
-def test_value_is_not_shown_when_nobody_tells_the_number(value: str) -> None:
-    """mssql-python gives no numbers; quotes in a value do not end what is left out."""
+def test_value_is_not_shown_without_an_error_number(value: str) -> None:
+    """mssql-python gives no numbers; quotes within a value do not end what is removed."""
     text = f"[Microsoft][SQL Server]Conversion failed when converting '{value}' to data type int."
     assert safe_message(text, error_number(text)) == (
         "Conversion failed when converting '…' to data type int."
@@ -53,5 +53,5 @@ def test_value_is_not_shown_when_nobody_tells_the_number(value: str) -> None:
 
 @pytest.mark.parametrize("number", [206, 8115])
 def test_datetime_compared_with_seconds_has_a_remedy(number: int) -> None:
-    """The usual mistake with last_sync_time is met with the variable that helps."""
+    """The message names the variable that avoids the common mistake with last_sync_time."""
     assert "{{last_sync_datetime}}" in safe_message("Operand type clash", number)

@@ -20,17 +20,17 @@ def _settings(reader: str):
 
 
 def test_newest_registered_driver_comes_first():
-    """A driver of Microsoft's that the system registers is preferred, the newest of them."""
+    """The newest registered driver of Microsoft is preferred."""
     assert find_odbc_driver(["SQLite3", "FreeTDS", *MICROSOFT]) == MICROSOFT[1]
 
 
-def test_driver_inside_of_the_wheels_comes_next():
-    """mssql-python's wheels bring a driver, better than FreeTDS."""
+def test_bundled_driver_comes_next():
+    """The driver bundled with mssql-python is preferred to FreeTDS."""
     assert "libmsodbcsql" in find_odbc_driver(["FreeTDS"])
 
 
 def test_freetds_is_the_last_resort(monkeypatch):
-    """Without Microsoft's driver there is still FreeTDS, with keywords of its own."""
+    """Without Microsoft's driver FreeTDS is used, with its own keywords."""
     monkeypatch.setattr(odbc_drivers, "_bundled_drivers", list)
 
     assert is_freetds(find_odbc_driver(["SQLite3", "FreeTDS"]))
@@ -50,7 +50,7 @@ def test_no_driver_is_a_configuration_error(monkeypatch):
     [("arrow", ["mssql_python"]), ("odbc", ["pyodbc"]), ("auto", ["mssql_python", "pyodbc"])],
 )
 def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader, missing):
-    """A reader whose native part does not load says what to do."""
+    """The error for a missing native library says how to install it."""
     for name in missing:
         monkeypatch.setitem(sys.modules, name, None)
     for module in (
@@ -66,7 +66,7 @@ def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader,
 
 
 def test_auto_falls_back_to_odbc(monkeypatch):
-    """Where the fast reader does not load, the compatible one is used."""
+    """If the fast reader cannot be loaded, the compatible one is used."""
     monkeypatch.setitem(sys.modules, "mssql_python", None)
     monkeypatch.delitem(sys.modules, "tap_mssql_query.mssql.driver_mssql_python", raising=False)
 

@@ -57,7 +57,7 @@ def test_only_a_few_blocks_are_read_ahead() -> None:
 
 
 def test_closing_early_ends_the_reader() -> None:
-    """A consumer that stops leaves no thread that goes on reading."""
+    """When the consumer stops, the thread stops reading."""
     taken: list[int] = []
 
     def counting() -> Iterator[pa.RecordBatch]:
@@ -72,7 +72,7 @@ def test_closing_early_ends_the_reader() -> None:
 
 
 def test_closing_does_not_wait_for_a_reader_that_hangs() -> None:
-    """A driver that is stuck does not keep the consumer."""
+    """A driver that hangs does not block the consumer."""
     released = threading.Event()
 
     def stuck() -> Iterator[pa.RecordBatch]:

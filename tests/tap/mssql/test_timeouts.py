@@ -8,8 +8,8 @@ import pytest
 from tap_mssql_query.mssql.timeouts import call_with_timeout
 
 
-def test_result_and_error_of_a_call_come_through():
-    """What the call returns or raises is what the wait returns or raises."""
+def test_result_and_error_of_a_call_are_passed_on():
+    """The result or error of the call is passed on."""
 
     def fail() -> NoReturn:
         raise KeyError("x")
@@ -19,8 +19,8 @@ def test_result_and_error_of_a_call_come_through():
         call_with_timeout(fail, 5.0)
 
 
-def test_call_that_hangs_is_left():
-    """After the time the wait ends, whatever becomes of the call."""
+def test_call_that_hangs_is_abandoned():
+    """After the timeout the wait ends, although the call goes on."""
     ended = threading.Event()
 
     with pytest.raises(TimeoutError):

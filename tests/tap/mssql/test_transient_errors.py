@@ -19,7 +19,7 @@ TRANSIENT = [
 
 @pytest.mark.parametrize("number", TRANSIENT)
 def test_transient_error_is_retried(number):
-    """Each code that Microsoft calls transient is tried again, a bounded number of times."""
+    """Each of Microsoft's transient errors is retried a bounded number of times."""
     error = QueryFailed("", number=number)
 
     assert is_worth_retrying(error, 1, 0.0)
@@ -29,13 +29,13 @@ def test_transient_error_is_retried(number):
 
 @pytest.mark.parametrize("number", [102, 207, 208, 229, 8115, 8134, 50000, None])
 def test_other_error_is_not_retried(number):
-    """What will fail again is not tried again."""
+    """A permanent error is not retried."""
     assert not is_worth_retrying(QueryFailed("", number=number, sqlstate="42000"), 1, 0.0)
 
 
 @pytest.mark.parametrize("number", [4060, 18456])
 def test_error_that_may_be_permanent_is_retried_once(number):
-    """A misspelt database does not end in a loop."""
+    """A misspelt database does not cause a loop."""
     error = QueryFailed("", number=number)
 
     assert [is_worth_retrying(error, attempts, 0.0) for attempts in (1, 2)] == [True, False]
@@ -43,13 +43,13 @@ def test_error_that_may_be_permanent_is_retried_once(number):
 
 @pytest.mark.parametrize("sqlstate", ["08S01", "HYT00", "HYT01"])
 def test_lost_connection_is_retried(sqlstate):
-    """Without a number of the server's, the driver's SQLSTATE tells."""
+    """Without SQL Server's number the driver's SQLSTATE decides."""
     assert is_worth_retrying(QueryFailed("", sqlstate=sqlstate), 1, 0.0)
 
 
 @pytest.mark.parametrize(("attempts", "ceiling"), [(1, 1.0), (2, 2.0), (4, 8.0)])
-def test_pauses_grow_with_full_jitter(attempts, ceiling):
-    """Anything from nothing to a ceiling that doubles."""
+def test_delays_grow_with_full_jitter(attempts, ceiling):
+    """Between zero and a maximum that doubles."""
     assert retry_delay_seconds(attempts, 0.0) == 0.0
     assert retry_delay_seconds(attempts, 1.0) == ceiling
 
@@ -59,7 +59,7 @@ def _failing(times: int, number: int = 1205) -> list[QueryFailed]:
 
 
 def _run_against(errors: list[QueryFailed], *, may_retry: bool = True) -> int:
-    """How often something runs that fails with these errors first; pauses are not waited for."""
+    """The number of runs of something that first fails with these errors, without delays."""
     runs = 0
 
     def run() -> None:
@@ -81,12 +81,12 @@ def test_run_is_repeated_until_it_succeeds():
 
 @pytest.mark.parametrize("errors", [_failing(MAX_ATTEMPTS), _failing(1, number=207)])
 def test_last_error_is_raised(errors):
-    """Too many attempts, or an error that will not pass, end in that error."""
+    """After too many attempts, or a permanent error, that error is raised."""
     with pytest.raises(QueryFailed):
         _run_against(errors)
 
 
-def test_run_that_may_not_be_repeated_is_not():
-    """Once rows are out, a repeat would send them twice."""
+def test_run_that_may_not_be_retried_is_not():
+    """Once rows are written, a retry would send them twice."""
     with pytest.raises(QueryFailed):
         _run_against(_failing(1), may_retry=False)

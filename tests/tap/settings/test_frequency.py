@@ -17,7 +17,7 @@ def test_frequency_is_parsed(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", "0m", "5", "5s", "-5m", "1.5h", "5m ", "5 m", "5M"])
 def test_other_frequencies_are_refused(text: str) -> None:
-    """Anything else is refused; less than a minute cannot be said."""
+    """Anything else is refused, including less than a minute."""
     with pytest.raises(ValueError, match="such as 5m"):
         parse_frequency(text)
 
@@ -37,6 +37,6 @@ def test_other_frequencies_are_refused(text: str) -> None:
     ],
 )
 def test_due(now: int, last: int, frequency: int | None, start_at: int | None, due: bool) -> None:
-    """A sync is due when its start has come and its frequency has passed."""
+    """A sync is due once its start and its frequency have passed."""
     arguments = {"frequency_seconds": frequency, "start_at": start_at}
     assert is_due(now=now, last_sync_time=last, **arguments) is due

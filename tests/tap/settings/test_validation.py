@@ -1,4 +1,4 @@
-"""Settings: defaults, and every problem at once."""
+"""Settings: defaults, and all problems at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _with_sync(**changes: object) -> dict[str, Any]:
 
 
 def test_defaults() -> None:
-    """A host and one sync are enough; the rest has the documented defaults."""
+    """A host and one sync are enough; everything else has the documented defaults."""
     settings = parse_settings(CONFIG)
     (sync,) = settings.syncs
     assert (settings.reader, sync.timezone, sync.enabled, sync.lookback_seconds) == (
@@ -36,7 +36,7 @@ def test_defaults() -> None:
 
 
 def test_dataclass_defaults_are_those_of_the_table() -> None:
-    """What the table documents is what a setting that is left out has."""
+    """A missing setting has the default of the table."""
     database = parse_settings(CONFIG).syncs[0].database
     for setting in TAP_SETTINGS:
         if setting.name not in {"host", "syncs"} and hasattr(database, setting.name):
@@ -44,13 +44,13 @@ def test_dataclass_defaults_are_those_of_the_table() -> None:
 
 
 def test_sync_chooses_a_named_database() -> None:
-    """A sync may name one of `databases`; no default host is needed then."""
+    """If all syncs name one of `databases`, no default host is needed."""
     config = {"databases": {"crm": {"host": "b"}}, "syncs": [{**SYNC, "database": "crm"}]}
     assert parse_settings(config).syncs[0].database.host == "b"
 
 
 def test_query_file_is_read(tmp_path: Any) -> None:
-    """`query_file` stands for `query`; a byte-order mark is no part of it."""
+    """`query_file` replaces `query`; a byte-order mark is ignored."""
     file = tmp_path / "users.sql"
     file.write_text("\ufeffSELECT 1 AS userId", encoding="utf-8")
     sync = {"name": "users", "type": "identify", "query_file": str(file)}
@@ -58,7 +58,7 @@ def test_query_file_is_read(tmp_path: Any) -> None:
 
 
 def test_start_at_and_frequency_become_seconds() -> None:
-    """Times are parsed once; a moment without an offset is in UTC."""
+    """Times are parsed once; without an offset they are in UTC."""
     sync = parse_settings(_with_sync(frequency="5m", start_at="2026-01-02T03:04:05")).syncs[0]
     assert (sync.frequency_seconds, sync.start_at) == (300, 1_767_323_045)
 
@@ -74,31 +74,31 @@ def test_start_at_and_frequency_become_seconds() -> None:
         ({**CONFIG, "syncs": [SYNC, SYNC]}, '2 syncs are called "users"'),
         (_with_sync(name="a.b"), 'Setting `syncs[0].name` of sync "a.b" must match'),
         (_with_sync(querry="x"), "has unknown keys: querry; known are name,"),
-        (_with_sync(database="crm"), "`database` names crm, which `databases` does not hold"),
+        (_with_sync(database="crm"), "`database` is crm, which is not in `databases`"),
         (_with_sync(query="{{x}}"), "unknown variable {{x}} in its query; known are {{last_sync_"),
         (_with_sync(query_file="x.sql"), "set either `query` or `query_file`"),
         (_with_sync(frequency="10s"), "Setting `syncs[0].frequency` of sync"),
-        (_with_sync(timezone="Mars/Olympus"), "`timezone` is no IANA time zone"),
-        (_with_sync(timezone="../etc/passwd"), "`timezone` is no IANA time zone"),
-        (_with_sync(start_at="tomorrow"), "`start_at` is no ISO 8601 date-time"),
+        (_with_sync(timezone="Mars/Olympus"), "`timezone` is not an IANA time zone"),
+        (_with_sync(timezone="../etc/passwd"), "`timezone` is not an IANA time zone"),
+        (_with_sync(start_at="tomorrow"), "`start_at` is not an ISO 8601 date-time"),
         (_with_sync(lookback_seconds=-1), "Setting `syncs[0].lookback_seconds`"),
         ({**CONFIG, "syncs": "users"}, "Setting `syncs` must be of type array."),
         ({**CONFIG, "syncs": [1]}, "Setting `syncs[0]` must be of type object."),
     ],
 )
 def test_problem_says_what_and_where(config: dict[str, Any], message: str) -> None:
-    """Each problem names the setting, the sync and what is expected."""
+    """Each problem names the setting, the sync and the expected value."""
     assert message in _problems_of(config)
 
 
 def test_missing_query_file_is_named() -> None:
-    """A query file that is not there is a configuration problem of its sync."""
+    """A missing query file is a configuration problem of its sync."""
     sync = {"name": "users", "type": "identify", "query_file": "no/such.sql"}
     assert "`query_file` cannot be read" in _problems_of({**CONFIG, "syncs": [sync]})
 
 
 def test_all_problems_are_reported_together() -> None:
-    """Problems of shape and of meaning, in different places, come in one list."""
+    """Schema violations and other problems are reported in one list."""
     config = {
         "host": "db",
         "port": 0,
@@ -114,7 +114,7 @@ def test_all_problems_are_reported_together() -> None:
     ] * 5
 
 
-def test_values_never_show() -> None:
-    """Neither a message nor a repr holds a password, even one of the wrong type."""
+def test_values_are_never_shown() -> None:
+    """Neither a message nor a repr contains a password, even one of the wrong type."""
     assert "4711" not in _problems_of({**CONFIG, "password": 4711})
     assert "hunter2" not in repr(parse_settings({**CONFIG, "password": "hunter2"}))

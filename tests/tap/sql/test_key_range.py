@@ -32,8 +32,8 @@ def _holds(key_range: KeyRange, value: Any) -> bool:
 
 @settings(deadline=None)
 @given(VALUES, st.integers(1, 50))
-def test_every_value_lies_in_one_range(values, count):
-    """Whatever the values are, no row is in two partitions or in none."""
+def test_every_value_is_in_one_range(values, count):
+    """Every value is in exactly one partition."""
     ranges = split_range(min(values), max(values), count)
 
     assert cover_all(ranges)
@@ -43,7 +43,7 @@ def test_every_value_lies_in_one_range(values, count):
 
 
 def test_ranges_are_of_equal_width():
-    """Between the extremes; outside of them lie the rows that come meanwhile."""
+    """Ranges are equal between the extremes; the outer ones also take new rows beyond them."""
     assert split_range(1, 100, 4) == [
         KeyRange(None, 26),
         KeyRange(26, 51),
@@ -53,7 +53,7 @@ def test_ranges_are_of_equal_width():
 
 
 def test_few_values_make_few_ranges():
-    """A range holds at least one value."""
+    """A range contains at least one value."""
     assert split_range("2026-01-01", "2026-01-02", 10) == [
         KeyRange(None, "2026-01-02"),
         KeyRange("2026-01-02", None),
@@ -63,7 +63,7 @@ def test_few_values_make_few_ranges():
 @settings(deadline=None)
 @given(st.lists(st.uuids(), min_size=1, max_size=40), st.integers(1, 20))
 def test_ranges_of_guids_are_in_the_order_of_the_server(guids, count):
-    """SQL Server compares the last six bytes first: the server finds each row in one range."""
+    """SQL Server compares the last six bytes first, and finds each row in one range."""
     session = _GUIDS.open(guids)
     least, greatest = session.extremes()
 
@@ -74,7 +74,7 @@ def test_ranges_of_guids_are_in_the_order_of_the_server(guids, count):
 
 
 class _Guids:
-    """A table of uniqueidentifier in the sandbox, which has the order of SQL Server."""
+    """A uniqueidentifier table in the sandbox, which orders them like SQL Server."""
 
     def __init__(self) -> None:
         self._engine = DuckDBEngine()
@@ -111,7 +111,7 @@ _GUIDS = _Guids()
     ],
 )
 def test_values_are_kept_as_text_or_whole_number(read, value):
-    """As JSON can hold them."""
+    """The state, which is JSON, holds key values as text or integers."""
     assert to_key_value(read) == value
 
 
@@ -119,7 +119,7 @@ def test_values_are_kept_as_text_or_whole_number(read, value):
     "read", [True, 1.5, Decimal("1.5"), "abc", b"x", None, datetime(2026, 1, 1, tzinfo=UTC)]
 )
 def test_other_types_are_refused(read):
-    """Nothing is guessed."""
+    """Values of other types are refused rather than guessed."""
     with pytest.raises(ValueError, match="neither a whole number"):
         to_key_value(read)
 
@@ -127,13 +127,13 @@ def test_other_types_are_refused(read):
 @settings(deadline=None)
 @given(st.text() | st.floats() | st.booleans() | st.none() | st.lists(st.integers()))
 def test_nothing_else_becomes_sql(value):
-    """A state file is no way to put words into a query."""
+    """A state file cannot inject SQL."""
     with pytest.raises(ValueError, match="not an integer, date"):
         sql_literal(value)
 
 
-def test_lowest_range_has_the_rows_without_a_value():
-    """NULL is below everything; elsewhere it would be in no range."""
+def test_lowest_range_has_the_nulls():
+    """NULL belongs to the lowest range; it would be in no other."""
     assert KeyRange(None, 5).condition("a]b") == "([a]]b] < 5 OR [a]]b] IS NULL)"
     assert KeyRange(5, None).condition("a") == "[a] >= 5"
     assert KeyRange().condition("a") == "1 = 1"
@@ -143,6 +143,6 @@ def test_lowest_range_has_the_rows_without_a_value():
     "ranges",
     [[], [KeyRange(None, 1)], [KeyRange(1, None)], [KeyRange(None, 1), KeyRange(2, None)]],
 )
-def test_gap_is_seen(ranges):
-    """A state that was edited by hand must lose no row."""
+def test_gap_between_ranges_is_found(ranges):
+    """An edited state with a gap between ranges is detected."""
     assert not cover_all(ranges)

@@ -54,13 +54,13 @@ LOOK_ALIKE = [
 
 
 def _expand_as_meltano_does(query: str) -> str:
-    """Meltano 4.4, `meltano.core.utils.ENV_VAR_PATTERN`, with no variable set."""
+    """Expands variables like Meltano 4.4 (`meltano.core.utils.ENV_VAR_PATTERN`), if none is set."""
     return re.sub(r"(?<!\\)\$(?:{\w+}|[A-Z][A-Z0-9_]*)", "", query)
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_emptied_query_is_noticed(query):
-    """Where Meltano has taken the name away, the remedy is named."""
+def test_lost_variable_is_found(query):
+    """If Meltano has removed a name, the remedy is given."""
     said = find_lost_variable(_expand_as_meltano_does(query))
 
     assert said is not None
@@ -69,19 +69,19 @@ def test_emptied_query_is_noticed(query):
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_query_that_kept_its_names_is_not(query):
-    """The same query from a file, or escaped, is as it should be."""
+def test_kept_variable_is_no_finding(query):
+    """The same query from a file, or escaped, gives no warning."""
     assert find_lost_variable(query) is None
 
 
 @pytest.mark.parametrize("query", [*LOOK_ALIKE, *INNOCENT])
-def test_innocent_query_is_not(query):
-    """No T-SQL that SQL Server understands is suspected."""
+def test_valid_query_is_no_finding(query):
+    """Valid T-SQL gives no warning."""
     assert find_lost_variable(query) is None
 
 
-def test_message_holds_no_value():
-    """It shows words of the query, never what stands in quotes."""
+def test_message_contains_no_value():
+    """The message shows words of the query, never quoted text."""
     said = find_lost_variable("SELECT 'secret', FROM t WHERE a = 'secret'")
 
     assert said is not None
@@ -90,14 +90,14 @@ def test_message_holds_no_value():
 
 
 def test_check_warns():
-    """It is a finding of `--check`, which names the sync."""
+    """`--check` reports it as a finding of the sync."""
     findings = check_query("SELECT AS userId FROM t")
 
     assert any(f.level is Level.WARNING and REMEDY in f.message for f in findings)
 
 
 def test_run_warns(run_tap, config):
-    """A run tells which sync has lost a name, before the server refuses it; the others go on."""
+    """A run warns before the server refuses the query; the other syncs run."""
     syncs = [
         {"name": "lost", "type": "identify", "query": "SELECT AS userId FROM users"},
         {"name": "kept", "type": "identify", "query": "SELECT id AS userId FROM users"},

@@ -49,8 +49,8 @@ def run():
 
 
 @pytest.mark.parametrize("query", READABLE.values(), ids=list(READABLE))
-def test_parts_are_the_whole(run, query):
-    """The parts together have the rows of the query, each part in the query's order."""
+def test_ranges_have_all_rows_of_the_query(run, query):
+    """The ranges together have the rows of the query, each in the query's order."""
     whole = run(query)
 
     low, high = (
@@ -72,20 +72,20 @@ def test_parts_are_the_whole(run, query):
 
 
 @pytest.mark.parametrize(("query", "word"), UNREADABLE.items())
-def test_what_would_change_is_refused(query, word):
-    """With the reason; rows that every part would take anew are no parts."""
+def test_unsupported_query_is_refused(query, word):
+    """A query whose result would change is refused with the reason."""
     with pytest.raises(QueryFailed, match=word):
         split_query(query)
 
 
-def test_order_column_takes_the_place_of_the_order():
-    """Two orders cannot both hold."""
+def test_order_column_replaces_order_by():
+    """A query for `order_column` may not have an ORDER BY."""
     with pytest.raises(QueryFailed, match="remove it"):
         split_query("SELECT id FROM t ORDER BY id", keeps_order=False)
 
 
 def test_extent_counts_only_when_asked(run):
-    """Counting reads every row; the extremes of an index cost two seeks."""
+    """Rows are counted only on request: the extremes of an index cost only two seeks."""
     range_query = split_query(READABLE["CTE"])
 
     assert run(range_query.extent("id", counts=True)) == [(1, 4, 5)]

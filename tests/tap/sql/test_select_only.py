@@ -1,4 +1,4 @@
-"""Queries that write or might are refused; innocent ones that look alike are not."""
+"""Queries that write or might write are refused; similar harmless ones are not."""
 
 from __future__ import annotations
 
@@ -178,14 +178,14 @@ def test_query_that_writes_or_might_is_refused(sql: str) -> None:
 
 
 @pytest.mark.parametrize("sql", INNOCENT, ids=ascii)
-def test_innocent_query_has_no_finding(sql: str) -> None:
-    """Names in brackets, strings, comments and all that a SELECT may hold pass without a word."""
+def test_harmless_query_has_no_finding(sql: str) -> None:
+    """Bracketed names, strings, comments and everything allowed in a SELECT pass."""
     assert check_query(sql) == []
 
 
 @pytest.mark.parametrize("sql", HINTED, ids=ascii)
 def test_hint_of_a_select_is_allowed(sql: str) -> None:
-    """MERGE and USE are allowed where they are part of a hint."""
+    """MERGE and USE are allowed in hints."""
     assert find_violations(sql) == []
 
 
@@ -207,21 +207,21 @@ def test_name_like_nolock_is_no_warning() -> None:
 
 
 def test_query_that_cannot_be_parsed_is_a_warning() -> None:
-    """What the parser does not understand may still be T-SQL."""
+    """A query that sqlglot cannot parse may still be valid T-SQL."""
     (finding,) = check_query("SELECT a FROM t WHERE ((b = 1)")
     assert isinstance(finding, Finding)
     assert (finding.level, "could not be parsed" in finding.message) == (Level.WARNING, True)
 
 
-def test_all_errors_are_told_at_once() -> None:
-    """Every forbidden word and the number of statements are in the message, no value is."""
+def test_all_violations_are_reported_at_once() -> None:
+    """The message has every forbidden word and the number of statements, but no value."""
     violations = " ".join(find_violations("SELECT 'secret' AS a; UPDATE t SET a = 'secret'"))
     assert all(part in violations for part in ("2 statements", "UPDATE, SET"))
     assert "secret" not in violations
 
 
 def test_a_run_does_not_load_the_parser() -> None:
-    """Refusing needs no parser, which would take a tenth of a second of every run."""
+    """A run does not load sqlglot, which would take a tenth of a second."""
     code = (
         "import sys; from tap_mssql_query.sql.select_only import require_select;"
         "require_select('SELECT 1 AS a'); sys.exit('sqlglot' in sys.modules)"
@@ -229,10 +229,10 @@ def test_a_run_does_not_load_the_parser() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_run_refuses_what_would_write(
+def test_run_refuses_a_query_that_writes(
     run_tap: Callable[..., TapRun], config: dict[str, Any], run_sql: Callable[[str], object]
 ) -> None:
-    """Even where the login may write, nothing is written; the other syncs go on."""
+    """Even if the login may write, nothing is written; the other syncs run."""
     sync = {"name": "copy", "type": "identify", "query": "SELECT id AS userId INTO copy FROM users"}
     other = {**sync, "name": "other", "query": "SELECT id AS userId FROM users"}
     run = run_tap({**config, "username": "sa", "syncs": [sync, other]})

@@ -1,4 +1,4 @@
-"""Templates with variables become SQL text."""
+"""Rendering of query templates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
     ],
 )
 def test_variables_are_replaced(template: str, sql: str) -> None:
-    """Each variable stands for its value, with or without inner spaces; the rest stays."""
+    """Each variable is replaced, with or without inner spaces; the rest is unchanged."""
     assert render_query(template, TIMES) == sql
 
 
@@ -49,12 +49,12 @@ def test_first_sync_starts_at_the_epoch() -> None:
     ],
 )
 def test_unknown_variables_are_found(template: str, unknown: list[str]) -> None:
-    """Whatever stands in double braces and is no variable is reported once."""
+    """Every unknown name in double braces is reported once."""
     assert find_unknown_variables(template) == unknown
 
 
 @pytest.mark.parametrize("value", [-1, 253_402_300_800, True, 1.5, "0", "1; DROP TABLE x", None])
 def test_only_checked_integers_reach_sql(value: object) -> None:
-    """Times that are no whole seconds of the years 1970 to 9999 are refused."""
+    """Times must be whole seconds of the years 1970 to 9999."""
     with pytest.raises(ValueError, match="unix seconds"):
         SyncTimes(last_sync_time=value, sync_time=0)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ def test_bookmark_is_read() -> None:
 
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}, {"bookmarks": {"users": {}}}])
 def test_first_sync_has_bookmark_zero(state: dict[str, object]) -> None:
-    """A sync that the state does not know starts at 0."""
+    """A sync that is not in the state starts at 0."""
     check_state(state)
     assert read_last_sync_time(state, "users") == 0
 
@@ -33,13 +33,13 @@ def test_unusable_bookmark_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("state", [[], None, 1, {"bookmarks": []}, {"bookmarks": {"users": 1}}])
 def test_unusable_state_is_refused(state: object) -> None:
-    """A state of another shape than Singer's is refused."""
+    """A state that does not have Singer's structure is refused."""
     with pytest.raises(StateError, match="is not a JSON object"):
         check_state(state)
 
 
 def test_bookmark_in_the_future_is_refused() -> None:
-    """A bookmark after the server's clock would skip changes in silence."""
+    """A bookmark later than the server's clock would silently skip changes."""
     with pytest.raises(StateError, match="after the server's clock"):
         refuse_future(101, sync="users", server_time=100)
     refuse_future(100, sync="users", server_time=100)

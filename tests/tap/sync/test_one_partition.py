@@ -40,7 +40,7 @@ def config(config: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def state(run_tap: RunTap, config: dict[str, Any]) -> dict[str, Any]:
-    """A run that began, and has no partition done; the sync was read once before."""
+    """A run that has begun, with no partition done, of a sync that was read before."""
     run = run_tap(config, state={"bookmarks": {"s": {"last_sync_time": 5}}})
     states: list[dict[str, Any]] = [message["value"] for message in run.of_type("STATE")]
     return next(state for state in states if "unfinished" in state["bookmarks"]["s"])
@@ -120,7 +120,7 @@ def test_unusable_option_is_a_configuration_error(
     arguments: tuple[str, ...],
     problem: str,
 ) -> None:
-    """It names the option and what to do; no row is read."""
+    """The error names the option and the remedy; no row is read."""
     run = run_tap(config, *arguments, state=state)
 
     assert (run.exit_code, _ids(run)) == (2, [])
@@ -131,7 +131,7 @@ def test_unusable_option_is_a_configuration_error(
 def test_partition_needs_an_unfinished_run(
     run_tap: RunTap, config: dict[str, Any], state: dict[str, Any] | None
 ) -> None:
-    """Without one it is unknown where partitions begin and end."""
+    """Without one the ranges of the partitions are unknown."""
     run = run_tap(config, *ONLY, "0", state=state)
 
     assert (run.exit_code, _ids(run)) == (2, [])
@@ -141,7 +141,7 @@ def test_partition_needs_an_unfinished_run(
 def test_partition_of_another_query_is_refused(
     run_tap: RunTap, config: dict[str, Any], state: dict[str, Any]
 ) -> None:
-    """Its ranges say nothing of this query's rows."""
+    """The ranges of another query do not apply to this one."""
     config["syncs"] = [{**SYNC, "query": "SELECT id AS userId, 1 AS x FROM ids"}]
 
     run = run_tap(config, *ONLY, "0", state=state)

@@ -1,4 +1,4 @@
-"""Syncs that are read in parts, as their user runs them, against SQL Server over TDS."""
+"""Syncs that are read by ranges, run as a program against SQL Server over TDS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _answer(number: int, text: str = "broken") -> AnswerError:
 
 @pytest.fixture(scope="module", autouse=True)
 def numbers(connection: dict[str, Any], run_sql: Callable[[str], object]) -> None:
-    """A table with a column of each type that can be split, and one row without values."""
+    """A table with a column of each key type, and one row of NULLs."""
     run_sql("DROP TABLE IF EXISTS numbers")
     run_sql(
         "CREATE TABLE numbers (id int, number bigint, day date, moment datetime2(3), "
@@ -69,7 +69,7 @@ ALL = sorted([-1, *range(ROWS)])
 def test_partitions_have_all_rows_once(
     run_tap: RunTap, config: dict[str, Any], column: str, reader: str
 ) -> None:
-    """Through both readers; also the row without a value."""
+    """Both readers read every row once, including the row of NULLs."""
     sync = _sync(partition_column=column, partitions=7)
 
     run = run_tap({**config, "reader": reader, "syncs": [sync]})
@@ -81,7 +81,7 @@ def test_partitions_have_all_rows_once(
 
 
 def test_state_has_an_entry_for_each_partition(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """In the SDK's shape, with the time at which the whole run began, before the first row."""
+    """Entries have the SDK's structure and are written before the first row."""
     run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})
 
     states = [m["value"]["bookmarks"]["s"] for m in run.of_type("STATE")]
@@ -105,7 +105,7 @@ def test_state_has_an_entry_for_each_partition(run_tap: RunTap, config: dict[str
 
 
 def test_partition_rows_decides_how_many(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """201 rows in ranges of about 60 are four; a few rows stay one query."""
+    """201 rows give four partitions of about 60; a few rows give one."""
     many = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=60)]})
     one = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=1000)]})
 
@@ -114,10 +114,10 @@ def test_partition_rows_decides_how_many(run_tap: RunTap, config: dict[str, Any]
     assert sorted(_ids(one)) == ALL
 
 
-def test_run_goes_on_with_what_is_not_done(
+def test_run_resumes_with_unread_partitions(
     run_tap: RunTap, config: dict[str, Any], server: SqlServer
 ) -> None:
-    """With its original times, so that repeats are the same calls; then the bookmark moves."""
+    """The original times are kept, so repeats are identical calls; then the bookmark moves."""
     config["syncs"] = [
         _sync(
             query="SELECT id AS userId, number, {{sync_time}} AS t FROM numbers",
@@ -146,10 +146,10 @@ def test_run_goes_on_with_what_is_not_done(
     assert "resumes an interrupted run" in second.log
 
 
-def test_trouble_that_passes_is_retried_between_partitions(
+def test_transient_error_is_retried_between_partitions(
     run_tap: RunTap, config: dict[str, Any], server: SqlServer
 ) -> None:
-    """Rows of earlier partitions have left the process; this one's have not."""
+    """A partition is retried, although rows of earlier ones have been written."""
     server.faults.add(_answer(1205, "deadlocked on lock resources"))
 
     run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})
@@ -159,13 +159,13 @@ def test_trouble_that_passes_is_retried_between_partitions(
     assert "Trying again" in run.log
 
 
-def test_trouble_that_passes_is_retried_amid_an_ordered_reading(
+def test_transient_error_is_retried_within_an_ordered_read(
     run_tap: RunTap,
     config: dict[str, Any],
     server: SqlServer,
     run_sql: Callable[[str], object],
 ) -> None:
-    """From the last value that a STATE has told: the rows before it are not read again."""
+    """The retry resumes at the last value in a STATE: earlier rows are not read again."""
     run_sql("DROP TABLE IF EXISTS many")
     run_sql("CREATE TABLE many (id int)")
     for start in range(0, 3000, 1000):
@@ -189,12 +189,12 @@ def test_row_that_moves_between_ranges_is_not_missed(
     server: SqlServer,
     run_sql: Callable[[str], object],
 ) -> None:
-    """From a range still to be read into one that has been: the next run has it."""
+    """A row that moves into a range that was already read is in the next run."""
     query = "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}}"
     config["syncs"] = [_sync(query=query, partition_column="number", partitions=2)]
 
     class _Move(BatchFault):
-        """Moves a row while the second partition is asked for."""
+        """Moves a row while the second partition is queried."""
 
         def disturb(self, results: Iterator[Any], _: Answer, /) -> Iterator[Any]:
             run_sql(
@@ -216,10 +216,10 @@ def test_row_that_moves_between_ranges_is_not_missed(
 
 
 @pytest.mark.parametrize("change", ["query", "column", "resync"])
-def test_run_starts_over_when_it_is_another(
+def test_changed_run_starts_over(
     run_tap: RunTap, config: dict[str, Any], server: SqlServer, change: str
 ) -> None:
-    """Ranges of another query, or of another column, say nothing; --resync means everything."""
+    """Another query, another column, and --resync start over."""
     server.faults.add(_answer(50_000))
     first = run_tap(
         {**config, "syncs": [_sync(partition_column="number", partitions=4)]},
@@ -244,8 +244,8 @@ def test_run_starts_over_when_it_is_another(
     assert {m["schema"]["x-last-sync-time"] for m in run.of_type("SCHEMA")} == {expected}
 
 
-def test_backfill_in_parts_moves_no_bookmark(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """Nor does it leave an unfinished run behind."""
+def test_backfill_by_partitions_moves_no_bookmark(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """A backfill leaves neither a bookmark nor an unfinished run."""
     query = (
         "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}} "
         "AND last_updated < {{sync_time}}"
@@ -260,10 +260,10 @@ def test_backfill_in_parts_moves_no_bookmark(run_tap: RunTap, config: dict[str, 
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_ordered_reading_goes_on_after_the_last_row(
+def test_ordered_read_resumes_after_the_last_row(
     run_tap: RunTap, config: dict[str, Any], column: str
 ) -> None:
-    """The STATE of any block is a place to go on from; nothing is missing, little is repeated."""
+    """Every STATE can be resumed: no row is missing, few are repeated."""
     config["syncs"] = [_sync(order_column=column)]
     whole = run_tap(config)
     (first, *_) = whole.of_type("STATE")
@@ -302,14 +302,14 @@ def test_ordered_reading_goes_on_after_the_last_row(
         ),
         (
             {"type": "track", "partition_column": "number", "partitions": 2},
-            "events of one person may change their order",
+            "events of one person may be reordered",
         ),
     ],
 )
-def test_settings_that_contradict_are_refused(
+def test_contradictory_settings_are_refused(
     run_tap: RunTap, config: dict[str, Any], settings: dict[str, Any], words: str
 ) -> None:
-    """Before anything is read."""
+    """The settings are refused before anything is read."""
     run = run_tap({**config, "syncs": [_sync(**settings)]})
 
     assert run.exit_code == 2
@@ -323,10 +323,10 @@ def test_settings_that_contradict_are_refused(
         {"partition_column": "number", "partitions": 2, "allow_reordering": True},
     ],
 )
-def test_events_may_be_read_in_parts(
+def test_events_may_be_partitioned(
     run_tap: RunTap, config: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    """By the person, whose events stay together, or if their order does not matter."""
+    """Events may be partitioned by the person's id, or if their order does not matter."""
     run = run_tap({**config, "syncs": [_sync(type="track", **settings)]})
 
     assert (run.exit_code, len(_ids(run))) == (0, ROWS + 1)
@@ -344,7 +344,7 @@ def test_events_may_be_read_in_parts(
 def test_unreadable_progress_is_refused(
     run_tap: RunTap, config: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    """A state that was damaged costs no row and runs no words."""
+    """A damaged state loses no row and runs no SQL."""
     config["syncs"] = [_sync(partition_column="number", partitions=2)]
     whole = run_tap(config)
     bookmark = whole.of_type("STATE")[0]["value"]["bookmarks"]["s"]
@@ -369,10 +369,10 @@ def test_unreadable_progress_is_refused(
         ({"partition_column": "number", "partitions": 2}, ""),
     ],
 )
-def test_check_tells_what_cannot_be_read_in_parts(
+def test_check_finds_what_cannot_be_read_by_ranges(
     start_tap: Callable[..., Any], config: dict[str, Any], settings: dict[str, Any], words: str
 ) -> None:
-    """The reason, before a run; also that a column is missing or cannot be split."""
+    """--check reports the reason, a missing column, and an unsupported type."""
     process = start_tap({**config, "syncs": [_sync(**settings)]}, "--check")
     output, log = process.communicate(timeout=60)
 

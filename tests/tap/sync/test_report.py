@@ -53,8 +53,8 @@ def hold_lock(config: dict[str, Any]):
     return hold
 
 
-def test_report_tells_what_became_of_each_sync(read_report):
-    """Read, failed, not due; those that are not enabled are not in it."""
+def test_report_has_the_outcome_of_each_sync(read_report):
+    """Outcomes are read, failed and not due; disabled syncs are not in the report."""
     syncs = [
         *_syncs("good"),
         *_syncs("bad", query="SELECT nothing FROM users"),
@@ -72,8 +72,8 @@ def test_report_tells_what_became_of_each_sync(read_report):
     assert report["good"]["seconds"] > 0
 
 
-def test_sync_whose_lock_is_taken_is_told(read_report, hold_lock):
-    """Nothing was read of it."""
+def test_locked_sync_is_reported(read_report, hold_lock):
+    """The outcome of a locked sync says so, and no row is read."""
     with hold_lock("a"):
         report = read_report(_syncs("a", "b"))
 
@@ -84,7 +84,7 @@ def test_sync_whose_lock_is_taken_is_told(read_report, hold_lock):
 
 
 def test_locked_syncs_are_the_only_ones_to_run(read_report, hold_lock):
-    """Whoever starts the tap holds their locks, and the tap does not ask for them."""
+    """The caller holds their locks, and the tap does not acquire them."""
     with hold_lock("a"):
         report = read_report(_syncs("a", "b"), "--locked", "a")
 
@@ -99,8 +99,8 @@ def test_locked_names_a_sync_that_exists(run_tap: RunTap, config: dict[str, Any]
     assert '--locked: there is no sync "b"' in run.log
 
 
-def test_report_that_cannot_be_written_is_said(run_tap: RunTap, config: dict[str, Any]) -> None:
-    """The rows were read all the same."""
+def test_unwritable_report_is_an_error(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """The rows are written nevertheless."""
     run = run_tap({**config, "report_path": "/nowhere/report.json", "syncs": _syncs("a")})
 
     assert (run.exit_code, len(run.records("a"))) == (2, 2)

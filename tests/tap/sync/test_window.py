@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.template import SyncTimes, fingerprint_of
-from tap_mssql_query.sync.run_options import RunOptions, find_problems, parse_moment
+from tap_mssql_query.sync.run_options import RunOptions, find_problems, parse_timestamp
 from tap_mssql_query.sync.window import find_window
 
 NOW = 1_700_000_000
@@ -37,8 +37,8 @@ CASES: dict[str, tuple[dict[str, Any], RunOptions, dict[str, Any], SyncTimes | N
 
 
 @pytest.mark.parametrize(("changes", "options", "state", "window"), CASES.values(), ids=list(CASES))
-def test_window_is_what_schedule_bookmark_and_options_say(changes, options, state, window):
-    """Each way to say what a run reads."""
+def test_window_follows_schedule_bookmark_and_options(changes, options, state, window):
+    """The window follows schedule, bookmark and options."""
     assert find_window(_sync(**changes), options, state, now=NOW) == window
 
 
@@ -46,32 +46,32 @@ def test_window_is_what_schedule_bookmark_and_options_say(changes, options, stat
     ("text", "seconds"),
     [("0", 0), ("1700000000", NOW), ("2023-11-14T22:13:20Z", NOW), ("2023-11-14 22:13:20", NOW)],
 )
-def test_moment_is_read(text, seconds):
+def test_timestamp_is_parsed(text, seconds):
     """ISO 8601 with and without an offset, and unix seconds."""
-    assert parse_moment(text) == seconds
+    assert parse_timestamp(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-5", "99999999999999", "1969-01-01T00:00:00Z"])
-def test_other_moment_is_refused(text):
-    """What is no moment after 1970 is an error."""
+def test_other_timestamp_is_refused(text):
+    """Anything else, and times before 1970, are errors."""
     with pytest.raises(ValueError, match=r".+"):
-        parse_moment(text)
+        parse_timestamp(text)
 
 
 PROBLEMS = {
     "unknown sync": (RunOptions(resync=["x"]), 'no sync "x". Known are s'),
-    "reversed": (RunOptions(since=9, until=5), "--since lies after --until"),
+    "reversed": (RunOptions(since=9, until=5), "--since is later than --until"),
     "no upper bound": (RunOptions(until=5), "has no {{sync_datetime}} or {{sync_time}}"),
 }
 
 
 @pytest.mark.parametrize(("options", "words"), PROBLEMS.values(), ids=list(PROBLEMS))
-def test_options_that_cannot_be_kept_are_refused(options, words):
+def test_unusable_options_are_refused(options, words):
     """A query without the variable would read more than the window."""
     assert words in " ".join(find_problems(options, [_sync()]))
 
 
-def test_backfill_with_its_variables_is_no_problem():
+def test_backfill_with_both_variables_is_accepted():
     """With both bounds in the query a window can be read."""
     query = "SELECT {{ last_sync_time }}, {{sync_datetime}}"
 
@@ -79,7 +79,7 @@ def test_backfill_with_its_variables_is_no_problem():
 
 
 def test_fingerprint_ignores_spaces():
-    """A query that is only laid out anew is the same query."""
+    """A query that is only reformatted is the same query."""
     assert fingerprint_of("SELECT a\n  FROM b ") == fingerprint_of("SELECT a FROM b")
     assert fingerprint_of("SELECT a FROM b") != fingerprint_of("SELECT a FROM c")
 
@@ -90,7 +90,7 @@ def test_fingerprint_ignores_spaces():
     lookback=st.integers(0, 120),
 )
 def test_rows_committed_late_within_the_lookback_are_read(rows, starts, lookback):
-    """Rows are (stamp, delay of the commit): whatever the interleaving, none is missed.
+    """Rows are (timestamp, delay of the commit): none is missed, whatever the interleaving.
 
     A run sees what was committed when it started, and reads from its window's beginning on.
     """
