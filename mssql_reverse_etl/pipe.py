@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mssql_reverse_etl.errors import UsageError
+from program_kit.command_line import read_config
 from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
@@ -161,11 +163,9 @@ def _closing(*files: int) -> Iterator[None]:
 
 def _with_report(configs: Sequence[str], folder: Path, program: str) -> tuple[Sequence[str], Path]:
     """Configurations with which a program writes a report, and the report's path."""
-    for config in reversed(configs):
-        with contextlib.suppress(OSError, ValueError):
-            settings = json.loads(Path(config).read_text(encoding="utf-8"))
-            if isinstance(settings, dict) and (path := settings.get("report_path")):
-                return configs, Path(path)
+    with contextlib.suppress(UsageError):  # the program itself reports it
+        if path := read_config(configs, UsageError).get("report_path"):
+            return configs, Path(path)
     report, config_path = folder / f"{program}_report.json", folder / f"{program}.json"
     config_path.write_text(json.dumps({"report_path": str(report)}), encoding="utf-8")
     return (*configs, str(config_path)), report

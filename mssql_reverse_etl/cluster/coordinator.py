@@ -15,6 +15,7 @@ from rich.progress import Progress
 from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.partition_task import PartitionTask, TaskFailed, run_task
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
+from program_kit.signals import is_signal_exit_code
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _RECONNECT_SECONDS = 30.0
 _TRANSIENT_EXIT_CODES = frozenset({3, 4})
 """SQL Server or the destination failed: another worker may reach it."""
 _DELIVERY_FAILED = 4
-_SIGNALLED = 128
 _SCHEDULER_LOST = (
     "The cluster's scheduler is gone. The state file covers all finished partitions; run it again."
 )
@@ -213,7 +213,7 @@ class Coordinator:
             self.exit_code = self.exit_code or code
             return is_done
         task.attempts.failed_on.add(result.worker)
-        if code in _TRANSIENT_EXIT_CODES or code > _SIGNALLED:
+        if code in _TRANSIENT_EXIT_CODES or is_signal_exit_code(code):
             self._retry_or_fail(task, f"exit code {code}", code)
         else:
             self._fail(task, f"exit code {code}", code)

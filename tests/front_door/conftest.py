@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(sys.executable).with_name("mssql-reverse-etl")
 ROWS = 1000
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
+"""Of one run: a cluster starts many programs, which takes minutes on a busy machine."""
 PASSWORD = "Sandbox-1"
 
 

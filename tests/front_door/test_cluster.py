@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.front_door.conftest import Site
 
+pytestmark = pytest.mark.timeout(3 * TIMEOUT_SECONDS)
 PARTITIONED = sync(partition_column="userId", partitions=8)
 EVENTS = sync(
     "events",

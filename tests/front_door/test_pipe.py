@@ -13,7 +13,7 @@ import pytest
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
-from tests.front_door.conftest import ROWS, sync
+from tests.front_door.conftest import ROWS, TIMEOUT_SECONDS, sync
 from tests.tap.conftest import TAP
 from tests.target.conftest import TARGET
 
@@ -115,7 +115,7 @@ def test_lock_is_held_until_the_target_is_done(site):
     session, is_free = _lock(site, "users")
     with session:
         assert not is_free
-    process.wait(timeout=120)
+    process.wait(timeout=TIMEOUT_SECONDS)
     session, is_free = _lock(site, "users")
     with session:
         assert is_free
