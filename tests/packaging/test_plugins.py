@@ -1,4 +1,4 @@
-"""Plugins of third parties, as distributions of their own beside the product."""
+"""Third-party plugins, installed as separate distributions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED_BLOCK = re.compile(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re
 
 @pytest.fixture
 def install(environment, source, run):
-    """Puts a distribution beside the product, as `pip install .` would; its programs."""
+    """Installs a distribution with `pip install .`; returns the folder of the programs."""
 
     def install_beside(folder: Path) -> Path:
         run(*INSTALLERS["pip"](environment, source))
@@ -34,7 +34,7 @@ def install(environment, source, run):
 
 @pytest.fixture
 def dry_run(tmp_path, run):
-    """The calls that the target makes of records, where it is installed."""
+    """The calls that the installed target makes of records."""
 
     def calls_of(programs: Path, messages: list[dict[str, object]]) -> list[dict[str, object]]:
         config, rows = tmp_path / "target.json", tmp_path / "rows.jsonl"
@@ -56,8 +56,8 @@ def _copy_of(folder: Path, into: Path) -> Path:
     return Path(shutil.copytree(folder, into, ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def test_example_distribution_works_beside_the_product(install, dry_run, run, tmp_path):
-    """Installed by pip, its call types are listed and make the calls that Customer.io documents."""
+def test_example_distribution_works(install, dry_run, run, tmp_path):
+    """Its call types are listed, and make the calls that Customer.io documents."""
     programs = install(_copy_of(EXAMPLE, tmp_path / "acme"))
 
     listed = run(programs / "target-pipelines", "--list-call-types")
@@ -92,8 +92,8 @@ def test_example_distribution_works_beside_the_product(install, dry_run, run, tm
     ]
 
 
-def test_tests_of_the_example_pass_where_it_is_installed(install, environment, run, tmp_path):
-    """Its own tests need the installed packages, and nothing of this repository."""
+def test_own_tests_of_the_example_pass(install, environment, run, tmp_path):
+    """Its tests need the installed packages, and nothing else of this repository."""
     folder = _copy_of(EXAMPLE, tmp_path / "acme")
     install(folder)
 
@@ -107,7 +107,7 @@ CALL_TYPE, DESTINATION = README.read_text().split("## Add a destination in ten l
 
 
 def _read_named_blocks(text: str) -> dict[str, str]:
-    """The files that a part of plugins/README.md shows, word for word."""
+    """The files in a part of plugins/README.md."""
     return dict(NAMED_BLOCK.findall(text))
 
 
@@ -119,7 +119,7 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
 
 
 def test_readme_of_plugins_works_word_for_word(install, dry_run, run, tmp_path):
-    """Whoever copies the files from plugins/README.md has a call type that is listed and sent."""
+    """The files of plugins/README.md make a call type that is listed and sent."""
     folder = _write(tmp_path / "acme", _read_named_blocks(CALL_TYPE))
 
     programs = install(folder)
@@ -134,7 +134,7 @@ def test_readme_of_plugins_works_word_for_word(install, dry_run, run, tmp_path):
 
 
 def _read_files_with_destination() -> dict[str, str]:
-    """The distribution of the README, with the destination and the changed end of its project."""
+    """The files of the README with its destination, and the end of pyproject.toml replaced."""
     files = _read_named_blocks(CALL_TYPE) | _read_named_blocks(DESTINATION)
     (end,) = re.findall(r"^```toml\n(.*?)^```$", DESTINATION, re.MULTILINE | re.DOTALL)
     beginning, _, _ = files["pyproject.toml"].partition("[project.entry-points")
@@ -142,18 +142,18 @@ def _read_files_with_destination() -> dict[str, str]:
 
 
 def test_destination_of_the_readme_works_word_for_word(install, run, tmp_path):
-    """Its rows arrive, with the key where the profile says, and its own tests pass."""
+    """Rows arrive at the path of the profile, and its tests pass."""
     programs = install(_write(tmp_path / "acme", _read_files_with_destination()))
     rows = tmp_path / "rows.jsonl"
     rows.write_text(lines([schema("gone", "delete_person"), record("gone", userId=7)]))
     config = tmp_path / "target.json"
 
-    with RecordingServer() as receiver:
-        given = {"destination": "acme_events", "endpoint": receiver.url, "write_key": "k"}
+    with RecordingServer() as server:
+        given = {"destination": "acme_events", "endpoint": server.url, "write_key": "k"}
         config.write_text(json.dumps(given))
         run(programs / "target-pipelines", "--config", config, "--input", rows)
 
-    (request,) = receiver.received()
+    (request,) = server.received()
     (call,) = json.loads(request.body)["batch"]
     assert (request.path, call["event"]) == ("/v1/batch", "User Deleted")
     tests = tmp_path / "acme" / "test_acme_destination.py"
@@ -162,7 +162,7 @@ def test_destination_of_the_readme_works_word_for_word(install, run, tmp_path):
 
 
 def test_readme_shows_the_files_of_a_distribution():
-    """The modules, their tests and pyproject.toml are all that there is to write."""
+    """A plugin needs its modules, their tests and pyproject.toml."""
     calls = ["acme_calls.py", "pyproject.toml", "test_acme_calls.py"]
 
     assert sorted(_read_named_blocks(CALL_TYPE)) == calls
@@ -173,7 +173,7 @@ def test_readme_shows_the_files_of_a_distribution():
 
 
 def test_readme_explains_every_attribute_of_a_profile():
-    """Whatever an HTTP API may need is in the table."""
+    """The table has every attribute."""
     table = "".join(line for line in DESTINATION.splitlines() if line.startswith("| `"))
 
     assert [entry.name for entry in fields(HttpProfile) if f"`{entry.name}`" not in table] == []

@@ -22,7 +22,7 @@ INSTANTS = {
 
 @pytest.mark.parametrize(("value", "instant"), INSTANTS.values(), ids=list(INSTANTS))
 def test_instants_at_the_edges(value, instant):
-    """The first and the last year, numbers, dates; what is none is left for the schema."""
+    """First and last year, numbers, dates; a value that is no instant is left to the schema."""
     assert to_instant(value) == instant
 
 
@@ -39,7 +39,7 @@ def test_instants_at_the_edges(value, instant):
     ],
 )
 def test_texts_at_the_edges(value, text):
-    """No digit is lost beyond 2^53, and no exponent appears."""
+    """No digit is lost above 2^53, and no exponent is written."""
     assert to_text(value) == text
 
 
@@ -48,13 +48,13 @@ def test_texts_at_the_edges(value, text):
     [(1, True), (0, False), ("TRUE", True), (" 0 ", False), (2, 2), ("yes", "yes"), (1.0, True)],
 )
 def test_booleans_at_the_edges(value, boolean):
-    """Bits and the two words; nothing else is guessed."""
+    """Bits, `true` and `false` are converted; nothing else is guessed."""
     assert to_boolean(value) == boolean
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[1", "x", "{}", "[NaN]"])
 def test_broken_json_stays_text(text):
-    """What is no JSON array is left for the schema to refuse."""
+    """Text that is not a JSON array is left for the schema to reject."""
     convert = conversion_for({"type": "array"})
 
     assert convert is not None

@@ -33,13 +33,13 @@ CASES: list[tuple[str, CallType, dict[str, Any], dict[str, Any]]] = [
         {"properties": {"category": "a"}},
     ),
     (
-        "case does not matter",
+        "case is ignored",
         IDENTIFY,
         {"USERID": "1", "EMAIL": "e"},
         {"userId": "1", "traits": {"email": "e"}},
     ),
     (
-        "the exact name comes first",
+        "the exact name has priority",
         IDENTIFY,
         {"userid": "2", "userId": "1"},
         {"userId": "1", "traits": {"userid": "2"}},
@@ -87,8 +87,8 @@ CASES: list[tuple[str, CallType, dict[str, Any], dict[str, Any]]] = [
         {"userId": "42"},
     ),
     ("ids keep all digits", ALIAS, {"previousId": 2**70}, {"previousId": str(2**70)}),
-    ("padding is no part of an id", IDENTIFY, {"userId": "a1   "}, {"userId": "a1"}),
-    ("an empty id is none", IDENTIFY, {"userId": "  "}, {}),
+    ("padding is not part of an id", IDENTIFY, {"userId": "a1   "}, {"userId": "a1"}),
+    ("an empty id is left out", IDENTIFY, {"userId": "  "}, {}),
     ("a leading zero stays", IDENTIFY, {"userId": "007"}, {"userId": "007"}),
     ("bits become booleans", TRACK, {"context.active": 1}, {"context": {"active": True}}),
     ("bits of traits stay", IDENTIFY, {"vip": True, "n": 1}, {"traits": {"vip": True, "n": 1}}),
@@ -125,27 +125,27 @@ CASES: list[tuple[str, CallType, dict[str, Any], dict[str, Any]]] = [
         {"timestamp": "2025-01-01T00:00:00+02:00"},
         {"timestamp": "2025-01-01T00:00:00+02:00"},
     ),
-    ("no date stays as it is", TRACK, {"timestamp": "soon"}, {"timestamp": "soon"}),
+    ("a text that is not a date is unchanged", TRACK, {"timestamp": "soon"}, {"timestamp": "soon"}),
 ]
 
 
 @pytest.mark.parametrize(
     ("call_type", "record", "call"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_column_reaches_its_place(call_type, record, call):
-    """A column's name decides where its value goes, and the place decides its form."""
+def test_column_reaches_its_field(call_type, record, call):
+    """The column's name determines the field, and the field determines the value's type."""
     assert _map(call_type, record) == call
 
 
-def test_null_traits_are_sent_when_asked_for():
-    """With `null_values: send` NULL clears a trait; an id that is NULL stays away."""
+def test_null_traits_are_sent_on_request():
+    """With `null_values: send` NULL clears a trait; an id that is NULL is left out."""
     record = {"userId": None, "email": None, "plan": None}
 
     assert _map(IDENTIFY, record, null_values="send") == {"traits": {"email": None, "plan": None}}
 
 
-def test_column_without_a_place_is_reported():
-    """Alias has no traits: a further column is not sent, and the mapper says which."""
+def test_unmapped_column_is_reported():
+    """Alias has no traits: a further column is not sent, and the mapper lists it."""
     mapper = Mapper(ALIAS, null_values="omit")
 
     call = mapper.map({"userId": 1, "previousId": 2, "plan": "a"})
@@ -155,14 +155,14 @@ def test_column_without_a_place_is_reported():
 
 
 @pytest.mark.parametrize("columns", [("email", "traits.email"), ("USERID", "Userid")])
-def test_two_columns_of_one_place_are_a_problem(columns):
-    """Two columns that mean the same field are named, and no value is."""
+def test_two_columns_of_one_field_are_a_problem(columns):
+    """The message names both columns, and no value."""
     with pytest.raises(MappingProblem, match=rf"`{columns[0]}` and `{columns[1]}` both map to"):
         _map(IDENTIFY, dict.fromkeys(columns, "secret"))
 
 
-def test_part_of_something_that_is_no_object_is_a_problem():
-    """A column that nests inside of another column's text has no place."""
+def test_nesting_in_a_value_that_is_not_an_object_is_a_problem():
+    """A column cannot nest inside another column's text."""
     with pytest.raises(MappingProblem, match=r"`context\.ip` belongs in `context`"):
         _map(TRACK, {"context": "text", "context.ip": "::1"})
 
@@ -177,7 +177,7 @@ def test_records_may_differ_in_their_columns():
 
 
 def test_build_finishes_the_call():
-    """A call type's `build` gets the mapped call, and what it returns is sent."""
+    """A call type's `build` gets the mapped call and returns the call to send."""
     call_type = CallType(
         name="delete_person",
         sends_as="track",
@@ -190,14 +190,14 @@ def test_build_finishes_the_call():
 
 
 def test_build_may_filter_a_row():
-    """None from `build` leaves the row out."""
+    """None from `build` filters the row out."""
     call_type = CallType(name="x", summary="", schema={}, build=lambda call: None)
 
     assert _map(call_type, {"a": 1}) is None
 
 
 def test_build_must_return_a_call():
-    """Anything else from `build` is a problem of that row."""
+    """Any other result of `build` is a problem of that row."""
     build: Any = lambda call: [call]  # noqa: E731
     call_type = CallType(name="x", summary="", schema={}, build=build)
 
@@ -206,7 +206,7 @@ def test_build_must_return_a_call():
 
 
 def test_build_must_keep_the_type():
-    """What the API would take for another call, or for none, is a problem of that row."""
+    """A call with another `type`, or none, is a problem of that row."""
     call_type = CallType(name="x", summary="", schema={}, build=lambda call: {"userId": "1"})
 
     with pytest.raises(MappingProblem, match='`type` is not "x"'):

@@ -17,12 +17,12 @@ def _id(ids: MessageIds, content: str) -> str:
 
 
 def _ids(**changes: Any) -> MessageIds:
-    about = {"salt": "", "stream": "s", "call_type": "track", "last_sync_time": 0}
-    return MessageIds(**{**about, "counts_repeats": True, **changes})
+    parts = {"salt": "", "stream": "s", "call_type": "track", "last_sync_time": 0}
+    return MessageIds(**{**parts, "counts_repeats": True, **changes})
 
 
 def test_same_rows_again_get_the_same_ids():
-    """After a crash the same rows of the same window are recognised, equal rows included."""
+    """After a crash the same rows of the same window get the same ids, equal rows included."""
     first, again = _ids(), _ids()
     rows = ["a", "b", "a", "a"]
 
@@ -36,8 +36,8 @@ def test_equal_events_of_one_run_are_distinct():
     assert len({_id(ids, "a") for _ in range(5)}) == 5
 
 
-def test_repeats_are_counted_among_many():
-    """Each of many rows is told from its repeats, at a few bytes for each."""
+def test_repeats_are_counted_among_many_rows():
+    """Every repeat of many rows gets an id of its own."""
     ids = _ids()
     rows = [str(number) for number in range(20_000)]
 
@@ -49,7 +49,7 @@ def test_repeats_are_counted_among_many():
 
 
 def test_memory_for_repeats_is_bounded():
-    """A row costs at most 20 bytes, the fixed part left aside."""
+    """A row costs at most 20 bytes, besides a fixed amount."""
     tracemalloc.start()
     ids = _ids()
     for number in range(200_000):
@@ -63,8 +63,8 @@ def test_memory_for_repeats_is_bounded():
     assert grown / 400_000 < 20
 
 
-def test_equal_facts_of_one_run_are_one():
-    """Saying the same of a person twice is a repeat."""
+def test_equal_facts_of_one_run_have_one_id():
+    """The same fact sent twice is a repeat."""
     ids = _ids(counts_repeats=False)
 
     assert _id(ids, "a") == _id(ids, "a")
@@ -75,18 +75,18 @@ def test_equal_facts_of_one_run_are_one():
     [{"salt": "x"}, {"stream": "t"}, {"call_type": "page"}, {"last_sync_time": 1}],
     ids=str,
 )
-def test_what_differs_gets_another_id(changes):
-    """Tenant, stream, call type and window are part of the id: A → B → A is no repeat."""
+def test_each_part_changes_the_id(changes):
+    """Tenant, stream, call type and window are part of the id, so A → B → A is not a repeat."""
     assert _id(_ids(**changes), "a") != _id(_ids(), "a")
 
 
-def test_parts_do_not_run_into_each_other():
-    """Salt `a` and stream `b` are not salt `ab` without a stream."""
+def test_parts_are_separated():
+    """Salt `a` with stream `b` differs from salt `ab` without a stream."""
     assert _id(_ids(salt="a", stream="b"), "") != _id(_ids(salt="ab", stream=""), "")
 
 
 def test_id_is_short_enough():
-    """Segment takes 100 characters."""
+    """Segment's limit is 100 characters."""
     ids = _ids()
 
     assert max(len(_id(ids, "a")) for _ in range(1000)) <= 100

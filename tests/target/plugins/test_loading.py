@@ -17,12 +17,12 @@ def _call_type(name: Any = "wave", schema: Any = None) -> CallType:
     return CallType(name=name, summary="hello", schema={} if schema is None else schema)
 
 
-def _offering(*offered: Any) -> dict[str, Any]:
-    """What is in a plugin's module that registers these as call types."""
+def _registering(*call_types: Any) -> dict[str, Any]:
+    """The contents of a plugin module that registers these call types."""
 
     @hookimpl
     def register_call_types(register: Any) -> None:
-        for call_type in offered:
+        for call_type in call_types:
             register(call_type)
 
     return {"register_call_types": register_call_types}
@@ -30,7 +30,7 @@ def _offering(*offered: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def plugin(monkeypatch):
-    """Makes an importable module of what it holds; its entry point."""
+    """Creates an importable module with these contents; returns its entry point."""
 
     def make(name: str, contents: dict[str, Any], module_name: str = "") -> EntryPoint:
         module = types.ModuleType(module_name or f"plugin_{name}")
@@ -51,13 +51,13 @@ def test_built_in_plugins_are_found_by_their_entry_points():
 
 
 def test_blocked_plugin_is_not_loaded():
-    """A built-in plugin can be switched off, which is how it is replaced."""
+    """A built-in plugin can be blocked, and so replaced."""
     assert "alias" not in load_plugins(blocked=["alias"]).call_types
 
 
-def test_plugin_offers_a_call_type(plugin):
+def test_plugin_registers_a_call_type(plugin):
     """A module with one hook is a plugin."""
-    plugins = load_plugins(entries=[plugin("acme", _offering(_call_type()))])
+    plugins = load_plugins(entries=[plugin("acme", _registering(_call_type()))])
 
     assert plugins.call_types.names() == ["wave"]
     assert plugins.call_types.plugin_of("wave") == "acme"
@@ -99,22 +99,25 @@ BAD = {
     "no hook": (dict, "implements no hook"),
     "raises": (_raising, "failed in register_call_types: KeyError"),
     "exits": (_exiting, "failed in register_call_types: SystemExit: enough"),
-    "registers nothing": (_offering, "registers nothing: its hook must call `register`"),
-    "no name": (lambda: _offering(_call_type(None)), "whose name is not a string"),
-    "no schema": (lambda: _offering(_call_type(schema="wave")), "an invalid JSON Schema"),
+    "registers nothing": (_registering, "registers nothing: its hook must call `register`"),
+    "no name": (lambda: _registering(_call_type(None)), "whose name is not a string"),
+    "no schema": (lambda: _registering(_call_type(schema="wave")), "an invalid JSON Schema"),
     "unknown reference": (
-        lambda: _offering(_call_type(schema={"$ref": "#/$defs/x"})),
+        lambda: _registering(_call_type(schema={"$ref": "#/$defs/x"})),
         r"an invalid JSON Schema: Pointer '/\$defs/x' does not exist. Correct it",
     ),
-    "no call type": (lambda: _offering("wave"), "registered a str, not a CallType"),
-    "bad schema": (lambda: _offering(_call_type(schema={"type": "x"})), "an invalid JSON Schema"),
-    "twice": (lambda: _offering(_call_type(), _call_type()), "is offered by two plugins"),
+    "no call type": (lambda: _registering("wave"), "registered a str, not a CallType"),
+    "bad schema": (
+        lambda: _registering(_call_type(schema={"type": "x"})),
+        "an invalid JSON Schema",
+    ),
+    "twice": (lambda: _registering(_call_type(), _call_type()), "is offered by two plugins"),
 }
 
 
 @pytest.mark.parametrize(("contents", "reason"), BAD.values(), ids=list(BAD))
 def test_bad_plugin_is_named_with_the_remedy(plugin, contents, reason):
-    """Whatever is wrong with a plugin, the message names it and how to go on without it."""
+    """Whatever is wrong, the message names the plugin and how to continue without it."""
     with pytest.raises(PluginError, match=reason) as caught:
         load_plugins(entries=[plugin("acme", contents())])
 
@@ -123,7 +126,7 @@ def test_bad_plugin_is_named_with_the_remedy(plugin, contents, reason):
 
 
 def test_plugin_that_cannot_be_imported_is_named():
-    """A missing module is the plugin's failure, not a traceback."""
+    """A missing module is an error of the plugin, not a traceback."""
     entry = EntryPoint(name="acme", value="no_such_module", group=PROJECT)
 
     with pytest.raises(PluginError, match=r'"acme".*cannot be loaded: ModuleNotFoundError'):
@@ -131,7 +134,7 @@ def test_plugin_that_cannot_be_imported_is_named():
 
 
 def test_plugin_whose_import_ends_the_program_is_named(monkeypatch, tmp_path):
-    """A module that exits does not end the run without a word."""
+    """A module that exits does not end the run without a message."""
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint(name="acme", value="leaving", group=PROJECT)
@@ -141,27 +144,27 @@ def test_plugin_whose_import_ends_the_program_is_named(monkeypatch, tmp_path):
 
 
 def test_one_module_under_two_names_is_an_error(plugin):
-    """Its call types would be offered twice."""
-    acme = plugin("acme", _offering(_call_type()))
+    """Its call types would be registered twice."""
+    acme = plugin("acme", _registering(_call_type()))
 
     with pytest.raises(PluginError, match=r'Plugin "zeta".*cannot be loaded: ValueError'):
         load_plugins(entries=[acme, EntryPoint("zeta", acme.value, PROJECT)])
 
 
 def test_any_plugin_can_be_blocked(plugin):
-    """A blocked plugin is not even imported, so the others go on whatever is wrong with it."""
+    """A blocked plugin is not imported, so its errors do not affect the others."""
     broken = EntryPoint(name="acme", value="no_such_module", group=PROJECT)
 
-    plugins = load_plugins(["acme"], [broken, plugin("zeta", _offering(_call_type()))])
+    plugins = load_plugins(["acme"], [broken, plugin("zeta", _registering(_call_type()))])
 
     assert plugins.call_types.plugin_of("wave") == "zeta"
 
 
 def test_two_plugins_of_one_name_are_an_error(plugin):
-    """None of them is skipped in silence."""
+    """Neither is silently skipped."""
     entries = [
-        plugin("acme", _offering(_call_type("a")), "acme_a"),
-        plugin("acme", _offering(_call_type("b")), "acme_b"),
+        plugin("acme", _registering(_call_type("a")), "acme_a"),
+        plugin("acme", _registering(_call_type("b")), "acme_b"),
     ]
 
     with pytest.raises(PluginError, match='Two plugins have the name "acme"'):
@@ -170,7 +173,7 @@ def test_two_plugins_of_one_name_are_an_error(plugin):
 
 def test_two_plugins_with_one_call_type_are_an_error(plugin):
     """Both are named, so that one can be blocked."""
-    entries = [plugin(name, _offering(_call_type("wave"))) for name in ("acme", "zeta")]
+    entries = [plugin(name, _registering(_call_type("wave"))) for name in ("acme", "zeta")]
 
     with pytest.raises(PluginError, match='"wave" is offered by two plugins, "acme" and "zeta"'):
         load_plugins(entries=entries)
