@@ -26,6 +26,13 @@ class CallTypes(Protocol):
     def is_event(self, call_type: str) -> bool:
         """Whether calls of this type are events, whose order matters. True for an unknown name."""
 
+    def keeps_order(self, call_type: str, partition_column: str) -> bool:
+        """Whether events keep their order when ranges of this column are delivered in any order.
+
+        True for a type that is not an event; False for an unknown name, unless the column is an id
+        that orders calls.
+        """
+
     def check_columns(
         self, columns: Sequence[str], call_type: str, *, may_be_completed_later: bool
     ) -> Iterable[Finding]:

@@ -20,22 +20,13 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
-_ORDERING_KEYS = ("userid", "anonymousid")
-"""Columns, in lower case, whose value is the same for all calls that must keep their order."""
-
-
-class _EventTypes:
-    """The call types that are events. Call types are loaded only when they are needed."""
-
-    def __contains__(self, call_type: str) -> bool:
-        return self._call_types is None or self._call_types.is_event(call_type)
+class _LazyCallTypes:
+    """The installed call types, loaded when the first partitioned sync asks for them."""
 
     @cached_property
-    def _call_types(self) -> CallTypes | None:
-        try:
-            return load_call_types()
-        except CallTypesUnavailable:
-            return None
+    def loaded(self) -> CallTypes:
+        """Raises CallTypesUnavailable."""
+        return load_call_types()
 
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
@@ -76,20 +67,20 @@ def _semantic_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]
     for name, count in Counter(sync["name"] for sync in syncs).items():
         if count > 1:
             yield f'{count} syncs are called "{name}"; give each sync a unique name.'
-    events = _EventTypes()
+    call_types = _LazyCallTypes()
     for sync in syncs:
-        for problem in _sync_problems(sync, config, events):
+        for problem in _sync_problems(sync, config, call_types):
             yield f'Sync "{sync["name"]}": {problem}.'
 
 
 def _sync_problems(
-    sync: Mapping[str, Any], config: Mapping[str, Any], events: _EventTypes
+    sync: Mapping[str, Any], config: Mapping[str, Any], call_types: _LazyCallTypes
 ) -> Iterator[str]:
     yield from _database_problems(sync.get("database"), config)
     yield from _query_problems(sync)
     yield from _time_problems(sync)
     yield from _partition_problems(sync)
-    yield from _order_problems(sync, events)
+    yield from _order_problems(sync, call_types)
 
 
 def _database_problems(name: str | None, config: Mapping[str, Any]) -> Iterator[str]:
@@ -127,15 +118,23 @@ def _partition_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         yield "set either `partition_column` or `order_column`"
 
 
-def _order_problems(sync: Mapping[str, Any], events: _EventTypes) -> Iterator[str]:
-    """Partitions may be delivered in any order, so a person's events must be in one of them."""
+def _order_problems(sync: Mapping[str, Any], call_types: _LazyCallTypes) -> Iterator[str]:
+    """Partitions may be delivered in any order; events with one ordering key must share one."""
     column = sync.get("partition_column")
-    if column is None or column.casefold() in _ORDERING_KEYS or sync.get("allow_reordering"):
+    if column is None or sync.get("allow_reordering"):
         return
-    if sync["type"] in events:
+    try:
+        keeps_order = call_types.loaded.keeps_order(sync["type"], column)
+    except CallTypesUnavailable as error:
+        yield (
+            f"whether `partition_column` {column} keeps events in order is not known: "
+            f"{str(error).rstrip('.')}. Set `allow_reordering` if their order does not matter"
+        )
+        return
+    if not keeps_order:
         yield (
             f"`partition_column` {column} is not the person's id, so events of one person may be "
-            "reordered. Use `userId` or `anonymousId`, or set `allow_reordering`"
+            "reordered. Use the id, such as `userId`, or set `allow_reordering`"
         )
 
 

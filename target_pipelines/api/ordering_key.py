@@ -18,6 +18,11 @@ ORDERING_KEY_PATHS = frozenset(
 """The places in a call whose values can change its ordering key."""
 
 
+def is_ordering_field(column: str) -> bool:
+    """Whether a column of this name, in any case, becomes an id that can be the ordering key."""
+    return column.casefold() in {field.casefold() for field in _ID_FIELDS}
+
+
 def ordering_key_of(call: Mapping[str, Any]) -> str:
     """The ordering key of a call; empty if it has none of the fields."""
     for field in _ID_FIELDS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from program_kit.json_schema import required_names
+from target_pipelines.api.ordering_key import is_ordering_field
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 from target_pipelines.plugins.loading import load_plugins
 
@@ -41,6 +42,10 @@ class InstalledCallTypes:
     def is_event(self, call_type: str) -> bool:
         """Whether calls of this type are events, whose order matters. True for an unknown name."""
         return call_type not in self._registry or self._registry[call_type].is_event
+
+    def keeps_order(self, call_type: str, partition_column: str) -> bool:
+        """Whether events keep their order when ranges of this column are delivered in any order."""
+        return not self.is_event(call_type) or is_ordering_field(partition_column)
 
     def check_columns(
         self, columns: Sequence[str], call_type: str, *, may_be_completed_later: bool

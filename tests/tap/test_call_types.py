@@ -14,11 +14,15 @@ from tap_mssql_query.checks.preflight import check_all
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings import validation
 from tap_mssql_query.settings.model import parse_settings
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+BUILT_IN = load_plugins(entries=built_in_entry_points()).call_types
+EVENTS = [name for name in BUILT_IN.names() if BUILT_IN[name].is_event]
+FACTS = [name for name in BUILT_IN.names() if not BUILT_IN[name].is_event]
 REORDERED = "events of one person may be reordered"
 
 
@@ -66,7 +70,7 @@ def _config(call_type: str, column: str = "day", **settings: object) -> dict[str
 
 
 @pytest.mark.usefixtures("plugin_of_two_types")
-@pytest.mark.parametrize("call_type", ["track", "page", "screen", "wave", "nobody-knows-it"])
+@pytest.mark.parametrize("call_type", [*EVENTS, "wave", "nobody-knows-it"])
 def test_events_cannot_be_partitioned_by_any_column(call_type: str) -> None:
     """This includes events of plugins and types that are not installed."""
     with pytest.raises(ConfigurationError, match=REORDERED):
@@ -74,7 +78,7 @@ def test_events_cannot_be_partitioned_by_any_column(call_type: str) -> None:
 
 
 @pytest.mark.usefixtures("plugin_of_two_types")
-@pytest.mark.parametrize("call_type", ["identify", "group", "alias", "badge"])
+@pytest.mark.parametrize("call_type", [*FACTS, "badge"])
 def test_facts_may_be_partitioned_by_any_column(call_type: str) -> None:
     """Only the last value of a fact matters."""
     assert parse_settings(_config(call_type)).syncs[0].partition_column == "day"
@@ -83,12 +87,10 @@ def test_facts_may_be_partitioned_by_any_column(call_type: str) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        _config("track", "userID"),
-        _config("track", "anonymousId"),
         _config("track", allow_reordering=True),
         {"host": "db", "syncs": [{"name": "s", "type": "track", "query": "SELECT 1"}]},
     ],
-    ids=["user", "anonymous user", "allowed", "no partitions"],
+    ids=["allowed", "no partitions"],
 )
 def test_call_types_are_loaded_only_if_they_decide(
     config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -99,17 +101,23 @@ def test_call_types_are_loaded_only_if_they_decide(
     assert parse_settings(config)
 
 
-def test_without_registration_every_type_is_an_event(
+@pytest.mark.parametrize("column", ["userID", "anonymousId", "groupid"])
+def test_events_may_be_partitioned_by_an_ordering_key(column: str) -> None:
+    """All events of one person are then in one partition."""
+    assert parse_settings(_config("track", column)).syncs[0].partition_column == column
+
+
+def test_without_registration_no_order_is_assumed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Partitioning is refused to be safe; `allow_reordering` overrides that."""
+    """Partitioning is refused to be safe, with the reason; `allow_reordering` overrides that."""
 
     def load() -> None:
         raise CallTypesUnavailable("no package")
 
     monkeypatch.setattr(validation, "load_call_types", load)
 
-    with pytest.raises(ConfigurationError, match=REORDERED):
+    with pytest.raises(ConfigurationError, match="is not known: no package. Set `allow_re"):
         parse_settings(_config("identify"))
     assert parse_settings(_config("identify", allow_reordering=True))
 
