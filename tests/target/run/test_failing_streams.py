@@ -19,17 +19,15 @@ from tests.target.run.failing_streams import Plan, judge
 SEEDS = range(4)
 
 
-class _Pieces(io.RawIOBase):
+class _Pieces(io.BytesIO):
     """An input that arrives in pieces of random sizes."""
 
     def __init__(self, text: bytes, rng: random.Random) -> None:
-        self._text = text
+        super().__init__(text)
         self._rng = rng
 
-    def read(self, _: int = -1) -> bytes:
-        count = self._rng.choice([50, 300, 5_000])
-        piece, self._text = self._text[:count], self._text[count:]
-        return piece
+    def read(self, _: int | None = -1) -> bytes:
+        return super().read(self._rng.choice([50, 300, 5_000]))
 
 
 def _run_here(config: dict[str, Any], source: _Pieces) -> tuple[int, list[Any]]:
