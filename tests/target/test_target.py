@@ -54,7 +54,11 @@ def test_row_that_violates_the_schema_is_a_dead_letter(collector, config, run_ta
 
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 2)
     (letter,) = run.dead_letters
-    assert letter["reason"] == "The call needs `userId` or `anonymousId` or `traits.email`."
+    assert letter["reason"].startswith(
+        "The call needs `userId` or `anonymousId` or `traits.email`. Correct the query; then "
+        "`--resync s` or `--since` reads the row again"
+    )
+    assert (letter["kind"], letter["position"]) == ("query", 2)
     assert letter["record"] == {"userId": None, "plan": "b"}
 
 
@@ -329,14 +333,14 @@ def test_semantic_events_need_their_fields(collector, config, run_target):
 
 
 def test_rejection_may_stop_the_run(collector, config, run_target):
-    """With `on_rejected: stop` the first dead letter ends the run."""
+    """With `on_rejected: stop` the first rejected row ends the run, and leaves no dead letter."""
     messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
 
     run = run_target({**config, "on_rejected": "stop"}, messages)
 
     assert (run.exit_code, run.states) == (5, [])
     assert "`on_rejected`" in run.log
-    assert len(run.dead_letters) == 1
+    assert run.dead_letters == []
 
 
 def test_requests_may_be_compressed(collector, config, run_target):
