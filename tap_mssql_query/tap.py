@@ -15,6 +15,7 @@ from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
 from tap_mssql_query.line_writer import LineWriter
+from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
@@ -69,11 +70,16 @@ class TapMSSQLQuery(Tap):
             options=self.run_options,
             state=cast("dict[str, Any]", self.state),
             write_lines=self.message_writer.write_lines,
-            write_state=lambda: self.state_writer.write_state(self.state),
+            write_state=self._write_state,
+            connections=Connections(self.settings),
             report=self.report,
             errors=self.errors,
         )
         return [QueryStream(self, sync, context) for sync in self.settings.syncs]
+
+    def _write_state(self) -> None:
+        self.state.setdefault("bookmarks", {})
+        self.state_writer.write_state(self.state)
 
     def setup_mapper(self) -> None:
         """Set up stream maps without schemas: those would need a connection at every start."""
