@@ -9,8 +9,15 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib import Catalog
 
-from program_kit.command_line import ENV, describe_read_error, read_config, run_program
+from program_kit.command_line import (
+    ENV,
+    UNREADABLE_JSON,
+    describe_read_error,
+    read_config,
+    run_program,
+)
 from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
@@ -76,6 +83,18 @@ class TapMSSQLQuery(Tap):
             errors=self.errors,
         )
         return [QueryStream(self, sync, context) for sync in self.settings.syncs]
+
+    @property
+    def _singer_catalog(self) -> Catalog:
+        """An entry for each sync, without columns for one that cannot be described.
+
+        Raises TapError if none can be: there is nothing that a run could deliver.
+        """
+        streams = [cast("QueryStream", stream) for stream in self.streams.values()]
+        catalog = Catalog((stream.tap_stream_id, stream.catalog_entry()) for stream in streams)
+        if streams and all(stream.name in self.errors for stream in streams):
+            self.errors.raise_any("could not be described")
+        return catalog
 
     def _write_state(self) -> None:
         self.state.setdefault("bookmarks", {})
@@ -191,8 +210,8 @@ def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str)
     if file is None:
         return {}
     try:
-        return json.load(file)
-    except ValueError as reason:
+        return json.loads(file.read().removeprefix("\ufeff"))
+    except UNREADABLE_JSON as reason:
         raise error(
             f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
             f"was read from the server. Restore the file, or leave --{what} out to start without."

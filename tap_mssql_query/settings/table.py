@@ -35,7 +35,7 @@ CONNECTION_SETTINGS = (
     Setting("port", {"type": "integer", "minimum": 1, "maximum": 65535}, "TCP port.", 1433),
     Setting("database", _TEXT, "Database to read from."),
     Setting("username", _TEXT, "Login; it needs no more than the SELECT permission."),
-    Setting("password", {"type": "string"}, "Its password.", secret=True),
+    Setting("password", _TEXT, "Its password.", secret=True),
     Setting(
         "encrypt",
         {"type": "string", "enum": ["yes", "no", "strict"]},
@@ -175,3 +175,16 @@ TAP_SETTINGS = (
 )
 
 CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)
+"""For singer-sdk, which adds its own settings to a copy."""
+
+SDK_SETTINGS = (
+    *("stream_maps", "stream_map_config", "faker_config", "batch_config"),
+    *("flattening_enabled", "flattening_max_depth", "flattening_max_key_length"),
+)
+"""The settings of singer-sdk, which it validates itself."""
+
+CLOSED_JSONSCHEMA = {
+    **json_schema_of(TAP_SETTINGS, closed=True),
+    "properties": {**CONFIG_JSONSCHEMA["properties"], **{name: {} for name in SDK_SETTINGS}},
+}
+"""Refuses every other key."""

@@ -23,7 +23,7 @@ from tap_mssql_query.sync.read_strategy import (
 )
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
-from tap_mssql_query.sync.run_errors import describe_failure
+from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
 from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SyncRun:
         self._report = self._context.report.start(self._sync.name)
         try:
             if error := self._context.connections.failure_of(self._sync.database):
-                self._fail(error, "its database cannot be reached, as above")
+                self._fail(error, DATABASE_FAILED)
             else:
                 self._run_with_retries()
         except (Interrupted, OutputClosed) as end:

@@ -16,6 +16,9 @@ _KINDS: dict[int, type[TapError]] = {
     kind.exit_code: kind for kind in (TapError, ServerError, ConfigurationError)
 }
 
+DATABASE_FAILED = "Its database cannot be reached, as above."
+"""For each further sync of a database that was tried: the reason is logged once."""
+
 
 class RunErrors:
     """A failed sync keeps its bookmark, and the other syncs still run."""
@@ -32,12 +35,16 @@ class RunErrors:
         """Record what ends the run: no further sync starts."""
         self._end = error
 
+    def __contains__(self, sync: str) -> bool:
+        """Whether the sync failed."""
+        return sync in self._exit_codes
+
     @property
     def has_ended_run(self) -> bool:
         """Whether no further sync may start."""
         return self._end is not None
 
-    def raise_any(self) -> None:
+    def raise_any(self, failure: str = "failed and keep their bookmarks") -> None:
         """Raise what ended the run, or else one error for all failed syncs, if there are any.
 
         Its exit code is the worst of all: see `program_kit/exit_codes.py`.
@@ -48,11 +55,7 @@ class RunErrors:
             return
         names = sorted(self._exit_codes)
         kind = _KINDS[worst_exit_code(self._exit_codes.values())]
-        raise kind(
-            f"{len(names)} {'sync' if len(names) == 1 else 'syncs'} failed and "
-            f"{'keeps its bookmark' if len(names) == 1 else 'keep their bookmarks'}: "
-            f"{', '.join(names)}."
-        )
+        raise kind(f"{len(names)} syncs {failure}: {', '.join(names)}.")
 
 
 def describe_failure(error: Exception) -> str:
