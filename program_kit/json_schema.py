@@ -35,6 +35,8 @@ def describe_schema_error(error: ValidationError) -> str:
         case "required":
             missing = [name for name in expected if name not in _keys_of(error)]
             return f"lacks {', '.join(f'`{name}`' for name in missing)}"
+        case "enum" if "propertyNames" in error.absolute_schema_path:
+            return _describe_unknown([str(error.instance)], list(expected))
         case "enum":
             return f"must be one of {', '.join(map(str, expected))}"
         case "pattern":
@@ -55,13 +57,10 @@ def describe_schema_error(error: ValidationError) -> str:
 
 
 def _describe_unknown(unknown: Sequence[str], known: Sequence[str]) -> str:
-    """Each unknown key with the known one that it resembles; all known ones if any has none."""
-    nearest = {name: nearest_name(name, known) for name in unknown}
-    described = [
-        f"{name} (did you mean `{match}`?)" if match else name for name, match in nearest.items()
-    ]
-    text = f"has unknown keys: {', '.join(described)}"
-    return text if all(nearest.values()) else f"{text}; known are {', '.join(known) or 'none'}"
+    """The unknown keys, the known ones, and those of them that the unknown ones resemble."""
+    nearest = [match for name in unknown if (match := nearest_name(name, known))]
+    hint = f" (did you mean {', '.join(f'`{name}`' for name in nearest)}?)" if nearest else ""
+    return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known) or 'none'}{hint}"
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str | None:

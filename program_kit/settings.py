@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 COMMENT_KEY = "$schema"
 """Welcome in every object of a configuration: editors read it, the programs do not."""
-_COMMENT = {r"^\$schema$": {}}
+_COMMENT: dict[str, Any] = {r"^\$schema$": {}}
 
 _PLACEHOLDER = re.compile(
     r"\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z0-9_]*|\{\{.*\}\}|%[A-Z_][A-Z0-9_]*%|…|\.\.\.", re.DOTALL

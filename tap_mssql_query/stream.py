@@ -75,18 +75,18 @@ class QueryStream(Stream):
         return self._tap.input_catalog is not None
 
     @property
+    def _input_entry(self) -> CatalogEntry | None:
+        """The sync's entry in the user's catalog. A sync that it lacks runs as without one."""
+        catalog = self._tap.input_catalog
+        return catalog.get_stream(self.name) if catalog else None
+
+    @property
     def selected(self) -> bool:
         """Whether the sync is enabled and the catalog, if there is one, selects it."""
         locked = self._context.options.locked
         if not self._sync.enabled or (locked and self.name not in locked):
             return False
         return self._input_entry is None or bool(self.mask.get((), True))
-
-    @property
-    def _input_entry(self) -> CatalogEntry | None:
-        """The sync's entry in the user's catalog. A sync that it lacks runs as without one."""
-        catalog = self._tap.input_catalog
-        return catalog.get_stream(self.name) if catalog else None
 
     @selected.setter
     def selected(self, value: bool | None) -> None:
@@ -109,7 +109,7 @@ class QueryStream(Stream):
         SyncRun(self._sync, self._context, self, self.logger).run()
         yield from ()
 
-    def get_batch_config(self, config: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """None: BATCH files would bypass the target's acknowledgements."""
 
     def catalog_entry(self) -> CatalogEntry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -18,13 +18,14 @@ from program_kit.command_line import (
     read_config,
     run_program,
 )
+from program_kit.environment import find_environment_problems
 from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
 from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
@@ -61,7 +62,10 @@ class TapMSSQLQuery(Tap):
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
         self.errors = RunErrors()
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except ValueError as error:
+            _raise_environment_problems(error, self._env_var_prefix)
 
     # Overrides of the SDK
 
@@ -179,6 +183,7 @@ class TapMSSQLQuery(Tap):
         until: int | None = None,
         locked: tuple[str, ...] = (),
         partition: int | None = None,
+        start_now: tuple[str, ...] = (),
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -195,7 +200,12 @@ class TapMSSQLQuery(Tap):
             state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
             run_options=RunOptions(
-                resync=resync, since=since, until=until, locked=locked, partition=partition
+                resync=resync,
+                since=since,
+                until=until,
+                locked=locked,
+                partition=partition,
+                start_now=start_now,
             ),
         )
         if check:
@@ -204,6 +214,13 @@ class TapMSSQLQuery(Tap):
             tap.preview(preview, limit)
         else:
             tap.run()
+
+
+def _raise_environment_problems(error: ValueError, prefix: str) -> NoReturn:
+    """Raise ConfigurationError for variables that cannot be read; the error itself otherwise."""
+    if problems := list(find_environment_problems(prefix, TAP_SETTINGS)):
+        raise ConfigurationError(*problems) from error
+    raise error
 
 
 def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:

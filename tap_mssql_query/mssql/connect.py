@@ -9,7 +9,7 @@ from tap_mssql_query.errors import ConnectionFailed
 from tap_mssql_query.mssql.connection_problems import describe_connection_problem
 from tap_mssql_query.mssql.network_probe import find_obstacle
 from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library_error
-from tap_mssql_query.mssql.session import APPLICATION_NAME, NO_CONNECTION, Session
+from tap_mssql_query.mssql.session import APPLICATION_NAME, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -81,7 +81,7 @@ _HINTS = {
     4060: "Check `database`, and that the login may open it.",
     4064: "Set `database`: the login's default database cannot be opened.",
     916: "Check `database`, and that the login has a user in it.",
-    976: "Set `application_intent` to ReadOnly, or `host` to the listener of the availability group.",
+    976: "Set `application_intent` to ReadOnly, or `host` to the availability group's listener.",
     978: "Set `application_intent` to ReadOnly.",
     18452: "The server takes logins of its own domain only: set `username` and `password`.",
     18470: "The login is disabled: ask the administrator of the server to enable it.",

@@ -106,6 +106,12 @@ SYNC_SETTINGS = (
         "Minimum time between runs: `5m`, `1h`, `1d`. Due in every run if not set.",
     ),
     Setting("start_at", _TEXT, "Not due before this time, in ISO 8601."),
+    Setting(
+        "start_from",
+        _TEXT,
+        "`last_sync_time` of the first run, in ISO 8601, or `now`: only rows that change from then "
+        "on are sent. Everything is sent if not set.",
+    ),
     Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
     Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
     Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),

@@ -13,7 +13,7 @@ from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
-from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
+from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, VARIABLES, find_unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,9 +169,15 @@ def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         ZoneInfo(sync.get("timezone", "UTC"))
     except (ValueError, OSError, KeyError):
         yield "`timezone` is not an IANA time zone, such as Europe/Amsterdam"
-    if "start_at" not in sync:
-        return
-    try:
-        parse_iso_timestamp(sync["start_at"])
-    except ValueError:
+    if "start_at" in sync and not _is_timestamp(sync["start_at"]):
         yield "`start_at` is not an ISO 8601 date-time, such as 2026-01-02T03:04:05Z"
+    start_from = sync.get("start_from", "now")
+    if start_from != "now" and not _is_timestamp(start_from):
+        yield "`start_from` is neither `now` nor an ISO 8601 date-time from 1970 on"
+
+
+def _is_timestamp(text: str) -> bool:
+    try:
+        return 0 <= parse_iso_timestamp(text) <= MAX_UNIX_SECONDS
+    except (ValueError, OverflowError):
+        return False

@@ -43,6 +43,11 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
     return value
 
 
+def has_run(state: Mapping[str, Any], sync: str) -> bool:
+    """Whether the state has a bookmark of a complete run of the sync."""
+    return KEY in state.get("bookmarks", {}).get(sync, {})
+
+
 def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
     """Whether the sync's last successful run had another query; False if that is not known."""
     bookmark = state.get("bookmarks", {}).get(sync, {})

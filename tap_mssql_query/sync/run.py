@@ -92,17 +92,16 @@ class SyncRun:
     def _run_once(self) -> None:
         with contextlib.closing(self._context.connections.open(self._sync.database)) as session:
             now = server_time(session)
+            if self._sync.name in self._context.options.start_now:
+                self._start_now(session, now)
+                return
             resume_state = self._find_resume_state(now)
             times = resume_state.times if resume_state else self._find_window(now)
             if times is None:
                 self._report.outcome = Outcome.NOT_DUE
                 self._logger.info("sync=%s skipped: not due yet", self._sync.name)
             elif not self._has_lock(session):
-                self._report.outcome = Outcome.LOCKED
-                self._logger.warning(
-                    "sync=%s skipped: another run of it is in progress; the next run catches up",
-                    self._sync.name,
-                )
+                self._skip_locked()
             else:
                 self._read(session, times, resume_state)
 
@@ -138,6 +137,7 @@ class SyncRun:
             resume_state,
             self._save_progress,
             partition=options.partition,
+            on_count=self._show_count,
         )
         for sql in strategy.queries():
             if not self._copy_rows(session, sql, times, strategy):
@@ -145,6 +145,30 @@ class SyncRun:
         if strategy.is_complete and not options.is_backfill:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
+
+    def _show_count(self, rows: int) -> None:
+        """Say how many calls a first run is about to send."""
+        name = self._sync.name
+        if not bookmarks.has_run(self._context.state, name):
+            self._logger.info("sync=%s is about to send %d calls in its first run", name, rows)
+
+    def _start_now(self, session: Session, now: int) -> None:
+        """Move the bookmark to now without reading rows, as --start-now asks for."""
+        if not self._has_lock(session):
+            self._skip_locked()
+            return
+        self._write_first_state()
+        self._move_bookmark(now)
+        self._report.sync_time = now
+        self._report.outcome = Outcome.READ
+        self._logger.info("sync=%s starts now: its bookmark is %d", self._sync.name, now)
+
+    def _skip_locked(self) -> None:
+        self._report.outcome = Outcome.LOCKED
+        self._logger.warning(
+            "sync=%s skipped: another run of it is in progress; the next run catches up",
+            self._sync.name,
+        )
 
     def _save_progress(self, resume_state: ResumeState) -> None:
         """Write a STATE with the progress so far; a retry resumes from it."""

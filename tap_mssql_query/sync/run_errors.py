@@ -59,7 +59,7 @@ class RunErrors:
 
 
 def describe_failure(error: Exception) -> str:
-    """Why a sync failed. Of a bug, only its kind and its place: its text may hold a row's values."""
+    """Why a sync failed. Of a bug only kind and place are told: its text may hold a row's values."""
     if isinstance(error, TapError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -69,6 +69,4 @@ def describe_failure(error: Exception) -> str:
         for frame in dict.fromkeys((*own[-1:], *frames[-1:]))
     ]
     place = f" at {', '.join(places)}" if places else ""
-    return (
-        f"{type(error).__name__}{place}. This is a bug of tap-mssql-query: report it with this line."
-    )
+    return f"{type(error).__name__}{place}. This is a bug of the tap: report it with this line."

@@ -43,7 +43,7 @@ def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], re
     run = run_tap({**config, "reader": reader, "syncs": [_sync(key_columns=["userId"])]})
     assert (run.exit_code, [m["type"] for m in run.messages]) == (
         0,
-        ["SCHEMA", "RECORD", "RECORD", "STATE"],
+        ["STATE", "SCHEMA", "RECORD", "RECORD", "STATE"],
     )
     assert run.records("users") == [
         {"userId": 1, "email": "zoë@example.com"},
@@ -117,7 +117,8 @@ def test_error_after_the_rows_moves_no_bookmark(
     """An error after the last row fails the sync."""
     server.faults.add(_LateError(matching="AS userId"))
     run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
-    assert (run.exit_code, len(run.records("users")), run.state) == (3, 2, None)
+    assert (run.exit_code, len(run.records("users"))) == (3, 2)
+    assert run.state == {"bookmarks": {}}
 
 
 def test_sync_that_is_not_due_is_skipped(run_tap: RunTap, config: dict[str, Any]) -> None:
