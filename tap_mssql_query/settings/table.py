@@ -186,6 +186,7 @@ CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)
 SDK_SETTINGS = (
     *("stream_maps", "stream_map_config", "faker_config", "batch_config"),
     *("flattening_enabled", "flattening_max_depth", "flattening_max_key_length"),
+    "flattening_separator",
 )
 """The settings of singer-sdk, which it validates itself."""
 

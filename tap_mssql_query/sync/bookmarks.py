@@ -67,6 +67,6 @@ def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
     """
     if last_sync_time > server_time:
         raise StateError(
-            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s later than the '
+            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s after the '
             f"server's clock. {REMEDY}"
         )
