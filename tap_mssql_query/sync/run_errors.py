@@ -59,7 +59,7 @@ class RunErrors:
 
 
 def describe_failure(error: Exception) -> str:
-    """Why a sync failed. Of a bug only kind and place are told: its text may hold a row's values."""
+    """Why a sync failed. Of a bug only its kind and place: its text may hold a row's values."""
     if isinstance(error, TapError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
