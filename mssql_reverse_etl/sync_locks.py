@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import ServerError
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
-from tap_mssql_query.mssql.connect import connect
+from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
+from tap_mssql_query.sync.run_errors import DATABASE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
 
     def __init__(self, settings: TapSettings) -> None:
         self._settings = settings
+        self._connections = Connections(settings)
         self._sessions: dict[str | None, Session] = {}
         self._open = contextlib.ExitStack()
         self.held: list[str] = []
@@ -54,6 +56,10 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
         return self._sessions[sync.database.name]
 
     def _acquire(self, sync: SyncSettings) -> None:
+        if self._connections.failure_of(sync.database):
+            logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED)
+            self.failed.append(sync.name)
+            return
         try:
             retry_transient_errors(
                 lambda: self._connect(sync),
@@ -78,7 +84,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
     def _connect(self, sync: SyncSettings) -> None:
         name = sync.database.name
         if name not in self._sessions:
-            session = connect(sync.database, self._settings)
+            session = self._connections.open(sync.database)
             self._sessions[name] = session
             self._open.callback(session.close)
 

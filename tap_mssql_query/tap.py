@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib import Catalog
 
-from program_kit.command_line import ENV, describe_read_error, read_config, run_program
+from program_kit.command_line import (
+    ENV,
+    UNREADABLE_JSON,
+    describe_read_error,
+    read_config,
+    run_program,
+)
+from program_kit.environment import find_environment_problems
 from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
 from tap_mssql_query.line_writer import LineWriter
+from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
@@ -53,7 +62,10 @@ class TapMSSQLQuery(Tap):
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
         self.errors = RunErrors()
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except ValueError as error:
+            _raise_environment_problems(error, self._env_var_prefix)
 
     # Overrides of the SDK
 
@@ -69,11 +81,28 @@ class TapMSSQLQuery(Tap):
             options=self.run_options,
             state=cast("dict[str, Any]", self.state),
             write_lines=self.message_writer.write_lines,
-            write_state=lambda: self.state_writer.write_state(self.state),
+            write_state=self._write_state,
+            connections=Connections(self.settings),
             report=self.report,
             errors=self.errors,
         )
         return [QueryStream(self, sync, context) for sync in self.settings.syncs]
+
+    @property
+    def _singer_catalog(self) -> Catalog:
+        """An entry for each sync, without columns for one that cannot be described.
+
+        Raises TapError if none can be: there is nothing that a run could deliver.
+        """
+        streams = [cast("QueryStream", stream) for stream in self.streams.values()]
+        catalog = Catalog((stream.tap_stream_id, stream.catalog_entry()) for stream in streams)
+        if streams and all(stream.name in self.errors for stream in streams):
+            self.errors.raise_any("could not be described")
+        return catalog
+
+    def _write_state(self) -> None:
+        self.state.setdefault("bookmarks", {})
+        self.state_writer.write_state(self.state)
 
     def setup_mapper(self) -> None:
         """Set up stream maps without schemas: those would need a connection at every start."""
@@ -154,6 +183,7 @@ class TapMSSQLQuery(Tap):
         until: int | None = None,
         locked: tuple[str, ...] = (),
         partition: int | None = None,
+        start_now: tuple[str, ...] = (),
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -170,7 +200,12 @@ class TapMSSQLQuery(Tap):
             state=loaded_state,
             catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
             run_options=RunOptions(
-                resync=resync, since=since, until=until, locked=locked, partition=partition
+                resync=resync,
+                since=since,
+                until=until,
+                locked=locked,
+                partition=partition,
+                start_now=start_now,
             ),
         )
         if check:
@@ -181,12 +216,19 @@ class TapMSSQLQuery(Tap):
             tap.run()
 
 
+def _raise_environment_problems(error: ValueError, prefix: str) -> NoReturn:
+    """Raise ConfigurationError for variables that cannot be read; the error itself otherwise."""
+    if problems := list(find_environment_problems(prefix, TAP_SETTINGS)):
+        raise ConfigurationError(*problems) from error
+    raise error
+
+
 def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:
     if file is None:
         return {}
     try:
-        return json.load(file)
-    except ValueError as reason:
+        return json.loads(file.read().removeprefix("\ufeff"))
+    except UNREADABLE_JSON as reason:
         raise error(
             f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
             f"was read from the server. Restore the file, or leave --{what} out to start without."

@@ -14,6 +14,7 @@ from tap_mssql_query.checks.sync import (
     check_columns,
     check_comparisons,
     check_query_text,
+    check_timestamp,
     describe_sync,
     finding_for_error,
 )
@@ -87,6 +88,8 @@ class Preflight:
         yield from check_columns(columns, sync)
         if self.call_types is not None and sync.type in self.call_types.names():
             names = [column.name for column in columns if column.name]
+            if self.call_types.is_event(sync.type) and sync.name not in self.mapped:
+                yield from check_timestamp(names, sync)
             yield from self.call_types.check_columns(
                 names, sync.type, may_be_completed_later=sync.name in self.mapped
             )

@@ -104,6 +104,18 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
             yield Finding(Level.WARNING, f"JSON column {name} is not in the result.")
 
 
+def check_timestamp(columns: Sequence[str], sync: SyncSettings) -> Iterator[Finding]:
+    """A warning about a sync of events whose result does not say when they happened."""
+    if any(column.casefold() == "timestamp" for column in columns):
+        return
+    advice = "" if sync.start_from else " Or set `start_from` to `now`, so that no history is sent."
+    yield Finding(
+        Level.WARNING,
+        "The result has no column `timestamp`: every event is dated when it is sent, in the first "
+        f"run the whole history. Select the time of the event AS timestamp.{advice}",
+    )
+
+
 def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
     """An error if `partition_column` or `order_column` is missing or has an unsupported type."""
     name = key_column_of(sync)

@@ -35,7 +35,7 @@ CONNECTION_SETTINGS = (
     Setting("port", {"type": "integer", "minimum": 1, "maximum": 65535}, "TCP port.", 1433),
     Setting("database", _TEXT, "Database to read from."),
     Setting("username", _TEXT, "Login; it needs no more than the SELECT permission."),
-    Setting("password", {"type": "string"}, "Its password.", secret=True),
+    Setting("password", _TEXT, "Its password.", secret=True),
     Setting(
         "encrypt",
         {"type": "string", "enum": ["yes", "no", "strict"]},
@@ -106,6 +106,12 @@ SYNC_SETTINGS = (
         "Minimum time between runs: `5m`, `1h`, `1d`. Due in every run if not set.",
     ),
     Setting("start_at", _TEXT, "Not due before this time, in ISO 8601."),
+    Setting(
+        "start_from",
+        _TEXT,
+        "`last_sync_time` of the first run, in ISO 8601, or `now`: only rows that change from then "
+        "on are sent. Everything is sent if not set.",
+    ),
     Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
     Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
     Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),
@@ -175,3 +181,17 @@ TAP_SETTINGS = (
 )
 
 CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)
+"""For singer-sdk, which adds its own settings to a copy."""
+
+SDK_SETTINGS = (
+    *("stream_maps", "stream_map_config", "faker_config", "batch_config"),
+    *("flattening_enabled", "flattening_max_depth", "flattening_max_key_length"),
+    "flattening_separator",
+)
+"""The settings of singer-sdk, which it validates itself."""
+
+CLOSED_JSONSCHEMA = {
+    **json_schema_of(TAP_SETTINGS, closed=True),
+    "properties": {**CONFIG_JSONSCHEMA["properties"], **{name: {} for name in SDK_SETTINGS}},
+}
+"""Refuses every other key."""

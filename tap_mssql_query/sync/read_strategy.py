@@ -188,6 +188,7 @@ def choose_strategy(
     save: SaveProgress,
     *,
     partition: int | None = None,
+    on_count: Callable[[int], None] = lambda _: None,
 ) -> ReadStrategy:
     """Choose how to read a sync. Raises QueryFailed if its query cannot be read by ranges.
 
@@ -198,6 +199,7 @@ def choose_strategy(
         resume_state: the run to resume; None for a new one.
         save: saves the progress of the run.
         partition: the only one to read; None for all.
+        on_count: called with the number of rows if a new run counts them.
     """
     column = key_column_of(sync)
     if column is None:
@@ -207,20 +209,25 @@ def choose_strategy(
     if sync.order_column:
         return OrderedRead(sync, run, range_query, save)
     if not run.partitions:
-        run.partitions = plan_partitions(session, sync, range_query)
+        run.partitions = plan_partitions(session, sync, range_query, on_count)
     strategy = PartitionedRead(sync, run, range_query, save)
     strategy.only = partition
     return strategy
 
 
 def plan_partitions(
-    session: Session, sync: SyncSettings, range_query: RangeQuery
+    session: Session,
+    sync: SyncSettings,
+    range_query: RangeQuery,
+    on_count: Callable[[int], None] = lambda _: None,
 ) -> list[Partition]:
     """Query the extremes of the partition column, and split the range between them."""
     column = str(sync.partition_column)
     ((least, greatest, rows),) = session.fetch_all(
         range_query.extent(column, counts=sync.partition_rows is not None)
     )
+    if sync.partition_rows is not None:
+        on_count(rows)
     count = sync.partitions or min(-(-rows // (sync.partition_rows or 1)), MAX_PARTITIONS)
     if least is None:
         return [Partition(KeyRange())]
