@@ -12,6 +12,7 @@ import click
 
 from program_kit.command_line import ENV, read_config, run_program
 from program_kit.logs import LOG_FORMAT
+from program_kit.report_file import find_report_path, remove_report
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.run.runner import Runner
 
@@ -99,7 +100,11 @@ def _list_call_types(config: Mapping[str, Any]) -> None:
 
 def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
-    config = read_config(paths, ConfigurationError)
+    try:
+        config = read_config(paths, ConfigurationError)
+    except ConfigurationError:
+        remove_report(find_report_path(paths, env_prefix="TARGET_PIPELINES"))
+        raise
     if ENV in paths:
         from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from target_pipelines.acknowledgements.report import (
-    FAILED,
-    INTERRUPTED,
-    RunReport,
-    print_summaries,
-    write_report,
-)
+from program_kit.signals import on_stop_signals
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
-from target_pipelines.api.errors import Interrupted, PipelinesError
+from target_pipelines.api.errors import Interrupted
 from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
@@ -25,6 +15,13 @@ from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.dry_run import CountedDeadLetters
 from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, as_replay
+from target_pipelines.run.reporting import (
+    Reports,
+    new_reports,
+    outlook_of_replay,
+    outlook_of_run,
+    reporting,
+)
 from target_pipelines.run.worker_pool import WorkerPool
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.stdout import private_stdout
@@ -32,6 +29,7 @@ from target_pipelines.singer.stdout import private_stdout
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.configuration import Configuration
@@ -50,17 +48,18 @@ class Runner:
 
     def catch_signals(self) -> None:
         """Let signals end the run; only the main thread can install handlers."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, self._note_signal)
+        on_stop_signals(self._note_signal)
 
     def deliver(self, source: IO[Any]) -> Counter[str]:
         """Deliver all records of `source`; message counts by type. Raises PipelinesError."""
-        with private_stdout() as write:
+        # A dry run prints no STATE, so that there is nothing to put back.
+        reports, failures = Reports(), StreamFailures({} if self._is_dry_run else None)
+        with (
+            reporting(self._config, reports, failures, outlook_of_run),
+            private_stdout() as write,
+        ):
             configuration = load_configuration(self._config)
-            reports = _new_reports(configuration)
-            # A dry run prints no STATE, so that there is nothing to put back.
-            failures = StreamFailures({} if self._is_dry_run else None)
+            reports |= new_reports(configuration)
             run = self._open_run(configuration, reports, failures, write)
             dispatcher = Dispatcher(
                 run,
@@ -68,17 +67,16 @@ class Runner:
                 call_types=configuration.settings.call_types,
                 failures=failures,
             )
-            with _reporting(configuration, reports, failures):
-                with running(run):
-                    for block in self._read_blocks(source):
-                        dispatcher.dispatch(block)
-                failures.raise_failures()
+            with running(run):
+                for block in self._read_blocks(source):
+                    dispatcher.dispatch(block)
+            failures.raise_failures()
             return dispatcher.message_counts
 
     def _open_run(
         self,
         configuration: Configuration,
-        reports: Mapping[str, RunReport],
+        reports: Reports,
         failures: StreamFailures,
         write: Write,
     ) -> Run:
@@ -107,10 +105,14 @@ class Runner:
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
-        with private_stdout() as write:
+        reports, failures = Reports(), StreamFailures()
+        with (
+            reporting(self._config, reports, failures, outlook_of_replay),
+            private_stdout() as write,
+        ):
             configuration = as_replay(load_configuration(self._config))
+            reports |= new_reports(configuration)
             replay = Replay(path, configuration)
-            reports, failures = _new_reports(configuration), StreamFailures()
             staged = replay.stage_dead_letters()
             pipeline = build_pipeline(
                 configuration,
@@ -125,7 +127,7 @@ class Runner:
                 check_interrupted=self._check_interrupted,
                 write_calls=write if self._is_dry_run else None,
             )
-            with _reporting(configuration, reports, failures), running(pipeline):
+            with running(pipeline):
                 replay.send(pipeline)
             if not self._is_dry_run:
                 replay.finish()
@@ -144,7 +146,7 @@ class Runner:
                 return
             yield block
 
-    def _note_signal(self, number: int, _: object) -> None:
+    def _note_signal(self, number: int) -> None:
         """Remember a signal; end the run at once only while it waits for input."""
         self._signal = number
         if self._is_reading:
@@ -153,31 +155,6 @@ class Runner:
     def _check_interrupted(self) -> None:
         if self._signal is not None:
             raise Interrupted(self._signal)
-
-
-def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
-    return {settings.destination_name: RunReport() for settings in configuration.destinations}
-
-
-@contextlib.contextmanager
-def _reporting(
-    configuration: Configuration, reports: Mapping[str, RunReport], failures: StreamFailures
-) -> Iterator[None]:
-    """Print the summary at the end of the block, whether or not it fails."""
-    try:
-        yield
-    except BaseException as error:
-        outcome = INTERRUPTED if isinstance(error, Interrupted) else FAILED
-        for report in reports.values():
-            report.set_end(outcome, str(error) if isinstance(error, PipelinesError) else "")
-        raise
-    finally:
-        for stream, error in failures.errors.items():
-            for report in reports.values():
-                report.set_failure(stream, error)
-        print_summaries(reports)
-        if path := configuration.settings.report_path:
-            write_report(reports, Path(path))
 
 
 def _discard_state(_: State) -> None:
