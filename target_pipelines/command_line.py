@@ -54,6 +54,11 @@ logger = logging.getLogger(NAME)
     metavar="FILE",
     help="Send the dead letters of this file again; those that fail again stay in it.",
 )
+@click.option(
+    "--retry-rejected",
+    is_flag=True,
+    help="Send again the calls that destinations rejected, each `retry_rejected` times at most.",
+)
 @click.option("--list-call-types", is_flag=True, help="Show the call types and their plugins.")
 def command(
     *,
@@ -64,6 +69,7 @@ def command(
     source: IO[bytes] | None,
     dry_run: bool,
     replay: Path | None,
+    retry_rejected: bool,
     list_call_types: bool,
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
@@ -78,6 +84,8 @@ def command(
     runner.catch_signals()
     if replay is not None:
         runner.replay(replay)
+    elif retry_rejected:
+        runner.retry_rejected()
     else:
         runner.deliver(source or sys.stdin.buffer)
 

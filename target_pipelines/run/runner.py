@@ -22,13 +22,14 @@ from target_pipelines.run.reporting import (
     outlook_of_run,
     reporting,
 )
+from target_pipelines.run.retry import Retry, find_retryable
 from target_pipelines.run.worker_pool import WorkerPool
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.stdout import private_stdout
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from target_pipelines.acknowledgements.acks import State
@@ -105,14 +106,23 @@ class Runner:
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
+        self._send_again(lambda: Replay(path, as_replay(load_configuration(self._config))))
+
+    def retry_rejected(self) -> None:
+        """Send again what the destinations rejected, a few times each. Raises PipelinesError."""
+        configuration = load_configuration(self._config)
+        for destination in find_retryable(configuration):
+            self._send_again(partial(Retry, configuration, destination))
+
+    def _send_again(self, open_replay: Callable[[], Replay]) -> None:
         reports, failures = Reports(), StreamFailures()
         with (
             reporting(self._config, reports, failures, outlook_of_replay),
             private_stdout() as write,
         ):
-            configuration = as_replay(load_configuration(self._config))
+            replay = open_replay()
+            configuration = replay.configuration
             reports |= new_reports(configuration)
-            replay = Replay(path, configuration)
             staged = replay.stage_dead_letters()
             pipeline = build_pipeline(
                 configuration,

@@ -48,7 +48,7 @@ def test_line_is_repeated_while_no_lane_does_anything(messages):
         'Destination "api" does not accept calls: HTTP 503. Retrying 1 batch with 2 calls; '
         "7 more calls are queued. The run stops in"
     )
-    assert set(line[:60] for line in lines) == {lines[0][:60]}
+    assert {line[:60] for line in lines} == {lines[0][:60]}
 
 
 def test_all_lanes_share_one_line(messages):
