@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
+from mssql_reverse_etl.retries import retry_rejected
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import (
-    is_signal_exit_code,
     record_stop_signals,
     signal_exit_code,
     signal_name,
 )
 from tap_mssql_query.errors import ConfigurationError
-from target_pipelines.run.retry import find_retryable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +63,7 @@ class LocalRun:
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
         with SyncLocks(self.settings, syncs) as locks:
             if locks.held and not received:
-                self._retry_rejected(pipe)
+                retry_rejected(pipe, self.configuration, self.targets)
             if locks.held and not received:
                 result = pipe.run(self._options(locks.held), self.file.replace)
                 codes.append(result.exit_code)
@@ -81,16 +80,6 @@ class LocalRun:
             self._say_interrupted(received[0])
             return signal_exit_code(received[0])
         return worst_exit_code([*codes, locks.exit_code])
-
-    def _retry_rejected(self, pipe: Pipe) -> None:
-        """Send again what destinations rejected; what fails is left for the next run."""
-        names = [settings.destination_name for settings in find_retryable(self.configuration)]
-        if not names:
-            return
-        logger.info("Sending again the calls that were rejected by: %s.", ", ".join(names))
-        code = pipe.retry_rejected(self.targets)
-        if code and not is_signal_exit_code(code):
-            logger.warning("The rejected calls stay dead letters: the target ended with %d.", code)
 
     def _options(self, syncs: Sequence[str]) -> PipeOptions:
         return PipeOptions(

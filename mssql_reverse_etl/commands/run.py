@@ -67,18 +67,18 @@ def run(
             read_tap_config,
             read_target_config,
         )
+        from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
         tap_config, settings = read_tap_config(taps)
         file.read()  # a damaged file fails before any query runs
+        target_config = read_target_config(targets)
+        configuration = load_configuration(target_config)
         if dask is None:
             from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
-            from target_pipelines.run.configuration import (  # noqa: PLC0415 - slow
-                load_configuration,
-            )
 
             code = LocalRun(
                 settings=settings,
-                configuration=load_configuration(read_target_config(targets)),
+                configuration=configuration,
                 file=file,
                 taps=taps,
                 targets=targets,
@@ -86,11 +86,14 @@ def run(
             ).run()
         else:
             from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
+            from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
+            from mssql_reverse_etl.retries import retry_rejected  # noqa: PLC0415 - slow
 
+            retry_rejected(Pipe(), configuration, targets)
             code = run_on_cluster(
                 tap_config,
                 settings,
-                read_target_config(targets),
+                target_config,
                 file,
                 resync=resync,
                 address=None if dask == _LOCAL else dask,
