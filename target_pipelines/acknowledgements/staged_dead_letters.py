@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import IO, TYPE_CHECKING, NamedTuple
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from target_pipelines.acknowledgements.dead_letters import DeadLetters
 
@@ -31,7 +32,8 @@ class StagedDeadLetters:
     def __init__(self, dead_letters: DeadLetters) -> None:
         self._dead_letters = dead_letters
         self._lock = threading.Lock()
-        self._file: IO[bytes] | None = None
+        self._file = -1
+        self._close: Callable[[], object] = lambda: None
         self._entries: list[_Entry] = []
         self._end = 0
 
@@ -62,37 +64,37 @@ class StagedDeadLetters:
             if due:
                 self._dead_letters.append(self._read(due))
             self._entries = [entry for entry in self._entries if not _is_due(entry, epoch)]
-            if not self._entries and self._file is not None:
-                self._file.truncate(0)
-                self._end = 0
+            if not self._entries:
+                self._close()
+                self._file, self._end = -1, 0
 
     def _write(self, lines: bytes) -> None:
-        if self._file is None:
+        if self._file < 0:
             self._file = self._open()
+            self._close = weakref.finalize(self, os.close, self._file)
         view, end = memoryview(lines), self._end
         while view:
-            written = os.pwrite(self._file.fileno(), view, end)
+            written = os.pwrite(self._file, view, end)
             view, end = view[written:], end + written
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> int:
         """Beside the dead-letter file, or where temporary files are if only that file is ours."""
         import tempfile  # noqa: PLC0415 - slow, and rarely needed
 
         path = self._dead_letters.path
         is_file_only = os.access(path, os.W_OK) and not os.access(path.parent, os.W_OK)
-        return tempfile.TemporaryFile(dir=None if is_file_only else path.parent, buffering=0)
+        with tempfile.TemporaryFile(dir=None if is_file_only else path.parent) as file:
+            return os.dup(file.fileno())
 
     def _merge_last(self) -> None:
-        """Join the last two entries if they are of one stream and epoch."""
+        """Join the last two entries if they are of one stream and epoch, and lie together."""
         if len(self._entries) > 1:
             before, last = self._entries[-2:]
-            if before[:2] == last[:2]:
+            if before[:2] == last[:2] and before.start + before.length == last.start:
                 self._entries[-2:] = [before._replace(length=before.length + last.length)]
 
     def _read(self, entries: Sequence[_Entry]) -> Iterator[bytes]:
-        assert self._file is not None  # noqa: S101 - there are entries
-        for entry in entries:
-            yield os.pread(self._file.fileno(), entry.length, entry.start)
+        return (os.pread(self._file, entry.length, entry.start) for entry in entries)
 
 
 def _is_due(entry: _Entry, epoch: int | None) -> bool:

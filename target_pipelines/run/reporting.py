@@ -21,7 +21,23 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
 
-Reports = dict[str, RunReport]
+
+class Reports(dict[str, RunReport]):
+    """The report of each destination by its name; empty before there is a configuration.
+
+    Attributes:
+        dead_letter_paths: where the dead letters of each destination are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead_letter_paths: dict[str, str] = {}
+
+    def open(self, configuration: Configuration) -> None:
+        """Add an empty report for each destination."""
+        for settings in configuration.destinations:
+            self[settings.destination_name] = RunReport()
+            self.dead_letter_paths[settings.destination_name] = settings.dead_letter_path
 
 
 def outlook_of_run(reports: Mapping[str, RunReport]) -> str:
@@ -67,7 +83,7 @@ def reporting(
         raise
     finally:
         _set_outcomes(reports, failures, ending)
-        print_summaries(reports)
+        print_summaries(reports, reports.dead_letter_paths)
         if path is not None:
             write_report(reports, path, ending)
 
@@ -82,8 +98,3 @@ def _set_outcomes(
             report.set_end(outcome, message)
         for stream, error in failures.errors.items():
             report.set_failure(stream, error)
-
-
-def new_reports(configuration: Configuration) -> Reports:
-    """An empty report for each destination, by its name."""
-    return {settings.destination_name: RunReport() for settings in configuration.destinations}

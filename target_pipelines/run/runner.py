@@ -17,7 +17,6 @@ from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, as_replay
 from target_pipelines.run.reporting import (
     Reports,
-    new_reports,
     outlook_of_replay,
     outlook_of_run,
     reporting,
@@ -60,7 +59,7 @@ class Runner:
             private_stdout() as write,
         ):
             configuration = load_configuration(self._config)
-            reports |= new_reports(configuration)
+            reports.open(configuration)
             run = self._open_run(configuration, reports, failures, write)
             dispatcher = Dispatcher(
                 run,
@@ -122,7 +121,7 @@ class Runner:
         ):
             replay = open_replay()
             configuration = replay.configuration
-            reports |= new_reports(configuration)
+            reports.open(configuration)
             staged = replay.stage_dead_letters()
             pipeline = build_pipeline(
                 configuration,

@@ -130,7 +130,7 @@ def test_every_row_is_settled_in_order_before_its_state(
     ]
     rejected = {
         own.destination_name: RejectedRows(
-            StagedDeadLetters(_DeadLetters(settled)), failures, own, lambda _stream: 0
+            StagedDeadLetters(_DeadLetters(settled)), failures, own, lambda _stream: 1_000
         )
         for own, settled in zip(limits, everywhere, strict=True)
     }
