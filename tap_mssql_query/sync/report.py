@@ -57,9 +57,9 @@ class SyncReport:
         """Count rows that were read."""
         self.rows += count
 
-    def fail(self, error: TapError) -> None:
+    def fail(self, message: str) -> None:
         """Record that the sync failed, and why."""
-        self.outcome, self.message = Outcome.FAILED, str(error)
+        self.outcome, self.message = Outcome.FAILED, message
 
     def end(self) -> None:
         """Record the end of the sync."""

@@ -64,7 +64,7 @@ class SyncRun:
         try:
             self._run_with_retries()
         except (ServerError, StateError) as error:
-            self._report.fail(error)
+            self._report.fail(str(error))
             self._logger.error("sync=%s failed: %s", self._sync.name, error)  # noqa: TRY400 - no bug
             self._context.errors.add_failure(self._sync.name, error)
         except (Interrupted, OutputClosed) as end:
