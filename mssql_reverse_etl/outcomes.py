@@ -96,10 +96,8 @@ class RunOutcomes:
             return SyncResult(SyncOutcome.INTERRUPTED, "Not all of its rows were settled.")
         result = self.result
         if result.target_code:
-            message = _reason("target", result.target_code, result.target_report)
-        else:
-            message = _reason("tap", result.tap_code, result.tap_report)
-        return SyncResult(SyncOutcome.FAILED, message)
+            return _end_of("target", result.target_code, result.target_report)
+        return _end_of("tap", result.tap_code, result.tap_report)
 
 
 def _streams(target_report: Mapping[str, Any], sync: str) -> Iterator[Mapping[str, Any]]:
@@ -109,11 +107,12 @@ def _streams(target_report: Mapping[str, Any], sync: str) -> Iterator[Mapping[st
             yield report["streams"][sync]
 
 
-def _reason(program: str, exit_code: int, report: Mapping[str, Any]) -> str:
-    """Why a program ended early: its own words, or its exit code if it was killed."""
-    if message := report.get("message"):
-        return str(message)
-    number = -exit_code if exit_code < 0 else exit_code - _NO_SIGNAL
+def _end_of(program: str, exit_code: int, report: Mapping[str, Any]) -> SyncResult:
+    """What a program that ended early means for a sync: its own words, if it could report."""
+    message = str(report.get("message", ""))
     if exit_code < 0 or is_signal_exit_code(exit_code):
-        return f"The {program} was ended by {signal_name(number)}."
-    return f"The {program} ended with exit code {exit_code}; its log says why."
+        number = -exit_code if exit_code < 0 else exit_code - _NO_SIGNAL
+        message = message or f"The {program} was ended by {signal_name(number)}."
+        return SyncResult(SyncOutcome.INTERRUPTED, message)
+    message = message or f"The {program} ended with exit code {exit_code}; its log says why."
+    return SyncResult(SyncOutcome.FAILED, message)
