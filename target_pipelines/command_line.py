@@ -76,7 +76,7 @@ def command(
     if version or about:
         _print_about(about_format, is_version=version)
         return
-    config = _read_config(paths)
+    config = read_target_config(paths)
     if list_call_types:
         _list_call_types(config)
         return
@@ -106,7 +106,7 @@ def _list_call_types(config: Mapping[str, Any]) -> None:
     print_call_types(load_configuration(config).plugins.call_types)
 
 
-def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
+def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
     try:
         config = read_config(paths, ConfigurationError)

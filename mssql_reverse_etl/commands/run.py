@@ -63,15 +63,13 @@ def run(
     file = StateFile(state)
     with file.locked():
         _remove_reports(taps, targets)
-        from mssql_reverse_etl.configuration import (  # noqa: PLC0415 - slow
-            read_tap_config,
-            read_target_config,
-        )
+        from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
+        from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
         from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
         tap_config, settings = read_tap_config(taps)
         file.read()  # a damaged file fails before any query runs
-        target_config = read_target_config(targets)
+        target_config = dict(read_target_config(targets))
         configuration = load_configuration(target_config)
         if dask is None:
             from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow

@@ -47,7 +47,7 @@ class Runner:
         self._is_reading = False
 
     def catch_signals(self) -> None:
-        """Let signals end the run; only the main thread can install handlers."""
+        """Let stop signals end the run."""
         on_stop_signals(self._note_signal)
 
     def deliver(self, source: IO[Any]) -> Counter[str]:
