@@ -22,25 +22,27 @@ logger = logging.getLogger(__name__)
 
 
 class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
-    """Holds the locks of all enabled syncs until the end of the block.
+    """Holds the locks of syncs until the end of the block.
 
     Attributes:
         held: the syncs whose locks were free.
-        failed: the syncs whose server failed.
+        taken: the syncs of which another run is in progress.
+        failed: the syncs whose server failed, and why.
     """
 
-    def __init__(self, settings: TapSettings) -> None:
+    def __init__(self, settings: TapSettings, syncs: Sequence[SyncSettings]) -> None:
         self._settings = settings
         self._connections = Connections(settings)
+        self._syncs = syncs
         self._sessions: dict[str | None, Session] = {}
         self._open = contextlib.ExitStack()
         self.held: list[str] = []
-        self.failed: list[str] = []
+        self.taken: list[str] = []
+        self.failed: dict[str, str] = {}
 
     def __enter__(self) -> SyncLocks:
-        for sync in self._settings.syncs:
-            if sync.enabled:
-                self._acquire(sync)
+        for sync in self._syncs:
+            self._acquire(sync)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -58,7 +60,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
     def _acquire(self, sync: SyncSettings) -> None:
         if self._connections.failure_of(sync.database):
             logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED)
-            self.failed.append(sync.name)
+            self.failed[sync.name] = DATABASE_FAILED
             return
         try:
             retry_transient_errors(
@@ -71,11 +73,12 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             is_free = acquire_sync_lock(self.session_of(sync), sync.name)
         except ServerError as error:
             logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
-            self.failed.append(sync.name)
+            self.failed[sync.name] = str(error)
             return
         if is_free:
             self.held.append(sync.name)
         else:
+            self.taken.append(sync.name)
             logger.warning(
                 "sync=%s skipped: another run of it is in progress; the next run catches up",
                 sync.name,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from program_kit.signals import is_signal_exit_code
+from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     import logging
@@ -29,9 +30,7 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
         cli()
     except errors as error:
         exit_code = getattr(error, "exit_code", 1)
-        if exit_code != OUTPUT_CLOSED_EXIT_CODE:  # silent, like SIGPIPE
-            for problem in getattr(error, "problems", (str(error),)):
-                logger.error("%s", problem)  # noqa: TRY400 - an expected error needs no traceback
+        _log(error, exit_code, logger)
         if is_signal_exit_code(exit_code):
             _exit_at_once(exit_code)
         _exit(exit_code)
@@ -41,6 +40,21 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
         if end.code:
             raise
     _exit(0)
+
+
+def _log(error: Exception, exit_code: int, logger: logging.Logger) -> None:
+    """Log what ended a program; nothing for a closed pipe, like SIGPIPE.
+
+    A parent that started the program says itself that the run was interrupted.
+    """
+    if exit_code == OUTPUT_CLOSED_EXIT_CODE:
+        return
+    if is_signal_exit_code(exit_code):
+        if PARENT_VARIABLE not in os.environ:
+            logger.warning("%s", error)
+        return
+    for problem in getattr(error, "problems", (str(error),)):
+        logger.error("%s", problem)
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:

@@ -19,6 +19,7 @@ from program_kit.command_line import (
     run_program,
 )
 from program_kit.environment import find_environment_problems
+from program_kit.report_file import find_report_path, remove_report, report_path_of
 from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
@@ -29,14 +30,19 @@ from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
-from tap_mssql_query.sync.report import TapReport
+from tap_mssql_query.sync.report import TapReport, reporting_failed_start
 from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
     from tap_mssql_query.stream import QueryStream
+
+
+ENV_PREFIX = "TAP_MSSQL_QUERY"
 
 
 class TapMSSQLQuery(Tap):
@@ -128,12 +134,9 @@ class TapMSSQLQuery(Tap):
 
     def run(self) -> None:
         """Run all syncs and write the report. Raises TapError."""
-        try:
+        with self.report.written_to(report_path_of(self.config)):
             self.sync_all()
-        finally:
-            if path := self.settings.report_path:
-                self.report.write(Path(path))
-        self.errors.raise_any()
+            self.errors.raise_any()
 
     def check(self) -> None:
         """Print the findings about all databases and syncs. Raises TapError for errors."""
@@ -166,7 +169,11 @@ class TapMSSQLQuery(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
         given = super().cb_config(ctx, param, tuple(path for path in value if path == ENV))
-        given.config = read_config(value, ConfigurationError)
+        try:
+            given.config = read_config(value, ConfigurationError)
+        except ConfigurationError:
+            remove_report(find_report_path(value, env_prefix=ENV_PREFIX))
+            raise
         return given
 
     @classmethod
@@ -192,22 +199,24 @@ class TapMSSQLQuery(Tap):
         if about:
             cls.print_about(about_format)
             return
-        loaded_state = _load_json(state, StateError, "state")
-        bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
-        tap = cls(
-            config=config.config,
-            parse_env_config=config.parse_env,
-            state=loaded_state,
-            catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(
-                resync=resync,
-                since=since,
-                until=until,
-                locked=locked,
-                partition=partition,
-                start_now=start_now,
-            ),
-        )
+        is_run = not check and preview is None
+        with reporting_failed_start(_report_path(config) if is_run else None):
+            loaded_state = _load_json(state, StateError, "state")
+            bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
+            tap = cls(
+                config=config.config,
+                parse_env_config=config.parse_env,
+                state=loaded_state,
+                catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
+                run_options=RunOptions(
+                    resync=resync,
+                    since=since,
+                    until=until,
+                    locked=locked,
+                    partition=partition,
+                    start_now=start_now,
+                ),
+            )
         if check:
             tap.check()
         elif preview is not None:
@@ -221,6 +230,14 @@ def _raise_environment_problems(error: ValueError, prefix: str) -> NoReturn:
     if problems := list(find_environment_problems(prefix, TAP_SETTINGS)):
         raise ConfigurationError(*problems) from error
     raise error
+
+
+def _report_path(config: Any) -> Path | None:
+    """Where a run with this configuration, which may be invalid, reports to."""
+    from_environment = [ENV] if config.parse_env else []
+    return report_path_of(config.config) or find_report_path(
+        from_environment, env_prefix=ENV_PREFIX
+    )
 
 
 def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:

@@ -12,6 +12,7 @@ import click
 
 from program_kit.command_line import ENV, read_config, run_program
 from program_kit.logs import LOG_FORMAT
+from program_kit.report_file import find_report_path, remove_report
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.run.runner import Runner
 
@@ -53,6 +54,11 @@ logger = logging.getLogger(NAME)
     metavar="FILE",
     help="Send the dead letters of this file again; those that fail again stay in it.",
 )
+@click.option(
+    "--retry-rejected",
+    is_flag=True,
+    help="Send again the calls that destinations rejected, each `retry_rejected` times at most.",
+)
 @click.option("--list-call-types", is_flag=True, help="Show the call types and their plugins.")
 def command(
     *,
@@ -63,6 +69,7 @@ def command(
     source: IO[bytes] | None,
     dry_run: bool,
     replay: Path | None,
+    retry_rejected: bool,
     list_call_types: bool,
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
@@ -77,6 +84,8 @@ def command(
     runner.catch_signals()
     if replay is not None:
         runner.replay(replay)
+    elif retry_rejected:
+        runner.retry_rejected()
     else:
         runner.deliver(source or sys.stdin.buffer)
 
@@ -99,7 +108,11 @@ def _list_call_types(config: Mapping[str, Any]) -> None:
 
 def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
-    config = read_config(paths, ConfigurationError)
+    try:
+        config = read_config(paths, ConfigurationError)
+    except ConfigurationError:
+        remove_report(find_report_path(paths, env_prefix="TARGET_PIPELINES"))
+        raise
     if ENV in paths:
         from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 

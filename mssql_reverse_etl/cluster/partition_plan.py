@@ -7,11 +7,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sql.template import fingerprint_of, render_query
 from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
 from tap_mssql_query.sync.read_strategy import find_resume_state, plan_partitions, split_sync_query
-from tap_mssql_query.sync.report import Outcome
 from tap_mssql_query.sync.resume_state import (
     ResumeState,
     finish_run,
@@ -42,7 +42,9 @@ class PartitionPlan:
         waiting: numbers of the partitions without a task; [None] for the whole sync.
         tap_options: further arguments of the tap.
         running: how many tasks are running.
-        has_failed: whether a task failed for good; no further one is submitted.
+        end: the outcome if it is known before all tasks are done; after a failure no further one
+            is submitted.
+        is_done: whether all rows are settled, if one task reads the whole sync.
     """
 
     sync: SyncSettings
@@ -50,7 +52,8 @@ class PartitionPlan:
     waiting: list[int | None]
     tap_options: Sequence[str] = ()
     running: int = 0
-    has_failed: bool = False
+    end: SyncResult | None = None
+    is_done: bool = False
 
     @property
     def total(self) -> int:
@@ -58,14 +61,18 @@ class PartitionPlan:
         return len(self.run.partitions) if self.run else 1
 
     @property
-    def outcome(self) -> str:
-        """The sync's outcome; empty if its only task's tap has reported it."""
-        if self.has_failed:
-            return Outcome.FAILED
-        if self.run is None:
-            return ""
-        is_done = all(partition.is_done for partition in self.run.partitions)
-        return Outcome.READ if is_done else Outcome.INTERRUPTED
+    def has_failed(self) -> bool:
+        """Whether a task failed for good."""
+        return self.end is not None and self.end.outcome in FAILURES
+
+    @property
+    def result(self) -> SyncResult:
+        """The sync's outcome."""
+        if self.end is not None:
+            return self.end
+        partitions = self.run.partitions if self.run else ()
+        is_done = all(part.is_done for part in partitions) if self.run else self.is_done
+        return SyncResult(SyncOutcome.DELIVERED if is_done else SyncOutcome.INTERRUPTED)
 
     def state_of(self, state: State) -> State:
         """A copy of what the state holds of the sync, for a task."""
@@ -87,7 +94,8 @@ class PartitionPlan:
         run = self.run
         if run is None or number is None:
             state.setdefault("bookmarks", {})[self.sync.name] = bookmark
-            return "unfinished" not in bookmark
+            self.is_done = "unfinished" not in bookmark
+            return self.is_done
         for partition, is_done in zip(
             run.partitions, self._done_in(task_state, bookmark), strict=True
         ):

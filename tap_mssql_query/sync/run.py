@@ -75,7 +75,7 @@ class SyncRun:
             self._report.end()
 
     def _fail(self, error: Exception, reason: str) -> None:
-        self._report.outcome = Outcome.FAILED
+        self._report.fail(reason)
         self._logger.error("sync=%s failed: %s", self._sync.name, reason)
         self._context.errors.add_failure(self._sync.name, error)
 
@@ -208,13 +208,19 @@ class SyncRun:
         require_select(sql)
         name = self._sync.name
         progress = Progress(name, self._logger)
-        writer = RowWriter(name, self._format, self._write_rows, progress, self._logger)
+        writer = RowWriter(
+            name,
+            self._format,
+            self._write_rows,
+            progress=progress,
+            count_rows=self._report.count_rows,
+            logger=self._logger,
+        )
         rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
             self._write_schema(columns, times)
             rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
-        self._report.rows += rows
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             name,

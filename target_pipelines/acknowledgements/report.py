@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from program_kit import report_file
 from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
@@ -48,9 +48,14 @@ class StreamReport:
     message: str = ""
 
     @property
+    def settled(self) -> int:
+        """Records that are accounted for."""
+        return self.delivered + self.filtered + self.rejected + self.discarded
+
+    @property
     def is_settled(self) -> bool:
         """Whether every record is accounted for."""
-        return self.read == self.delivered + self.filtered + self.rejected + self.discarded
+        return self.read == self.settled
 
 
 class RunReport:
@@ -165,6 +170,16 @@ class RunReport:
         """Number of records read so far."""
         return sum(report.read for report in self._streams.values())
 
+    @property
+    def delivered(self) -> int:
+        """Number of calls delivered so far."""
+        return sum(report.delivered for report in self._streams.values())
+
+    @property
+    def settled(self) -> int:
+        """Number of records settled so far."""
+        return sum(report.settled for report in self._streams.values())
+
     def count_read(self, stream: str) -> int:
         """Number of records of a stream read so far."""
         return self._streams[stream].read
@@ -223,7 +238,7 @@ class RunReport:
             table.add_row(name, entry.call_type, entry.outcome, *row, f"{entry.seconds:.1f}")
         console.print(table)
         console.print(
-            f"{sum(entry.delivered for entry in self._streams.values()):,} API calls in "
+            f"{self.delivered:,} API calls in "
             f"{self.requests:,} requests ({self.retries:,} retried), {self.sent_bytes:,} bytes, "
             f"{self._clock() - self._started:.1f} s",
             highlight=False,
@@ -254,16 +269,25 @@ def print_summaries(reports: Mapping[str, RunReport], dead_letter_paths: Mapping
             report.print_summary(dead_letter_paths[name], name if len(reports) > 1 else None)
 
 
-def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
+def write_report(
+    reports: Mapping[str, RunReport], path: Path, ending: BaseException | None
+) -> None:
     """Write the summary as JSON; with several destinations, as `destinations` by name.
+
+    Args:
+        reports: by destination; empty if the run could not start.
+        path: where to write it.
+        ending: the error that ends the run.
 
     Raises ConfigurationError, unless another error is ending the run already.
     """
-    ending = sys.exception()
     entries = {name: report.to_json() for name, report in reports.items()}
-    summary = {"destinations": entries} if len(entries) > 1 else next(iter(entries.values()))
+    if len(entries) > 1:
+        summary = {"destinations": entries}
+    else:
+        summary = next(iter(entries.values()), {"streams": {}})
     try:
-        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        report_file.write_report(path, {**report_file.describe_end(ending), **summary})
     except OSError as error:
         problem = f"Setting `report_path`: {path} cannot be written ({error.strerror}). Correct it."
         if ending is None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from program_kit.exit_codes import worst_exit_code
+from program_kit.signals import signal_exit_code, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,11 +89,12 @@ class StreamsFailed(PipelinesError):  # noqa: N818 - reads as what happened
 
 
 class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target
-    """A signal ended the run."""
+    """A signal ended the run; `outlook` says what is settled and what the next run does."""
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}")
-        self.exit_code = 128 + signal_number
+    def __init__(self, signal_number: int, outlook: str = "") -> None:
+        super().__init__(f"Interrupted by {signal_name(signal_number)}. {outlook}".strip())
+        self.signal_number = signal_number
+        self.exit_code = signal_exit_code(signal_number)
 
 
 class OutputClosed(PipelinesError):  # noqa: N818 - reads as what happened

@@ -52,6 +52,7 @@ class TargetSettings:
     processes: int = 1
     blocked_plugins: Sequence[str] = ()
     report_path: str | None = None
+    retry_rejected: int = 3
 
     @property
     def destination_name(self) -> str:

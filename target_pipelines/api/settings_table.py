@@ -159,6 +159,13 @@ RUN_SETTINGS = (
         "Names of plugins not to load, built-in ones included.",
         [],
     ),
+    Setting(
+        "retry_rejected",
+        {"type": "integer", "minimum": 0},
+        "`mssql-reverse-etl run` sends a call that the destination rejected again at the start of "
+        "the following runs, this many times at most; 0 switches it off.",
+        3,
+    ),
     Setting("report_path", _PATH, "Write the summary of the run here, as JSON."),
 )
 """Settings of a whole run."""

@@ -18,6 +18,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
+from target_pipelines.delivery.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -61,6 +62,11 @@ class SenderPool:
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
         self._lanes = [Lane(destination.limits) for _ in range(count)]
+        self._outage = Outage(
+            name,
+            max_retry_seconds=max_retry_seconds,
+            count_waiting=lambda: sum(lane.waiting for lane in self._lanes),
+        )
         self._threads = [
             threading.Thread(
                 target=self._work,
@@ -111,6 +117,7 @@ class SenderPool:
     def stop(self) -> None:
         """Start no new requests."""
         self._stopping.set()
+        self._outage.end()
         for lane in self._lanes:
             lane.clear()
 
@@ -170,12 +177,16 @@ class SenderPool:
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
             attempts += 1
             if isinstance(outcome, (Delivered, Rejected)):
+                if attempts > 1:
+                    self._outage.end_of(batch)
                 return outcome, attempts
             if isinstance(outcome, Fatal):
                 raise DeliveryStopped(
                     f'Destination "{self._name}" stopped this run: {outcome.reason}.'
                 )
-            self._wait(self._retry_delay(outcome, attempts, deadline))
+            delay = self._retry_delay(outcome, attempts, deadline)
+            self._outage.add(batch, outcome.reason, deadline)
+            self._wait(delay)
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
         delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())

@@ -35,9 +35,14 @@ def as_replay(configuration: Configuration) -> Configuration:
 
 
 class Replay:
-    """One replay of a file of dead letters."""
+    """One replay of a file of dead letters.
+
+    Attributes:
+        configuration: what it is sent with.
+    """
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
+        self.configuration = configuration
         self._path = path
         self._kept_path = path.with_name(f"{path.name}.replay")
         self._plugins = configuration.plugins
