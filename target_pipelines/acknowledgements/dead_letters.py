@@ -19,7 +19,7 @@ from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.api.errors import DeliveryStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _TAIL_BYTES = 64 * 1024
@@ -40,40 +40,66 @@ class DeadLetter:
     last_sync_time: Any = None
 
 
+def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:
+    """Dead letters as lines of the file, with the present time."""
+    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return b"".join(
+        encode_json({"time": time, **asdict(dead_letter)}) + b"\n" for dead_letter in dead_letters
+    )
+
+
 class DeadLetters:
-    """The file; it is created with the first dead letter."""
+    """The file; it is created with the first dead letter.
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._path = path
-        self._now = now
+    Attributes:
+        path: where it is.
+    """
 
-    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Append dead letters and fsync. Raises DeliveryStopped."""
-        if not dead_letters:
-            return
-        time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = b"".join(
-            encode_json({"time": time, **asdict(dead_letter)}) + b"\n"
-            for dead_letter in dead_letters
-        )
-        self.append(lines)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    def append(self, lines: bytes) -> None:
-        """Append whole lines and fsync. Raises DeliveryStopped."""
-        try:
-            with locked(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
-                _end_last_line(file)
-                view = memoryview(lines)
-                while view:
-                    view = view[os.write(file, view) :]
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Append chunks of whole lines and fsync. Raises DeliveryStopped, with none appended."""
+        with (
+            self.describing_errors(),
+            locked(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file,
+        ):
+            _end_last_line(file)
+            with _undone_after_errors(file):
+                for chunk in lines:
+                    _write_all(file, chunk)
                 os.fsync(file)
-                if not _is_at(file, self._path):
+                if not _is_at(file, self.path):
                     raise FileNotFoundError(errno.ENOENT, "it was deleted during the write")
+
+    @contextlib.contextmanager
+    def describing_errors(self) -> Iterator[None]:
+        """Turn an error of the disk into DeliveryStopped."""
+        try:
+            yield
         except OSError as error:
             raise DeliveryStopped(
-                f"Dead letters cannot be written to {self._path}: {error.strerror}. Free disk "
+                f"Dead letters cannot be written to {self.path}: {error.strerror}. Free disk "
                 "space or correct the setting `dead_letter_path`; no state covers these calls."
             ) from error
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+@contextlib.contextmanager
+def _undone_after_errors(file: int) -> Iterator[None]:
+    """Cut the file to its present size if the block fails: nothing of it is settled."""
+    size = os.fstat(file).st_size
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):  # not a regular file
+            os.ftruncate(file, size)
+        raise
 
 
 def _end_last_line(file: int) -> None:

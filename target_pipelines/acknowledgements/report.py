@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from target_pipelines.api.errors import ConfigurationError
+from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from target_pipelines.api.errors import PipelinesError
 
+DELIVERED, REJECTED, FAILED = "delivered", "rejected", "failed"
+INTERRUPTED = "interrupted"
+"""The outcomes of a stream; `rejected` is a failure because of too many rejected rows."""
+
+_COUNTS = ("read", "delivered", "filtered", "rejected", "discarded")
 _MAX_LATENCIES = 100_000  # the first requests; a run of 10 million calls makes fewer
 
 
@@ -33,13 +39,16 @@ class StreamReport:
     delivered: int = 0
     filtered: int = 0
     rejected: int = 0
+    discarded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    outcome: str = DELIVERED
+    message: str = ""
 
     @property
     def is_settled(self) -> bool:
         """Whether every record is accounted for."""
-        return self.read == self.delivered + self.filtered + self.rejected
+        return self.read == self.delivered + self.filtered + self.rejected + self.discarded
 
 
 class RunReport:
@@ -70,6 +79,32 @@ class RunReport:
         """Count records that were filtered out."""
         with self._lock:
             self._streams[stream].filtered += count
+
+    def add_discarded(self, stream: str, count: int) -> None:
+        """Count records of a failed stream that were read and not sent."""
+        with self._lock:
+            self._streams[stream].discarded += count
+
+    def discard(self, stream: str, count: int) -> None:
+        """Count records of a failed stream, perhaps one without a SCHEMA, as read and discarded."""
+        self.start_stream(stream, "")
+        self.add_read(stream, count)
+        self.add_discarded(stream, count)
+
+    def set_failure(self, stream: str, error: PipelinesError) -> None:
+        """Say that a stream failed, and why."""
+        self.start_stream(stream, "")
+        with self._lock:
+            report = self._streams[stream]
+            report.outcome = REJECTED if isinstance(error, TooManyRejected) else FAILED
+            report.message = str(error)
+
+    def set_end(self, outcome: str, message: str) -> None:
+        """Say how the run ended for the streams with records that are not settled."""
+        with self._lock:
+            for report in self._streams.values():
+                if report.outcome == DELIVERED and not report.is_settled:
+                    report.outcome, report.message = outcome, message
 
     def add_delivered(self, stream: str, count: int) -> None:
         """Count calls that were delivered."""
@@ -105,6 +140,8 @@ class RunReport:
                 own.delivered += entry.delivered
                 own.filtered += entry.filtered
                 own.rejected += entry.rejected
+                own.discarded += entry.discarded
+                own.call_type = own.call_type or entry.call_type
                 own.reasons += entry.reasons
                 own.seconds = max(own.seconds, entry.seconds)
             self.requests += other.requests
@@ -120,18 +157,17 @@ class RunReport:
         vars(self).update(state, _lock=threading.Lock())
 
     @property
-    def rejected(self) -> int:
-        """Number of dead letters so far."""
-        return sum(report.rejected for report in self._streams.values())
-
-    @property
     def read(self) -> int:
         """Number of records read so far."""
         return sum(report.read for report in self._streams.values())
 
+    def count_read(self, stream: str) -> int:
+        """Number of records of a stream read so far."""
+        return self._streams[stream].read
+
     @property
     def is_settled(self) -> bool:
-        """Whether rows read = delivered + dead-lettered + filtered, in every stream."""
+        """Whether rows read = delivered + rejected + filtered + discarded, in every stream."""
         return all(report.is_settled for report in self._streams.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -145,10 +181,13 @@ class RunReport:
             "streams": {
                 name: {
                     "call_type": report.call_type,
+                    "outcome": report.outcome,
+                    "message": report.message,
                     "read": report.read,
                     "delivered": report.delivered,
                     "filtered": report.filtered,
                     "rejected": report.rejected,
+                    "discarded": report.discarded,
                     "rejected_by_reason": dict(report.reasons),
                     "seconds": round(report.seconds, 3),
                 }
@@ -171,13 +210,12 @@ class RunReport:
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         if title:
             console.print(f"{title}:", markup=False, highlight=False)
-        table = Table("stream", "call type", box=None)
-        for heading in ("read", "delivered", "filtered", "rejected", "seconds"):
+        table = Table("stream", "call type", "outcome", box=None)
+        for heading in (*_COUNTS, "seconds"):
             table.add_column(heading, justify="right")
         for name, entry in self._streams.items():
-            counts = (entry.read, entry.delivered, entry.filtered, entry.rejected)
-            row = [f"{count:,}" for count in counts]
-            table.add_row(name, entry.call_type, *row, f"{entry.seconds:.1f}")
+            row = [f"{getattr(entry, count):,}" for count in _COUNTS]
+            table.add_row(name, entry.call_type, entry.outcome, *row, f"{entry.seconds:.1f}")
         console.print(table)
         console.print(
             f"{sum(entry.delivered for entry in self._streams.values()):,} API calls in "

@@ -7,16 +7,25 @@
     │   └── InputError              4    the input is truncated or not Singer messages; run again
     │       ├── RecordWithoutSchema 4    a RECORD precedes the SCHEMA of its stream
     │       └── RecordWithoutKey    4    a RECORD lacks a key property of its stream
-    ├── TooManyRejected             5    check the dead letters; correct the query or the mapping
+    ├── TooManyRejected             5    look at the reasons; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
+    ├── StreamsFailed            1-6     several streams failed: the worst of their codes
     ├── Interrupted          129-143    a signal ended the run; run it again
     └── OutputClosed                141    stdout was closed (SIGPIPE)
 
-In all cases the last STATE on stdout covers settled records only, so the next run loses nothing.
+An error of one stream does not stop the others: the run raises it at its end. In all cases the last
+STATE on stdout covers settled records only, so the next run loses nothing.
 Messages never contain row values, write keys or response bodies.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from program_kit.exit_codes import worst_exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class PipelinesError(Exception):
@@ -58,7 +67,7 @@ class RecordWithoutKey(InputError):  # noqa: N818 - as above
 
 
 class TooManyRejected(PipelinesError):  # noqa: N818 - reads as what happened
-    """More calls became dead letters than `max_rejected_ratio` allows."""
+    """More rows of a stream were rejected than `max_rejected_ratio` allows."""
 
     exit_code = 5
 
@@ -67,6 +76,15 @@ class PluginError(PipelinesError):
     """A plugin cannot be used; the message names it and how to continue without it."""
 
     exit_code = 6
+
+
+class StreamsFailed(PipelinesError):  # noqa: N818 - reads as what happened
+    """Several streams failed, each alone; `problems` has the message of each."""
+
+    def __init__(self, errors: Mapping[str, PipelinesError]) -> None:
+        self.problems = tuple(dict.fromkeys(map(str, errors.values())))
+        super().__init__("\n".join(self.problems))
+        self.exit_code = worst_exit_code(error.exit_code for error in errors.values())
 
 
 class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target

@@ -142,6 +142,9 @@ class SenderPool:
 
     def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
         """Settle a batch in order; a rejected one is halved until the rejected call is alone."""
+        batch = self._settlement.discard_failed(batch)
+        if not batch:
+            return
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)

@@ -19,12 +19,11 @@ from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_pipelines.acknowledgements.acks import Acks
-    from target_pipelines.acknowledgements.dead_letters import DeadLetters
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.encoding.encoder import Encoded
+    from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.singer.streams import Stream
 
 logger = logging.getLogger(__name__)
@@ -44,9 +43,8 @@ class DestinationPipeline:
         self,
         settings: TargetSettings,
         destination: Destination,
-        acks: Acks,
+        bookkeeping: Bookkeeping,
         *,
-        dead_letters: DeadLetters,
         report: RunReport,
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
@@ -56,13 +54,10 @@ class DestinationPipeline:
         self.report = report
         self._settings = settings
         self._destination = destination
-        self._acks = acks
+        self._acks = bookkeeping.acks
+        self._failures = bookkeeping.failures
         self._settlement = Settlement(
-            acks,
-            dead_letters,
-            report,
-            max_rejected_ratio=settings.max_rejected_ratio,
-            stops_at_once=settings.on_rejected == "stop",
+            bookkeeping.acks, bookkeeping.rejected[self.name], report, bookkeeping.failures
         )
         self._senders = SenderPool(
             destination,
@@ -111,8 +106,16 @@ class DestinationPipeline:
             )
 
     def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Encode one record of a stream that was started."""
-        encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
+        """Encode one record of a stream that was started; if the stream has failed, discard it."""
+        if stream.name in self._failures:
+            self.report.discard(stream.name, 1)
+            return
+        try:
+            encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
+        except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
+            self.report.discard(stream.name, 1)
+            self._failures.fail(stream.name, error)
+            return
         self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
             self._calls.append(encoded)
@@ -121,7 +124,11 @@ class DestinationPipeline:
 
     def encode_block(self, stream: Stream, block: bytes) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
-        encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
+        try:
+            encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
+        except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
+            self._failures.fail(stream.name, error)
+            return 0
         if encoded is None:
             return 0
         self._read[stream.name] += len(encoded)

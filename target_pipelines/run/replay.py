@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letters import DeadLetters, locked
+from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import ConfigurationError, InputError
 from target_pipelines.singer.streams import Stream, parse_schema
 
@@ -44,12 +45,12 @@ class Replay:
         self._streams: dict[str, Stream] = {}
         self._size = 0
 
-    def open_dead_letters(self) -> DeadLetters:
+    def stage_dead_letters(self) -> StagedDeadLetters:
         """The file for calls that fail again. Raises ConfigurationError if there is no old file."""
         if not self._path.is_file():
             raise ConfigurationError(f"--replay: the file {self._path} does not exist.")
         self._kept_path.unlink(missing_ok=True)  # left by an interrupted replay
-        return DeadLetters(self._kept_path)
+        return StagedDeadLetters(DeadLetters(self._kept_path))
 
     def send(self, pipeline: Pipeline) -> None:
         """Pass all dead letters to the pipeline. Raises PipelinesError."""
@@ -63,7 +64,7 @@ class Replay:
         """Replace the file: keep what failed again and what other runs appended meanwhile."""
         with locked(self._path, os.O_RDONLY) as file:
             os.lseek(file, self._size, os.SEEK_SET)
-            DeadLetters(self._kept_path).append(_read_all(file))
+            DeadLetters(self._kept_path).append([_read_all(file)])
             self._kept_path.replace(self._path)
 
     def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:

@@ -9,11 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from target_pipelines.acknowledgements.report import RunReport, print_summaries, write_report
-from target_pipelines.api.errors import Interrupted
+from target_pipelines.acknowledgements.report import (
+    FAILED,
+    INTERRUPTED,
+    RunReport,
+    print_summaries,
+    write_report,
+)
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
+from target_pipelines.api.errors import Interrupted, PipelinesError
+from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.dry_run import CountedDeadLetters
 from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, as_replay
 from target_pipelines.run.worker_pool import WorkerPool
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.run.lifecycle import Run
+    from target_pipelines.singer.stdout import Write
 
 
 class Runner:
@@ -49,42 +59,73 @@ class Runner:
         with private_stdout() as write:
             configuration = load_configuration(self._config)
             reports = _new_reports(configuration)
-            options: dict[str, Any] = {
-                "reports": reports,
-                "check_interrupted": self._check_interrupted,
-                "write_state": partial(print_state, write),
-            }
-            run: Run
-            if self._is_dry_run:
-                options["write_state"] = _discard_state
-                run = build_pipeline(configuration, write_calls=write, **options)
-            elif configuration.settings.processes > 1:
-                run = WorkerPool(configuration, **options)
-            else:
-                run = build_pipeline(configuration, **options)
+            # A dry run prints no STATE, so that there is nothing to put back.
+            failures = StreamFailures({} if self._is_dry_run else None)
+            run = self._open_run(configuration, reports, failures, write)
             dispatcher = Dispatcher(
-                run, plugins=configuration.plugins, call_types=configuration.settings.call_types
+                run,
+                plugins=configuration.plugins,
+                call_types=configuration.settings.call_types,
+                failures=failures,
             )
-            with _reporting(configuration, reports), running(run):
-                for block in self._read_blocks(source):
-                    dispatcher.dispatch(block)
+            with _reporting(configuration, reports, failures):
+                with running(run):
+                    for block in self._read_blocks(source):
+                        dispatcher.dispatch(block)
+                failures.raise_failures()
             return dispatcher.message_counts
+
+    def _open_run(
+        self,
+        configuration: Configuration,
+        reports: Mapping[str, RunReport],
+        failures: StreamFailures,
+        write: Write,
+    ) -> Run:
+        if configuration.settings.processes > 1 and not self._is_dry_run:
+            return WorkerPool(
+                configuration,
+                reports=reports,
+                failures=failures,
+                write_state=partial(print_state, write),
+                check_interrupted=self._check_interrupted,
+            )
+        books = keep_books(
+            configuration,
+            reports=reports,
+            failures=failures,
+            write_state=_discard_state if self._is_dry_run else partial(print_state, write),
+            staged=CountedDeadLetters() if self._is_dry_run else None,
+        )
+        return build_pipeline(
+            configuration,
+            reports=reports,
+            bookkeeping=books,
+            check_interrupted=self._check_interrupted,
+            write_calls=write if self._is_dry_run else None,
+        )
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
         with private_stdout() as write:
             configuration = as_replay(load_configuration(self._config))
             replay = Replay(path, configuration)
-            reports = _new_reports(configuration)
+            reports, failures = _new_reports(configuration), StreamFailures()
+            staged = replay.stage_dead_letters()
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=_discard_state,
+                bookkeeping=keep_books(
+                    configuration,
+                    reports=reports,
+                    failures=failures,
+                    write_state=_discard_state,
+                    staged=CountedDeadLetters() if self._is_dry_run else staged,
+                ),
                 check_interrupted=self._check_interrupted,
-                dead_letters=replay.open_dead_letters(),
                 write_calls=write if self._is_dry_run else None,
             )
-            with _reporting(configuration, reports), running(pipeline):
+            with _reporting(configuration, reports, failures), running(pipeline):
                 replay.send(pipeline)
             if not self._is_dry_run:
                 replay.finish()
@@ -119,11 +160,21 @@ def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
 
 
 @contextlib.contextmanager
-def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -> Iterator[None]:
+def _reporting(
+    configuration: Configuration, reports: Mapping[str, RunReport], failures: StreamFailures
+) -> Iterator[None]:
     """Print the summary at the end of the block, whether or not it fails."""
     try:
         yield
+    except BaseException as error:
+        outcome = INTERRUPTED if isinstance(error, Interrupted) else FAILED
+        for report in reports.values():
+            report.set_end(outcome, str(error) if isinstance(error, PipelinesError) else "")
+        raise
     finally:
+        for stream, error in failures.errors.items():
+            for report in reports.values():
+                report.set_failure(stream, error)
         print_summaries(reports)
         if path := configuration.settings.report_path:
             write_report(reports, Path(path))

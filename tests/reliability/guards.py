@@ -11,6 +11,7 @@ import functools
 import itertools
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -20,7 +21,7 @@ from tap_mssql_query.errors import ServerError
 from tap_mssql_query.sync.run import SyncRun
 from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.acks import Acks
-from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.api.outcomes import Delivered, Fatal, Retry
 from target_pipelines.delivery.sender_pool import SenderPool
@@ -29,6 +30,7 @@ from target_pipelines.encoding import encoder
 from target_pipelines.encoding.message_ids import MessageIds
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run import build
+from target_pipelines.run.bookkeeping import Bookkeeping
 from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.pipeline import Pipeline
 
@@ -56,25 +58,25 @@ def _print_states_at_once(code: Replacements) -> None:
     """A STATE is printed when it is read, whatever is settled."""
 
     def add_state(self: Acks, state: dict[str, Any]) -> None:
-        self._write_state(state)
+        self._write_state(state, -1)
 
     code.replace(Acks, Acks.add_state, add_state)
 
 
 def _settle_before_dead_letter(code: Replacements) -> None:
     """Dead letters are written at the end of the run, after the STATEs that cover them."""
-    add, finish = DeadLetters.add, Pipeline.finish
-    waiting: list[tuple[DeadLetters, Sequence[DeadLetter]]] = []
+    append, finish = DeadLetters.append, Pipeline.finish
+    waiting: list[tuple[DeadLetters, list[bytes]]] = []
 
-    def add_later(self: DeadLetters, letters: Sequence[DeadLetter]) -> None:
-        waiting.append((self, letters))
+    def append_later(self: DeadLetters, lines: Iterable[bytes]) -> None:
+        waiting.append((self, list(lines)))
 
     def finish_and_write(self: Pipeline) -> None:
         finish(self)
-        for file, letters in waiting:
-            add(file, letters)
+        for file, lines in waiting:
+            append(file, lines)
 
-    code.replace(DeadLetters, add, add_later)
+    code.replace(DeadLetters, append, append_later)
     code.replace(Pipeline, finish, finish_and_write)
 
 
@@ -99,9 +101,12 @@ def _destinations_do_not_wait(code: Replacements) -> None:
     """A STATE waits for the first destination alone."""
     made = itertools.count()
 
-    def new_route(settings: Any, destination: Any, acks: Acks, **more: Any) -> DestinationPipeline:
-        own = acks if next(made) == 0 else Acks(lambda _state: None)
-        return DestinationPipeline(settings, destination, own, **more)
+    def new_route(
+        settings: Any, destination: Any, books: Bookkeeping, **more: Any
+    ) -> DestinationPipeline:
+        own = Acks(lambda _state, _epoch: None)
+        books = books if next(made) == 0 else replace(books, acks=own)
+        return DestinationPipeline(settings, destination, books, **more)
 
     code.replace(build, DestinationPipeline, new_route)
 

@@ -62,7 +62,7 @@ TARGET_POINTS: Mapping[str, Point] = {
     "split": Point(sender_pool, split_batch),
     "write": Point(os, os.write),  # dead letters, states, lines for workers
     "fsync": Point(os, os.fsync),
-    "dead letter": Point(DeadLetters, DeadLetters.add),
+    "dead letter": Point(DeadLetters, DeadLetters.append),
     "settle": Point(Acks, Acks.settle),
     "add state": Point(Acks, Acks.add_state),
     "print state": Point(runner, print_state),
