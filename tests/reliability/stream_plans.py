@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,11 +53,10 @@ _BROKEN: Sequence[Mapping[str, Any]] = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a stream; `number` counts from 1 in its stream, `place` in the whole input."""
+    """A row of a stream; `number` counts from 1."""
 
     stream: str
     number: int
-    place: int
     person: str
     fate: Fate
     padding: int
@@ -159,7 +157,6 @@ class Plan:
 
 def make_plan(rng: random.Random, destinations: int) -> Plan:
     """A random input, most of whose streams may fail."""
-    places = itertools.count(1)
     ways: list[Way] = [way for way in EXIT_CODES if destinations > 1 or way != "refused by one"]
     streams = [
         _make_stream(f"s{number}", rng, rng.choice(ways) if rng.random() < 0.6 else None)
@@ -168,18 +165,17 @@ def make_plan(rng: random.Random, destinations: int) -> Plan:
     chunks = [(stream.name, size) for stream in streams for size in _chunk_sizes(stream, rng)]
     if rng.random() < 0.7:  # as other taps write; ours reads one sync after the other
         rng.shuffle(chunks)
-    return _write(streams, chunks, rng, places)
+    return _write(streams, chunks, rng)
 
 
 def mend(plan: Plan, bookmarks: Mapping[str, int]) -> Plan:
     """The next run's input, from these bookmarks, with the causes of all failures mended."""
     streams: dict[str, StreamPlan] = {}
     messages: list[Mapping[str, Any]] = []
-    places = itertools.count(1)
     known = {name: {"last_sync_time": value} for name, value in bookmarks.items()}
     messages.append(_state(known))
     for name, stream in plan.streams.items():
-        mended = _without_fault(stream, places)
+        mended = _without_fault(stream)
         streams[name] = mended
         messages.append(mended.schema())
         messages += [mended.record(row) for row in mended.rows[bookmarks.get(name, 0) :]]
@@ -188,12 +184,12 @@ def mend(plan: Plan, bookmarks: Mapping[str, int]) -> Plan:
     return Plan(streams, messages)
 
 
-def _without_fault(stream: StreamPlan, places: Iterator[int]) -> StreamPlan:
+def _without_fault(stream: StreamPlan) -> StreamPlan:
     rows = []
     for row in stream.rows:
         is_mended = stream.way and row.number > stream.fails_after
         fate = "delivered" if is_mended else row.fate
-        rows.append(replace(row, fate=fate, place=next(places)))
+        rows.append(replace(row, fate=fate))
     return replace(stream, rows=rows, way=None)
 
 
@@ -216,7 +212,7 @@ def _make_stream(name: str, rng: random.Random, way: Way | None) -> StreamPlan:
     elif way:
         fails_after = rng.randint(0, count)
     rows = [
-        Row(name, number, 0, f"u{rng.randint(1, PERSONS)}", fate, rng.choice((0, 30, 1_500)))
+        Row(name, number, f"u{rng.randint(1, PERSONS)}", fate, rng.choice((0, 30, 1_500)))
         for number, fate in enumerate(fates, 1)
     ]
     moves_often, is_known = rng.random() < 0.5, rng.random() < 0.5
@@ -235,7 +231,6 @@ def _write(
     streams: Sequence[StreamPlan],
     chunks: Sequence[tuple[str, int]],
     rng: random.Random,
-    places: Iterator[int],
 ) -> Plan:
     """Write the chunks of all streams, with STATEs between them."""
     plans = {stream.name: stream for stream in streams}
@@ -253,15 +248,20 @@ def _write(
             if stream.way and len(written) == stream.fails_after:
                 messages += _fail(stream, rng)
             messages.append(stream.record(row))
-            written.append(replace(row, place=next(places)))
+            written.append(row)
         if stream.way and stream.fails_after == len(written) == len(stream.rows):
             messages += _fail(stream, rng)
         if stream.moves_often or len(written) == len(stream.rows):
             bookmarks[name] = {"last_sync_time": len(written)}
-        if rng.random() < 0.7:
+        if rng.random() < 0.7 and not any(_is_unsaved(plans[n], rows[n]) for n in plans):
             messages.append(_state(bookmarks))
     messages.append(_state(bookmarks))
-    return Plan({name: replace(plans[name], rows=rows[name]) for name in plans}, messages)
+    return Plan(plans, messages)
+
+
+def _is_unsaved(stream: StreamPlan, written: Sequence[Row]) -> bool:
+    """Whether some rows were written which no bookmark covers before the last one is."""
+    return not stream.moves_often and 0 < len(written) < len(stream.rows)
 
 
 def _begin(stream: StreamPlan) -> list[dict[str, Any]]:
