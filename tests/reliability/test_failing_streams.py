@@ -14,7 +14,7 @@ from tests.reliability.failing_streams import (
     judge_run,
 )
 from tests.reliability.single_runs import Programs
-from tests.reliability.stream_plans import EXIT_CODES, Plan, Row, StreamPlan, make_plan
+from tests.reliability.stream_plans import EXIT_CODES, Fate, Plan, Row, StreamPlan, Way, make_plan
 
 SEEDS = range(case_count(6, 100))
 
@@ -36,13 +36,15 @@ def test_inputs_fail_in_all_ways():
     assert ways == {*EXIT_CODES, None}
 
 
-def _stream(name: str, *fates: str, way: str | None = None, fails_after: int = 9) -> StreamPlan:
+def _stream(name: str, *fates: Fate, way: Way | None = None, fails_after: int = 9) -> StreamPlan:
     rows = [Row(name, number, "u1", fate, 0) for number, fate in enumerate(fates, 1)]
     return StreamPlan(name, "identify", rows, way, fails_after, moves_often=True, is_known=True)
 
 
 GOOD = _stream("good", "delivered", "delivered", "nameless")
-FAILING = _stream("failing", *["delivered"] * 3, way="missing key", fails_after=2)
+FAILING = _stream(
+    "failing", "delivered", "delivered", "delivered", way="missing key", fails_after=2
+)
 PLAN = Plan(
     {"good": GOOD, "failing": FAILING},
     [stream.record(row) for stream in (GOOD, FAILING) for row in stream.rows],
