@@ -253,7 +253,7 @@ class Coordinator:
 
 def _store_dead_letters(files: Mapping[str, bytes], paths: Mapping[str, Path]) -> None:
     for name, content in files.items():
-        DeadLetters(paths[name]).append(content)
+        DeadLetters(paths[name]).append([content])
 
 
 def _cause_of(error: BaseException) -> tuple[set[str], str]:

@@ -1,8 +1,9 @@
 """The dead-letter file: rejected calls with the reason, on disk before a STATE covers them.
 
-One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (HTTP),
-`attempts`, `call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became
-no call needs for its messageId. The file holds personal data, so only its owner may read it.
+One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
+(HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
+`call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became no call
+needs for its messageId. The file holds personal data, so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.api.errors import DeliveryStopped
+from target_pipelines.api.remedies import Kind, describe_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,14 +29,20 @@ _TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A rejected call or record, and the reason."""
+    """A rejected call or record, and the reason.
+
+    `kind` says where the cause is, and so what helps: see `api.remedies`.
+    """
 
     stream: str
     call_type: str
     destination: str
     reason: str
+    kind: Kind = "query"
     status: int | None = None
     attempts: int = 0
+    key: Any = None
+    position: int | None = None
     call: Any = None
     record: Any = None
     last_sync_time: Any = None
@@ -44,8 +52,14 @@ def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:
     """Dead letters as lines of the file, with the present time."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return b"".join(
-        encode_json({"time": time, **asdict(dead_letter)}) + b"\n" for dead_letter in dead_letters
+        encode_json({"time": time, **asdict(dead_letter), "reason": _full_reason(dead_letter)})
+        + b"\n"
+        for dead_letter in dead_letters
     )
+
+
+def _full_reason(dead_letter: DeadLetter) -> str:
+    return f"{dead_letter.reason} {describe_remedy(dead_letter.kind, dead_letter.stream)}"
 
 
 class DeadLetters:

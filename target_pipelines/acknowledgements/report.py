@@ -16,10 +16,11 @@ from rich.table import Table
 from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from target_pipelines.api.errors import PipelinesError
+    from target_pipelines.api.remedies import Kind
 
 DELIVERED, REJECTED, FAILED = "delivered", "rejected", "failed"
 INTERRUPTED = "interrupted"
@@ -41,6 +42,7 @@ class StreamReport:
     rejected: int = 0
     discarded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[Kind] = field(default_factory=Counter)
     seconds: float = 0.0
     outcome: str = DELIVERED
     message: str = ""
@@ -113,12 +115,13 @@ class RunReport:
             report.delivered += count
             report.seconds = self._clock() - report.started
 
-    def add_rejected(self, stream: str, reason: str) -> None:
-        """Count a dead letter and its reason."""
+    def add_rejected(self, stream: str, reason: str, kind: Kind) -> None:
+        """Count a dead letter, its reason and its kind."""
         with self._lock:
             report = self._streams[stream]
             report.rejected += 1
             report.reasons[reason] += 1
+            report.kinds[kind] += 1
             report.seconds = self._clock() - report.started
 
     def add_attempt(self, sent_bytes: int, seconds: float, *, is_retry: bool) -> None:
@@ -143,6 +146,7 @@ class RunReport:
                 own.discarded += entry.discarded
                 own.call_type = own.call_type or entry.call_type
                 own.reasons += entry.reasons
+                own.kinds += entry.kinds
                 own.seconds = max(own.seconds, entry.seconds)
             self.requests += other.requests
             self.retries += other.retries
@@ -189,6 +193,7 @@ class RunReport:
                     "rejected": report.rejected,
                     "discarded": report.discarded,
                     "rejected_by_reason": dict(report.reasons),
+                    "rejected_by_kind": dict(report.kinds),
                     "seconds": round(report.seconds, 3),
                 }
                 for name, report in self._streams.items()
@@ -205,8 +210,8 @@ class RunReport:
             for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
         }
 
-    def print_summary(self, title: str | None = None) -> None:
-        """Print the summary as a table on stderr, with the reasons of rejections."""
+    def print_summary(self, dead_letter_path: str, title: str | None = None) -> None:
+        """Print the summary as a table on stderr, with the reasons of rejections and a remedy."""
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         if title:
             console.print(f"{title}:", markup=False, highlight=False)
@@ -226,13 +231,27 @@ class RunReport:
         for name, entry in self._streams.items():
             for reason, count in entry.reasons.most_common(5):
                 console.print(f"{name}: {count:,} rejected: {reason}", markup=False)
+        for remedy in self._remedies(dead_letter_path):
+            console.print(remedy, markup=False, highlight=False, soft_wrap=True)
+
+    def _remedies(self, dead_letter_path: str) -> Iterator[str]:
+        """The commands to type for rejected rows, after the correction of their cause."""
+        entries = {name: each for name, each in self._streams.items() if each.outcome == DELIVERED}
+        if queries := [name for name, entry in entries.items() if entry.kinds["query"]]:
+            options = " ".join(f"--resync {name}" for name in queries)
+            yield f"After a correction of the query: mssql-reverse-etl run … {options}"
+        if any(entry.kinds.total() > entry.kinds["query"] for entry in entries.values()):
+            yield (
+                "After a correction of the settings or at the destination: "
+                f"target-pipelines --config … --replay {dead_letter_path}"
+            )
 
 
-def print_summaries(reports: Mapping[str, RunReport]) -> None:
+def print_summaries(reports: Mapping[str, RunReport], dead_letter_paths: Mapping[str, str]) -> None:
     """Print the summary of each destination that read any record, by name."""
     for name, report in reports.items():
         if report.read:
-            report.print_summary(name if len(reports) > 1 else None)
+            report.print_summary(dead_letter_paths[name], name if len(reports) > 1 else None)
 
 
 def write_report(reports: Mapping[str, RunReport], path: Path) -> None:

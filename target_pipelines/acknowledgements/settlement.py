@@ -68,7 +68,7 @@ class Settlement:
             self._report.add_discarded(stream, len(dead_letters))
             return
         for dead_letter in dead_letters:
-            self._report.add_rejected(stream, dead_letter.reason)
+            self._report.add_rejected(stream, dead_letter.reason, dead_letter.kind)
         reasons = [dead_letter.reason for dead_letter in dead_letters]
         self._rejected.add(stream, epoch, encode_lines(dead_letters), reasons)
 

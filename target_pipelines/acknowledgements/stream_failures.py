@@ -119,7 +119,7 @@ def _bookmarks_of(state: State) -> Mapping[str, Any] | None:
 
 
 def _describe_bug(stream: str, error: Exception) -> PipelinesError:
-    """An unexpected exception as an error; its text may hold values, so only its place is logged."""
+    """An unexpected exception as an error, without its text, which may hold values."""
     logger.error(
         "stream=%s: %s\n%s",
         stream,

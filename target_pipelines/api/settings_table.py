@@ -93,13 +93,14 @@ DESTINATION_SETTINGS = (
     Setting(
         "on_rejected",
         {"type": "string", "enum": ["dead_letter", "stop"]},
-        "`stop` ends the run at the first rejected call, and no state covers it.",
+        "With `stop` a sync fails at its first rejected row; its bookmark stays.",
         "dead_letter",
     ),
     Setting(
         "max_rejected_ratio",
         {"type": "number", "minimum": 0, "maximum": 1},
-        "Above this ratio, and above 100 rejected calls, the run stops and no state covers them.",
+        "From 10 rejected rows of a sync on: above this ratio of its rows the sync fails, and its "
+        "bookmark stays.",
         0.1,
     ),
     Setting(

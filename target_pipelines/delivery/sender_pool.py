@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from target_pipelines.acknowledgements.dead_letter_calls import decode_call
+from target_pipelines.acknowledgements.dead_letter_calls import decode_call, key_of
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
@@ -20,7 +20,7 @@ from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.acknowledgements.settlement import Settlement
@@ -47,7 +47,9 @@ class SenderPool:
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
+        key_columns: Mapping[str, Collection[str]],
     ) -> None:
+        self._key_columns = key_columns
         self._name = name
         self._settlement = settlement
         self._report = report
@@ -196,8 +198,11 @@ class SenderPool:
             call_type=call.call_type,
             destination=self._name,
             reason=f"The destination rejected the call: {outcome.reason}.",
+            kind="destination",
             status=outcome.status,
             attempts=attempts,
+            key=key_of(record, self._key_columns.get(call.stream, ())),
+            position=call.position,
             call=sent,
             record=record,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_pipelines.api.call_types import CallType, Json
+    from target_pipelines.api.remedies import Kind
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.encoding.batch_encoder import BatchEncoder, EncodedBlock
     from target_pipelines.singer.streams import Stream
@@ -39,6 +40,7 @@ class Rejection:
 
     reason: str
     call: Json | None = None
+    kind: Kind = "query"
 
 
 Encoded = EncodedCall | Rejection | None
@@ -62,6 +64,7 @@ class StreamEncoder:
         self._call_type = call_type
         self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
+        self._kind_of_size: Kind = "settings" if settings.call_max_bytes else "query"
         self._event_schemas = _schemas_by_event(call_type, event_schemas)
         self._mapper = Mapper(call_type, null_values=settings.null_values)
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
@@ -75,48 +78,58 @@ class StreamEncoder:
         self._batch_encoder: BatchEncoder | Fallback | None = None
         self._warned_of: set[str] = set()
 
-    def encode(self, record: Json, epoch: int, line: bytes) -> Encoded:
-        """Encode a record; `line` is its Singer message, `epoch` the one that it arrived in."""
+    def encode(self, record: Json, epoch: int, line: bytes, position: int = -1) -> Encoded:
+        """Encode a record; `line` is its Singer message, `epoch` the one that it arrived in.
+
+        `position` is the record's place in its stream, for a dead letter; -1 if it is unknown.
+        """
         try:
             call = self._map(record)
         except MappingProblem as problem:
-            return Rejection(str(problem))
+            return Rejection(str(problem), kind=problem.kind)
         if call is None:
             return None
         try:
-            return self._encode_call(call, epoch, line)
+            return self._encode_call(call, epoch, line, position)
         except (TypeError, ValueError, RecursionError) as error:
             if self._call_type.build is None:
                 raise
             name = type(error).__name__
-            return Rejection(f"{self._plugin} built a call that is not JSON: {name}.")
+            reason = f"{self._plugin} built a call that is not JSON: {name}."
+            return Rejection(reason, kind="settings")
 
-    def encode_block(self, block: bytes, epoch: int) -> list[Encoded] | None:
-        """The same as `encode` for each record of a block; None if it must be done one by one."""
+    def encode_block(self, block: bytes, epoch: int, position: int = -1) -> list[Encoded] | None:
+        """The same as `encode` for each record of a block; None if it must be done one by one.
+
+        `position` is that of the first record.
+        """
         encoder = self._batch_encoder or self._compile_batch_encoder(block)
         encoded = encoder if isinstance(encoder, Fallback) else encoder.encode(block)
         if isinstance(encoded, Fallback):
             return None
         if encoded.fallbacks:
-            return self._encode_rest(encoded, block, epoch)
+            return self._encode_rest(encoded, block, epoch, position)
         stream, call_type = self._stream.name, self._call_type.name
         bodies = self._ids.add_to_all(encoded.bodies)
         return [
-            EncodedCall(body, stream, call_type, key, epoch, block, number)
+            EncodedCall(body, stream, call_type, key, epoch, block, number, position)
             for body, key, number in zip(
                 bodies, encoded.ordering_keys, range(len(bodies)), strict=True
             )
         ]
 
-    def _encode_rest(self, encoded: EncodedBlock, block: bytes, epoch: int) -> list[Encoded]:
+    def _encode_rest(
+        self, encoded: EncodedBlock, block: bytes, epoch: int, position: int
+    ) -> list[Encoded]:
         """The calls of a block with fallbacks; in order, as repeats are counted in order."""
         calls: list[Encoded] = []
         for number, line in enumerate(lines_of(block)):
+            own = -1 if position < 0 else position + number
             if number in encoded.fallbacks:
-                call = self.encode(decode_object(line)["record"], epoch, line)
+                call = self.encode(decode_object(line)["record"], epoch, line, own)
             else:
                 body, key = self._ids.add_to(encoded.bodies[number]), encoded.ordering_keys[number]
-                call = self._make_call(body, key, epoch, line)
+                call = self._make_call(body, key, epoch, line, own)
             calls.append(call)
         return calls
 
@@ -136,7 +149,9 @@ class StreamEncoder:
         )
         return self._batch_encoder
 
-    def _encode_call(self, call: Json, epoch: int, line: bytes) -> EncodedCall | Rejection:
+    def _encode_call(
+        self, call: Json, epoch: int, line: bytes, position: int
+    ) -> EncodedCall | Rejection:
         body = encode_json(call)
         if self._call_type.build and not has_text_keys(call):
             raise ValueError("a key is not a string")
@@ -150,24 +165,26 @@ class StreamEncoder:
         if "messageId" not in call:
             body = self._ids.add_to(body)
         if len(body) > self._call_max_bytes:
-            return Rejection(
-                f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}.", call
-            )
-        return self._make_call(body, ordering_key_of(call), epoch, line)
+            reason = f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}."
+            return Rejection(reason, call, self._kind_of_size)
+        return self._make_call(body, ordering_key_of(call), epoch, line, position)
 
-    def _make_call(self, body: bytes, key: str, epoch: int, line: bytes) -> EncodedCall:
-        return EncodedCall(body, self._stream.name, self._call_type.name, key, epoch, line)
+    def _make_call(
+        self, body: bytes, key: str, epoch: int, line: bytes, position: int
+    ) -> EncodedCall:
+        stream, call_type = self._stream.name, self._call_type.name
+        return EncodedCall(body, stream, call_type, key, epoch, line, 0, position)
 
     def _map(self, record: Json) -> Json | None:
         try:
             call = self._mapper.map(record)
         except BuildProblem as problem:
-            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
+            raise BuildProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
         except MappingProblem:
             raise
         except Exception as error:  # `build` is a plugin's code
             name = type(error).__name__
-            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
+            raise BuildProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
         if self._mapper.unmapped != self._warned_of:
             self._warn_unmapped()
         return call

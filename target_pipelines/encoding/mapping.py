@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType, Json
+    from target_pipelines.api.remedies import Kind
 
 _MAX_PLANS = 256  # the records of one stream rarely differ in their columns
 
@@ -22,9 +23,13 @@ _MAX_PLANS = 256  # the records of one stream rarely differ in their columns
 class MappingProblem(Exception):  # noqa: N818 - one record's problem, which becomes a dead letter
     """A record cannot become a call; the message names columns and fields, never values."""
 
+    kind: Kind = "query"
+
 
 class BuildProblem(MappingProblem):
-    """A call type's `build` returned something that is not a call."""
+    """A call type's `build` failed, or returned something that is not a call."""
+
+    kind = "settings"
 
 
 class Step(NamedTuple):

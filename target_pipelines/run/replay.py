@@ -82,8 +82,13 @@ class Replay:
             if self._streams.get(stream.name) != stream:
                 self._streams[stream.name] = stream
                 pipeline.handle_schema(stream)
-            record = dead_letter["record"]
-            destination.encode_record(stream, record, encode_json({"record": record}))
+            record, position = dead_letter["record"], dead_letter.get("position")
+            destination.encode_record(
+                stream,
+                record,
+                encode_json({"record": record}),
+                -1 if position is None else position,
+            )
         pipeline.flush()
 
     def _stream_of(self, dead_letter: Mapping[str, Any]) -> Stream:
@@ -91,7 +96,11 @@ class Replay:
             "x-call-type": dead_letter["call_type"],
             "x-last-sync-time": dead_letter["last_sync_time"],
         }
-        message = {"stream": dead_letter["stream"], "schema": keywords}
+        message = {
+            "stream": dead_letter["stream"],
+            "schema": keywords,
+            "key_properties": list(dead_letter.get("key") or ()),
+        }
         return parse_schema(message, self._plugins, self._call_types)
 
     def _dead_letters(self) -> Iterator[dict[str, Any]]:

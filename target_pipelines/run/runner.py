@@ -172,10 +172,13 @@ def _reporting(
             report.set_end(outcome, str(error) if isinstance(error, PipelinesError) else "")
         raise
     finally:
-        for stream, error in failures.errors.items():
+        for stream, failure in failures.errors.items():
             for report in reports.values():
-                report.set_failure(stream, error)
-        print_summaries(reports)
+                report.set_failure(stream, failure)
+        print_summaries(
+            reports,
+            {own.destination_name: own.dead_letter_path for own in configuration.destinations},
+        )
         if path := configuration.settings.report_path:
             write_report(reports, Path(path))
 

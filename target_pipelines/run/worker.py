@@ -253,6 +253,7 @@ def _work(
                 check_interrupted=check_interrupted,
                 shows_progress=False,
                 logs_warnings=number == 0,  # one of the workers is enough
+                counts_positions=False,  # it reads some of the records
             )
             _run(configuration, pipeline, link.failures, file, check_interrupted)
     except Interrupted:

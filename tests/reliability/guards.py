@@ -30,7 +30,6 @@ from target_pipelines.encoding import encoder
 from target_pipelines.encoding.message_ids import MessageIds
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run import build
-from target_pipelines.run.bookkeeping import Bookkeeping
 from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.pipeline import Pipeline
 
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Sender
     from target_pipelines.api.outcomes import Outcome
+    from target_pipelines.run.bookkeeping import Bookkeeping
     from tests.reliability.replacements import Replacements
 
 POWER = "power"

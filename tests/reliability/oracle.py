@@ -223,6 +223,7 @@ def count_uncounted(run: SeenRun) -> int:
         settled = read = 0
         for stream in report.values():
             settled += stream["delivered"] + stream["filtered"] + stream["rejected"]
+            settled += stream["discarded"]
             read += stream["read"]
         if run.exit_code == 0:
             uncounted += abs(read - settled) + abs(read - (read if run.due is None else run.due))

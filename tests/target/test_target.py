@@ -54,7 +54,11 @@ def test_row_that_violates_the_schema_is_a_dead_letter(collector, config, run_ta
 
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 2)
     (letter,) = run.dead_letters
-    assert letter["reason"] == "The call needs `userId` or `anonymousId` or `traits.email`."
+    assert letter["reason"].startswith(
+        "The call needs `userId` or `anonymousId` or `traits.email`. Correct the query; then "
+        "`--resync s` or `--since` reads the row again"
+    )
+    assert (letter["kind"], letter["position"]) == ("query", 2)
     assert letter["record"] == {"userId": None, "plan": "b"}
 
 

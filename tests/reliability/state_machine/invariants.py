@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tests.reliability.state_machine.target_process import DeadLetterFile
 
 
+_OTHERS = ("filtered", "discarded")
+
+
 class InvariantChecker:
     """Checks every request, response, dead letter and STATE against the model.
 
@@ -120,10 +123,8 @@ class InvariantChecker:
         self._violated_if(not expected.get(type(error), False), f"ended with {error!r}")
         counts: Counter[str] = Counter()
         for stream in report.to_json()["streams"].values():
-            counts.update(
-                {key: stream[key] for key in ("read", "delivered", "rejected", "filtered")}
-            )
-        settled = counts["delivered"] + counts["rejected"] + counts["filtered"]
+            counts.update({key: stream[key] for key in ("read", "delivered", "rejected", *_OTHERS)})
+        settled = counts.total() - counts["read"]
         self._violated_if(counts["delivered"] != run.counts["delivered"], "uncounted: delivered")
         self._violated_if(settled > counts["read"], "uncounted: more than was read")
         if error is None:

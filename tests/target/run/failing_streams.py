@@ -102,8 +102,10 @@ class Plan:
     def _add_window(self, name: str, window: int, rng: random.Random) -> None:
         plan = self.streams[name]
         fault, keyed = plan.fault, {**schema(name, "identify"), "key_properties": ["n"]}
-        fails = fault is not None and not plan.failed_in and (
-            fault.at_schema or window == MAX_WINDOWS or rng.random() < 0.4
+        fails = (
+            fault is not None
+            and not plan.failed_in
+            and (fault.at_schema or window == MAX_WINDOWS or rng.random() < 0.4)
         )
         if fault and fails:
             plan.failed_in = window

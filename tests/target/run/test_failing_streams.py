@@ -14,22 +14,21 @@ from hypothesis import strategies as st
 
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.run.runner import Runner
+from tests.target.conftest import record, schema
 from tests.target.run.failing_streams import Plan, judge
 
 SEEDS = range(4)
 
 
-class _Pieces(io.RawIOBase):
+class _Pieces(io.BytesIO):
     """An input that arrives in pieces of random sizes."""
 
     def __init__(self, text: bytes, rng: random.Random) -> None:
-        self._text = text
+        super().__init__(text)
         self._rng = rng
 
-    def read(self, _: int = -1) -> bytes:
-        count = self._rng.choice([50, 300, 5_000])
-        piece, self._text = self._text[:count], self._text[count:]
-        return piece
+    def read(self, _: int | None = -1) -> bytes:
+        return super().read(self._rng.choice([50, 300, 5_000]))
 
 
 def _run_here(config: dict[str, Any], source: _Pieces) -> tuple[int, list[Any]]:
@@ -92,3 +91,74 @@ def test_each_stream_fails_alone_in_two_processes(collector, config, run_target,
     report = json.loads((tmp_path / "report.json").read_text())
     delivered = [call.body["traits"]["n"] for call in collector.calls]
     judge(plan, run.states, delivered, Path(config["dead_letter_path"]), report)
+
+
+GIVEN = {"type": "STATE", "value": {"bookmarks": {"good": {"last_sync_time": 1}}}}
+MOVED = {"good": {"last_sync_time": 2}, "bad": {"last_sync_time": 2}}
+GOOD = [schema("good", "identify"), *(record("good", userId=n) for n in range(30))]
+
+
+def _with_bad(*messages: dict[str, Any]) -> list[dict[str, Any]]:
+    return [GIVEN, *messages, *GOOD, {"type": "STATE", "value": {"bookmarks": MOVED}}]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_misspelt_type_fails_its_own_stream(collector, config, run_target, processes):
+    """The others are delivered, and their bookmarks move."""
+    bad = [schema("bad", "identfy"), *(record("bad", userId=n) for n in range(400))]
+
+    run = run_target({**config, "processes": processes}, _with_bad(*bad))
+
+    assert run.exit_code == 2
+    assert run.states[-1] == {"bookmarks": {"good": MOVED["good"]}}
+    assert len(collector.calls) == 30
+    assert '"identfy"' in run.log
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_too_many_rejected_fail_their_own_stream(collector, config, run_target, processes):
+    """They leave no dead letters, however often the run is repeated."""
+    bad = [schema("bad", "identify"), *(record("bad", userId=None) for _ in range(300))]
+    config = {**config, "processes": processes}
+
+    run_target(config, _with_bad(*bad))
+    run = run_target(config, _with_bad(*bad))
+
+    assert (run.exit_code, run.dead_letters) == (5, [])
+    assert run.states[-1] == {"bookmarks": {"good": MOVED["good"]}}
+    assert len({call.message_id for call in collector.calls}) == 30
+
+
+def test_refused_key_leaves_no_dead_letters(config, run_target):
+    """Rows of a run that stops are read again."""
+    bad = [schema("bad", "identify"), record("bad", userId=None), record("bad", userId=1)]
+
+    run = run_target({**config, "write_key": "wrong"}, _with_bad(*bad))
+
+    assert (run.exit_code, run.dead_letters) == (4, [])
+
+
+def test_unwritable_dead_letters_fail_their_stream(collector, config, run_target, tmp_path):
+    """A stream without rejected rows does not need the file."""
+    bad = [schema("bad", "identify"), record("bad", userId=None)]
+    config = {**config, "dead_letter_path": str(tmp_path / "none" / "dead_letters.jsonl")}
+
+    run = run_target(config, _with_bad(*bad))
+
+    assert run.exit_code == 4
+    assert run.states[-1] == {"bookmarks": {"good": MOVED["good"]}}
+    assert len(collector.calls) == 30
+
+
+def test_dead_letter_names_the_row(collector, config, run_target):
+    """It has the key columns and the position, whoever rejected the row."""
+    collector.script([{"status": 400, "contains": "poison", "times": None}])
+    keyed = {**schema("s", "identify"), "key_properties": ["n"]}
+    rows = [{"userId": 1, "n": 7}, {"userId": None, "n": 8}, {"userId": "poison", "n": 9}]
+
+    run = run_target(config, [keyed, *(record("s", **row) for row in rows)])
+
+    found = [(each["kind"], each["key"], each["position"]) for each in run.dead_letters]
+    assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]
+    assert "--resync s" in run.log
+    assert f"--replay {config['dead_letter_path']}" in run.log

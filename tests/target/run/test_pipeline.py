@@ -126,8 +126,7 @@ def test_every_row_is_settled_in_order_before_its_state(
     failures = StreamFailures()
     names = [f"d{number}" for number in range(destinations)]
     limits = [
-        TargetSettings(name=name, concurrency=concurrency, max_rejected_ratio=1.0)
-        for name in names
+        TargetSettings(name=name, concurrency=concurrency, max_rejected_ratio=1.0) for name in names
     ]
     rejected = {
         own.destination_name: RejectedRows(
