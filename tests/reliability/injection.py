@@ -12,6 +12,7 @@ import queue
 import signal
 import socket
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3.connection import HTTPConnection
@@ -108,6 +109,8 @@ class Injection:
 
 
 NO_INJECTION = Injection()
+STRUCK_FILE = "struck"
+"""In the program's folder, once its fault has happened; a run may end before its fault."""
 
 
 def inject(program: str, injection: Injection) -> None:
@@ -122,6 +125,7 @@ def _armed(function: Callable[..., Any], injection: Injection) -> Callable[..., 
     program = os.getpid()  # workers are forked later
 
     def strike() -> None:
+        Path(STRUCK_FILE).touch()
         os.kill(os.getpid() if injection.by_worker else program, injection.signal_number)
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.packaging.conftest import ROOT
 from tests.reliability import (
+    failing_streams,
     fuzzing,
     histories,
     http_responses,
@@ -48,6 +49,7 @@ SCENARIOS: Sequence[Scenario] = (
     http_responses.soak,
     histories.soak,
     resources.soak,
+    failing_streams.soak,
     fuzzing.soak,
     long_run.soak,
     resuming.soak,
