@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.api.ordering_key import ordering_key_of
+from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
+from target_pipelines.encoding.column_paths import names_in
 from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _MESSAGE_ID_MAX_BYTES = 100
 _API_TYPE_WITH_EVENT = "track"
 """The only call of the API that has a field `event`."""
+_NAMES_OF_CALLS = ("type", "traits", "properties")
 _BUILD_FAILED = "failed to build the call"
 
 logger = logging.getLogger(__name__)
@@ -164,11 +167,16 @@ class StreamEncoder:
         except MappingProblem:
             raise
         except Exception as error:  # `build` is a plugin's code
-            name = type(error).__name__
-            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
+            raise MappingProblem(self._describe_build_error(error, record)) from error
         if self._mapper.unmapped != self._warned_of:
             self._warn_unmapped()
         return call
+
+    def _describe_build_error(self, error: Exception, record: Json) -> str:
+        """Which exception, where; a missing key only if it is the name of a column or a field."""
+        build = self._call_type.build
+        names = {*record, *names_in(self._call_type.schema), *_NAMES_OF_CALLS}
+        return f"{self._plugin} {_BUILD_FAILED}: {describe_exception(error, build, names)}."
 
     def _warn_unmapped(self) -> None:
         new = sorted(self._mapper.unmapped - self._warned_of)

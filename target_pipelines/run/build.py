@@ -53,7 +53,7 @@ def build_pipeline(
     acks = Acks(write_state)
     destinations = []
     for settings in configuration.destinations:
-        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        destination = configuration.plugins.open_destination(settings)
         if write_calls:
             count = len(configuration.destinations)
             destination = _as_dry_run(destination, settings, write_calls, count)
