@@ -38,10 +38,12 @@ class PartlyRejected:
     """The destination has accepted all calls of the attempt but these, which become dead letters.
 
     For an API that answers for each call, as with HTTP 207. `rejected` has the reason by the
-    position of the call in the request, from 0.
+    position of the call in the request, from 0. `count` is the number of calls that the API
+    answered for: if it is not that of the request, the run stops instead of losing calls.
     """
 
     rejected: Mapping[int, Rejected]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from target_pipelines.acknowledgements.dead_letter_calls import decode_call
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
-from target_pipelines.api.errors import DeliveryStopped, PipelinesError, PluginError
+from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
@@ -156,11 +156,12 @@ class SenderPool:
     def _settle_each(
         self, batch: Sequence[EncodedCall], outcome: PartlyRejected, attempts: int
     ) -> None:
-        """Settle a batch of which the destination rejected some calls. Raises PluginError."""
-        if not set(outcome.rejected) <= set(range(len(batch))):
-            raise PluginError(
-                f'Destination "{self._name}" rejected calls at positions that the request does not '
-                "have; positions count from 0. Correct or update its plugin."
+        """Settle a batch of which the destination rejected some calls. Raises DeliveryStopped."""
+        if outcome.count != len(batch) or not set(outcome.rejected) <= set(range(len(batch))):
+            raise DeliveryStopped(
+                f'Destination "{self._name}" stopped this run: the response answers for '
+                f"{outcome.count} calls, and the request has {len(batch)}. Check the setting "
+                "`endpoint`, or update the plugin."
             )
         self._settlement.deliver([c for n, c in enumerate(batch) if n not in outcome.rejected])
         for number, call in enumerate(batch):

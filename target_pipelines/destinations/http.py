@@ -160,9 +160,10 @@ class HttpDestination:
 
     def open_sender(self) -> HttpSender:
         """A new connection, opened at the first attempt."""
-        return HttpSender(
-            self._profile, self._base_url, self._settings, self.limits.batch_max_bytes
-        )
+        if self._profile.reshape is None:
+            return HttpSender(self._profile, self._base_url, self._settings)
+        limit = self.limits.batch_max_bytes
+        return HttpSender(self._profile, self._base_url, self._settings, max_bytes=limit)
 
     def close(self) -> None:
         """Do nothing: each sender closes its connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,7 +52,12 @@ class HttpSender:
     """One connection, kept alive between attempts."""
 
     def __init__(
-        self, api: HttpApi, base_url: str, settings: TargetSettings, max_bytes: int
+        self,
+        api: HttpApi,
+        base_url: str,
+        settings: TargetSettings,
+        *,
+        max_bytes: int = sys.maxsize,
     ) -> None:
         self._api = api
         self._base_url = base_url
@@ -65,7 +71,7 @@ class HttpSender:
         """POST the calls as one request; a retry has identical bytes."""
         url = self._api.url_of(self._base_url, calls)
         body = self._api.body_of(calls)
-        if len(body) > self._max_bytes:  # what a profile reshapes may become larger
+        if len(body) > self._max_bytes:  # a reshaped call may be larger
             return Rejected(f"the request has {len(body)} bytes; the limit is {self._max_bytes}")
         if self._compresses:
             body = gzip.compress(body, mtime=0)

@@ -24,9 +24,9 @@ def _deep(call: Any) -> Any:
 
 
 BUILDS = {
-    "name": (_missing, "KeyError (no `properties`) in line 21 of test_build_errors.py."),
-    "value": (_lookup, "KeyError in line 17 of test_build_errors.py."),
-    "no key": (_deep, "ValueError in line 25 of test_build_errors.py."),
+    "name": (_missing, "KeyError (no `properties`) in line 19 of test_build_errors.py."),
+    "value": (_lookup, "KeyError in line 15 of test_build_errors.py."),
+    "no key": (_deep, "ValueError in line 23 of test_build_errors.py."),
     "built in": (len, "`build` returned a int, not a call."),
 }
 
