@@ -18,7 +18,8 @@ def describe_exception(
 
     Args:
         error: what the function raised.
-        function: the plugin's function; the line is the last one in its file.
+        function: the plugin's function; the line is the last one in its file. If it is unknown,
+            the line is the one that raised.
         names: names that may be shown as the missing key of a KeyError.
     """
     name = type(error).__name__
@@ -33,7 +34,7 @@ def _last_line(error: BaseException, function: Callable[..., Any] | None) -> str
     """The last line of the function's file that the error passed; empty if it is unknown."""
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if code and frame.filename == code.co_filename]
+    own = [frame for frame in frames if not code or frame.filename == code.co_filename]
     if not own:
         return ""
     return f"line {own[-1].lineno} of {Path(own[-1].filename).name}"

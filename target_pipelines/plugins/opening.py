@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from program_kit.json_schema import describe_schema_error, find_schema_errors
 from program_kit.settings import json_schema_of
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.errors import PipelinesError, PluginError
+from target_pipelines.api.outcomes import Outcome
 from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.plugins.attributes import LIMITS, OPEN_DESTINATION, check_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from target_pipelines.api.destinations import Destination, DestinationType
+    from target_pipelines.api.calls import EncodedCall
+    from target_pipelines.api.destinations import Destination, DestinationType, Sender
     from target_pipelines.api.settings import TargetSettings
 
 
@@ -43,7 +45,48 @@ def open_destination(kind: DestinationType, settings: TargetSettings, plugin: st
             "`blocked_plugins`."
         )
     check_attributes(limits, LIMITS, plugin)
-    return opened
+    return _CheckedDestination(opened, kind, plugin)
+
+
+class _CheckedDestination:
+    """A destination whose exceptions and outcomes are checked, on every call."""
+
+    def __init__(self, opened: Destination, kind: DestinationType, plugin: str) -> None:
+        self._opened = opened
+        self._kind = kind
+        self._plugin = plugin
+        self.limits = opened.limits
+        self.max_lanes = opened.max_lanes
+        self.event_schemas = opened.event_schemas
+        self.close = opened.close
+
+    def open_sender(self) -> Sender:
+        """Open another connection. Raises PluginError."""
+        open_sender = self._opened.open_sender
+        sender: Sender = _call(self._kind, self._plugin, "open_sender", open_sender)
+        return _CheckedSender(sender, self._kind, self._plugin)
+
+
+class _CheckedSender:
+    """A sender whose failures are outcomes, or PluginErrors."""
+
+    def __init__(self, sender: Sender, kind: DestinationType, plugin: str) -> None:
+        self._sender = sender
+        self._kind = kind
+        self._plugin = plugin
+        self.close = sender.close
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:
+        """Make one attempt. Raises PluginError."""
+        outcome: Any = _call(self._kind, self._plugin, "send", lambda: self._sender.send(calls))
+        if not isinstance(outcome, get_args(Outcome)):
+            raise PluginError(
+                f'Plugin "{self._plugin}": an attempt of destination "{self._kind.name}" gave a '
+                f"value of type {type(outcome).__name__}, not an Outcome. Correct `judge` or "
+                "`send`, or block the plugin with `blocked_plugins`."
+            )
+        checked: Outcome = outcome
+        return checked
 
 
 def _find_option_problems(kind: DestinationType, options: Mapping[str, Any]) -> list[str]:
@@ -74,7 +117,7 @@ def _call(kind: DestinationType, plugin: str, attribute: str, call: Callable[[],
     except PipelinesError:
         raise
     except Exception as error:
-        problem = describe_exception(error, getattr(kind, attribute))
+        problem = describe_exception(error, getattr(kind, attribute, None))
         raise PluginError(
             f'Plugin "{plugin}": `{attribute}` of destination "{kind.name}" failed: {problem}. '
             "Correct or update it, or block it with `blocked_plugins`."

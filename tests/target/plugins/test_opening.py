@@ -10,6 +10,7 @@ import pytest
 from target_pipelines import (
     ConfigurationError,
     DestinationType,
+    EncodedCall,
     HttpProfile,
     Limits,
     Setting,
@@ -17,6 +18,7 @@ from target_pipelines import (
 )
 from target_pipelines.api.errors import PluginError
 from target_pipelines.plugins.opening import find_problems, open_destination
+from target_pipelines.testing import RecordingServer
 
 SETTINGS = (
     Setting("acme_project", {"type": "string", "minLength": 1}, "The project.", required=True),
@@ -29,7 +31,6 @@ class _Opened:
     limits: Any = Limits(call_max_bytes=1, batch_max_bytes=1)  # noqa: RUF009 - frozen
     max_lanes: Any = None
     event_schemas: Any = None
-    options: Any = None
 
     def __post_init__(self):
         self.event_schemas = self.event_schemas or {}
@@ -41,7 +42,7 @@ class _Opened:
 
 KIND = DestinationType(
     name="acme",
-    open=lambda settings: _Opened(options=settings.destination_options),
+    open=lambda settings: _Opened(),
     settings=SETTINGS,
 )
 
@@ -76,9 +77,15 @@ def test_options_without_own_settings_are_a_problem():
 
 def test_defaults_are_filled_in():
     """`open` gets every own setting."""
-    opened: Any = open_destination(KIND, _settings(acme_project="a"), "acme")
+    options: list[Any] = []
 
-    assert opened.options == {"acme_project": "a", "retention_days": 30}
+    def keep(settings: TargetSettings) -> Any:
+        options.append(settings.destination_options)
+        return _Opened()
+
+    open_destination(replace(KIND, open=keep), _settings(acme_project="a"), "acme")
+
+    assert options == [{"acme_project": "a", "retention_days": 30}]
 
 
 def test_values_of_options_are_not_shown():
@@ -136,3 +143,33 @@ def test_profile_passes_its_settings_on():
     profile = HttpProfile(name="a", call_max_bytes=1, batch_max_bytes=1, settings=SETTINGS)
 
     assert profile.as_destination().settings == SETTINGS
+
+
+PROFILE = HttpProfile(name="acme", call_max_bytes=9, batch_max_bytes=9)
+AT_WORK: dict[str, tuple[dict[str, Any], str]] = {
+    "no outcome": (
+        {"judge": lambda status, headers, body, *, now: None},
+        "NoneType, not an Outcome",
+    ),
+    "judge raises": (
+        {"judge": lambda status, headers, body, *, now: {"a": 1}["secret"]},
+        "failed: KeyError in line [0-9]+ of test_opening.py",
+    ),
+    "path raises": ({"path": lambda calls: calls[7]}, "IndexError in line"),
+    "path of a number": ({"envelope": (b"", b""), "path": lambda calls: 1 // 0}, "ZeroDivision"),
+    "authenticate raises": ({"authenticate": lambda key: {}[key]}, "`open_sender` .*KeyError"),
+    "no headers": ({"headers": lambda settings: None}, "`open_sender` .*TypeError"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), AT_WORK.values(), ids=list(AT_WORK))
+def test_exceptions_while_sending_are_located(change, message):
+    """What a profile's functions do wrong later ends in a sentence, too."""
+    kind = replace(PROFILE, **change).as_destination()
+    with RecordingServer() as server:
+        settings = TargetSettings(destination="acme", endpoint=server.url, write_key="secret")
+        with pytest.raises(PluginError, match=message) as caught:
+            open_destination(kind, settings, "acme").open_sender().send(
+                [EncodedCall(b"{}", "s", "t", "", 0)]
+            )
+    assert "secret" not in str(caught.value)
