@@ -15,11 +15,12 @@ from program_kit.exact_json import INVALID_JSON, decode_json
 
 Conversion = Callable[[Any], Any]
 
-_SECONDS = range(10**8, 10**10)
+_SECONDS_FROM, _SECONDS_TO = 10**8, 10**10
 """Unix seconds have 9 or 10 digits: from 1973 to 2286, or as long before 1970."""
-_MILLISECONDS = range(10**11, 10**13)
+_MILLISECONDS_FROM, _MILLISECONDS_TO = 10**11, 10**13
 """Unix milliseconds have 12 or 13. With other lengths a number may be a date, such as 20260102."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEPARATORS = ("T", " ", "")
 _UNIX_TIME = re.compile(r"[+-]?\d{1,13}(?:\.\d{1,20})?", re.ASCII)
 _COMPACT_DATE = re.compile(r"(?!1[0-7]|1800)[1-9]\d{7}", re.ASCII)
 """ISO 8601 without hyphens, such as 20260102: as unix time it would be neither."""
@@ -81,6 +82,11 @@ def _instant_of_text(value: str) -> str | None:
     text = value.strip()
     if not text:
         return None
+    if text[4:5] == "-" and text[10:11] in _SEPARATORS:
+        try:
+            return _format(datetime.fromisoformat(text))
+        except ValueError:
+            pass  # Python knows fewer forms
     if _COMPACT_DATE.fullmatch(text):
         return _instant_of_parts(text) or value
     if _UNIX_TIME.fullmatch(text):
@@ -95,23 +101,25 @@ def _instant_of_parts(date: str, time: str = "", offset: str = "") -> str | None
         instant = datetime.fromisoformat(f"{date}T{time or '00'}{offset.upper()}")
     except ValueError:
         return None
-    return _format(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return _format(instant)
 
 
 def _instant_of_number(value: int | Decimal) -> str | None:
     """A unix time as text; None if its magnitude is neither that of seconds nor milliseconds."""
-    magnitude = abs(Decimal(value))
-    if magnitude == 0 or _SECONDS.start <= magnitude < _SECONDS.stop:
-        microseconds = value * 1_000_000
-    elif _MILLISECONDS.start <= magnitude < _MILLISECONDS.stop:
-        microseconds = value * 1000
+    magnitude = value if value > 0 else -value
+    if magnitude == 0 or _SECONDS_FROM <= magnitude < _SECONDS_TO:
+        unit = 1_000_000
+    elif _MILLISECONDS_FROM <= magnitude < _MILLISECONDS_TO:
+        unit = 1000
     else:
         return None
-    return _format(_EPOCH + timedelta(microseconds=round(microseconds)))
+    return _format(_EPOCH + timedelta(microseconds=round(value * unit)))
 
 
 def _format(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
+    """ISO 8601 with the offset; with Z if it is UTC, or if there is none."""
+    text = instant.isoformat()
+    return text.replace("+00:00", "Z") if instant.tzinfo else f"{text}Z"
 
 
 def _parse_json(opening: str) -> Conversion:
