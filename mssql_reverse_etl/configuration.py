@@ -1,4 +1,4 @@
-"""Reads the configurations of both programs as the programs themselves read them."""
+"""Reads the tap's configuration as the tap itself reads it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,3 @@ def read_tap_config(paths: Sequence[str]) -> tuple[dict[str, Any], TapSettings]:
     """The tap's configuration, and its settings. Raises UsageError or ConfigurationError."""
     tap = TapMSSQLQuery(config=read_config(paths, UsageError), parse_env_config=ENV in paths)
     return dict(tap.config), tap.settings
-
-
-def read_target_config(paths: Sequence[str]) -> dict[str, Any]:
-    """The target's configuration. Raises UsageError."""
-    config = read_config(paths, UsageError)
-    if ENV in paths:
-        from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
-
-        return dict(PipelinesPlugin(config=config, parse_env_config=True).config)
-    return config

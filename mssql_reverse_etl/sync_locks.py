@@ -71,7 +71,8 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             self.held.append(sync.name)
         else:
             logger.warning(
-                "sync=%s skipped: another run of it is not over; the next one catches up", sync.name
+                "sync=%s skipped: another run of it is in progress; the next run catches up",
+                sync.name,
             )
 
     def _connect(self, sync: SyncSettings) -> None:

@@ -18,7 +18,7 @@ class Level(Enum):
     ERROR = auto()
     """Correct the settings or the query."""
     SERVER_ERROR = auto()
-    """Look at SQL Server: it is unreachable, or denies a permission."""
+    """Look at the server: it is unreachable, or denies a permission."""
 
     @property
     def label(self) -> str:

@@ -75,7 +75,7 @@ def command(
     if version or about:
         _print_about(about_format, is_version=version)
         return
-    config = _read_config(paths)
+    config = read_target_config(paths)
     if list_call_types or list_destinations:
         _list(config, call_types=list_call_types, destinations=list_destinations)
         return
@@ -110,7 +110,7 @@ def _list(config: Mapping[str, Any], *, call_types: bool, destinations: bool) ->
         print_destinations(plugins.destinations)
 
 
-def _read_config(paths: Sequence[str]) -> Mapping[str, Any]:
+def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
     config = read_config(paths, ConfigurationError)
     if ENV in paths:

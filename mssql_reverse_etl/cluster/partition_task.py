@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.cluster.secret_refs import resolve_secrets
+from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.pipe import Pipe, PipeOptions, PipeResult
 from mssql_reverse_etl.sync_locks import lock_options
 
@@ -83,8 +84,10 @@ def run_task(task: PartitionTask) -> TaskResult:
     with _CancellationWatch(_is_executing(worker, worker.get_current_task()), pipe.stop):
         try:
             return _run(task, pipe, address)
-        except OSError as error:
-            raise TaskFailed(address, error.strerror or type(error).__name__) from error
+        except UsageError:
+            raise
+        except Exception as error:  # whatever it is, this worker failed and another may not
+            raise TaskFailed(address, _describe(error)) from error
 
 
 def _run(task: PartitionTask, pipe: Pipe, worker: str) -> TaskResult:
@@ -110,6 +113,11 @@ def _run(task: PartitionTask, pipe: Pipe, worker: str) -> TaskResult:
             log=_relevant_lines((folder / "log").read_text(errors="replace"), result.exit_code),
             worker=worker,
         )
+
+
+def _describe(error: Exception) -> str:
+    """A word for an error; its own text may hold values."""
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _relevant_lines(log: str, exit_code: int) -> list[str]:

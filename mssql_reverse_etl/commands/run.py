@@ -51,10 +51,7 @@ def run(
     workers: int | None,
 ) -> None:
     """Run all syncs that are due, once."""
-    from mssql_reverse_etl.configuration import (  # noqa: PLC0415 - slow
-        read_tap_config,
-        read_target_config,
-    )
+    from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
 
     tap_config, settings = read_tap_config(taps)
     file = StateFile(state)
@@ -66,11 +63,12 @@ def run(
             code = run_locally(settings, file, taps=taps, targets=targets, resync=resync)
         else:
             from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
+            from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
 
             code = run_on_cluster(
                 tap_config,
                 settings,
-                read_target_config(targets),
+                dict(read_target_config(targets)),
                 file,
                 resync=resync,
                 address=None if dask == _LOCAL else dask,

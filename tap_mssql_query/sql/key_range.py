@@ -13,6 +13,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from program_kit.timestamps import parse_iso_timestamp
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -36,7 +38,7 @@ class _KeyType(NamedTuple):
 
 
 def _seconds_of(text: str) -> int:
-    return int((datetime.fromisoformat(text[:19]).replace(tzinfo=UTC) - _EPOCH).total_seconds())
+    return parse_iso_timestamp(text[:19])
 
 
 def _datetime_of(seconds: int) -> str:

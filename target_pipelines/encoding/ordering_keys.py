@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from program_kit.exact_json import INVALID_JSON, decode_object
 from target_pipelines.api.calls import lines_of
@@ -53,13 +53,12 @@ class OrderingKeys:
             return None
         if calls is None:
             return None
-        has_fallbacks = any(isinstance(call, Fallback) for call in calls)
-        lines = lines_of(block) if has_fallbacks else []
+        keys = [ordering_key_of(call) if type(call) is dict else None for call in calls]
+        if None not in keys:
+            return cast("list[str]", keys)
         return [
-            self.find(decode_object(lines[number])["record"])
-            if isinstance(call, Fallback)
-            else ordering_key_of(call)
-            for number, call in enumerate(calls)
+            self.find(decode_object(line)["record"]) if key is None else key
+            for key, line in zip(keys, lines_of(block), strict=True)
         ]
 
     def _compile(self, block: bytes) -> BlockMapper | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from program_kit.signals import on_stop_signals
 from target_pipelines.acknowledgements.report import RunReport, print_summaries, write_report
 from target_pipelines.api.errors import Interrupted
 from target_pipelines.run.build import build_pipeline, print_state
@@ -39,10 +38,8 @@ class Runner:
         self._is_reading = False
 
     def catch_signals(self) -> None:
-        """Let signals end the run; only the main thread can install handlers."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, self._note_signal)
+        """Let stop signals end the run."""
+        on_stop_signals(self._note_signal)
 
     def deliver(self, source: IO[Any]) -> Counter[str]:
         """Deliver all records of `source`; message counts by type. Raises PipelinesError."""
@@ -103,7 +100,7 @@ class Runner:
                 return
             yield block
 
-    def _note_signal(self, number: int, _: object) -> None:
+    def _note_signal(self, number: int) -> None:
         """Remember a signal; end the run at once only while it waits for input."""
         self._signal = number
         if self._is_reading:

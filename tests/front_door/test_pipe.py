@@ -131,7 +131,7 @@ def test_sync_of_another_run_is_skipped(site):
 
     assert code == 0
     assert len(site.calls) == ROWS
-    assert "sync=a skipped: another run of it is not over" in log
+    assert "sync=a skipped: another run of it is in progress" in log
     assert list(site.state["bookmarks"]) == ["b"]
 
 

@@ -128,5 +128,5 @@ def test_plugin_that_cannot_be_loaded_is_a_warning(install_plugin: Callable[[str
 
     (finding,) = result.findings
     assert (result.subject, finding.level) == ("plugins", Level.WARNING)
-    assert finding.message.startswith("Call types are not result. ")
+    assert finding.message.startswith("Call types are not checked. ")
     assert 'Plugin "acme" (acme 1.0) cannot be loaded' in finding.message

@@ -201,7 +201,10 @@ def test_unreachable_server_exits_3(run_tap: RunTap, config: dict[str, Any]) -> 
         ('{"bookmarks": {"users": {"last_sy', "invalid JSON"),
         ("[]", "is not a JSON object"),
         ({"bookmarks": {"users": {"last_sync_time": "0; DROP"}}}, "whole number of seconds"),
-        ({"bookmarks": {"users": {"last_sync_time": 32_503_680_000}}}, "after the server's clock"),
+        (
+            {"bookmarks": {"users": {"last_sync_time": 32_503_680_000}}},
+            "later than the server's clock",
+        ),
     ],
 )
 def test_unusable_state_is_refused(

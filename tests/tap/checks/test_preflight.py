@@ -14,6 +14,7 @@ from sandbox.shop.creation import create_empty_shop
 from sandbox.shop.syncs import SYNCS
 from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.checks.database import check_database
+from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.results import Result
     from sandbox.sql_server.server import SqlServer
 
+CALL_TYPES = load_plugins(entries=built_in_entry_points()).call_types.names()
 _ROW = re.compile(r" ?(\S.*?)  +(ok|warning|error)  +(.*?) *")
 
 
@@ -171,7 +173,7 @@ def faulty(check: Callable[..., _Check]) -> _Check:
         ("sync new", "error", "m.new is datetime2(7), but is compared"),
         ("sync day", "error", "day is date, but is compared"),
         ("sync old", "error", "use {{last_sync_datetime}}"),
-        ("sync unknown", "error", "known are alias, group, identify, page, screen, track."),
+        ("sync unknown", "error", f"known are {', '.join(CALL_TYPES)}."),
         ("sync no_event", "error", "requires `event`"),
         ("sync no_event", "error", "requires `userId` or `anonymousId`"),
         ("sync mapped", "warning", "requires `event`"),

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +85,7 @@ def test_signal_ends_the_run_in_every_phase(
         target=_feed, args=(process, [schema("s", "identify"), *rows, state(1)], is_at_the_end)
     )
     feeder.start()
+    _wait_for_handler(process, signal.SIGTERM)
     threading.Event().wait(1.5)
 
     process.send_signal(signal.SIGTERM)
@@ -90,6 +93,16 @@ def test_signal_ends_the_run_in_every_phase(
     assert process.wait(timeout=20) == 143
     assert process.stdout.read() == ""
     feeder.join()
+
+
+def _wait_for_handler(process, number: int) -> None:
+    """Wait until a process catches a signal, as its start takes long on a busy machine."""
+    status = Path(f"/proc/{process.pid}/status")
+    while True:
+        (caught,) = re.findall(r"SigCgt:\s+(\w+)", status.read_text())
+        if int(caught, 16) >> (number - 1) & 1:
+            return
+        threading.Event().wait(0.05)
 
 
 def _feed(process, messages, ends: bool) -> None:
