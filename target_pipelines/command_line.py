@@ -60,6 +60,11 @@ logger = logging.getLogger(NAME)
     help="Send again the calls that destinations rejected, each `retry_rejected` times at most.",
 )
 @click.option("--list-call-types", is_flag=True, help="Show the call types and their plugins.")
+@click.option(
+    "--list-destinations",
+    is_flag=True,
+    help="Show the destinations, their own settings and their plugins.",
+)
 def command(
     *,
     version: bool,
@@ -71,14 +76,15 @@ def command(
     replay: Path | None,
     retry_rejected: bool,
     list_call_types: bool,
+    list_destinations: bool,
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
     if version or about:
         _print_about(about_format, is_version=version)
         return
     config = read_target_config(paths)
-    if list_call_types:
-        _list_call_types(config)
+    if list_call_types or list_destinations:
+        _list(config, call_types=list_call_types, destinations=list_destinations)
         return
     runner = Runner(config, is_dry_run=dry_run)
     runner.catch_signals()
@@ -99,11 +105,18 @@ def _print_about(about_format: str | None, *, is_version: bool) -> None:
         PipelinesPlugin.print_about(about_format)
 
 
-def _list_call_types(config: Mapping[str, Any]) -> None:
-    from target_pipelines.plugins.listing import print_call_types  # noqa: PLC0415 - slow
+def _list(config: Mapping[str, Any], *, call_types: bool, destinations: bool) -> None:
+    from target_pipelines.plugins.listing import (  # noqa: PLC0415 - slow
+        print_call_types,
+        print_destinations,
+    )
     from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - with it
 
-    print_call_types(load_configuration(config).plugins.call_types)
+    plugins = load_configuration(config).plugins
+    if call_types:
+        print_call_types(plugins.call_types)
+    if destinations:
+        print_destinations(plugins.destinations)
 
 
 def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:

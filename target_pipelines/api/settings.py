@@ -48,6 +48,7 @@ class TargetSettings:
     on_rejected: str = "dead_letter"
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
+    destination_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     message_id_salt: str = field(default="", repr=False)
     processes: int = 1
     blocked_plugins: Sequence[str] = ()

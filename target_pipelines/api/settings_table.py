@@ -109,6 +109,14 @@ DESTINATION_SETTINGS = (
         "Omit NULL traits and properties, or send them as null.",
         "omit",
     ),
+    Setting(
+        "destination_options",
+        {"type": "object"},
+        "Settings of a plugin's destination, by name; `target-pipelines --list-destinations` lists "
+        "them.",
+        {},
+        secret=True,
+    ),
 )
 """Settings of one destination."""
 

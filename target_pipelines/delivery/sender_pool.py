@@ -14,7 +14,7 @@ from zlib import crc32
 from target_pipelines.acknowledgements.dead_letter_calls import decode_call, key_of
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
-from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
@@ -157,15 +157,32 @@ class SenderPool:
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)
+        elif isinstance(outcome, PartlyRejected):
+            self._settle_each(batch, outcome, attempts)
         elif len(batch) > 1:
             for half in split_batch(batch):
                 self._deliver(half, sender)
         else:
             self._reject(batch[0], outcome, attempts)
 
+    def _settle_each(
+        self, batch: Sequence[EncodedCall], outcome: PartlyRejected, attempts: int
+    ) -> None:
+        """Settle a batch of which the destination rejected some calls. Raises DeliveryStopped."""
+        if outcome.count != len(batch) or not set(outcome.rejected) <= set(range(len(batch))):
+            raise DeliveryStopped(
+                f'Destination "{self._name}" stopped this run: the response answers for '
+                f"{outcome.count} calls, and the request has {len(batch)}. Check the setting "
+                "`endpoint`, or update the plugin."
+            )
+        self._settlement.deliver([c for n, c in enumerate(batch) if n not in outcome.rejected])
+        for number, call in enumerate(batch):
+            if number in outcome.rejected:
+                self._reject(call, outcome.rejected[number], attempts)
+
     def _attempt(
         self, batch: Sequence[EncodedCall], sender: Sender
-    ) -> tuple[Delivered | Rejected, int]:
+    ) -> tuple[Delivered | PartlyRejected | Rejected, int]:
         """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
         size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
@@ -176,7 +193,7 @@ class SenderPool:
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
             attempts += 1
-            if isinstance(outcome, (Delivered, Rejected)):
+            if isinstance(outcome, (Delivered, PartlyRejected, Rejected)):
                 if attempts > 1:
                     self._outage.end_of(batch)
                 return outcome, attempts

@@ -16,6 +16,7 @@ from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 from program_kit.exact_json import INVALID_JSON, encode_json_lines
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.codegen import compile_row_function
+from target_pipelines.encoding.column_paths import names_in
 from target_pipelines.encoding.fallback import Fallback, find_plan_fallback, find_stream_fallback
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan
 from target_pipelines.encoding.row_struct import MOVED, SCALAR, RowStruct, raw_field
@@ -176,18 +177,6 @@ def _kept_field(step: Step, python_type: Any, *, is_key: bool) -> tuple[Any, Any
 
 def _names_inside(schema: Mapping[str, Any], container: str) -> Iterator[str]:
     """All names of the container's members that a schema mentions, at any depth."""
-    yield from _names_in(schema.get("properties", {}).get(container))
+    yield from names_in(schema.get("properties", {}).get(container))
     for branch in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
         yield from _names_inside(branch, container)
-
-
-def _names_in(schema: Any) -> Iterator[str]:
-    """All names of members that a schema mentions, at any depth."""
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        yield from schema.get("required", ())
-        for value in schema.values():
-            yield from _names_in(value)
-    elif isinstance(schema, (list, tuple)):
-        for value in schema:
-            yield from _names_in(value)

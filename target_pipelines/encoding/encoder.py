@@ -6,16 +6,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import validator_for
-
 from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.api.ordering_key import ordering_key_of
+from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
+from target_pipelines.encoding.column_paths import names_in
 from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import MessageIds
-from target_pipelines.encoding.validation import describe_violation, has_text_keys
+from target_pipelines.encoding.validation import CallValidator, has_text_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MESSAGE_ID_MAX_BYTES = 100
 _API_TYPE_WITH_EVENT = "track"
 """The only call of the API that has a field `event`."""
+_NAMES_OF_CALLS = ("type", "traits", "properties")
 _BUILD_FAILED = "failed to build the call"
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,9 @@ class StreamEncoder:
         self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
         self._kind_of_size: Kind = "settings" if settings.call_max_bytes else "query"
-        self._event_schemas = _schemas_by_event(call_type, event_schemas)
+        self._event_validators = _validators_by_event(call_type, event_schemas)
         self._mapper = Mapper(call_type, null_values=settings.null_values)
-        self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
+        self._validator = CallValidator(call_type.schema)
         self._ids = MessageIds(
             salt=settings.message_id_salt,
             stream=stream.name,
@@ -144,7 +145,7 @@ class StreamEncoder:
             self._stream,
             record,
             null_values=self._null_values,
-            events=self._event_schemas,
+            events=self._event_validators,
             call_max_bytes=self._call_max_bytes - _MESSAGE_ID_MAX_BYTES,
         )
         return self._batch_encoder
@@ -156,11 +157,11 @@ class StreamEncoder:
         if self._call_type.build and not has_text_keys(call):
             raise ValueError("a key is not a string")
         plain = decode_plain(body)  # of types that the validators know
-        if not self._is_valid(plain):
-            reason = describe_violation(self._call_type.schema, plain)
-            return Rejection(reason or "The call violates the schema of its type.", call)
-        event_schema = self._event_schemas.get(str(call.get("event", "")))
-        if event_schema and (reason := describe_violation(event_schema, plain)):
+        if not self._validator.is_valid(plain):
+            return Rejection(self._validator.describe_violation(plain), call)
+        event_validator = self._event_validators.get(str(call.get("event", "")))
+        if event_validator and not event_validator.is_valid(plain):
+            reason = event_validator.describe_violation(plain)
             return Rejection(f'As event "{call["event"]}": {reason}', call)
         if "messageId" not in call:
             body = self._ids.add_to(body)
@@ -183,11 +184,16 @@ class StreamEncoder:
         except MappingProblem:
             raise
         except Exception as error:  # `build` is a plugin's code
-            name = type(error).__name__
-            raise BuildProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
+            raise BuildProblem(self._describe_build_error(error, record)) from error
         if self._mapper.unmapped != self._warned_of:
             self._warn_unmapped()
         return call
+
+    def _describe_build_error(self, error: Exception, record: Json) -> str:
+        """Which exception, where; a missing key only if it is the name of a column or a field."""
+        build = self._call_type.build
+        names = {*record, *names_in(self._call_type.schema), *_NAMES_OF_CALLS}
+        return f"{self._plugin} {_BUILD_FAILED}: {describe_exception(error, build, names)}."
 
     def _warn_unmapped(self) -> None:
         new = sorted(self._mapper.unmapped - self._warned_of)
@@ -200,8 +206,10 @@ class StreamEncoder:
         self._warned_of.update(new)
 
 
-def _schemas_by_event(
+def _validators_by_event(
     call_type: CallType, event_schemas: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Mapping[str, Any]]:
+) -> Mapping[str, CallValidator]:
     """A destination's schemas by event name, for calls that have one."""
-    return event_schemas if call_type.api_type == _API_TYPE_WITH_EVENT else {}
+    if call_type.api_type != _API_TYPE_WITH_EVENT:
+        return {}
+    return {event: CallValidator(schema) for event, schema in event_schemas.items()}

@@ -50,7 +50,7 @@ def build_pipeline(
     """
     destinations = []
     for settings in configuration.destinations:
-        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        destination = configuration.plugins.open_destination(settings)
         if write_calls:
             count = len(configuration.destinations)
             destination = _as_dry_run(destination, settings, write_calls, count)

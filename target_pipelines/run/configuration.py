@@ -53,7 +53,7 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
 
 def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
     if settings.destination in plugins.destinations:
-        yield from plugins.destinations[settings.destination].find_problems(settings)
+        yield from plugins.find_problems(settings)
     else:
         yield (
             f'Setting `destination`: no plugin provides "{settings.destination}". Choose one of '

@@ -155,7 +155,7 @@ def split_limits(configuration: Configuration, count: int) -> Configuration:
     """The configuration of one of `count` workers: its share of the concurrency and the rate."""
     destinations = []
     for settings in configuration.destinations:
-        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        destination = configuration.plugins.open_destination(settings)
         rate = settings.requests_per_second or destination.limits.requests_per_second
         destination.close()
         destinations.append(

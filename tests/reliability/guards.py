@@ -23,7 +23,7 @@ from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
-from target_pipelines.api.outcomes import Delivered, Fatal, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.encoding import encoder
@@ -176,7 +176,7 @@ def _reject_whole_batches(code: Replacements) -> None:
 
     def reject_all(self: SenderPool, batch: list[EncodedCall], sender: Sender) -> None:
         outcome, attempts = self._attempt(batch, sender)
-        if isinstance(outcome, Delivered):
+        if not isinstance(outcome, Rejected):
             self._settlement.deliver(batch)
             return
         for call in batch:

@@ -154,7 +154,11 @@ def test_dead_letter_names_the_row(collector, config, run_target):
     """It has the key columns and the position, whoever rejected the row."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
     keyed = {**schema("s", "identify"), "key_properties": ["n"]}
-    rows = [{"userId": 1, "n": 7}, {"userId": None, "n": 8}, {"userId": "poison", "n": 9}]
+    rows: list[dict[str, Any]] = [
+        {"userId": 1, "n": 7},
+        {"userId": None, "n": 8},
+        {"userId": "poison", "n": 9},
+    ]
 
     run = run_target(config, [keyed, *(record("s", **row) for row in rows)])
 
