@@ -1,8 +1,9 @@
 """The dead-letter file: rejected calls with the reason, on disk before a STATE covers them.
 
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (HTTP),
-`attempts`, `call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became
-no call needs for its messageId. The file holds personal data, so only its owner may read it.
+`attempts`, `call` (possibly incomplete), `record`, and what a record that became no call needs for
+its messageId: `last_sync_time` and `origin`. The file holds personal data, so only its owner may
+read it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class DeadLetter:
     call: Any = None
     record: Any = None
     last_sync_time: Any = None
+    origin: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; `origin` only where there is one."""
+        fields = asdict(self)
+        if self.origin is None:
+            del fields["origin"]
+        return fields
 
 
 class DeadLetters:
@@ -53,7 +62,7 @@ class DeadLetters:
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = b"".join(
-            encode_json({"time": time, **asdict(dead_letter)}) + b"\n"
+            encode_json({"time": time, **dead_letter.to_json()}) + b"\n"
             for dead_letter in dead_letters
         )
         self.append(lines)

@@ -15,9 +15,11 @@ from target_pipelines.delivery.rate_limiter import RateLimiter
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
+from target_pipelines.encoding.message_ids import Repeats
+from target_pipelines.singer.streams import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.acknowledgements.dead_letters import DeadLetters
@@ -78,6 +80,7 @@ class DestinationPipeline:
         self._logs_warnings = logs_warnings
         self._checked_streams: set[str] = set()
         self._encoders: dict[str, StreamEncoder] = {}
+        self._repeats: dict[str, Repeats] = {}
         # Since the last flush.
         self._read: Counter[str] = Counter()
         self._calls: list[EncodedCall] = []
@@ -90,11 +93,15 @@ class DestinationPipeline:
 
     def start_stream(self, stream: Stream) -> None:
         """Records of this stream may follow."""
+        before = self._encoders.get(stream.name)
+        if before is None or before.is_resumed_by(stream):
+            self._repeats[stream.name] = Repeats()
         self._encoders[stream.name] = StreamEncoder(
             stream,
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
             event_schemas=self._destination.event_schemas,
+            repeats=self._repeats[stream.name],
         )
         self.report.start_stream(stream.name, stream.call_type.name)
         if self._logs_warnings and stream.name not in self._checked_streams:
@@ -110,33 +117,54 @@ class DestinationPipeline:
                 "; ".join(exceeded),
             )
 
-    def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Encode one record of a stream that was started."""
-        encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
+    def encode_record(
+        self,
+        stream: Stream,
+        record: dict[str, Any],
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
+    ) -> None:
+        """Encode one record of a stream that was started.
+
+        `repeat` says how many equal events came before it, where that is known.
+        """
+        encoder, epoch = self._encoders[stream.name], self._acks.epoch
+        encoded = encoder.encode(record, epoch, line, position, repeat)
         self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
             self._calls.append(encoded)
         else:
-            self._set_aside(encoded, stream, line)
+            self._set_aside(encoded, stream, line, position, repeat)
 
-    def encode_block(self, stream: Stream, block: bytes) -> int:
+    def encode_block(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
-        encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
+        encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch, positions)
         if encoded is None:
             return 0
         self._read[stream.name] += len(encoded)
         calls = [item for item in encoded if type(item) is EncodedCall]
         self._calls += calls
         if len(calls) < len(encoded):
-            for item, line in zip(encoded, lines_of(block), strict=True):
-                self._set_aside(item, stream, line)
+            for item, line, position in zip(encoded, lines_of(block), positions, strict=False):
+                self._set_aside(item, stream, line, position)
         return len(encoded)
 
-    def _set_aside(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
+    def _set_aside(
+        self,
+        encoded: Encoded,
+        stream: Stream,
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
+    ) -> None:
         """Keep a record without a call for the next flush: filtered out, or a dead letter."""
         if encoded is None:
             self._filtered.append(stream.name)
         elif isinstance(encoded, Rejection):
+            record = decode_object(line)["record"]
+            if repeat is None:
+                repeat = self._encoders[stream.name].count_rejected(record)
             self._dead_letters.append(
                 DeadLetter(
                     stream=stream.name,
@@ -144,8 +172,9 @@ class DestinationPipeline:
                     destination=self.name,
                     reason=encoded.reason,
                     call=encoded.call,
-                    record=decode_object(line)["record"],
+                    record=record,
                     last_sync_time=stream.last_sync_time,
+                    origin=origin_of(stream, position, repeat),
                 )
             )
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_pipelines.singer.messages import group_records, parse_message, stream_of_record
+from target_pipelines.singer.positions import CountedPositions
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.plugins.loading import PluginRegistry
+    from target_pipelines.singer.positions import Positions
 
 _FEW_LINES = 16
 
@@ -23,14 +25,17 @@ class MessageHandler(Protocol):
     def handle_schema(self, stream: Stream, line: bytes) -> None:
         """Records of this stream may follow."""
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Handle lines that should all be RECORDs of a stream, much faster than one by one.
 
-        Returns how many there were, or 0 if nothing was done and they must be parsed one by one.
+        `positions` has at least as many entries as there are records. Returns how many there were,
+        or 0 if nothing was done and they must be parsed one by one.
         """
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Handle one RECORD of a stream that has had its SCHEMA."""
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int
+    ) -> None:
+        """Handle one RECORD of a stream that has had its SCHEMA, with its position there."""
 
     def handle_state(self, state: State) -> None:
         """Handle a STATE; all messages before it were handled."""
@@ -47,11 +52,19 @@ class Dispatcher:
     """
 
     def __init__(
-        self, handler: MessageHandler, *, plugins: PluginRegistry, call_types: Mapping[str, str]
+        self,
+        handler: MessageHandler,
+        *,
+        plugins: PluginRegistry,
+        call_types: Mapping[str, str],
+        started_at: float | None = None,
+        positions: Positions | None = None,
     ) -> None:
         self._handler = handler
         self._plugins = plugins
         self._call_types = call_types
+        self._started_at = started_at
+        self._positions = positions or CountedPositions()
         self._streams: dict[str, Stream] = {}
         self._line_number = 0
         self.message_counts: Counter[str] = Counter()
@@ -80,9 +93,13 @@ class Dispatcher:
     def _dispatch_records(self, block: bytes) -> bool:
         """Dispatch lines that are all RECORDs of one stream; False if any of them is not."""
         stream = self._streams.get(stream_of_record(block) or "")
-        count = stream and self._handler.handle_records(stream, block)
+        if stream is None:
+            return False
+        positions = self._positions.of_block(stream, block)
+        count = positions and self._handler.handle_records(stream, block, positions)
         if not count:
             return False
+        self._positions.advance(stream, count)
         self._line_number += block.count(b"\n") or 1
         self.message_counts["RECORD"] += count
         return True
@@ -97,10 +114,15 @@ class Dispatcher:
             case "RECORD":
                 stream = self._streams.get(message["stream"])
                 stream = check_record(stream, message, self._line_number)
-                self._handler.handle_record(stream, message["record"], line)
+                position = self._positions.of_message(stream, message)
+                self._positions.advance(stream, 1)
+                self._handler.handle_record(stream, message["record"], line, position)
             case "SCHEMA":
-                stream = parse_schema(message, self._plugins, self._call_types)
+                stream = parse_schema(
+                    message, self._plugins, self._call_types, started_at=self._started_at
+                )
                 self._streams[stream.name] = stream
+                self._positions.start(stream)
                 self._handler.handle_schema(stream, line)
             case "STATE":
                 self._handler.handle_state(message["value"])

@@ -63,7 +63,10 @@ class Runner:
             else:
                 run = build_pipeline(configuration, **options)
             dispatcher = Dispatcher(
-                run, plugins=configuration.plugins, call_types=configuration.settings.call_types
+                run,
+                plugins=configuration.plugins,
+                call_types=configuration.settings.call_types,
+                started_at=configuration.started_at,
             )
             with _reporting(configuration, reports), running(run):
                 for block in self._read_blocks(source):

@@ -19,6 +19,7 @@ from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
+from target_pipelines.singer.positions import SentPositions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -191,6 +192,8 @@ def _run(
         pipeline,
         plugins=configuration.plugins,
         call_types=configuration.settings.call_types,
+        started_at=configuration.started_at,
+        positions=SentPositions(),
     )
     with running(pipeline):
         for block in read_blocks(file):
