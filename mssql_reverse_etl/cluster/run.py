@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.signals import record_stop_signals, signal_exit_code
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from tap_mssql_query.sync.renames import carry_over, find_missed_renaming
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def run_on_cluster(
     written), ConfigurationError or PluginError.
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
-    state = file.read()
+    state = carry_over(file.read(), tap_settings.syncs)
     summary = Summary()
     with ExitStack() as stack:
         locks = stack.enter_context(SyncLocks(tap_settings))
@@ -80,6 +82,7 @@ def _plan(
 ) -> tuple[list[PartitionPlan], int]:
     """Plan all syncs that are due and not locked elsewhere; the plans and the exit code so far."""
     plans = []
+    before = copy.deepcopy(state)
     code = locks.exit_code
     for sync in settings.syncs:
         if sync.name not in locks.held:
@@ -97,6 +100,8 @@ def _plan(
             summary.set_outcome(sync.name, Outcome.NOT_DUE)
         elif plan.waiting:
             plans.append(plan)
+            if problem := find_missed_renaming(sync, settings.syncs, before):
+                logger.warning("sync=%s: %s", sync.name, problem)
     return plans, code
 
 

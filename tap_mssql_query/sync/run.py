@@ -21,6 +21,7 @@ from tap_mssql_query.sync.read_strategy import (
     find_partitioned_run,
     find_resume_state,
 )
+from tap_mssql_query.sync.renames import find_missed_renaming, former_name_of
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
 from tap_mssql_query.sync.window import find_window
@@ -55,6 +56,7 @@ class SyncRun:
         self._report = SyncReport()
         self._has_saved_progress = False
         self._has_unsaved_rows = False
+        self._started_at = 0
 
     def run(self) -> None:
         """Run the sync; an error is recorded in the context, so that the other syncs still run."""
@@ -87,6 +89,7 @@ class SyncRun:
             now = server_time(session)
             resume_state = self._find_resume_state(now)
             times = resume_state.times if resume_state else self._find_window(now)
+            self._started_at = resume_state.times.sync_time if resume_state else now
             if times is None:
                 self._report.outcome = Outcome.NOT_DUE
                 self._logger.info("sync=%s skipped: not due yet", self._sync.name)
@@ -123,6 +126,9 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
+        settings, state = self._context.settings, self._context.state
+        if problem := find_missed_renaming(self._sync, settings.syncs, state):
+            self._logger.warning("sync=%s: %s", self._sync.name, problem)
         options = self._context.options
         strategy = choose_strategy(
             session,
@@ -180,7 +186,7 @@ class SyncRun:
         rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
-            self._write_schema(columns, times)
+            self._write_schema(columns, times, strategy)
             rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
         self._report.rows += rows
         self._logger.info(
@@ -198,11 +204,18 @@ class SyncRun:
         self._has_unsaved_rows = True
         self._context.write_lines(lines)
 
-    def _write_schema(self, columns: Sequence[Column], times: SyncTimes) -> None:
+    def _write_schema(
+        self, columns: Sequence[Column], times: SyncTimes, strategy: ReadStrategy
+    ) -> None:
+        former_name = former_name_of(self._sync, self._context.state)
+        renamed = {"x-renamed-from": former_name} if former_name else {}
         for message in self._format.schema_messages(columns):
             schema = {
                 **message["schema"],
                 "x-call-type": self._sync.type,
                 "x-last-sync-time": times.last_sync_time,
+                "x-sync-time": self._started_at,
+                **strategy.schema_keywords,
+                **renamed,
             }
             self._context.write_lines(dump_message({**message, "schema": schema}))
