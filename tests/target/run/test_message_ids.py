@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.singer.positions import Positions
 
-CONFIGURATION = load_configuration({"destination": "file", "output_path": "unused.jsonl"})
+CONFIGURATION = load_configuration({"destination": "file", "output_path": os.devnull})
 KEYS: Sequence[Sequence[str]] = ([], ["order"], ["order", "item"])
 VALUES = st.sampled_from([None, 1, 2, "1", "null", "ünï", True])
 ROWS = st.fixed_dictionaries(
