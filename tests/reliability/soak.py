@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.packaging.conftest import ROOT
 from tests.reliability import (
+    boundary_repeats,
     fuzzing,
     histories,
     http_responses,
@@ -47,6 +48,7 @@ SCENARIOS: Sequence[Scenario] = (
     sql_errors.soak,
     http_responses.soak,
     histories.soak,
+    boundary_repeats.soak,
     resources.soak,
     fuzzing.soak,
     long_run.soak,
