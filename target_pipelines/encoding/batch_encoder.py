@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
-from program_kit.exact_json import INVALID_JSON, encode_json_lines
+from program_kit.exact_json import INVALID_JSON, decode_json_lines, encode_json_lines
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.codegen import compile_row_function
 from target_pipelines.encoding.event_keys import key_finder
 from target_pipelines.encoding.fallback import Fallback, find_plan_fallback, find_stream_fallback
-from target_pipelines.encoding.mapping import MappingProblem, compile_plan
+from target_pipelines.encoding.mapping import MappingProblem, compile_plan, in_one_order
 from target_pipelines.encoding.row_struct import MOVED, SCALAR, RowStruct, raw_field
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_pipelines.encoding.message_ids import EventSource
     from target_pipelines.singer.streams import Stream
 
+_COMPACT_HEAD = b'{"type":"RECORD","stream":"'
 _PYTHON_TYPES: Mapping[str, Any] = {"string": str, "integer": int, "boolean": bool}
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
@@ -68,6 +69,7 @@ class BatchEncoder:
     ) -> None:
         self._is_event = call_type.is_event
         self._find_keys = key_finder(row_struct, key_columns) if self._is_event else None
+        self._has_raw = any(field.type is Raw for field in row_struct.fields.values())
         self._decode = row_struct.decode
         self._map_row = map_row
         self._container = call_type.extra_columns
@@ -80,7 +82,7 @@ class BatchEncoder:
     def encode(self, block: bytes) -> EncodedBlock | Fallback:
         """Encode the RECORDs of a block, as far as no fallback applies."""
         try:
-            rows = self._decode(block)
+            rows = self._decode(_as_encoded(block) if self._has_raw else block)
             event_keys = self._find_keys(rows) if self._find_keys else None
         except INVALID_JSON:
             return Fallback.NOT_DECODABLE
@@ -134,6 +136,13 @@ class BatchEncoder:
         }
 
 
+def _as_encoded(block: bytes) -> bytes:
+    """The lines as this program would write them, so that values keep their text."""
+    if block.startswith(_COMPACT_HEAD) and b"\\u" not in block and b"\\/" not in block:
+        return block
+    return encode_json_lines(decode_json_lines(block))
+
+
 def compile_batch_encoder(
     stream: Stream,
     first_record: Json,
@@ -155,6 +164,7 @@ def compile_batch_encoder(
     if fallback := find_stream_fallback(call_type):
         return fallback
     types = _column_types(stream, first_record)
+    types = {column: types[column] for column in in_one_order([*types], stream.columns)}
     try:
         plan = compile_plan(tuple(types), call_type, null_values=null_values)
     except MappingProblem:

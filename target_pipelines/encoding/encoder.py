@@ -74,7 +74,7 @@ class StreamEncoder:
         self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
         self._event_schemas = _schemas_by_event(call_type, event_schemas)
-        self._mapper = Mapper(call_type, null_values=settings.null_values)
+        self._mapper = Mapper(call_type, null_values=settings.null_values, described=stream.columns)
         self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
         self._key_columns = stream.key_columns
         salt = settings.message_id_salt

@@ -7,9 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.api.calls import EncodedCall
-from target_pipelines.api.settings import TargetSettings
-from target_pipelines.encoding.encoder import StreamEncoder
+from target_pipelines.encoding.message_ids import EventIds, encode_key
+from target_pipelines.encoding.message_ids import Repeats as Repeated
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.singer.streams import Stream
 from tests.reliability.histories import run_histories
@@ -74,16 +73,12 @@ def _encode(
         sync_time=times.sync_time,
         **KINDS[kind],
     )
-    encoder = StreamEncoder(
-        stream, settings=TargetSettings(), call_max_bytes=10_000, event_schemas={}
-    )
+    ids = EventIds(stream, "", Repeated())
     for row in rows:
         record = {"userId": 1, "event": "Bought", "order": f"{history}-{row}"}
-        if kind == "timestamp":
-            record["timestamp"] = "2026-01-02T03:04:05Z"
-        call = encoder.encode(record, 0, b"")
-        assert isinstance(call, EncodedCall)
-        yield row, json.loads(call.body)["messageId"]
+        key = encode_key(record, stream.key_columns)
+        call = ids.add_to(json.dumps(record).encode(), True if key is None else key)
+        yield row, json.loads(call)["messageId"]
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
