@@ -150,17 +150,21 @@ def test_unwritable_dead_letters_fail_their_stream(collector, config, run_target
     assert len(collector.calls) == 30
 
 
-def test_dead_letter_names_the_row(collector, config, run_target):
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("call_type", ["identify", "track"])
+def test_dead_letter_names_the_row(collector, config, run_target, call_type, processes):
     """It has the key columns and the position, whoever rejected the row."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
-    keyed = {**schema("s", "identify"), "key_properties": ["n"]}
+    keyed = {**schema("s", call_type), "key_properties": ["n"]}
     rows: list[dict[str, Any]] = [
-        {"userId": 1, "n": 7},
-        {"userId": None, "n": 8},
-        {"userId": "poison", "n": 9},
+        {"userId": 1, "event": "Bought", "n": 7},
+        {"userId": None, "event": "Bought", "n": 8},
+        {"userId": "poison", "event": "Bought", "n": 9},
     ]
 
-    run = run_target(config, [keyed, *(record("s", **row) for row in rows)])
+    messages = [keyed, *(record("s", **row) for row in rows)]
+
+    run = run_target({**config, "processes": processes}, messages)
 
     found = [(each["kind"], each["key"], each["position"]) for each in run.dead_letters]
     assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]
