@@ -154,9 +154,11 @@ def test_dead_letter_names_the_row(collector, config, run_target):
     """It has the key columns and the position, whoever rejected the row."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
     keyed = {**schema("s", "identify"), "key_properties": ["n"]}
-    rows = [{"userId": 1, "n": 7}, {"userId": None, "n": 8}, {"userId": "poison", "n": 9}]
+    users: list[Any] = [1, None, "poison"]
 
-    run = run_target(config, [keyed, *(record("s", **row) for row in rows)])
+    run = run_target(
+        config, [keyed, *(record("s", userId=user, n=7 + n) for n, user in enumerate(users))]
+    )
 
     found = [(each["kind"], each["key"], each["position"]) for each in run.dead_letters]
     assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]
