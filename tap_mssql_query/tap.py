@@ -30,6 +30,7 @@ from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
+from tap_mssql_query.sync.renames import carry_over
 from tap_mssql_query.sync.report import TapReport, reporting_failed_start
 from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
@@ -115,9 +116,9 @@ class TapMSSQLQuery(Tap):
         PluginBase.setup_mapper(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Load a state after validating its shape. Raises StateError."""
+        """Load a state after validating its shape; renamed syncs keep theirs. Raises StateError."""
         bookmarks.check_state(state)
-        super().load_state(state)
+        super().load_state(carry_over(state, self.settings.syncs))
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
         """Validate settings and options. Raises ConfigurationError with all problems."""
@@ -143,7 +144,7 @@ class TapMSSQLQuery(Tap):
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
         from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
 
-        results = list(check_all(self.settings, self.config.get("stream_maps", {})))
+        results = list(check_all(self.settings, self.config.get("stream_maps", {}), self.state))
         print_findings(results)
         raise_for_errors(results)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from tap_mssql_query.sync.renames import carry_over, find_missed_renaming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +47,7 @@ def run_on_cluster(
     written), ConfigurationError or PluginError.
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
-    state = file.read()
+    state = carry_over(file.read(), tap_settings.syncs)
     summary = Summary()
     with ExitStack() as stack:
         unknown = find_unknown_call_types(tap_settings, settings.configuration)
@@ -59,7 +61,9 @@ def run_on_cluster(
         for name, problem in unknown.items():
             logger.error("sync=%s failed: %s", name, problem)
             codes.append(UsageError.exit_code)
+        before = copy.deepcopy(state)
         plans, plan_codes = _plan(syncs, locks, state, resync=resync, summary=summary)
+        _warn_of_missed_renamings(plans, tap_settings.syncs, before)
         codes += plan_codes
         if not plans:
             summary.show()
@@ -119,6 +123,14 @@ def _plan(
         elif plan.waiting:
             plans.append(plan)
     return plans, codes
+
+
+def _warn_of_missed_renamings(
+    plans: Sequence[PartitionPlan], syncs: Sequence[SyncSettings], before: State
+) -> None:
+    for plan in plans:
+        if problem := find_missed_renaming(plan.sync, syncs, before):
+            logger.warning("sync=%s: %s", plan.sync.name, problem)
 
 
 def _show(summary: Summary, plans: Sequence[PartitionPlan]) -> None:

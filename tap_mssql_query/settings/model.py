@@ -61,6 +61,7 @@ class SyncSettings:
     partitions: int | None = None
     partition_rows: int | None = None
     order_column: str | None = None
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def _parse_sync(
     frequency, start_at = sync.get("frequency"), sync.get("start_at")
     plain = (
         *("description", "enabled", "key_columns", "json_columns", "timezone"),
-        *("partition_column", "partitions", "partition_rows", "order_column"),
+        *("partition_column", "partitions", "partition_rows", "order_column", "renamed_from"),
     )
     return SyncSettings(
         name=sync["name"],

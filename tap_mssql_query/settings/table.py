@@ -83,10 +83,12 @@ CONNECTION_SETTINGS = (
     ),
 )
 
+_SYNC_NAME = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+
 SYNC_SETTINGS = (
     Setting(
         "name",
-        {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+        _SYNC_NAME,
         "Name of the sync and of its Singer stream.",
         required=True,
     ),
@@ -113,13 +115,26 @@ SYNC_SETTINGS = (
         "on are sent. Everything is sent if not set.",
     ),
     Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
-    Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
+    Setting(
+        "renamed_from",
+        _SYNC_NAME,
+        "The sync's former name, whose bookmark and messageIds it keeps.",
+    ),
+    Setting(
+        "key_columns",
+        _TEXTS,
+        "Columns that identify a row. For events: all columns that identify an event; its "
+        "messageId is made of them alone, so that a repeat is recognised.",
+        [],
+    ),
     Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),
     Setting("timezone", _TEXT, "IANA time zone of date-times without an offset.", "UTC"),
     Setting(
         "lookback_seconds",
         {"type": "integer", "minimum": 0},
-        "Subtracted from `last_sync_time` in the query, to catch rows committed late.",
+        "Subtracted from `last_sync_time` in the query, to catch rows committed late. The rows of "
+        "that time are sent again: events need `key_columns` or a `timestamp` column, or each "
+        "repeat is a new event.",
         0,
     ),
     Setting(

@@ -92,10 +92,24 @@ def _semantic_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]
     for name, count in Counter(sync["name"] for sync in syncs).items():
         if count > 1:
             yield f'{count} syncs are called "{name}"; give each sync a unique name.'
+    yield from _renaming_problems(syncs)
     call_types = _LazyCallTypes()
     for sync in syncs:
         for problem in _sync_problems(sync, config, call_types):
             yield f'Sync "{sync["name"]}": {problem}.'
+
+
+def _renaming_problems(syncs: list[Mapping[str, Any]]) -> Iterator[str]:
+    names = {sync["name"] for sync in syncs}
+    former_names = Counter(sync["renamed_from"] for sync in syncs if "renamed_from" in sync)
+    for name, count in former_names.items():
+        if name in names:
+            yield (
+                f'`renamed_from` is "{name}", but there still is a sync of that name. Remove one '
+                "of them."
+            )
+        if count > 1:
+            yield f'{count} syncs have the `renamed_from` "{name}"; only one can go on from there.'
 
 
 def _sync_problems(

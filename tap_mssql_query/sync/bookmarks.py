@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = "last_sync_time"
 FINGERPRINT_KEY = "query_fingerprint"
+UNFINISHED_KEY = "unfinished"
 
 REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 

@@ -44,6 +44,11 @@ class ReadStrategy:
         """Called after the rows of a block were written."""
 
     @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """What the SCHEMA of the current query says of it, for the messageIds."""
+        return {}
+
+    @property
     def is_complete(self) -> bool:
         """Whether the bookmark may move once all queries were run."""
         return True
@@ -69,16 +74,23 @@ class PartitionedRead(_ResumableRead):
     """Reads one partition after the other; with `only`, that one alone."""
 
     only: int | None = None
+    _current = 0
 
     def queries(self) -> Iterator[str]:
         """One query for each partition that is to be read and is not done."""
         self._save(self._resume_state)
         for number, partition in enumerate(self._resume_state.partitions):
             if not partition.is_done and self.only in (None, number):
+                self._current = number
                 condition = partition.range.condition(self._resume_state.column)
                 yield self._range_query.where(condition)
                 partition.is_done = True
                 self._save(self._resume_state)
+
+    @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """The number of the partition, whether it is read here or by a task of a cluster."""
+        return {"x-partition": self._current}
 
     @property
     def is_complete(self) -> bool:
@@ -89,21 +101,38 @@ class PartitionedRead(_ResumableRead):
 class OrderedRead(_ResumableRead):
     """Reads in the order of a column, from the last value that was saved."""
 
+    _first = 0
+    _next = 0
+
     def queries(self) -> Iterator[str]:
         """One query. It includes the last value, which other rows may have as well."""
         column = self._resume_state.column
+        self._first = self._next = self._resume_state.position
         rest = KeyRange(low=self._resume_state.order_value)
         order = f"\nORDER BY {quote_name(column)}"
         yield self._range_query.where(rest.condition(column), order=order)
 
     def on_block_written(self, block: pa.RecordBatch) -> None:
         """Save the value of the last row. Raises QueryFailed if its type cannot be saved."""
-        from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
+        from tap_mssql_query.sync.order_value import (  # noqa: PLC0415 - loads pyarrow
+            count_last,
+            last_value,
+        )
 
-        value = last_value(block, self._resume_state.column)
-        if value is not None:
-            self._resume_state.order_value = value
-            self._save(self._resume_state)
+        run = self._resume_state
+        value = last_value(block, run.column)
+        self._next += block.num_rows
+        if value is None:
+            return
+        if value != run.order_value:
+            run.order_value = value
+            run.position = self._next - count_last(block, run.column)
+        self._save(run)
+
+    @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """The position of the first row, if the read was resumed."""
+        return {"x-position": self._first} if self._first else {}
 
 
 def key_column_of(sync: SyncSettings) -> str | None:

@@ -21,6 +21,7 @@ from tap_mssql_query.sync.read_strategy import (
     find_partitioned_run,
     find_resume_state,
 )
+from tap_mssql_query.sync.renames import find_missed_renaming, former_name_of
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
 from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
@@ -56,6 +57,7 @@ class SyncRun:
         self._report = SyncReport()
         self._has_saved_progress = False
         self._has_unsaved_rows = False
+        self._started_at = 0
 
     def run(self) -> None:
         """Run the sync; an error is recorded in the context, so that the other syncs still run."""
@@ -97,6 +99,7 @@ class SyncRun:
                 return
             resume_state = self._find_resume_state(now)
             times = resume_state.times if resume_state else self._find_window(now)
+            self._started_at = resume_state.times.sync_time if resume_state else now
             if times is None:
                 self._report.outcome = Outcome.NOT_DUE
                 self._logger.info("sync=%s skipped: not due yet", self._sync.name)
@@ -129,6 +132,9 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
+        settings, state = self._context.settings, self._context.state
+        if problem := find_missed_renaming(self._sync, settings.syncs, state):
+            self._logger.warning("sync=%s: %s", self._sync.name, problem)
         options = self._context.options
         strategy = choose_strategy(
             session,
@@ -219,7 +225,7 @@ class SyncRun:
         rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
-            self._write_schema(columns, times)
+            self._write_schema(columns, times, strategy)
             rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
@@ -246,7 +252,11 @@ class SyncRun:
         if not self._context.options.is_backfill:
             self._context.write_state()
 
-    def _write_schema(self, columns: Sequence[Column], times: SyncTimes) -> None:
+    def _write_schema(
+        self, columns: Sequence[Column], times: SyncTimes, strategy: ReadStrategy
+    ) -> None:
+        former_name = former_name_of(self._sync, self._context.state)
+        renamed = {"x-renamed-from": former_name} if former_name else {}
         messages = list(self._format.schema_messages(columns))
         self._write_first_state()
         for message in messages:
@@ -254,5 +264,8 @@ class SyncRun:
                 **message["schema"],
                 "x-call-type": self._sync.type,
                 "x-last-sync-time": times.last_sync_time,
+                "x-sync-time": self._started_at,
+                **strategy.schema_keywords,
+                **renamed,
             }
             self._context.write_lines(dump_message({**message, "schema": schema}))

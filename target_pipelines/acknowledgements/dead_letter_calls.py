@@ -19,7 +19,6 @@ def encode_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCal
     """The call of a dead letter, as it was sent before. Raises KeyError or TypeError."""
     call, line = dead_letter["call"], encode_json({"record": dead_letter["record"]})
     body, key = encode_json(call), ordering_key_of(call)
-    position = dead_letter.get("position")
     return EncodedCall(
         body,
         dead_letter["stream"],
@@ -27,7 +26,7 @@ def encode_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCal
         key,
         epoch,
         line,
-        first_position=-1 if position is None else position,
+        position=dead_letter.get("position"),
     )
 
 

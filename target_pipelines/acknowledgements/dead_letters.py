@@ -2,8 +2,9 @@
 
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
-`call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became no call
-needs for its messageId. The file holds personal data, so only its owner may read it.
+`call` (possibly incomplete), `record`, and what a record that became no call needs for its
+messageId: `last_sync_time` and `origin`. The file holds personal data, so only its owner may read
+it.
 """
 
 from __future__ import annotations
@@ -46,13 +47,21 @@ class DeadLetter:
     call: Any = None
     record: Any = None
     last_sync_time: Any = None
+    origin: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; `origin` only where there is one."""
+        fields = asdict(self)
+        if self.origin is None:
+            del fields["origin"]
+        return fields
 
 
 def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:
     """Dead letters as lines of the file, with the present time."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return b"".join(
-        encode_json({"time": time, **asdict(dead_letter), "reason": _full_reason(dead_letter)})
+        encode_json({"time": time, **dead_letter.to_json(), "reason": _full_reason(dead_letter)})
         + b"\n"
         for dead_letter in dead_letters
     )

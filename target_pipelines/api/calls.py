@@ -18,7 +18,7 @@ class EncodedCall(msgspec.Struct, gc=False):
         epoch: the part of the input, between two STATEs, that its RECORD arrived in.
         block: Singer lines that contain its RECORD, for a dead letter.
         number: the index of its line, not counting blank lines.
-        first_position: the position in its stream of the first record of `block`; -1 if unknown.
+        position: of its RECORD in its stream, from 0; None if it is unknown.
     """
 
     body: bytes
@@ -28,12 +28,7 @@ class EncodedCall(msgspec.Struct, gc=False):
     epoch: int
     block: bytes = b""
     number: int = 0
-    first_position: int = -1
-
-    @property
-    def position(self) -> int | None:
-        """The position of its record in the stream's result, from 0; None if it is unknown."""
-        return self.first_position + self.number if self.first_position >= 0 else None
+    position: int | None = None
 
     @property
     def line(self) -> bytes:

@@ -152,6 +152,12 @@ def _check_distinct(paths: Mapping[str, Path]) -> None:
         columns_by_path[path] = column
 
 
+def in_one_order(columns: Sequence[str], described: Collection[str]) -> list[str]:
+    """Columns in the order of their SCHEMA, then by name: equal records become equal calls."""
+    rest = sorted(set(columns).difference(described))
+    return [*(column for column in described if column in columns), *rest]
+
+
 class Mapper:
     """Maps the records of one stream; keeps a plan for each set of columns.
 
@@ -159,8 +165,11 @@ class Mapper:
         unmapped: columns without a field, of all records so far.
     """
 
-    def __init__(self, call_type: CallType, *, null_values: str) -> None:
+    def __init__(
+        self, call_type: CallType, *, null_values: str, described: Collection[str] = ()
+    ) -> None:
         self._call_type = call_type
+        self._described = described
         self._null_values = null_values
         self._plans: dict[Path, Plan] = {}
         self.unmapped: set[str] = set()
@@ -174,7 +183,8 @@ class Mapper:
         return call if build is None else _check_built(build(call), plan.api_type)
 
     def _add_plan(self, columns: Path) -> Plan:
-        plan = compile_plan(columns, self._call_type, null_values=self._null_values)
+        ordered = in_one_order(columns, self._described)
+        plan = compile_plan(ordered, self._call_type, null_values=self._null_values)
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
         self._plans[columns] = plan

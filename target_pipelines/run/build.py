@@ -32,7 +32,6 @@ def build_pipeline(
     write_calls: Write | None = None,
     shows_progress: bool = True,
     logs_warnings: bool = True,
-    counts_positions: bool = True,
 ) -> Pipeline:
     """A pipeline to all destinations of a configuration.
 
@@ -46,7 +45,6 @@ def build_pipeline(
         write_calls: for a dry run: writes calls instead of sending them.
         shows_progress: whether to log progress if stderr is a terminal.
         logs_warnings: whether to log warnings about a stream's columns.
-        counts_positions: whether every record of a result is read here.
     """
     destinations = []
     for settings in configuration.destinations:
@@ -63,7 +61,6 @@ def build_pipeline(
                 check_interrupted=check_interrupted,
                 jitter=random.random,
                 logs_warnings=logs_warnings,
-                counts_positions=counts_positions,
             )
         )
     return Pipeline(destinations, bookkeeping, shows_progress=shows_progress)

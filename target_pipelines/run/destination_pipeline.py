@@ -15,9 +15,11 @@ from target_pipelines.delivery.rate_limiter import RateLimiter
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
+from target_pipelines.encoding.message_ids import Repeats
+from target_pipelines.singer.streams import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
@@ -49,7 +51,6 @@ class DestinationPipeline:
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
         logs_warnings: bool = True,
-        counts_positions: bool = True,
     ) -> None:
         self.name = settings.destination_name
         self.report = report
@@ -76,9 +77,7 @@ class DestinationPipeline:
         self._logs_warnings = logs_warnings
         self._checked_streams: set[str] = set()
         self._encoders: dict[str, StreamEncoder] = {}
-        self._counts_positions = counts_positions
-        self._positions: Counter[str] = Counter()
-        self._streams: dict[str, Stream] = {}
+        self._repeats: dict[str, Repeats] = {}
         # Since the last flush.
         self._read: Counter[str] = Counter()
         self._calls: list[EncodedCall] = []
@@ -90,15 +89,16 @@ class DestinationPipeline:
         self._senders.start()
 
     def start_stream(self, stream: Stream) -> None:
-        """Records of this stream may follow; another SCHEMA than before begins another result."""
-        if self._streams.get(stream.name) != stream:
-            self._streams[stream.name] = stream
-            self._positions[stream.name] = 0
+        """Records of this stream may follow."""
+        before = self._encoders.get(stream.name)
+        if before is None or before.is_resumed_by(stream):
+            self._repeats[stream.name] = Repeats()
         self._encoders[stream.name] = StreamEncoder(
             stream,
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
             event_schemas=self._destination.event_schemas,
+            repeats=self._repeats[stream.name],
         )
         self._key_columns[stream.name] = stream.keys
         self.report.start_stream(stream.name, stream.call_type.name)
@@ -116,60 +116,66 @@ class DestinationPipeline:
             )
 
     def encode_record(
-        self, stream: Stream, record: dict[str, Any], line: bytes, position: int | None = None
+        self,
+        stream: Stream,
+        record: dict[str, Any],
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
     ) -> None:
         """Encode one record of a stream that was started; if the stream has failed, discard it.
 
-        `position` is for a record that does not follow the last one.
+        `repeat` says how many equal events came before it, where that is known.
         """
         if stream.name in self._failures:
             self.report.discard(stream.name, 1)
             return
+        encoder, epoch = self._encoders[stream.name], self._acks.epoch
         try:
-            position = self._position(stream.name) if position is None else position
-            encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line, position)
+            encoded = encoder.encode(record, epoch, line, position, repeat)
         except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
             self.report.discard(stream.name, 1)
             self._failures.fail(stream.name, error)
             return
-        self._count(stream.name, 1)
+        self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
             self._calls.append(encoded)
         else:
-            self._set_aside(encoded, stream, line, position)
+            self._set_aside(encoded, stream, line, position, repeat)
 
-    def encode_block(self, stream: Stream, block: bytes) -> int:
+    def encode_block(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
+        encoder, epoch = self._encoders[stream.name], self._acks.epoch
         try:
-            position = self._position(stream.name)
-            encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch, position)
+            encoded = encoder.encode_block(block, epoch, positions)
         except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
             self._failures.fail(stream.name, error)
             return 0
         if encoded is None:
             return 0
-        self._count(stream.name, len(encoded))
+        self._read[stream.name] += len(encoded)
         calls = [item for item in encoded if type(item) is EncodedCall]
         self._calls += calls
         if len(calls) < len(encoded):
-            for number, (item, line) in enumerate(zip(encoded, lines_of(block), strict=True)):
-                self._set_aside(item, stream, line, -1 if position < 0 else position + number)
+            for item, line, position in zip(encoded, lines_of(block), positions, strict=False):
+                self._set_aside(item, stream, line, position)
         return len(encoded)
 
-    def _position(self, stream: str) -> int:
-        """The position of the next record; -1 if it is unknown."""
-        return self._positions[stream] if self._counts_positions else -1
-
-    def _count(self, stream: str, count: int) -> None:
-        self._read[stream] += count
-        self._positions[stream] += count
-
-    def _set_aside(self, encoded: Encoded, stream: Stream, line: bytes, position: int) -> None:
+    def _set_aside(
+        self,
+        encoded: Encoded,
+        stream: Stream,
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
+    ) -> None:
         """Keep a record without a call for the next flush: filtered out, or a dead letter."""
         if encoded is None:
             self._filtered.append(stream.name)
         elif isinstance(encoded, Rejection):
             record = decode_object(line)["record"]
+            if repeat is None:
+                repeat = self._encoders[stream.name].count_rejected(record)
             self._dead_letters.append(
                 DeadLetter(
                     stream=stream.name,
@@ -178,10 +184,11 @@ class DestinationPipeline:
                     reason=encoded.reason,
                     kind=encoded.kind,
                     key=key_of(record, stream.keys),
-                    position=position if position >= 0 else None,
+                    position=position,
                     call=encoded.call,
                     record=record,
                     last_sync_time=stream.last_sync_time,
+                    origin=origin_of(stream, repeat),
                 )
             )
 

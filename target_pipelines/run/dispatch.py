@@ -13,6 +13,7 @@ from target_pipelines.singer.messages import (
     stream_of,
     stream_of_record,
 )
+from target_pipelines.singer.positions import CountedPositions
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.plugins.loading import PluginRegistry
+    from target_pipelines.singer.positions import Positions
 
 _FEW_LINES = 16
 
@@ -31,14 +33,17 @@ class MessageHandler(Protocol):
     def handle_schema(self, stream: Stream, line: bytes) -> None:
         """Records of this stream may follow."""
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Handle lines that should all be RECORDs of a stream, much faster than one by one.
 
-        Returns how many there were, or 0 if nothing was done and they must be parsed one by one.
+        `positions` has at least as many entries as there are records. Returns how many there were,
+        or 0 if nothing was done and they must be parsed one by one.
         """
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Handle one RECORD of a stream that has had its SCHEMA."""
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int
+    ) -> None:
+        """Handle one RECORD of a stream that has had its SCHEMA, with its position there."""
 
     def discard(self, stream: str, count: int) -> None:
         """Count RECORDs of a stream that has failed."""
@@ -66,11 +71,15 @@ class Dispatcher:
         plugins: PluginRegistry,
         call_types: Mapping[str, str],
         failures: StreamFailures,
+        started_at: float | None = None,
+        positions: Positions | None = None,
     ) -> None:
         self._handler = handler
         self._failures = failures
         self._plugins = plugins
         self._call_types = call_types
+        self._started_at = started_at
+        self._positions = positions or CountedPositions()
         self._streams: dict[str, Stream] = {}
         self._line_number = 0
         self.message_counts: Counter[str] = Counter()
@@ -102,9 +111,11 @@ class Dispatcher:
         stream = self._streams.get(stream_of_record(block) or "")
         if stream is None or stream.name in self._failures:
             return False
-        count = self._handler.handle_records(stream, block)
+        positions = self._positions.of_block(stream, block)
+        count = positions and self._handler.handle_records(stream, block, positions)
         if not count:
             return False
+        self._positions.advance(stream, count)
         self._line_number += block.count(b"\n") or 1
         self.message_counts["RECORD"] += count
         return True
@@ -148,8 +159,13 @@ class Dispatcher:
         if message["type"] == "RECORD":
             stream = self._streams.get(message["stream"])
             stream = check_record(stream, message, self._line_number)
-            self._handler.handle_record(stream, message["record"], line)
+            position = self._positions.of_message(stream, message)
+            self._positions.advance(stream, 1)
+            self._handler.handle_record(stream, message["record"], line, position)
         else:
-            stream = parse_schema(message, self._plugins, self._call_types)
+            stream = parse_schema(
+                message, self._plugins, self._call_types, started_at=self._started_at
+            )
             self._streams[stream.name] = stream
+            self._positions.start(stream)
             self._handler.handle_schema(stream, line)

@@ -9,6 +9,7 @@ from program_kit.exact_json import decode_object
 from program_kit.progress import Progress
 from target_pipelines.api.calls import lines_of
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
+from target_pipelines.singer.positions import FROM_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,22 +46,27 @@ class Pipeline:
         for destination in self._destinations:
             destination.start_stream(stream)
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(
+        self, stream: Stream, block: bytes, positions: Sequence[int] = FROM_ZERO
+    ) -> int:
         """Encode the RECORDs of these lines; 0 if they must come one by one."""
         first, *others = self._destinations
-        count = first.encode_block(stream, block)
+        count = first.encode_block(stream, block, positions)
         if not count:
             return 0
         for destination in others:
-            if not destination.encode_block(stream, block):
-                for line in lines_of(block):
-                    destination.encode_record(stream, decode_object(line)["record"], line)
+            if not destination.encode_block(stream, block, positions):
+                for line, position in zip(lines_of(block), positions, strict=False):
+                    record = decode_object(line)["record"]
+                    destination.encode_record(stream, record, line, position)
         return count
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int = 0
+    ) -> None:
         """Encode one RECORD."""
         for destination in self._destinations:
-            destination.encode_record(stream, record, line)
+            destination.encode_record(stream, record, line, position)
 
     def discard(self, stream: str, count: int) -> None:
         """Count records of a failed stream, without sending them."""

@@ -47,6 +47,7 @@ class Replay:
         self._kept_path = path.with_name(f"{path.name}.replay")
         self._plugins = configuration.plugins
         self._call_types = configuration.settings.call_types
+        self._started_at = configuration.started_at
         self._streams: dict[str, Stream] = {}
         self._size = 0
 
@@ -83,16 +84,16 @@ class Replay:
             destination.resend(dead_letter)
         else:
             stream = self._stream_of(dead_letter)
-            # Equal events stay distinct only while one encoder counts them.
             if self._streams.get(stream.name) != stream:
                 self._streams[stream.name] = stream
                 pipeline.handle_schema(stream)
-            record, position = dead_letter["record"], dead_letter.get("position")
+            origin = dead_letter.get("origin") or {}
             destination.encode_record(
                 stream,
-                record,
-                encode_json({"record": record}),
-                -1 if position is None else position,
+                dead_letter["record"],
+                encode_json({"record": dead_letter["record"]}),
+                dead_letter.get("position") or 0,
+                origin.get("repeat", 0) if origin else None,
             )
         pipeline.flush()
 
@@ -102,11 +103,12 @@ class Replay:
             "x-last-sync-time": dead_letter["last_sync_time"],
         }
         message = {
+            **(dead_letter.get("origin") or {}),
             "stream": dead_letter["stream"],
             "schema": keywords,
             "key_properties": list(dead_letter.get("key") or ()),
         }
-        return parse_schema(message, self._plugins, self._call_types)
+        return parse_schema(message, self._plugins, self._call_types, started_at=self._started_at)
 
     def _dead_letters(self) -> Iterator[dict[str, Any]]:
         with self._path.open("rb") as lines:

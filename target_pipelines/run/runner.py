@@ -66,6 +66,7 @@ class Runner:
                 plugins=configuration.plugins,
                 call_types=configuration.settings.call_types,
                 failures=failures,
+                started_at=configuration.started_at,
             )
             with running(run):
                 for block in self._read_blocks(source):

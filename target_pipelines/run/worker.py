@@ -23,6 +23,7 @@ from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
+from target_pipelines.singer.positions import SentPositions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -253,7 +254,6 @@ def _work(
                 check_interrupted=check_interrupted,
                 shows_progress=False,
                 logs_warnings=number == 0,  # one of the workers is enough
-                counts_positions=False,  # it reads some of the records
             )
             _run(configuration, pipeline, link.failures, file, check_interrupted)
     except Interrupted:
@@ -285,6 +285,8 @@ def _run(
         plugins=configuration.plugins,
         call_types=configuration.settings.call_types,
         failures=failures,
+        started_at=configuration.started_at,
+        positions=SentPositions(),
     )
     with running(pipeline):
         for block in read_blocks(file):

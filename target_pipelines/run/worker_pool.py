@@ -18,9 +18,10 @@ from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run.bookkeeping import keep_rejected
 from target_pipelines.run.worker import RejectedLines, StreamFailed, Worker, split_limits
+from target_pipelines.singer.positions import add_position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
@@ -91,22 +92,26 @@ class WorkerPool:
             self._ordering_keys[stream.name] = OrderingKeys(stream)
         self._send_to_all(line)
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
         keys = self._ordering_keys[stream.name].find_all(block)
         lines = block.splitlines(keepends=True)
         if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
+        lines = list(map(add_position, lines, positions))
         outboxes, count = self._outboxes, len(self._outboxes)
         for line, key in zip(lines, keys, strict=True):
             outboxes[(crc32(key.encode()) >> _LANE_BITS) % count].append(line)
         self._read[stream.name] += len(lines)
         return len(lines)
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int
+    ) -> None:
         """Assign one RECORD to a worker."""
         key = self._ordering_keys[stream.name].find(record)
-        self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)].append(line)
+        outbox = self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
+        outbox.append(add_position(line, position))
         self._read[stream.name] += 1
 
     def discard(self, stream: str, count: int) -> None:

@@ -7,6 +7,7 @@ and fails if the program has nothing that it could change.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
@@ -27,7 +28,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.encoding import encoder
-from target_pipelines.encoding.message_ids import MessageIds
+from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run import build
 from target_pipelines.run.destination_pipeline import DestinationPipeline
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.destinations import Sender
     from target_pipelines.api.outcomes import Outcome
     from target_pipelines.run.bookkeeping import Bookkeeping
+    from target_pipelines.singer.streams import Stream
     from tests.reliability.replacements import Replacements
 
 POWER = "power"
@@ -153,19 +155,26 @@ def _any_worker(code: Replacements) -> None:
 
 
 def _ids_without_window(code: Replacements) -> None:
-    """The messageId does not depend on `x-last-sync-time`."""
-    code.replace(
-        encoder, MessageIds, lambda **fields: MessageIds(**{**fields, "last_sync_time": 0})
-    )
+    """MessageIds depend neither on `x-sync-time` nor on `x-last-sync-time`."""
+
+    def make_fact_ids(stream: Stream, salt: str) -> FactIds:
+        return FactIds(dataclasses.replace(stream, sync_time=0), salt)
+
+    def make_event_ids(stream: Stream, salt: str, repeats: Repeats) -> EventIds:
+        return EventIds(dataclasses.replace(stream, last_sync_time=0), salt, repeats)
+
+    code.replace(encoder, FactIds, make_fact_ids)
+    code.replace(encoder, EventIds, make_event_ids)
 
 
-def _random_ids(code: Replacements) -> None:
-    """The messageId differs between runs."""
-    _change_ids(code, salt=os.urandom(8).hex())
+def _random_event_ids(code: Replacements) -> None:
+    """The messageId of an event differs between runs."""
+    salt = os.urandom(8).hex()
 
+    def make_ids(stream: Stream, _salt: str, repeats: Repeats) -> EventIds:
+        return EventIds(stream, salt, repeats)
 
-def _change_ids(code: Replacements, **changes: Any) -> None:
-    code.replace(encoder, MessageIds, lambda **fields: MessageIds(**{**fields, **changes}))
+    code.replace(encoder, EventIds, make_ids)
 
 
 # Outcomes of requests
@@ -266,7 +275,7 @@ REMOVALS: Mapping[str, Callable[[Replacements], None]] = {
     "a person has one lane": _any_lane,
     "a person has one worker": _any_worker,
     "ids know the window": _ids_without_window,
-    "ids are the same again": _random_ids,
+    "ids are the same again": _random_event_ids,
     "rejected batches are split": _reject_whole_batches,
     "failures are retried": _retries_count_as_delivered,
     "login pages are not deliveries": _login_pages_count_as_delivered,

@@ -62,7 +62,7 @@ def _row(number: int) -> dict[str, Any]:
 
 def _messages(after: int) -> list[dict[str, Any]]:
     """Rows of seven people after row `after`, with a STATE after every 20 rows."""
-    messages: list[dict[str, Any]] = [SCHEMA]
+    messages: list[dict[str, Any]] = [{**SCHEMA, "x-sync-time": 1, "x-position": after}]
     for number in range(after + 1, ROWS + 1):
         messages.append({"type": "RECORD", "stream": "users", "record": _row(number)})
         if number % 20 == 0:

@@ -39,7 +39,13 @@ NAMES = (
 
 def _stream(call_type: CallType, columns: dict[str, str], keys: frozenset[str]) -> Stream:
     return Stream(
-        name="s", call_type=call_type, plugin="p", keys=keys, last_sync_time=1, columns=columns
+        name="s",
+        call_type=call_type,
+        plugin="p",
+        keys=keys,
+        last_sync_time=1,
+        sync_time=2,
+        columns=columns,
     )
 
 
@@ -80,19 +86,22 @@ def _plain(encoded: Any) -> Any:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.booleans(), st.booleans())
-def test_block_encodes_as_single_records(name, table, sends_null, is_keyed, has_types):
+@given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.integers(0, 2), st.booleans())
+def test_block_encodes_as_single_records(name, table, sends_null, keys, has_types):
     """Bodies, messageIds, ordering keys and rejections are the same for any columns and values."""
     types, rows = table
     stream = _stream(
         PLUGINS.call_types[name],
         types if has_types else {},
-        frozenset(list(types)[:1]) if is_keyed else frozenset(),
+        frozenset(list(types)[:keys]),
     )
     null_values = "send" if sends_null else "omit"
     lines = [_line(row) for row in rows]
     one_by_one = _encoder(stream, null_values)
-    expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
+    expected = [
+        one_by_one.encode(decode_object(line)["record"], 0, line, position)
+        for position, line in enumerate(lines)
+    ]
 
     block = _encoder(stream, null_values).encode_block(b"".join(lines), 0)
 
