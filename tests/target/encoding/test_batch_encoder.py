@@ -81,7 +81,13 @@ def _without(row: dict[str, Any], missing: set[str]) -> dict[str, Any]:
 
 def _plain(encoded: Any) -> Any:
     if isinstance(encoded, EncodedCall):
-        return encoded.body, encoded.ordering_key, encoded.call_type, encoded.line
+        return (
+            encoded.body,
+            encoded.ordering_key,
+            encoded.call_type,
+            encoded.line,
+            encoded.position,
+        )
     return encoded
 
 
@@ -204,7 +210,10 @@ def test_repeats_are_numbered_in_row_order():
     lines = [_line(_without(ROW, {"context.ip"})), _line(ROW | {"context.ip": None})]
     stream = _stream(PLUGINS.call_types["track"], COLUMNS, frozenset())
     one_by_one = _encoder(stream, "omit")
-    expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
+    expected = [
+        one_by_one.encode(decode_object(line)["record"], 0, line, position)
+        for position, line in enumerate(lines)
+    ]
 
     block = _encoder(stream, "omit").encode_block(b"".join(lines), 0)
 

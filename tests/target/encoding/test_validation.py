@@ -202,7 +202,10 @@ def test_times_are_the_same_in_a_block_and_row_by_row(rows, null_values):
         for time, created in rows
     ]
     one_by_one = _encoder({}, null_values)
-    expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
+    expected = [
+        one_by_one.encode(decode_object(line)["record"], 0, line, position)
+        for position, line in enumerate(lines)
+    ]
 
     block = _encoder({}, null_values).encode_block(b"".join(lines), 0)
 
