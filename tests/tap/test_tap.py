@@ -375,6 +375,6 @@ def test_bug_fails_its_sync_alone(
     (tmp_path / "sitecustomize.py").write_text(_BUG)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     run = run_tap({**config, "syncs": [_sync("a"), _sync("b")]})
-    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (1, [], 2)
+    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (1, [], 2), run.log
     assert "sync=a failed: OverflowError at" in run.log
     assert "canary" not in run.log
