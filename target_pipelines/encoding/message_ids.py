@@ -69,7 +69,7 @@ class EventIds:
         The id has 32 hexadecimal digits, and a number if it is a repeat of an event without key;
         `repeat` is that number, where it is known.
         """
-        if repeat is None:
+        if repeat is None or isinstance(source, bytes):
             return self.add_to_all([call], [source])[0]
         digest = self._digest(call, source)
         return _with_id(call, _numbered(digest, repeat) if repeat else hexlify(digest))

@@ -98,6 +98,12 @@ def test_start_at_and_frequency_become_seconds() -> None:
         (_with_sync(timezone="../etc/passwd"), "`timezone` is not an IANA time zone"),
         (_with_sync(start_at="tomorrow"), "`start_at` is not an ISO 8601 date-time"),
         (_with_sync(lookback_seconds=-1), "Setting `syncs[0].lookback_seconds`"),
+        (_with_sync(renamed_from="a b"), "Setting `syncs[0].renamed_from` of sync"),
+        (_with_sync(renamed_from="users"), "there still is a sync of that name"),
+        (
+            {**CONFIG, "syncs": [{**SYNC, "name": n, "renamed_from": "old"} for n in "ab"]},
+            '2 syncs have the `renamed_from` "old"',
+        ),
         ({**CONFIG, "syncs": "users"}, "Setting `syncs` must be of type array."),
         ({**CONFIG, "syncs": [1]}, "Setting `syncs[0]` must be of type object."),
     ],
