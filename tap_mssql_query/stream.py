@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
@@ -65,7 +66,10 @@ class QueryStream(Stream):
         """The user's stream maps, set up when the schema is known rather than at the start."""
         if not self._stream_maps:
             mapper = self._tap.mapper
-            mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
+            try:
+                mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
+            except MappingError as error:
+                raise ConfigurationError(f"`stream_maps` cannot be applied: {error}") from error
             self._stream_maps = mapper.stream_maps[self.name]
         return self._stream_maps
 

@@ -93,8 +93,12 @@ class PartitionPlan:
             return False
         run = self.run
         if run is None or number is None:
-            state.setdefault("bookmarks", {})[self.sync.name] = bookmark
-            self.is_done = "unfinished" not in bookmark
+            bookmarks = state.setdefault("bookmarks", {})
+            # A task whose sync failed brings back the bookmark that it was given.
+            self.is_done = "unfinished" not in bookmark and bookmark != bookmarks.get(
+                self.sync.name
+            )
+            bookmarks[self.sync.name] = bookmark
             return self.is_done
         for partition, is_done in zip(
             run.partitions, self._done_in(task_state, bookmark), strict=True

@@ -64,9 +64,9 @@ def describe_failure(error: Exception) -> str:
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "tap_mssql_query" in Path(frame.filename).parts]
-    places = [
+    places = dict.fromkeys(
         f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"
-        for frame in dict.fromkeys((*own[-1:], *frames[-1:]))
-    ]
+        for frame in (*own[-1:], *frames[-1:])
+    )
     place = f" at {', '.join(places)}" if places else ""
     return f"{type(error).__name__}{place}. This is a bug of the tap: report it with this line."

@@ -51,8 +51,12 @@ class StagedDeadLetters:
         with self._lock:
             return frozenset(entry.stream for entry in self._entries if _is_due(entry, epoch))
 
-    def commit(self, epoch: int | None, failed: Collection[str]) -> None:
+    def commit(
+        self, epoch: int | None, failed: Collection[str], waiting: Collection[str] = ()
+    ) -> None:
         """Append the lines up to an epoch, or all, to the file; forget those of failed streams.
+
+        Those of `waiting` streams stay staged.
 
         Raises DeliveryStopped if the file cannot be written: then it has none of them.
         """
@@ -60,10 +64,14 @@ class StagedDeadLetters:
             if not self._entries:
                 return
             self._entries = [entry for entry in self._entries if entry.stream not in failed]
-            due = [entry for entry in self._entries if _is_due(entry, epoch)]
+            due: list[_Entry] = []
+            rest: list[_Entry] = []
+            for entry in self._entries:
+                is_due = _is_due(entry, epoch) and entry.stream not in waiting
+                (due if is_due else rest).append(entry)
             if due:
                 self._dead_letters.append(self._read(due))
-            self._entries = [entry for entry in self._entries if not _is_due(entry, epoch)]
+            self._entries = rest
             if not self._entries:
                 self._close()
                 self._file, self._end = -1, 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from target_pipelines.api.errors import DeliveryStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
@@ -34,7 +34,8 @@ class StateWriter:
         A STATE without bookmarks says nothing as long as none was written: it is only remembered.
         Raises PipelinesError.
         """
-        state = self._failures.put_back(state, self._commit(epoch))
+        waiting = self._failures.unmoved(state)
+        state = self._failures.put_back(state, self._commit(epoch, waiting))
         if self._has_written or not _is_empty(state):
             self._write_state(state)
             self._has_written = True
@@ -44,15 +45,17 @@ class StateWriter:
         """The run has succeeded: write the dead letters that no STATE covers, as of a backfill."""
         self._commit(None)
 
-    def _commit(self, epoch: int | None) -> frozenset[str]:
+    def _commit(self, epoch: int | None, waiting: Collection[str] = frozenset()) -> frozenset[str]:
         """Write the dead letters up to an epoch; the streams that had failed before, or fail so.
 
-        A stream that fails while this runs is not among them: what the STATE covers was settled.
+        Those of `waiting` streams stay staged: their bookmark does not move, so the next run would
+        read, and reject, the same rows. A stream that fails while this runs is not among the failed
+        ones: what the STATE covers was settled.
         """
         failed = self._failures.snapshot()
         for dead_letters in self._dead_letters:
             try:
-                dead_letters.commit(epoch, failed)
+                dead_letters.commit(epoch, failed, waiting)
             except DeliveryStopped as error:
                 for stream in dead_letters.streams(epoch) - failed:
                     self._failures.fail(stream, error)

@@ -86,6 +86,13 @@ class StreamFailures:
         """A STATE is safe: its bookmarks are what a failing stream keeps from now on."""
         self._settled = _bookmarks_of(state)
 
+    def unmoved(self, state: State) -> frozenset[str]:
+        """The streams whose bookmark is the same in a STATE as in the last safe one."""
+        bookmarks, settled = _bookmarks_of(state), self._settled
+        if bookmarks is None or settled is None:
+            return frozenset()
+        return frozenset(name for name in settled if bookmarks.get(name) == settled[name])
+
     def put_back(self, state: State, failed: Collection[str]) -> State:
         """The STATE with the settled bookmarks of the failed streams.
 

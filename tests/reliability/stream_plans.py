@@ -232,7 +232,11 @@ def _write(
     chunks: Sequence[tuple[str, int]],
     rng: random.Random,
 ) -> Plan:
-    """Write the chunks of all streams, with STATEs between them."""
+    """Write the chunks of all streams, with STATEs between them.
+
+    There is no STATE while a stream without a bookmark is being read: nothing would tell whether
+    the next run reads its rows again.
+    """
     plans = {stream.name: stream for stream in streams}
     rows: dict[str, list[Row]] = {name: [] for name in plans}
     bookmarks = {s.name: {"last_sync_time": 0} for s in streams if s.is_known}
@@ -253,15 +257,11 @@ def _write(
             messages += _fail(stream, rng)
         if stream.moves_often or len(written) == len(stream.rows):
             bookmarks[name] = {"last_sync_time": len(written)}
-        if rng.random() < 0.7 and not any(_is_unsaved(plans[n], rows[n]) for n in plans):
+        is_clear = all(n in bookmarks or not rows[n] for n in plans)
+        if is_clear and rng.random() < 0.7:
             messages.append(_state(bookmarks))
     messages.append(_state(bookmarks))
     return Plan(plans, messages)
-
-
-def _is_unsaved(stream: StreamPlan, written: Sequence[Row]) -> bool:
-    """Whether some rows were written which no bookmark covers before the last one is."""
-    return not stream.moves_often and 0 < len(written) < len(stream.rows)
 
 
 def _begin(stream: StreamPlan) -> list[dict[str, Any]]:

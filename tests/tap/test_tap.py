@@ -25,6 +25,17 @@ USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync
 CLOCK_SKEW_SECONDS = 5  # between this machine and the server
 
 
+_BUG = """
+from tap_mssql_query.sync import run
+find = run.find_window
+def find_window(sync, *args, **kwargs):
+    if sync.name == "a":
+        raise OverflowError("canary")
+    return find(sync, *args, **kwargs)
+run.find_window = find_window
+"""
+
+
 class _LateError(BatchFault):
     """An error after the whole result."""
 
@@ -357,4 +368,16 @@ def test_environment_variable_that_cannot_be_read_is_named(
     run = run_tap(config, "--config", "ENV")
     assert run.exit_code == 2
     assert "TAP_MSSQL_QUERY_SYNCS cannot be read: invalid JSON at line 2, column 2" in run.log
+    assert "canary" not in run.log
+
+
+def test_bug_fails_its_sync_alone(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that nobody foresaw ends one sync; the others run, and the run exits 1."""
+    (tmp_path / "sitecustomize.py").write_text(_BUG)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = run_tap({**config, "syncs": [_sync("a"), _sync("b")]})
+    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (1, [], 2), run.log
+    assert "sync=a failed: OverflowError at" in run.log
     assert "canary" not in run.log

@@ -22,7 +22,7 @@ def test_event_without_key_and_timestamp_is_a_warning():
     (with_lookback,) = _messages(COLUMNS, lookback_seconds=600)
 
     assert "become new events" in message
-    assert "Add one of both" in message
+    assert "Set `key_columns`, or select a `timestamp`" in message
     assert "`lookback_seconds`" in with_lookback
     assert "`lookback_seconds`" not in message
 

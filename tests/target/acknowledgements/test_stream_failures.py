@@ -107,6 +107,17 @@ def test_dead_letters_wait_for_their_state(run):
     assert run.letters == b"1\n2\n3\n"
 
 
+def test_dead_letters_wait_while_their_bookmark_stays(run):
+    """A STATE of another stream does not commit them: their rows would be read again."""
+    run.writer.write(_state(a=0, b=0), 0)
+    run.staged.add("a", 1, b"a\n")
+
+    run.writer.write(_state(a=0, b=1), 1)
+    assert run.letters == b""
+    run.writer.write(_state(a=1, b=1), 2)
+    assert run.letters == b"a\n"
+
+
 def test_dead_letters_of_a_failed_stream_are_gone(run):
     """Its rows are read again, so that letters would be repeated."""
     run.writer.write(_state(), 0)
