@@ -165,7 +165,11 @@ def compile_batch_encoder(
     if fallback := find_stream_fallback(call_type):
         return fallback
     types = _column_types(stream, first_record)
-    types = {column: types[column] for column in in_one_order([*types], stream.columns)}
+    ordered = in_one_order([*types], stream.columns)
+    described = [column for column in stream.columns if column in types]
+    if described != [column for column in ordered if column in stream.columns]:
+        return Fallback.COLUMN_ORDER
+    types = {column: types[column] for column in ordered}
     try:
         plan = compile_plan(tuple(types), call_type, null_values=null_values)
     except MappingProblem:

@@ -153,9 +153,13 @@ def _check_distinct(paths: Mapping[str, Path]) -> None:
 
 
 def in_one_order(columns: Sequence[str], described: Collection[str]) -> list[str]:
-    """Columns in the order of their SCHEMA, then by name: equal records become equal calls."""
-    rest = sorted(set(columns).difference(described))
-    return [*(column for column in described if column in columns), *rest]
+    """Columns in the order of their SCHEMA if it describes all of them, else by name.
+
+    So equal records become equal calls, whatever part of them a SCHEMA describes.
+    """
+    if set(columns) <= set(described):
+        return [column for column in described if column in columns]
+    return sorted(columns)
 
 
 class Mapper:

@@ -307,6 +307,20 @@ PLANS = [
 ]
 
 
+@pytest.mark.parametrize("described", [[], ["note"], ["userId", "note"]], ids=str)
+@pytest.mark.parametrize("row", [{"userId": 1, "note": "a", "event": "b"}, ROW])
+def test_calls_do_not_depend_on_what_a_schema_describes(described, row):
+    """A SCHEMA with some of the columns changes neither calls nor messageIds."""
+    line, types = _line(row), dict.fromkeys(described, "")
+    plain = _encoder(_stream(PLUGINS.call_types["track"], {}, frozenset()), "omit")
+    encoder = _encoder(_stream(PLUGINS.call_types["track"], types, frozenset()), "omit")
+    (expected,) = plain.encode_block(line, 0) or [plain.encode(row, 0, line)]
+
+    (call,) = encoder.encode_block(line, 0) or [encoder.encode(row, 0, line)]
+
+    assert _plain(call) == _plain(expected)
+
+
 @pytest.mark.parametrize(("columns", "fallback"), PLANS, ids=str)
 def test_columns_that_change_the_container_fall_back(columns, fallback):
     """The struct has one level, the columns' own names, and no column that may replace another."""
