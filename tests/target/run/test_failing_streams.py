@@ -126,7 +126,7 @@ def test_too_many_rejected_fail_their_own_stream(collector, config, run_target, 
 
     assert (run.exit_code, run.dead_letters) == (5, [])
     assert run.states[-1] == {"bookmarks": {"good": MOVED["good"]}}
-    assert len({call.message_id for call in collector.calls}) == 30
+    assert {call.body["userId"] for call in collector.calls} == {str(n) for n in range(30)}
 
 
 def test_refused_key_leaves_no_dead_letters(config, run_target):
@@ -150,15 +150,30 @@ def test_unwritable_dead_letters_fail_their_stream(collector, config, run_target
     assert len(collector.calls) == 30
 
 
-def test_dead_letter_names_the_row(collector, config, run_target):
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("call_type", ["identify", "track"])
+def test_dead_letter_names_the_row(collector, config, run_target, call_type, processes):
     """It has the key columns and the position, whoever rejected the row."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
+<<<<<<< HEAD
     keyed = {**schema("s", "identify"), "key_properties": ["n"]}
     users: list[Any] = [1, None, "poison"]
 
     run = run_target(
         config, [keyed, *(record("s", userId=user, n=7 + n) for n, user in enumerate(users))]
     )
+=======
+    keyed = {**schema("s", call_type), "key_properties": ["n"]}
+    rows: list[dict[str, Any]] = [
+        {"userId": 1, "event": "Bought", "n": 7},
+        {"userId": None, "event": "Bought", "n": 8},
+        {"userId": "poison", "event": "Bought", "n": 9},
+    ]
+
+    messages = [keyed, *(record("s", **row) for row in rows)]
+
+    run = run_target({**config, "processes": processes}, messages)
+>>>>>>> next2
 
     found = [(each["kind"], each["key"], each["position"]) for each in run.dead_letters]
     assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]

@@ -100,10 +100,13 @@ def test_invalid_file_is_refused(config, run_target, tmp_path):
     assert other.read_text() == '{"a": 1}\n'
 
 
-def test_equal_events_stay_distinct_in_a_replay(collector, config, run_target, dead_letters):
+def test_equal_events_stay_distinct_in_a_replay(collector, config, run_target, tmp_path):
     """Two equal records become two events after their correction."""
-    (line,) = [text for text in dead_letters.read_text().splitlines() if '"event":null' in text]
-    dead_letters.write_text(f"{line}\n{line}\n".replace('"event":null', '"event":"corrected"'))
+    rejected = record("s", userId=4, event=None)
+    run_target(config, [schema("s", "track"), rejected, rejected])
+    dead_letters = tmp_path / "dead_letters.jsonl"
+    lines = dead_letters.read_text().replace('"event":null', '"event":"corrected"')
+    dead_letters.write_text(lines)
 
     run_target(config, [], "--replay", str(dead_letters))
 
