@@ -155,14 +155,6 @@ def test_unwritable_dead_letters_fail_their_stream(collector, config, run_target
 def test_dead_letter_names_the_row(collector, config, run_target, call_type, processes):
     """It has the key columns and the position, whoever rejected the row."""
     collector.script([{"status": 400, "contains": "poison", "times": None}])
-<<<<<<< HEAD
-    keyed = {**schema("s", "identify"), "key_properties": ["n"]}
-    users: list[Any] = [1, None, "poison"]
-
-    run = run_target(
-        config, [keyed, *(record("s", userId=user, n=7 + n) for n, user in enumerate(users))]
-    )
-=======
     keyed = {**schema("s", call_type), "key_properties": ["n"]}
     rows: list[dict[str, Any]] = [
         {"userId": 1, "event": "Bought", "n": 7},
@@ -173,7 +165,6 @@ def test_dead_letter_names_the_row(collector, config, run_target, call_type, pro
     messages = [keyed, *(record("s", **row) for row in rows)]
 
     run = run_target({**config, "processes": processes}, messages)
->>>>>>> next2
 
     found = [(each["kind"], each["key"], each["position"]) for each in run.dead_letters]
     assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]
