@@ -126,7 +126,7 @@ def check_event_ids(names: Sequence[str], sync: SyncSettings) -> Iterator[Findin
         yield Finding(
             Level.WARNING,
             f"Rows that {when} again become new events: without a `timestamp`, only `key_columns` "
-            "can tell repeats. Add one of both.",
+            "can tell repeats. Set `key_columns`, or select a `timestamp`.",
         )
     elif sync.key_columns and {key.casefold() for key in sync.key_columns} <= _PERSON_COLUMNS:
         yield Finding(
