@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from binascii import hexlify
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import encode_json
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     EventSource = bytes | bool
 
+_pack = Struct(">Q").pack
 _DIGEST_BYTES = 16
 _BUCKET_BYTES = 2
 _REST_BYTES = 8
@@ -36,19 +38,18 @@ class FactIds:
         self._seed = _seed(stream, salt, "fact", stream.sync_time, stream.partition)
 
     def add_to(self, call: bytes, source: int) -> bytes:
-        """The JSON of a call, with its id as its first member: a digest and the position."""
+        """The JSON of a call, with its id of 32 hexadecimal digits as its first member."""
         return self.add_to_all([call], [source])[0]
 
     def add_to_all(self, calls: Sequence[bytes], sources: Sequence[int]) -> list[bytes]:
         """The same for several calls; there may be more sources than calls."""
-        copy_seed = self._seed.copy
-        with_ids = []
+        copy_seed, digests = self._seed.copy, []
         for call, position in zip(calls, sources, strict=False):
             digest = copy_seed()
-            digest.update(call)  # without the position: that would copy the call
-            name = hexlify(digest.digest())
-            with_ids.append(b'{"messageId":"%b-%d",%b' % (name, position, call[1:]))
-        return with_ids
+            digest.update(call)
+            digest.update(_pack(position))
+            digests.append(digest.digest())
+        return _with_digests(calls, digests)
 
 
 class EventIds:
@@ -71,44 +72,37 @@ class EventIds:
         """
         if repeat is None or isinstance(source, bytes):
             return self.add_to_all([call], [source])[0]
-        digest = self._digest(call, source)
+        (digest,) = self._digests([call], [source])
         return _with_id(call, _numbered(digest, repeat) if repeat else hexlify(digest))
 
     def add_to_all(self, calls: Sequence[bytes], sources: Sequence[EventSource]) -> list[bytes]:
         """The same for several calls, in their order."""
         kinds = set(map(type, sources))
-        if kinds == {bytes}:
-            return self._add_keyed(calls, sources)  # type: ignore[arg-type]  # all are bytes
-        if bytes in kinds:
-            return [
-                self.add_to_all([call], [source])[0]
-                for call, source in zip(calls, sources, strict=True)
-            ]
-        digests = list(map(self._digest, calls, sources))
-        with_ids = [
-            b'{"messageId":"%b",%b' % (hexlify(digest), call[1:])
-            for digest, call in zip(digests, calls, strict=True)
-        ]
-        for position, earlier in self._repeats.find(digests):
-            with_ids[position] = _with_id(calls[position], _numbered(digests[position], earlier))
+        if len(kinds) > 1:
+            return [self.add_to(call, source) for call, source in zip(calls, sources, strict=True)]
+        digests = self._digests(calls, sources)
+        with_ids = _with_digests(calls, digests)
+        if bytes not in kinds:
+            for position, earlier in self._repeats.find(digests):
+                name = _numbered(digests[position], earlier)
+                with_ids[position] = _with_id(calls[position], name)
         return with_ids
 
-    def _add_keyed(self, calls: Sequence[bytes], keys: Sequence[bytes]) -> list[bytes]:
-        copy_seed = self._keyed.copy
-        with_ids = []
-        for call, key in zip(calls, keys, strict=True):
-            digest = copy_seed()
-            digest.update(key)
-            with_ids.append(b'{"messageId":"%b",%b' % (hexlify(digest.digest()), call[1:]))
-        return with_ids
-
-    def _digest(self, call: bytes, source: EventSource) -> bytes:
-        if isinstance(source, bytes):
-            digest, content = self._keyed.copy(), source
-        else:
-            digest, content = (self._timed if source else self._windowed).copy(), call
-        digest.update(content)
-        return bytes(digest.digest())
+    def _digests(self, calls: Sequence[bytes], sources: Sequence[EventSource]) -> list[bytes]:
+        copy_keyed, copy_timed = self._keyed.copy, self._timed.copy
+        copy_windowed, digests = self._windowed.copy, []
+        for call, source in zip(calls, sources, strict=True):
+            if source is False:
+                digest = copy_windowed()
+                digest.update(call)
+            elif source is True:
+                digest = copy_timed()
+                digest.update(call)
+            else:
+                digest = copy_keyed()
+                digest.update(source)
+            digests.append(digest.digest())
+        return digests
 
 
 def encode_key(record: Mapping[str, Any], columns: Sequence[str]) -> bytes | None:
@@ -166,6 +160,14 @@ def _seed(stream: Stream, salt: str, *further: object) -> Any:
 
 def _numbered(digest: bytes, repeat: int) -> bytes:
     return b"%b-%d" % (hexlify(digest), repeat)
+
+
+def _with_digests(calls: Sequence[bytes], digests: Sequence[bytes]) -> list[bytes]:
+    join, begin, end = b"".join, b'{"messageId":"', b'",'
+    return [
+        join((begin, hexlify(digest), end, call[1:]))
+        for call, digest in zip(calls, digests, strict=True)
+    ]
 
 
 def _with_id(call: bytes, message_id: bytes) -> bytes:
