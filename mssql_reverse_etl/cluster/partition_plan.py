@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.mssql.connect import server_time
-from tap_mssql_query.sql.template import fingerprint_of, render_query
+from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
-from tap_mssql_query.sync.read_strategy import find_resume_state, plan_partitions, split_sync_query
+from tap_mssql_query.sync.read_strategy import (
+    begin_partitioned_run,
+    find_resume_state,
+    split_sync_query,
+)
 from tap_mssql_query.sync.report import Outcome
 from tap_mssql_query.sync.resume_state import (
     ResumeState,
     finish_run,
+    is_unfinished,
     read_resume_state,
     write_resume_state,
 )
@@ -64,8 +69,7 @@ class PartitionPlan:
             return Outcome.FAILED
         if self.run is None:
             return ""
-        is_done = all(partition.is_done for partition in self.run.partitions)
-        return Outcome.READ if is_done else Outcome.INTERRUPTED
+        return Outcome.READ if self.run.is_complete else Outcome.INTERRUPTED
 
     def state_of(self, state: State) -> State:
         """A copy of what the state holds of the sync, for a task."""
@@ -87,12 +91,12 @@ class PartitionPlan:
         run = self.run
         if run is None or number is None:
             state.setdefault("bookmarks", {})[self.sync.name] = bookmark
-            return "unfinished" not in bookmark
+            return not is_unfinished(bookmark)
         for partition, is_done in zip(
             run.partitions, self._done_in(task_state, bookmark), strict=True
         ):
             partition.is_done |= is_done
-        if all(partition.is_done for partition in run.partitions):
+        if run.is_complete:
             sync_time = run.times.sync_time
             finish_run(state, self.sync.name, sync_time=sync_time, fingerprint=run.fingerprint)
         else:
@@ -127,9 +131,7 @@ def plan_sync(
         if sync.partition_column is None:
             return PartitionPlan(sync, None, [None], options)
         range_query = split_sync_query(sync, render_query(sync.query, times))
-        fingerprint = fingerprint_of(sync.query)
-        partitions = plan_partitions(session, sync, range_query)
-        run = ResumeState(times, fingerprint, sync.partition_column, partitions)
+        run = begin_partitioned_run(session, sync, times, range_query)
     if sync.partition_column is None:
         return PartitionPlan(sync, None, [None])
     write_resume_state(state, sync.name, run)

@@ -68,13 +68,23 @@ class _ResumableRead(ReadStrategy):
 class PartitionedRead(_ResumableRead):
     """Reads one partition after the other; with `only`, that one alone."""
 
-    only: int | None = None
+    def __init__(
+        self,
+        sync: SyncSettings,
+        resume_state: ResumeState,
+        range_query: RangeQuery,
+        save: SaveProgress,
+        *,
+        only: int | None,
+    ) -> None:
+        super().__init__(sync, resume_state, range_query, save)
+        self._only = only
 
     def queries(self) -> Iterator[str]:
         """One query for each partition that is to be read and is not done."""
         self._save(self._resume_state)
         for number, partition in enumerate(self._resume_state.partitions):
-            if not partition.is_done and self.only in (None, number):
+            if not partition.is_done and self._only in (None, number):
                 condition = partition.range.condition(self._resume_state.column)
                 yield self._range_query.where(condition)
                 partition.is_done = True
@@ -83,7 +93,7 @@ class PartitionedRead(_ResumableRead):
     @property
     def is_complete(self) -> bool:
         """Whether every partition is done, by this run or by others."""
-        return all(partition.is_done for partition in self._resume_state.partitions)
+        return self._resume_state.is_complete
 
 
 class OrderedRead(_ResumableRead):
@@ -203,17 +213,23 @@ def choose_strategy(
     if column is None:
         return ReadStrategy(sync, times)
     range_query = split_sync_query(sync, render_query(sync.query, times))
-    run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
     if sync.order_column:
+        run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
         return OrderedRead(sync, run, range_query, save)
-    if not run.partitions:
-        run.partitions = plan_partitions(session, sync, range_query)
-    strategy = PartitionedRead(sync, run, range_query, save)
-    strategy.only = partition
-    return strategy
+    run = resume_state or begin_partitioned_run(session, sync, times, range_query)
+    return PartitionedRead(sync, run, range_query, save, only=partition)
 
 
-def plan_partitions(
+def begin_partitioned_run(
+    session: Session, sync: SyncSettings, times: SyncTimes, range_query: RangeQuery
+) -> ResumeState:
+    """A new run of a partitioned sync. Raises QueryFailed if its column cannot be split."""
+    partitions = _plan_partitions(session, sync, range_query)
+    column = str(sync.partition_column)
+    return ResumeState(times, fingerprint_of(sync.query), column, partitions)
+
+
+def _plan_partitions(
     session: Session, sync: SyncSettings, range_query: RangeQuery
 ) -> list[Partition]:
     """Query the extremes of the partition column, and split the range between them."""

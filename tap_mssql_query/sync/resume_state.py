@@ -56,11 +56,21 @@ class ResumeState:
     partitions: Sequence[Partition] = ()
     order_value: KeyValue | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every partition is done."""
+        return all(partition.is_done for partition in self.partitions)
+
+
+def is_unfinished(bookmark: Mapping[str, Any]) -> bool:
+    """Whether a bookmark has an unfinished run beside it."""
+    return _UNFINISHED_KEY in bookmark
+
 
 def read_resume_state(state: Mapping[str, Any], sync: str) -> ResumeState | None:
     """The unfinished run of a sync, None if there is none. Raises StateError."""
     bookmark = state.get("bookmarks", {}).get(sync, {})
-    if _UNFINISHED_KEY not in bookmark:
+    if not is_unfinished(bookmark):
         return None
     try:
         return _parse(bookmark[_UNFINISHED_KEY], bookmark.get(_PARTITIONS_KEY, []))
