@@ -17,7 +17,8 @@ TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "minLength": 1}
 BOOLEAN: Schema = {"type": "boolean"}
 TIMESTAMP: Schema = {"type": "string", "format": "date-time"}
-MESSAGE_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+MESSAGE_ID_MAX_LENGTH = 100
+MESSAGE_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MESSAGE_ID_MAX_LENGTH}
 
 
 def object_of(properties: Mapping[str, Schema]) -> Schema:

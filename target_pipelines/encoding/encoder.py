@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 
 from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
+from target_pipelines.api.call_fields import MESSAGE_ID_MAX_LENGTH
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from target_pipelines.encoding.batch_encoder import BatchEncoder, EncodedBlock
     from target_pipelines.singer.streams import Stream
 
-_MESSAGE_ID_MAX_BYTES = 100
 _API_TYPE_WITH_EVENT = "track"
 """The only call of the API that has a field `event`."""
 _BUILD_FAILED = "failed to build the call"
@@ -132,7 +132,7 @@ class StreamEncoder:
             record,
             null_values=self._null_values,
             events=self._event_schemas,
-            call_max_bytes=self._call_max_bytes - _MESSAGE_ID_MAX_BYTES,
+            call_max_bytes=self._call_max_bytes - MESSAGE_ID_MAX_LENGTH,
         )
         return self._batch_encoder
 
