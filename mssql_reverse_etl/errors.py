@@ -11,11 +11,11 @@ All other exit codes are the target's if it failed, otherwise the tap's.
 
 from __future__ import annotations
 
+from program_kit.errors import ProgramError
 
-class ReverseETLError(Exception):
+
+class ReverseETLError(ProgramError):
     """Base of all errors that the front door raises on purpose."""
-
-    exit_code = 1
 
 
 class UsageError(ReverseETLError):

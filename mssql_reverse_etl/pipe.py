@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
 from program_kit.command_line import read_config
+from program_kit.signals import signal_exit_code
 from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class PipeResult:
     def exit_code(self) -> int:
         """The target's if it failed, else the tap's: a tap fails if its target has ended."""
         code = self.target_code or self.tap_code
-        return 128 - code if code < 0 else code
+        return signal_exit_code(-code) if code < 0 else code
 
 
 class Pipe:

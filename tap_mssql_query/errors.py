@@ -15,13 +15,12 @@ tokens.
 
 from __future__ import annotations
 
+from program_kit.errors import ProgramError
 from program_kit.signals import signal_exit_code
 
 
-class TapError(Exception):
+class TapError(ProgramError):
     """Base class of the errors that the tap raises."""
-
-    exit_code = 1
 
 
 class ConfigurationError(TapError):

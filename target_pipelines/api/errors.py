@@ -18,11 +18,12 @@ Messages never contain row values, write keys or response bodies.
 
 from __future__ import annotations
 
+from program_kit.errors import ProgramError
+from program_kit.signals import signal_exit_code
 
-class PipelinesError(Exception):
+
+class PipelinesError(ProgramError):
     """Base class of the target's errors."""
-
-    exit_code = 1
 
 
 class ConfigurationError(PipelinesError):
@@ -74,7 +75,7 @@ class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
-        self.exit_code = 128 + signal_number
+        self.exit_code = signal_exit_code(signal_number)
 
 
 class OutputClosed(PipelinesError):  # noqa: N818 - reads as what happened
