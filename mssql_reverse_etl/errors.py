@@ -6,7 +6,8 @@
     ├── StateNotWritten     74   make the state file writable; the next run repeats what was sent
     └── AlreadyRunning      75   wait: another run is using the state file
 
-All other exit codes are the target's if it failed, otherwise the tap's.
+All other exit codes are those of both programs: the worst of all syncs, in the order of
+`program_kit.exit_codes`. If a signal ended the run, its exit code is that signal's.
 """
 
 from __future__ import annotations

@@ -2,46 +2,105 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mssql_reverse_etl.call_types import find_unknown_call_types
+from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
+from mssql_reverse_etl.retries import retry_rejected
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
-from program_kit.signals import record_stop_signals, signal_exit_code
+from program_kit.exit_codes import worst_exit_code
+from program_kit.signals import (
+    record_stop_signals,
+    signal_exit_code,
+    signal_name,
+)
+from tap_mssql_query.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mssql_reverse_etl.pipe import PipeResult
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import TapSettings
+    from target_pipelines.run.configuration import Configuration
+
+logger = logging.getLogger(__name__)
 
 
-def run_locally(
-    settings: TapSettings,
-    file: StateFile,
-    *,
-    taps: Sequence[str],
-    targets: Sequence[str],
-    resync: Sequence[str],
-) -> int:
-    """Run all syncs that are due; the exit code. Raises StateNotWritten."""
-    pipe = Pipe()
-    received = record_stop_signals(pipe.stop)
-    with SyncLocks(settings) as locks:
-        if not locks.held:
-            return locks.exit_code
-        options = PipeOptions(
-            tap_configs=taps,
-            target_configs=targets,
-            state=file.path if file.path.exists() else None,
-            tap_options=[*lock_options(locks.held), *_resync_options(resync)],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRun:
+    """What one run on this machine needs.
+
+    Attributes:
+        settings: the tap's settings.
+        configuration: the target's.
+        file: the state file.
+        taps: configurations of the tap, for its command line.
+        targets: the same for the target.
+        tap_options: further arguments of the tap.
+    """
+
+    settings: TapSettings
+    configuration: Configuration
+    file: StateFile
+    taps: Sequence[str]
+    targets: Sequence[str]
+    tap_options: Sequence[str] = field(default=())
+
+    def run(self) -> int:
+        """Run all syncs that are due; the exit code. Raises StateNotWritten."""
+        pipe = Pipe()
+        received = record_stop_signals(pipe.stop)
+        unknown = find_unknown_call_types(self.settings, self.configuration)
+        for name, problem in unknown.items():
+            logger.error("sync=%s failed: %s", name, problem)
+        summary = Summary()
+        codes = [ConfigurationError.exit_code] if unknown else []
+        syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
+        with SyncLocks(self.settings, syncs) as locks:
+            if locks.held and not received:
+                retry_rejected(pipe, self.configuration, self.targets)
+            if locks.held and not received:
+                result = pipe.run(self._options(locks.held), self.file.replace)
+                codes.append(result.exit_code)
+                self._add(summary, result, locks.held, is_interrupted=bool(received))
+            elif locks.held:
+                for name in locks.held:
+                    summary.set_result(name, SyncResult(SyncOutcome.INTERRUPTED))
+        for name, problem in {**unknown, **locks.failed}.items():
+            summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
+        for name in locks.taken:
+            summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
+        summary.show()
+        if received:
+            self._say_interrupted(received[0])
+            return signal_exit_code(received[0])
+        return worst_exit_code([*codes, locks.exit_code])
+
+    def _options(self, syncs: Sequence[str]) -> PipeOptions:
+        return PipeOptions(
+            tap_configs=self.taps,
+            target_configs=self.targets,
+            state=self.file.path if self.file.path.exists() else None,
+            tap_options=[*lock_options(syncs), *self.tap_options],
         )
-        result = pipe.run(options, file.replace)
-    summary = Summary()
-    summary.add(result.tap_report, result.target_report)
-    summary.show()
-    return signal_exit_code(received[0]) if received else result.exit_code or locks.exit_code
 
+    def _add(
+        self, summary: Summary, result: PipeResult, syncs: Sequence[str], *, is_interrupted: bool
+    ) -> None:
+        outcomes = RunOutcomes(result=result, state=self.file.read(), is_interrupted=is_interrupted)
+        summary.add(result.tap_report, result.target_report)
+        for name in syncs:
+            summary.set_result(name, outcomes.of(name))
 
-def _resync_options(syncs: Sequence[str]) -> list[str]:
-    return [argument for sync in syncs for argument in ("--resync", sync)]
+    def _say_interrupted(self, signal_number: int) -> None:
+        logger.warning(
+            "Interrupted by %s. The state file %s covers what was settled up to its last state. "
+            "The next run continues from it and sends again what it does not cover.",
+            signal_name(signal_number),
+            self.file.path,
+        )

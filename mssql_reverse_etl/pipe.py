@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
 from program_kit.command_line import read_config
-from program_kit.signals import signal_exit_code
+from program_kit.exit_codes import worst_exit_code
+from program_kit.signals import is_signal_exit_code, signal_exit_code
 from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ class PipeResult:
 
     @property
     def exit_code(self) -> int:
-        """The target's if it failed, else the tap's: a tap fails if its target has ended."""
-        code = self.target_code or self.tap_code
-        return signal_exit_code(-code) if code < 0 else code
+        """The worst of both; a tap that a signal or a closed pipe ended yields to the target's."""
+        tap, target = _shell_code(self.tap_code), _shell_code(self.target_code)
+        if is_signal_exit_code(target) or is_signal_exit_code(tap):
+            return target or tap
+        return worst_exit_code([target, tap])
 
 
 class Pipe:
@@ -100,6 +103,24 @@ class Pipe:
                 tap_report=_read_report(tap_report),
                 target_report=_read_report(target_report),
             )
+
+    def retry_rejected(self, target_configs: Sequence[str]) -> int:
+        """Let the target send rejected calls again; its exit code."""
+        with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
+            config = Path(name) / "target.json"  # the run's own report comes later
+            config.write_text(json.dumps({"report_path": f"{name}/report.json"}), encoding="utf-8")
+            arguments = _config_options([*target_configs, str(config)])
+            process = self._start(
+                _TARGET,
+                [*arguments, "--retry-rejected"],
+                subprocess.DEVNULL,
+                subprocess.DEVNULL,
+                None,
+            )
+            try:
+                return _shell_code(process.wait())
+            finally:
+                _terminate(process)
 
     def stop(self) -> None:
         """Ask both programs to end; the target settles the requests in flight."""
@@ -151,6 +172,11 @@ class Pipe:
         if self._is_stopping:
             process.terminate()
         return process
+
+
+def _shell_code(code: int) -> int:
+    """The exit code that a shell reports; `subprocess` has a negative one after a signal."""
+    return signal_exit_code(-code) if code < 0 else code
 
 
 @contextlib.contextmanager

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_COUNTS = ("delivered", "filtered", "rejected")
+_COUNTS = ("delivered", "filtered", "rejected", "discarded")
 
 
 @dataclass(slots=True)
 class _Sync:
-    outcome: str = ""
+    result: SyncResult | None = None
     rows: int = 0
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
@@ -33,23 +34,26 @@ class Summary:
         self._syncs: dict[str, _Sync] = {}
 
     def add(self, tap_report: Mapping[str, Any], target_report: Mapping[str, Any]) -> None:
-        """Add the reports of one run of both programs."""
+        """Add the counts of one run of both programs."""
         for name, entry in tap_report.get("syncs", {}).items():
             sync = self._get(name)
-            sync.outcome = entry["outcome"]
+            if entry["outcome"] == Outcome.NOT_DUE:
+                sync.result = SyncResult(SyncOutcome.NOT_DUE)
             sync.rows += entry["rows"]
             sync.seconds += entry["seconds"]
         for report in target_report.get("destinations", {"": target_report}).values():
             for name, entry in report.get("streams", {}).items():
-                self._get(name).counts.update({count: entry[count] for count in _COUNTS})
+                counts = {count: entry.get(count, 0) for count in _COUNTS}
+                self._get(name).counts.update(counts)
 
-    def set_outcome(self, sync: str, outcome: str) -> None:
+    def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""
-        self._get(sync).outcome = outcome
+        self._get(sync).result = result
 
     def show(self) -> None:
-        """Print the table, unless no sync was due."""
-        if all(sync.outcome == Outcome.NOT_DUE for sync in self._syncs.values()):
+        """Print the table and the reasons, unless no sync was due."""
+        results = [sync.result for sync in self._syncs.values()]
+        if all(result and result.outcome == SyncOutcome.NOT_DUE for result in results):
             return
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         table = Table("sync", "outcome", box=None)
@@ -58,11 +62,16 @@ class Summary:
         for row in self._rows():
             table.add_row(*row)
         console.print(table)
+        for name, sync in self._syncs.items():
+            if sync.result and sync.result.message:
+                text = f"{name}: {sync.result.outcome}: {sync.result.message}"
+                console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _rows(self) -> Iterator[list[str]]:
         for name, sync in self._syncs.items():
             counts = [sync.rows, *(sync.counts[count] for count in _COUNTS)]
-            yield [name, sync.outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
+            outcome = sync.result.outcome if sync.result else ""
+            yield [name, outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
 
     def _get(self, name: str) -> _Sync:
         return self._syncs.setdefault(name, _Sync())

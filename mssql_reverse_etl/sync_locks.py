@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import ServerError
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
-from tap_mssql_query.mssql.connect import connect
+from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
+from tap_mssql_query.sync.run_errors import DATABASE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,24 +22,27 @@ logger = logging.getLogger(__name__)
 
 
 class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
-    """Holds the locks of all enabled syncs until the end of the block.
+    """Holds the locks of syncs until the end of the block.
 
     Attributes:
         held: the syncs whose locks were free.
-        failed: the syncs whose server failed.
+        taken: the syncs of which another run is in progress.
+        failed: the syncs whose server failed, and why.
     """
 
-    def __init__(self, settings: TapSettings) -> None:
+    def __init__(self, settings: TapSettings, syncs: Sequence[SyncSettings]) -> None:
         self._settings = settings
+        self._connections = Connections(settings)
+        self._syncs = syncs
         self._sessions: dict[str | None, Session] = {}
         self._open = contextlib.ExitStack()
         self.held: list[str] = []
-        self.failed: list[str] = []
+        self.taken: list[str] = []
+        self.failed: dict[str, str] = {}
 
     def __enter__(self) -> SyncLocks:
-        for sync in self._settings.syncs:
-            if sync.enabled:
-                self._acquire(sync)
+        for sync in self._syncs:
+            self._acquire(sync)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -54,6 +58,10 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
         return self._sessions[sync.database.name]
 
     def _acquire(self, sync: SyncSettings) -> None:
+        if self._connections.failure_of(sync.database):
+            logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED)
+            self.failed[sync.name] = DATABASE_FAILED
+            return
         try:
             retry_transient_errors(
                 lambda: self._connect(sync),
@@ -65,11 +73,12 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             is_free = acquire_sync_lock(self.session_of(sync), sync.name)
         except ServerError as error:
             logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
-            self.failed.append(sync.name)
+            self.failed[sync.name] = str(error)
             return
         if is_free:
             self.held.append(sync.name)
         else:
+            self.taken.append(sync.name)
             logger.warning(
                 "sync=%s skipped: another run of it is in progress; the next run catches up",
                 sync.name,
@@ -78,7 +87,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
     def _connect(self, sync: SyncSettings) -> None:
         name = sync.database.name
         if name not in self._sessions:
-            session = connect(sync.database, self._settings)
+            session = self._connections.open(sync.database)
             self._sessions[name] = session
             self._open.callback(session.close)
 

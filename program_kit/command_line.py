@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from program_kit.signals import is_signal_exit_code
+from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     import logging
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ENV = "ENV"
 """In the place of a configuration file: read settings from environment variables."""
+UNREADABLE_JSON = (OSError, ValueError, RecursionError)
+"""The errors of reading a JSON file; see `describe_read_error`."""
 OUTPUT_CLOSED_EXIT_CODE = 141
 """What a shell reports for SIGPIPE: the reader of stdout closed the pipe."""
 
@@ -27,9 +30,7 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
         cli()
     except errors as error:
         exit_code = getattr(error, "exit_code", 1)
-        if exit_code != OUTPUT_CLOSED_EXIT_CODE:  # silent, like SIGPIPE
-            for problem in getattr(error, "problems", (str(error),)):
-                logger.error("%s", problem)  # noqa: TRY400 - an expected error needs no traceback
+        _log(error, exit_code, logger)
         if is_signal_exit_code(exit_code):
             _exit_at_once(exit_code)
         _exit(exit_code)
@@ -39,6 +40,21 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger, errors: type[Exc
         if end.code:
             raise
     _exit(0)
+
+
+def _log(error: Exception, exit_code: int, logger: logging.Logger) -> None:
+    """Log what ended a program; nothing for a closed pipe, like SIGPIPE.
+
+    A parent that started the program says itself that the run was interrupted.
+    """
+    if exit_code == OUTPUT_CLOSED_EXIT_CODE:
+        return
+    if is_signal_exit_code(exit_code):
+        if PARENT_VARIABLE not in os.environ:
+            logger.warning("%s", error)
+        return
+    for problem in getattr(error, "problems", (str(error),)):
+        logger.error("%s", problem)
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:
@@ -73,8 +89,8 @@ def read_config(paths: Sequence[str], error: type[Exception]) -> dict[str, Any]:
 
 def _read_object(path: str, error: type[Exception]) -> dict[str, Any]:
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as reason:
+        config = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except UNREADABLE_JSON as reason:
         raise error(
             f"The configuration file {path} cannot be read: {describe_read_error(reason)}."
         ) from reason
@@ -83,8 +99,14 @@ def _read_object(path: str, error: type[Exception]) -> dict[str, Any]:
     return config
 
 
-def describe_read_error(error: OSError | ValueError) -> str:
+def describe_read_error(error: OSError | ValueError | RecursionError) -> str:
     """Why a JSON file cannot be read, without its content, which may include a password."""
     if isinstance(error, json.JSONDecodeError):
         return f"invalid JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        return f"it is not UTF-8 text at line {line}, column {column}"
+    if isinstance(error, RecursionError):
+        return "its JSON is nested too deeply"
     return getattr(error, "strerror", None) or type(error).__name__

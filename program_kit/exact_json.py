@@ -43,7 +43,9 @@ def _encode_other(value: object) -> msgspec.Raw:
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
 encode_json = _encoder.encode
 encode_json_lines = _encoder.encode_lines
-decode_json = msgspec.json.Decoder(float_hook=Number).decode
+_decoder = msgspec.json.Decoder(float_hook=Number)
+decode_json = _decoder.decode
+decode_json_lines = _decoder.decode_lines
 decode_object = msgspec.json.Decoder(dict[str, Any], float_hook=Number).decode
 
 

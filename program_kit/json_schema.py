@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
+from program_kit.settings import COMMENT_KEY
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -32,14 +35,16 @@ def describe_schema_error(error: ValidationError) -> str:
         case "required":
             missing = [name for name in expected if name not in _keys_of(error)]
             return f"lacks {', '.join(f'`{name}`' for name in missing)}"
+        case "enum" if "propertyNames" in error.absolute_schema_path:
+            return _describe_unknown([str(error.instance)], list(expected))
         case "enum":
             return f"must be one of {', '.join(map(str, expected))}"
         case "pattern":
             return f"must match {expected}"
         case "additionalProperties":
             known: Any = error.schema.get("properties", {})  # type: ignore[union-attr]
-            unknown = [name for name in _keys_of(error) if name not in known]
-            return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known) or 'none'}"
+            unknown = [n for n in _keys_of(error) if n not in known and n != COMMENT_KEY]
+            return _describe_unknown(unknown, list(known))
         case "minLength":
             return "must not be empty"
         case "anyOf" if all(required_names(choice) for choice in expected):
@@ -49,6 +54,24 @@ def describe_schema_error(error: ValidationError) -> str:
             return f"must be a {expected}"
         case _:
             return f"violates the rule {error.validator} {expected}"
+
+
+def _describe_unknown(unknown: Sequence[str], known: Sequence[str]) -> str:
+    """The unknown keys, the known ones, and those of them that the unknown ones resemble."""
+    nearest = [match for name in unknown if (match := nearest_name(name, known))]
+    hint = f" (did you mean {', '.join(f'`{name}`' for name in nearest)}?)" if nearest else ""
+    return f"has unknown keys: {', '.join(unknown)}; known are {', '.join(known) or 'none'}{hint}"
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str | None:
+    """The known name that a mistyped one most resembles, without regard to case and hyphens."""
+    by_plain = {_plain(other): other for other in known}
+    matches = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.7)
+    return by_plain[matches[0]] if matches else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def _keys_of(error: ValidationError) -> list[str]:

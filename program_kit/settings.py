@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+COMMENT_KEY = "$schema"
+"""Welcome in every object of a configuration: editors read it, the programs do not."""
+_COMMENT: dict[str, Any] = {r"^\$schema$": {}}
+
+_PLACEHOLDER = re.compile(
+    r"\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z0-9_]*|\{\{.*\}\}|%[A-Z_][A-Z0-9_]*%|…|\.\.\.", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,9 @@ def json_schema_of(settings: Iterable[Setting], *, closed: bool) -> dict[str, An
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     if required := [setting.name for setting in settings if setting.required]:
         schema["required"] = required
-    return {**schema, "additionalProperties": False} if closed else schema
+    if not closed:
+        return schema
+    return {**schema, "additionalProperties": False, "patternProperties": _COMMENT}
 
 
 def _property_of(setting: Setting) -> dict[str, Any]:
@@ -36,3 +47,16 @@ def _property_of(setting: Setting) -> dict[str, Any]:
     if setting.default is not None:
         schema["default"] = setting.default
     return {**schema, "secret": True, "writeOnly": True} if setting.secret else schema
+
+
+def is_placeholder(value: object) -> bool:
+    """Whether a value is a reference that was not replaced, such as `${PASSWORD}` or `$NAME`."""
+    return isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def describe_placeholder(setting: str) -> str:
+    """The problem of a setting whose value is a placeholder; the value is not shown."""
+    return (
+        f"{setting} still is a placeholder, such as ${{NAME}}: nothing replaced it. Set the "
+        "environment variable that it names where the program starts, or write the value itself"
+    )

@@ -39,6 +39,12 @@ def signal_exit_code(signal_number: int) -> int:
     return 128 + signal_number
 
 
+def signal_name(signal_number: int) -> str:
+    """The name of a signal, for a message."""
+    name = signal.Signals(signal_number).name
+    return f"{name} (Ctrl-C)" if signal_number == signal.SIGINT else name
+
+
 def is_signal_exit_code(exit_code: int) -> bool:
     """Whether an exit code stands for a signal."""
     return exit_code > signal_exit_code(0)

@@ -20,6 +20,8 @@ def start(program: str) -> None:
     imported modules are never freed.
     """
     gc.disable()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a run handles it: no traceback
     if parent := os.environ.get(PARENT_VARIABLE):
         _end_with(int(parent))
     module = importlib.import_module(program)

@@ -29,6 +29,12 @@ OPTIONS = [
         help="Run this sync as if for the first time. Repeatable.",
     ),
     click.Option(
+        ["--start-now"],
+        multiple=True,
+        metavar="NAME",
+        help="Move this sync's bookmark to now without reading rows. Repeatable.",
+    ),
+    click.Option(
         ["--since"],
         type=_Timestamp(),
         help="Backfill: read from this time on, without moving bookmarks.",

@@ -16,7 +16,7 @@ tokens.
 from __future__ import annotations
 
 from program_kit.errors import ProgramError
-from program_kit.signals import signal_exit_code
+from program_kit.signals import signal_exit_code, signal_name
 
 
 class TapError(ProgramError):
@@ -63,7 +63,11 @@ class Interrupted(TapError):  # noqa: N818 - not a failure of the tap
     """A signal stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}")
+        super().__init__(
+            f"Interrupted by {signal_name(signal_number)}. Syncs that were not read to their end "
+            "keep their bookmarks: the next run continues from the last STATE and reads again what "
+            "it does not cover."
+        )
         self.exit_code = signal_exit_code(signal_number)
 
 

@@ -43,7 +43,12 @@ class LineWriter(SimpleSingerWriter):
             raise Interrupted(self._signal)
 
     def interrupt(self, signal_number: int) -> None:
-        """Raise Interrupted, now or after the line that is being written."""
+        """Raise Interrupted, now or after the line that is being written.
+
+        Only once: a second one would interrupt the end of the run, such as its report.
+        """
+        if self._signal is not None:
+            return
         self._signal = signal_number
         if not self._is_writing:
             raise Interrupted(signal_number)

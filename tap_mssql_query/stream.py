@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
@@ -18,11 +19,12 @@ from tap_mssql_query.encoding.columns import (
     kind_of_sql_type,
     mark_json,
 )
-from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.errors import ConfigurationError, Interrupted, QueryFailed
+from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.describe import describe_result
 from tap_mssql_query.sql.template import SyncTimes, render_query
 from tap_mssql_query.sync.run import SyncRun
+from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -30,10 +32,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from singer_sdk import Tap
     from singer_sdk.mapper import StreamMap
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_mssql_query.encoding.row_encoder import LossyConversions
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sync.context import Lines, RunContext
+
+_UNDESCRIBED = "The sync could not be described: its columns are not known."
+"""The description of such a sync's schema in a catalog; the SDK keeps no keyword of ours."""
 
 
 class QueryStream(Stream):
@@ -60,7 +66,10 @@ class QueryStream(Stream):
         """The user's stream maps, set up when the schema is known rather than at the start."""
         if not self._stream_maps:
             mapper = self._tap.mapper
-            mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
+            try:
+                mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
+            except MappingError as error:
+                raise ConfigurationError(f"`stream_maps` cannot be applied: {error}") from error
             self._stream_maps = mapper.stream_maps[self.name]
         return self._stream_maps
 
@@ -70,12 +79,18 @@ class QueryStream(Stream):
         return self._tap.input_catalog is not None
 
     @property
+    def _input_entry(self) -> CatalogEntry | None:
+        """The sync's entry in the user's catalog. A sync that it lacks runs as without one."""
+        catalog = self._tap.input_catalog
+        return catalog.get_stream(self.name) if catalog else None
+
+    @property
     def selected(self) -> bool:
         """Whether the sync is enabled and the catalog, if there is one, selects it."""
         locked = self._context.options.locked
         if not self._sync.enabled or (locked and self.name not in locked):
             return False
-        return not self.has_catalog or bool(self.mask.get((), True))
+        return self._input_entry is None or bool(self.mask.get((), True))
 
     @selected.setter
     def selected(self, value: bool | None) -> None:
@@ -98,6 +113,26 @@ class QueryStream(Stream):
         SyncRun(self._sync, self._context, self, self.logger).run()
         yield from ()
 
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """None: BATCH files would bypass the target's acknowledgements."""
+
+    def catalog_entry(self) -> CatalogEntry:
+        """The entry of the sync in a catalog; without columns if it cannot be described.
+
+        The failure is recorded, and fails nothing else.
+        """
+        known = self._context.connections.failure_of(self._sync.database)
+        try:
+            return self._singer_catalog_entry
+        except Interrupted:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other syncs are listed
+            reason = DATABASE_FAILED if known else describe_failure(error)
+            self.logger.error("sync=%s cannot be described: %s", self.name, reason)  # noqa: TRY400
+            self._context.errors.add_failure(self.name, error)
+        self._schema = {"type": "object", "properties": {}, "description": _UNDESCRIBED}
+        return self._singer_catalog_entry
+
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """None: the run writes rows itself, in batches."""
         return iter(())
@@ -112,7 +147,21 @@ class QueryStream(Stream):
     def schema_messages(self, columns: Sequence[Column]) -> Iterator[Mapping[str, Any]]:
         """The SCHEMA messages of a result. Raises QueryFailed if it cannot become records."""
         self._use_columns(columns)
+        self._refuse_unknown_selection()
         return (message.to_dict() for message in self._generate_schema_messages())
+
+    def _refuse_unknown_selection(self) -> None:
+        """Raise ConfigurationError if the catalog is of a time when the sync had no columns.
+
+        Its rules for columns are not in it, so that excluded ones would be sent.
+        """
+        entry = self._input_entry
+        if entry and entry.schema.description == _UNDESCRIBED:
+            raise ConfigurationError(
+                "The catalog does not have its columns, because the sync could not be described "
+                "when the catalog was made. Run the discovery again (with Meltano: "
+                "`meltano run --refresh-catalog …`)."
+            )
 
     def record_encoder(
         self, columns: Sequence[Column], conversions: LossyConversions
@@ -142,7 +191,10 @@ class QueryStream(Stream):
     def _describe(self) -> list[Column]:
         """The columns of the query, from the server, without running it."""
         sync = self._sync
-        with contextlib.closing(connect(sync.database, self._context.settings)) as session:
+        connections = self._context.connections
+        if error := connections.failure_of(sync.database):
+            raise error
+        with contextlib.closing(connections.open(sync.database)) as session:
             sql = render_query(sync.query, SyncTimes(0, server_time(session)))
             return [
                 mark_json(Column(column.name, kind_of_sql_type(column.sql_type)), sync.json_columns)

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib import Catalog
 
-from program_kit.command_line import ENV, describe_read_error, read_config, run_program
+from program_kit.command_line import (
+    ENV,
+    UNREADABLE_JSON,
+    describe_read_error,
+    read_config,
+    run_program,
+)
+from program_kit.environment import find_environment_problems
+from program_kit.report_file import find_report_path, remove_report, report_path_of
 from program_kit.signals import on_stop_signals
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
 from tap_mssql_query.line_writer import LineWriter
+from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
-from tap_mssql_query.sync.report import TapReport
+from tap_mssql_query.sync.renames import carry_over
+from tap_mssql_query.sync.report import TapReport, reporting_failed_start
 from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
     from tap_mssql_query.stream import QueryStream
+
+
+ENV_PREFIX = "TAP_MSSQL_QUERY"
 
 
 class TapMSSQLQuery(Tap):
@@ -53,7 +69,10 @@ class TapMSSQLQuery(Tap):
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
         self.errors = RunErrors()
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except ValueError as error:
+            _raise_environment_problems(error, self._env_var_prefix)
 
     # Overrides of the SDK
 
@@ -69,20 +88,37 @@ class TapMSSQLQuery(Tap):
             options=self.run_options,
             state=cast("dict[str, Any]", self.state),
             write_lines=self.message_writer.write_lines,
-            write_state=lambda: self.state_writer.write_state(self.state),
+            write_state=self._write_state,
+            connections=Connections(self.settings),
             report=self.report,
             errors=self.errors,
         )
         return [QueryStream(self, sync, context) for sync in self.settings.syncs]
+
+    @property
+    def _singer_catalog(self) -> Catalog:
+        """An entry for each sync, without columns for one that cannot be described.
+
+        Raises TapError if none can be: there is nothing that a run could deliver.
+        """
+        streams = [cast("QueryStream", stream) for stream in self.streams.values()]
+        catalog = Catalog((stream.tap_stream_id, stream.catalog_entry()) for stream in streams)
+        if streams and all(stream.name in self.errors for stream in streams):
+            self.errors.raise_any("could not be described")
+        return catalog
+
+    def _write_state(self) -> None:
+        self.state.setdefault("bookmarks", {})
+        self.state_writer.write_state(self.state)
 
     def setup_mapper(self) -> None:
         """Set up stream maps without schemas: those would need a connection at every start."""
         PluginBase.setup_mapper(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Load a state after validating its shape. Raises StateError."""
+        """Load a state after validating its shape; renamed syncs keep theirs. Raises StateError."""
         bookmarks.check_state(state)
-        super().load_state(state)
+        super().load_state(carry_over(state, self.settings.syncs))
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
         """Validate settings and options. Raises ConfigurationError with all problems."""
@@ -99,19 +135,16 @@ class TapMSSQLQuery(Tap):
 
     def run(self) -> None:
         """Run all syncs and write the report. Raises TapError."""
-        try:
+        with self.report.written_to(report_path_of(self.config)):
             self.sync_all()
-        finally:
-            if path := self.settings.report_path:
-                self.report.write(Path(path))
-        self.errors.raise_any()
+            self.errors.raise_any()
 
     def check(self) -> None:
         """Print the findings about all databases and syncs. Raises TapError for errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
         from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
 
-        results = list(check_all(self.settings, self.config.get("stream_maps", {})))
+        results = list(check_all(self.settings, self.config.get("stream_maps", {}), self.state))
         print_findings(results)
         raise_for_errors(results)
 
@@ -137,7 +170,11 @@ class TapMSSQLQuery(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
         given = super().cb_config(ctx, param, tuple(path for path in value if path == ENV))
-        given.config = read_config(value, ConfigurationError)
+        try:
+            given.config = read_config(value, ConfigurationError)
+        except ConfigurationError:
+            remove_report(find_report_path(value, env_prefix=ENV_PREFIX))
+            raise
         return given
 
     @classmethod
@@ -154,6 +191,7 @@ class TapMSSQLQuery(Tap):
         until: int | None = None,
         locked: tuple[str, ...] = (),
         partition: int | None = None,
+        start_now: tuple[str, ...] = (),
         check: bool = False,
         preview: str | None = None,
         limit: int = 10,
@@ -162,17 +200,24 @@ class TapMSSQLQuery(Tap):
         if about:
             cls.print_about(about_format)
             return
-        loaded_state = _load_json(state, StateError, "state")
-        bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
-        tap = cls(
-            config=config.config,
-            parse_env_config=config.parse_env,
-            state=loaded_state,
-            catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
-            run_options=RunOptions(
-                resync=resync, since=since, until=until, locked=locked, partition=partition
-            ),
-        )
+        is_run = not check and preview is None
+        with reporting_failed_start(_report_path(config) if is_run else None):
+            loaded_state = _load_json(state, StateError, "state")
+            bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
+            tap = cls(
+                config=config.config,
+                parse_env_config=config.parse_env,
+                state=loaded_state,
+                catalog=_load_json(catalog, ConfigurationError, "catalog") or None,
+                run_options=RunOptions(
+                    resync=resync,
+                    since=since,
+                    until=until,
+                    locked=locked,
+                    partition=partition,
+                    start_now=start_now,
+                ),
+            )
         if check:
             tap.check()
         elif preview is not None:
@@ -181,12 +226,27 @@ class TapMSSQLQuery(Tap):
             tap.run()
 
 
+def _raise_environment_problems(error: ValueError, prefix: str) -> NoReturn:
+    """Raise ConfigurationError for variables that cannot be read; the error itself otherwise."""
+    if problems := list(find_environment_problems(prefix, TAP_SETTINGS)):
+        raise ConfigurationError(*problems) from error
+    raise error
+
+
+def _report_path(config: Any) -> Path | None:
+    """Where a run with this configuration, which may be invalid, reports to."""
+    from_environment = [ENV] if config.parse_env else []
+    return report_path_of(config.config) or find_report_path(
+        from_environment, env_prefix=ENV_PREFIX
+    )
+
+
 def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:
     if file is None:
         return {}
     try:
-        return json.load(file)
-    except ValueError as reason:
+        return json.loads(file.read().removeprefix("\ufeff"))
+    except UNREADABLE_JSON as reason:
         raise error(
             f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
             f"was read from the server. Restore the file, or leave --{what} out to start without."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from program_kit.settings import Setting
 from target_pipelines.api.call_fields import (
     BOOLEAN,
     CONTEXT,
@@ -22,12 +23,18 @@ from target_pipelines.api.call_fields import (
 from target_pipelines.api.call_types import CallType
 from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.destinations import Destination, DestinationType, Sender
+from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, PartlyRejected, Rejected, Retry
 from target_pipelines.api.renamed import renamed_attributes
-from target_pipelines.destinations.authentication import Authenticate, key_in_header
+from target_pipelines.api.settings import TargetSettings
+from target_pipelines.destinations.authentication import Authenticate, basic, key_in_header
 from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.destinations.responses import classify_response
+from target_pipelines.destinations.responses import (
+    ResponseClassifier,
+    classify_response,
+    parse_retry_after,
+)
 
 __all__ = [
     "BOOLEAN",
@@ -39,6 +46,7 @@ __all__ = [
     "USER_OR_ANONYMOUS_ID",
     "Authenticate",
     "CallType",
+    "ConfigurationError",
     "Delivered",
     "Destination",
     "DestinationType",
@@ -47,15 +55,21 @@ __all__ = [
     "HttpProfile",
     "Limits",
     "Outcome",
+    "PartlyRejected",
     "Rejected",
+    "ResponseClassifier",
     "Retry",
     "Sender",
+    "Setting",
+    "TargetSettings",
+    "basic",
     "call_schema",
     "classify_response",
     "hookimpl",
     "key_in_header",
     "nullable",
     "object_of",
+    "parse_retry_after",
 ]
 
 if not TYPE_CHECKING:  # type checkers accept the new names only

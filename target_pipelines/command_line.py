@@ -12,6 +12,7 @@ import click
 
 from program_kit.command_line import ENV, read_config, run_program
 from program_kit.logs import LOG_FORMAT
+from program_kit.report_file import find_report_path, remove_report
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.run.runner import Runner
 
@@ -53,7 +54,17 @@ logger = logging.getLogger(NAME)
     metavar="FILE",
     help="Send the dead letters of this file again; those that fail again stay in it.",
 )
+@click.option(
+    "--retry-rejected",
+    is_flag=True,
+    help="Send again the calls that destinations rejected, each `retry_rejected` times at most.",
+)
 @click.option("--list-call-types", is_flag=True, help="Show the call types and their plugins.")
+@click.option(
+    "--list-destinations",
+    is_flag=True,
+    help="Show the destinations, their own settings and their plugins.",
+)
 def command(
     *,
     version: bool,
@@ -63,20 +74,24 @@ def command(
     source: IO[bytes] | None,
     dry_run: bool,
     replay: Path | None,
+    retry_rejected: bool,
     list_call_types: bool,
+    list_destinations: bool,
 ) -> None:
     """Deliver the rows of Singer messages as calls."""
     if version or about:
         _print_about(about_format, is_version=version)
         return
     config = read_target_config(paths)
-    if list_call_types:
-        _list_call_types(config)
+    if list_call_types or list_destinations:
+        _list(config, call_types=list_call_types, destinations=list_destinations)
         return
     runner = Runner(config, is_dry_run=dry_run)
     runner.catch_signals()
     if replay is not None:
         runner.replay(replay)
+    elif retry_rejected:
+        runner.retry_rejected()
     else:
         runner.deliver(source or sys.stdin.buffer)
 
@@ -90,16 +105,27 @@ def _print_about(about_format: str | None, *, is_version: bool) -> None:
         PipelinesPlugin.print_about(about_format)
 
 
-def _list_call_types(config: Mapping[str, Any]) -> None:
-    from target_pipelines.plugins.listing import print_call_types  # noqa: PLC0415 - slow
+def _list(config: Mapping[str, Any], *, call_types: bool, destinations: bool) -> None:
+    from target_pipelines.plugins.listing import (  # noqa: PLC0415 - slow
+        print_call_types,
+        print_destinations,
+    )
     from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - with it
 
-    print_call_types(load_configuration(config).plugins.call_types)
+    plugins = load_configuration(config).plugins
+    if call_types:
+        print_call_types(plugins.call_types)
+    if destinations:
+        print_destinations(plugins.destinations)
 
 
 def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:
     """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
-    config = read_config(paths, ConfigurationError)
+    try:
+        config = read_config(paths, ConfigurationError)
+    except ConfigurationError:
+        remove_report(find_report_path(paths, env_prefix="TARGET_PIPELINES"))
+        raise
     if ENV in paths:
         from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
 

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
-from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
+from program_kit.environment import find_environment_problems
+from target_pipelines.api.errors import ConfigurationError
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
 
 
 class PipelinesPlugin(PluginBase):
@@ -23,6 +25,16 @@ class PipelinesPlugin(PluginBase):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Raises ConfigurationError for environment variables that cannot be read."""
+        try:
+            super().__init__(**kwargs)
+        except ValueError as error:
+            problems = list(find_environment_problems(self._env_var_prefix, TARGET_SETTINGS))
+            if problems:
+                raise ConfigurationError(*problems) from error
+            raise
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

@@ -15,8 +15,11 @@ from rich.progress import Progress
 from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.partition_task import PartitionTask, TaskFailed, run_task
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
+from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
+from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import is_signal_exit_code
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.api.errors import TooManyRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,7 +62,7 @@ class Coordinator:
     """Submits tasks, at most one per slot; owns the state file and the dead letters.
 
     Attributes:
-        exit_code: the first failure's; 0 if all tasks succeeded.
+        exit_code: the worst failure's; 0 if all tasks succeeded.
     """
 
     def __init__(
@@ -209,14 +212,18 @@ class Coordinator:
         result: TaskResult = future.result()
         is_done = self._merge(task, result)
         code = result.pipe.exit_code
+        end = RunOutcomes(result=result.pipe).of(task.plan.sync.name)
         if is_done or code == 0:  # 0: no longer due, or ended early by a limit of the SDK
-            self.exit_code = self.exit_code or code
+            self.exit_code = worst_exit_code([self.exit_code, code])
+            if not is_done and task.partition is None:
+                task.plan.end = end
             return is_done
         task.attempts.failed_on.add(result.worker)
+        reason = end.message or f"exit code {code}"
         if code in _TRANSIENT_EXIT_CODES or is_signal_exit_code(code):
-            self._retry_or_fail(task, f"exit code {code}", code)
+            self._retry_or_fail(task, reason, code)
         else:
-            self._fail(task, f"exit code {code}", code)
+            self._fail(task, reason, code)
         return False
 
     def _merge(self, task: _Task, result: TaskResult) -> bool:
@@ -234,13 +241,16 @@ class Coordinator:
             return
         self._start_attempt(task)
         where = " on another worker" if task.attempts.allowed else ""
-        logger.warning("sync=%s: %s. Trying again%s.", task.name, reason, where)
+        logger.warning("sync=%s: %s Trying again%s.", task.name, _as_sentence(reason), where)
 
     def _fail(self, task: _Task, reason: str, code: int = _DELIVERY_FAILED) -> None:
         """Fail the task's sync: no further task of it is submitted."""
-        logger.error("sync=%s failed: %s.", task.name, reason)
-        task.plan.has_failed = True
-        self.exit_code = self.exit_code or code
+        reason = _as_sentence(reason)
+        logger.error("sync=%s failed: %s", task.name, reason)
+        is_rejected = code == TooManyRejected.exit_code
+        outcome = SyncOutcome.REJECTED if is_rejected else SyncOutcome.FAILED
+        task.plan.end = SyncResult(outcome, reason)
+        self.exit_code = worst_exit_code([self.exit_code, code])
 
     def _print_log(self, lines: Sequence[str]) -> None:
         """Print log lines of a task; each message once, whatever its time."""
@@ -251,9 +261,13 @@ class Coordinator:
                 sys.stderr.write(f"{line}\n")
 
 
+def _as_sentence(reason: str) -> str:
+    return reason if reason.endswith(".") else f"{reason}."
+
+
 def _store_dead_letters(files: Mapping[str, bytes], paths: Mapping[str, Path]) -> None:
     for name, content in files.items():
-        DeadLetters(paths[name]).append(content)
+        DeadLetters(paths[name]).append([content])
 
 
 def _cause_of(error: BaseException) -> tuple[set[str], str]:

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
@@ -15,7 +16,6 @@ from tap_mssql_query.sync.read_strategy import (
     find_resume_state,
     split_sync_query,
 )
-from tap_mssql_query.sync.report import Outcome
 from tap_mssql_query.sync.resume_state import (
     ResumeState,
     finish_run,
@@ -47,7 +47,9 @@ class PartitionPlan:
         waiting: numbers of the partitions without a task; [None] for the whole sync.
         tap_options: further arguments of the tap.
         running: how many tasks are running.
-        has_failed: whether a task failed for good; no further one is submitted.
+        end: the outcome if it is known before all tasks are done; after a failure no further one
+            is submitted.
+        is_done: whether all rows are settled, if one task reads the whole sync.
     """
 
     sync: SyncSettings
@@ -55,7 +57,8 @@ class PartitionPlan:
     waiting: list[int | None]
     tap_options: Sequence[str] = ()
     running: int = 0
-    has_failed: bool = False
+    end: SyncResult | None = None
+    is_done: bool = False
 
     @property
     def total(self) -> int:
@@ -63,13 +66,17 @@ class PartitionPlan:
         return len(self.run.partitions) if self.run else 1
 
     @property
-    def outcome(self) -> str:
-        """The sync's outcome; empty if its only task's tap has reported it."""
-        if self.has_failed:
-            return Outcome.FAILED
-        if self.run is None:
-            return ""
-        return Outcome.READ if self.run.is_complete else Outcome.INTERRUPTED
+    def has_failed(self) -> bool:
+        """Whether a task failed for good."""
+        return self.end is not None and self.end.outcome in FAILURES
+
+    @property
+    def result(self) -> SyncResult:
+        """The sync's outcome."""
+        if self.end is not None:
+            return self.end
+        is_done = self.run.is_complete if self.run else self.is_done
+        return SyncResult(SyncOutcome.DELIVERED if is_done else SyncOutcome.INTERRUPTED)
 
     def state_of(self, state: State) -> State:
         """A copy of what the state holds of the sync, for a task."""
@@ -90,8 +97,12 @@ class PartitionPlan:
             return False
         run = self.run
         if run is None or number is None:
-            state.setdefault("bookmarks", {})[self.sync.name] = bookmark
-            return not is_unfinished(bookmark)
+            bookmarks = state.setdefault("bookmarks", {})
+            # A task whose sync failed brings back the bookmark that it was given.
+            has_moved = bookmark != bookmarks.get(self.sync.name)
+            self.is_done = has_moved and not is_unfinished(bookmark)
+            bookmarks[self.sync.name] = bookmark
+            return self.is_done
         for partition, is_done in zip(
             run.partitions, self._done_in(task_state, bookmark), strict=True
         ):

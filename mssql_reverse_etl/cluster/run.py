@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
+from mssql_reverse_etl.errors import UsageError
+from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
-from program_kit.signals import record_stop_signals, signal_exit_code
+from program_kit.exit_codes import worst_exit_code
+from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
-from tap_mssql_query.sync.report import Outcome
+from tap_mssql_query.sync.renames import carry_over, find_missed_renaming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
     from mssql_reverse_etl.state_file import StateFile
-    from tap_mssql_query.settings.model import TapSettings
+    from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +47,27 @@ def run_on_cluster(
     written), ConfigurationError or PluginError.
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
-    state = file.read()
+    state = carry_over(file.read(), tap_settings.syncs)
     summary = Summary()
     with ExitStack() as stack:
-        locks = stack.enter_context(SyncLocks(tap_settings))
-        plans, code = _plan(tap_settings, locks, state, resync=resync, summary=summary)
+        unknown = find_unknown_call_types(tap_settings, settings.configuration)
+        syncs = [s for s in tap_settings.syncs if s.enabled and s.name not in unknown]
+        locks = stack.enter_context(SyncLocks(tap_settings, syncs))
+        codes = [locks.exit_code]
+        for name, problem in {**unknown, **locks.failed}.items():
+            summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
+        for name in locks.taken:
+            summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
+        for name, problem in unknown.items():
+            logger.error("sync=%s failed: %s", name, problem)
+            codes.append(UsageError.exit_code)
+        before = copy.deepcopy(state)
+        plans, plan_codes = _plan(syncs, locks, state, resync=resync, summary=summary)
+        _warn_of_missed_renamings(plans, tap_settings.syncs, before)
+        codes += plan_codes
         if not plans:
             summary.show()
-            return code
+            return worst_exit_code(codes)
         file.write(state)
         client = stack.enter_context(open_cluster(address, workers, settings.secrets))
         slots = count_slots(client, workers)
@@ -67,21 +85,28 @@ def run_on_cluster(
             coordinator.run()
         finally:
             _show(summary, plans)
-    return signal_exit_code(received[0]) if received else coordinator.exit_code or code
+    if received:
+        logger.warning(
+            "Interrupted by %s. The state file %s covers all finished tasks; the next run "
+            "continues from it.",
+            signal_name(received[0]),
+            file.path,
+        )
+        return signal_exit_code(received[0])
+    return worst_exit_code([*codes, coordinator.exit_code])
 
 
 def _plan(
-    settings: TapSettings,
+    syncs: Sequence[SyncSettings],
     locks: SyncLocks,
     state: State,
     *,
     resync: Collection[str],
     summary: Summary,
-) -> tuple[list[PartitionPlan], int]:
-    """Plan all syncs that are due and not locked elsewhere; the plans and the exit code so far."""
-    plans = []
-    code = locks.exit_code
-    for sync in settings.syncs:
+) -> tuple[list[PartitionPlan], list[int]]:
+    """Plan all syncs that are due and not locked elsewhere; the plans and the exit codes so far."""
+    plans, codes = [], []
+    for sync in syncs:
         if sync.name not in locks.held:
             continue
         try:
@@ -89,19 +114,27 @@ def _plan(
             plan = plan_sync(session, sync, state, is_resync=sync.name in resync)
         except (ServerError, StateError, QueryFailed) as error:
             logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
-            summary.set_outcome(sync.name, Outcome.FAILED)
-            code = code or error.exit_code
+            summary.set_result(sync.name, SyncResult(SyncOutcome.FAILED, str(error)))
+            codes.append(error.exit_code)
             continue
         if plan is None:
             logger.info("sync=%s skipped: not due yet", sync.name)
-            summary.set_outcome(sync.name, Outcome.NOT_DUE)
+            summary.set_result(sync.name, SyncResult(SyncOutcome.NOT_DUE))
         elif plan.waiting:
             plans.append(plan)
-    return plans, code
+    return plans, codes
+
+
+def _warn_of_missed_renamings(
+    plans: Sequence[PartitionPlan], syncs: Sequence[SyncSettings], before: State
+) -> None:
+    for plan in plans:
+        if problem := find_missed_renaming(plan.sync, syncs, before):
+            logger.warning("sync=%s: %s", plan.sync.name, problem)
 
 
 def _show(summary: Summary, plans: Sequence[PartitionPlan]) -> None:
     for plan in plans:
-        if outcome := plan.outcome:
-            summary.set_outcome(plan.sync.name, outcome)
+        if result := plan.result:
+            summary.set_result(plan.sync.name, result)
     summary.show()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.state_file import StateFile
+from program_kit.report_file import find_report_path, remove_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,10 @@ _LOCAL = "local"
     help="Read this sync from the beginning. Repeatable.",
 )  # fmt: skip
 @click.option(
+    "--start-now", multiple=True, metavar="NAME",
+    help="Start this sync at the present time: rows from before are not sent. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--dask", is_flag=False, flag_value=_LOCAL, default=None, metavar="[ADDRESS]",
     help="Run partitions as tasks of the Dask cluster at ADDRESS, or of a local one.",
 )  # fmt: skip
@@ -47,31 +53,58 @@ def run(
     targets: Sequence[str],
     state: Path,
     resync: Sequence[str],
+    start_now: Sequence[str],
     dask: str | None,
     workers: int | None,
 ) -> None:
     """Run all syncs that are due, once."""
-    from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
-
-    tap_config, settings = read_tap_config(taps)
+    if start_now and dask is not None:
+        raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
     file = StateFile(state)
     with file.locked():
-        file.read()  # a damaged file fails before any query runs
-        if dask is None:
-            from mssql_reverse_etl.local_run import run_locally  # noqa: PLC0415 - slow
+        _remove_reports(taps, targets)
+        from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
+        from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
+        from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
-            code = run_locally(settings, file, taps=taps, targets=targets, resync=resync)
+        tap_config, settings = read_tap_config(taps)
+        file.read()  # a damaged file fails before any query runs
+        target_config = dict(read_target_config(targets))
+        configuration = load_configuration(target_config)
+        if dask is None:
+            from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
+
+            code = LocalRun(
+                settings=settings,
+                configuration=configuration,
+                file=file,
+                taps=taps,
+                targets=targets,
+                tap_options=_repeated("--resync", resync) + _repeated("--start-now", start_now),
+            ).run()
         else:
             from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
-            from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
+            from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
+            from mssql_reverse_etl.retries import retry_rejected  # noqa: PLC0415 - slow
 
+            retry_rejected(Pipe(), configuration, targets)
             code = run_on_cluster(
                 tap_config,
                 settings,
-                dict(read_target_config(targets)),
+                target_config,
                 file,
                 resync=resync,
                 address=None if dask == _LOCAL else dask,
                 workers=workers,
             )
     sys.exit(code)
+
+
+def _remove_reports(taps: Sequence[str], targets: Sequence[str]) -> None:
+    """Remove the reports of the run before: this one may end before it writes its own."""
+    remove_report(find_report_path(taps, env_prefix="TAP_MSSQL_QUERY"))
+    remove_report(find_report_path(targets, env_prefix="TARGET_PIPELINES"))
+
+
+def _repeated(option: str, values: Sequence[str]) -> list[str]:
+    return [argument for value in values for argument in (option, value)]

@@ -13,15 +13,19 @@ from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
     check_comparisons,
+    check_event_ids,
     check_query_text,
+    check_timestamp,
     describe_sync,
     finding_for_error,
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
+from tap_mssql_query.sync.renames import find_missed_renaming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from typing import Any
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
@@ -35,11 +39,13 @@ class Preflight:
         settings: the tap's settings.
         mapped: the names of the syncs that stream maps change.
         call_types: what a sync's type may be; None if that is not known.
+        state: the Singer state; empty if none was given.
     """
 
     settings: TapSettings
     mapped: Collection[str] = field(default=())
     call_types: CallTypes | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> Iterator[CheckResult]:
         """Check each database and its syncs, including disabled ones."""
@@ -68,6 +74,8 @@ class Preflight:
         findings = check_query_text(sync)
         is_one_select = all(finding.level is not Level.ERROR for finding in findings)
         findings += self._check_type(sync)
+        if problem := find_missed_renaming(sync, self.settings.syncs, self.state):
+            findings.append(Finding(Level.WARNING, problem))
         if session and is_one_select:
             findings += check_comparisons(session, sync)
             findings += self._check_result(sync, session)
@@ -87,17 +95,23 @@ class Preflight:
         yield from check_columns(columns, sync)
         if self.call_types is not None and sync.type in self.call_types.names():
             names = [column.name for column in columns if column.name]
+            if self.call_types.is_event(sync.type) and sync.name not in self.mapped:
+                yield from check_timestamp(names, sync)
+                yield from check_event_ids(names, sync)
             yield from self.call_types.check_columns(
                 names, sync.type, may_be_completed_later=sync.name in self.mapped
             )
 
 
-def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[CheckResult]:
+def check_all(
+    settings: TapSettings, mapped: Collection[str], state: Mapping[str, Any] | None = None
+) -> Iterator[CheckResult]:
     """Check everything; no finding ends the check.
 
     Args:
         settings: the tap's settings.
         mapped: the names of the syncs that stream maps change.
+        state: the Singer state, if one was given.
     """
     call_types: CallTypes | None = None
     try:
@@ -105,7 +119,7 @@ def check_all(settings: TapSettings, mapped: Collection[str]) -> Iterator[CheckR
     except CallTypesUnavailable as error:
         finding = Finding(Level.WARNING, f"Call types are not checked. {error}")
         yield CheckResult("plugins", [finding])
-    yield from Preflight(settings, mapped, call_types).run()
+    yield from Preflight(settings, mapped, call_types, state or {}).run()
 
 
 def raise_for_errors(results: Sequence[CheckResult]) -> None:

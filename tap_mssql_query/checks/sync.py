@@ -30,6 +30,7 @@ _KEY_TYPES = re.compile(
     r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
 )
 """The types that `sql/key_range.py` supports."""
+_PERSON_COLUMNS = {"userid", "anonymousid"}
 _PERMISSION_ERRORS = frozenset({229, 230, 297, 300, 916})
 """SQL Server's errors for a missing permission."""
 
@@ -102,6 +103,38 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
     for name in sync.json_columns:
         if name not in names:
             yield Finding(Level.WARNING, f"JSON column {name} is not in the result.")
+
+
+def check_timestamp(columns: Sequence[str], sync: SyncSettings) -> Iterator[Finding]:
+    """A warning about a sync of events whose result does not say when they happened."""
+    if any(column.casefold() == "timestamp" for column in columns):
+        return
+    advice = "" if sync.start_from else " Or set `start_from` to `now`, so that no history is sent."
+    yield Finding(
+        Level.WARNING,
+        "The result has no column `timestamp`: every event is dated when it is sent, in the first "
+        f"run the whole history. Select the time of the event AS timestamp.{advice}",
+    )
+
+
+def check_event_ids(names: Sequence[str], sync: SyncSettings) -> Iterator[Finding]:
+    """Warnings about events whose repeats a destination cannot recognise, or takes for repeats."""
+    if not sync.key_columns and "timestamp" not in map(str.casefold, names):
+        when = "`--resync` or `--since` reads"
+        if sync.lookback_seconds:
+            when = f"`lookback_seconds`, {when}"
+        yield Finding(
+            Level.WARNING,
+            f"Rows that {when} again become new events: without a `timestamp`, only `key_columns` "
+            "can tell repeats. Set `key_columns`, or select a `timestamp`.",
+        )
+    elif sync.key_columns and {key.casefold() for key in sync.key_columns} <= _PERSON_COLUMNS:
+        yield Finding(
+            Level.WARNING,
+            f"`key_columns` ({', '.join(sync.key_columns)}) name a person, not an event: all "
+            "events of a person get one messageId, and destinations drop all but the first. List "
+            "the columns that identify an event.",
+        )
 
 
 def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import ConnectionFailed
+from tap_mssql_query.mssql.connection_problems import describe_connection_problem
+from tap_mssql_query.mssql.network_probe import find_obstacle
 from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library_error
 from tap_mssql_query.mssql.session import APPLICATION_NAME, Session
 
@@ -24,11 +26,22 @@ def connect(database: DatabaseSettings, settings: TapSettings) -> Session:
     try:
         session = _open(database, settings)
     except ConnectionFailed as error:
-        hint = "" if error.number else " Check `host`, `port`, `encrypt`, and the firewall."
-        message = f"Cannot connect to {database.label}. {error}{hint}"
+        message = f"Cannot connect to {database.label}. {_reason(error, database)}"
         raise ConnectionFailed(message, number=error.number, sqlstate=error.sqlstate) from error
     session.run(_SESSION_SETTINGS)
     return session
+
+
+def _reason(error: ConnectionFailed, database: DatabaseSettings) -> str:
+    """What is in the way, in plain words where they are known."""
+    if error.number is not None or error.__cause__ is None:
+        return str(error)
+    obstacle = find_obstacle(database.host, database.port, database.login_timeout_seconds)
+    return (
+        obstacle
+        or describe_connection_problem(str(error))
+        or f"{error} Check `host`, `port`, `encrypt`, and the firewall."
+    )
 
 
 def server_time(session: Session) -> int:
@@ -44,6 +57,9 @@ def _open(database: DatabaseSettings, settings: TapSettings) -> Session:
         connection_string(keywords),
         login_timeout_seconds=database.login_timeout_seconds,
         query_timeout_seconds=database.query_timeout_seconds,
+        find_obstacle=lambda: find_obstacle(
+            database.host, database.port, database.login_timeout_seconds
+        ),
     )
 
 

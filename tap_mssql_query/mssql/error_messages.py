@@ -17,8 +17,16 @@ _NOISE = re.compile(
 )
 
 _NUMBERS_BY_TEXT = (
-    ("Login failed for user", 18456),
     ("Cannot open database", 4060),
+    ("The login is from an untrusted domain", 18452),
+    ("Reason: The account is disabled", 18470),
+    ("currently locked out", 18486),
+    ("password of the account has expired", 18487),
+    ("password of the account must be changed", 18488),
+    ("Cannot open user default database", 4064),
+    ("is not allowed to access the server", 40615),
+    ("is not able to access the database", 916),
+    ("Login failed for user", 18456),
     ("Invalid object name", 208),
     ("Invalid column name", 207),
     ("Incorrect syntax near", 102),
@@ -62,7 +70,8 @@ _SQLSTATES_BY_TEXT = (
 )
 
 _NUMBERS_QUOTING_NAMES = frozenset(
-    {102, 105, 156, 206, 207, 208, 209, 229, 2812, 4060, 8120, 18456}
+    {102, 105, 156, 206, 207, 208, 209, 229, 916, 2812, 4060, 4064, 8120, 40615}
+    | set(range(18450, 18490))
 )
 """Errors that quote only names and SQL. Others, such as 245, may quote values of rows."""
 
@@ -70,6 +79,18 @@ _HINTS = {
     # The server sends 18456 together with 4060, and mssql-python shows only that.
     18456: "Check `username` and `password`, and that the login may open `database`.",
     4060: "Check `database`, and that the login may open it.",
+    4064: "Set `database`: the login's default database cannot be opened.",
+    916: "Check `database`, and that the login has a user in it.",
+    976: "Set `application_intent` to ReadOnly, or `host` to the availability group's listener.",
+    978: "Set `application_intent` to ReadOnly.",
+    18452: "The server takes logins of its own domain only: set `username` and `password`.",
+    18470: "The login is disabled: ask the administrator of the server to enable it.",
+    18486: "The login is locked: ask the administrator of the server to unlock it.",
+    18487: "The password has expired: change it, then set `password`.",
+    18488: "The password must be changed before the first login: change it, then set `password`.",
+    17809: "The server has no connection left: raise its limit, or run fewer syncs at once.",
+    40532: "Check `host` and `username`: this server does not know the login's server name.",
+    40615: "Allow this machine's address in the firewall of the Azure server.",
     208: "Check the name, its schema, and that the login may access it.",
     229: "Grant SELECT on it to the login.",
     206: (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_mssql_query.errors import ConnectionFailed, QueryFailed
 from tap_mssql_query.mssql.error_messages import error_number, safe_message, sqlstate_of
-from tap_mssql_query.mssql.timeouts import call_with_timeout
+from tap_mssql_query.mssql.timeouts import PendingCall, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,10 @@ APPLICATION_NAME = "tap-mssql-query"
 _GRACE_SECONDS = 2.0
 """Added to the driver's own timeouts, whose errors are more specific."""
 _STATEMENT_TIMEOUT_SECONDS = 60.0
+NO_CONNECTION = "08001"
+"""The SQLSTATE of a connection that could not be opened."""
+_PATIENCE_SECONDS = 1.0
+"""How long a login may take before the network is asked what is in its way."""
 _T = TypeVar("_T")
 
 
@@ -51,7 +55,8 @@ class Session:
         row_timeout_seconds: how long to wait for rows; None: without limit. The driver's own
             timeout covers only a response that does not begin.
 
-    Raises ConnectionFailed if it cannot be opened.
+    Raises ConnectionFailed if it cannot be opened. `find_obstacle` says why no connection is
+    possible, None if one is; it is called only if the login takes long.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Session:
         *,
         login_timeout_seconds: int,
         query_timeout_seconds: int,
+        find_obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._driver = driver
         self.row_timeout_seconds = (
@@ -68,11 +74,14 @@ class Session:
         )
         self._is_reading = False
         try:
-            self._connection = call_with_timeout(
-                lambda: driver.connect(
-                    connection_string, login_timeout_seconds, query_timeout_seconds
+            self._connection = _wait_for_login(
+                PendingCall(
+                    lambda: driver.connect(
+                        connection_string, login_timeout_seconds, query_timeout_seconds
+                    )
                 ),
                 login_timeout_seconds + _GRACE_SECONDS,
+                find_obstacle,
             )
         except driver.errors as error:
             raise self._server_error(ConnectionFailed, error) from error
@@ -157,3 +166,18 @@ class Session:
         return kind(
             safe_message(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate
         )
+
+
+def _wait_for_login(
+    login: PendingCall[_T], seconds: float, find_obstacle: Callable[[], str | None]
+) -> _T:
+    """The connection. Raises TimeoutError, what the driver raises, or ConnectionFailed.
+
+    The driver tries a closed port and an unknown host again until its timeout.
+    """
+    try:
+        return login.result(_PATIENCE_SECONDS)
+    except TimeoutError:
+        if obstacle := find_obstacle():
+            raise ConnectionFailed(obstacle, sqlstate=NO_CONNECTION) from None
+    return login.result(seconds - _PATIENCE_SECONDS)

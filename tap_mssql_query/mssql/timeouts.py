@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,25 +17,35 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def call_with_timeout(call: Callable[[], _T], seconds: float) -> _T:
-    """What the call returns, or raises. Raises TimeoutError if it takes longer."""
-    results: queue.SimpleQueue[Callable[[], _T]] = queue.SimpleQueue()
+class PendingCall(Generic[_T]):
+    """A call that runs in a thread of its own."""
 
-    def run() -> None:
+    def __init__(self, call: Callable[[], _T]) -> None:
+        self._call = call
+        self._results: queue.SimpleQueue[Callable[[], _T]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def result(self, seconds: float) -> _T:
+        """What the call returns, or raises. Raises TimeoutError if it takes longer; ask again."""
         try:
-            result = call()
+            get_result = self._results.get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError from None
+        return get_result()
+
+    def _run(self) -> None:
+        try:
+            result = self._call()
         except BaseException as raised:  # noqa: BLE001 - raised again in the calling thread
             error = raised
-            results.put(lambda: _raise(error))
+            self._results.put(lambda: _raise(error))
         else:
-            results.put(lambda: result)
+            self._results.put(lambda: result)
 
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        get_result = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    return get_result()
+
+def call_with_timeout(call: Callable[[], _T], seconds: float) -> _T:
+    """What the call returns, or raises. Raises TimeoutError if it takes longer."""
+    return PendingCall(call).result(seconds)
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 _NUMBERS = frozenset(
     (
-        *(64, 121, 233, 1204, 1205, 1222, 4060, 4221, 10053, 10054, 10060, 10928, 10929, 18456),
+        *(64, 121, 233, 1204, 1205, 1222, 4221, 10053, 10054, 10060, 10928, 10929),
         *(40197, 40501, 40613, 41301, 41302, 41305, 41325, 41839, 49918, 49919, 49920),
     )
 )
-_MAY_BE_PERMANENT = frozenset({4060, 18456})
-"""Errors of a database that is failing over, and also of a wrong name or password."""
+_REFUSED_LOGINS = frozenset({916, 4060, 4062, 4063, 4064, *range(18450, 18490)}) - {18451}
+"""Logins that the server refused. Each further attempt counts towards locking the account.
+
+18451 is a server that is shutting down.
+"""
 
 _SQLSTATES = frozenset({"08S01", "HYT00", "HYT01"})
 
@@ -33,8 +36,8 @@ _FIRST_SECONDS = 1.0
 
 def is_worth_retrying(error: ServerError, attempts: int, seconds: float) -> bool:
     """Whether to retry, after this many attempts in this many seconds."""
-    if error.number in _MAY_BE_PERMANENT:
-        return attempts < 2
+    if error.number in _REFUSED_LOGINS:
+        return False
     is_transient = error.number in _NUMBERS or error.sqlstate in _SQLSTATES
     return is_transient and attempts < MAX_ATTEMPTS and seconds < MAX_SECONDS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.errors import ConfigurationError
@@ -42,7 +42,7 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSettings:
-    """One sync. `frequency_seconds` and `start_at` (unix seconds) are None if not set."""
+    """One sync. `frequency_seconds`, `start_at` and `start_from` (unix seconds) may be None."""
 
     name: str
     type: str
@@ -51,6 +51,7 @@ class SyncSettings:
     description: str = ""
     frequency_seconds: int | None = None
     start_at: int | None = None
+    start_from: int | Literal["now"] | None = None
     enabled: bool = True
     key_columns: Sequence[str] = ()
     json_columns: Sequence[str] = ()
@@ -60,6 +61,7 @@ class SyncSettings:
     partitions: int | None = None
     partition_rows: int | None = None
     order_column: str | None = None
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _parse_sync(
     frequency, start_at = sync.get("frequency"), sync.get("start_at")
     plain = (
         *("description", "enabled", "key_columns", "json_columns", "timezone"),
-        *("partition_column", "partitions", "partition_rows", "order_column"),
+        *("partition_column", "partitions", "partition_rows", "order_column", "renamed_from"),
     )
     return SyncSettings(
         name=sync["name"],
@@ -112,6 +114,11 @@ def _parse_sync(
         database=databases[sync.get("database")],
         frequency_seconds=None if frequency is None else parse_frequency(frequency),
         start_at=None if start_at is None else parse_iso_timestamp(start_at),
+        start_from=_parse_start(sync.get("start_from")),
         lookback_seconds=sync.get("lookback_seconds", 0),
         **{key: sync[key] for key in plain if key in sync},
     )
+
+
+def _parse_start(text: str | None) -> int | Literal["now"] | None:
+    return "now" if text == "now" else None if text is None else parse_iso_timestamp(text)

@@ -35,7 +35,7 @@ CONNECTION_SETTINGS = (
     Setting("port", {"type": "integer", "minimum": 1, "maximum": 65535}, "TCP port.", 1433),
     Setting("database", _TEXT, "Database to read from."),
     Setting("username", _TEXT, "Login; it needs no more than the SELECT permission."),
-    Setting("password", {"type": "string"}, "Its password.", secret=True),
+    Setting("password", _TEXT, "Its password.", secret=True),
     Setting(
         "encrypt",
         {"type": "string", "enum": ["yes", "no", "strict"]},
@@ -83,10 +83,12 @@ CONNECTION_SETTINGS = (
     ),
 )
 
+_SYNC_NAME = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+
 SYNC_SETTINGS = (
     Setting(
         "name",
-        {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+        _SYNC_NAME,
         "Name of the sync and of its Singer stream.",
         required=True,
     ),
@@ -106,14 +108,33 @@ SYNC_SETTINGS = (
         "Minimum time between runs: `5m`, `1h`, `1d`. Due in every run if not set.",
     ),
     Setting("start_at", _TEXT, "Not due before this time, in ISO 8601."),
+    Setting(
+        "start_from",
+        _TEXT,
+        "`last_sync_time` of the first run, in ISO 8601, or `now`: only rows that change from then "
+        "on are sent. Everything is sent if not set.",
+    ),
     Setting("enabled", {"type": "boolean"}, "Whether the sync runs.", default=True),
-    Setting("key_columns", _TEXTS, "Columns that identify a row.", []),
+    Setting(
+        "renamed_from",
+        _SYNC_NAME,
+        "The sync's former name, whose bookmark and messageIds it keeps.",
+    ),
+    Setting(
+        "key_columns",
+        _TEXTS,
+        "Columns that identify a row. For events: all columns that identify an event; its "
+        "messageId is made of them alone, so that a repeat is recognised.",
+        [],
+    ),
     Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),
     Setting("timezone", _TEXT, "IANA time zone of date-times without an offset.", "UTC"),
     Setting(
         "lookback_seconds",
         {"type": "integer", "minimum": 0},
-        "Subtracted from `last_sync_time` in the query, to catch rows committed late.",
+        "Subtracted from `last_sync_time` in the query, to catch rows committed late. The rows of "
+        "that time are sent again: events need `key_columns` or a `timestamp` column, or each "
+        "repeat is a new event.",
         0,
     ),
     Setting(
@@ -175,3 +196,17 @@ TAP_SETTINGS = (
 )
 
 CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)
+"""For singer-sdk, which adds its own settings to a copy."""
+
+SDK_SETTINGS = (
+    *("stream_maps", "stream_map_config", "faker_config", "batch_config"),
+    *("flattening_enabled", "flattening_max_depth", "flattening_max_key_length"),
+    "flattening_separator",
+)
+"""The settings of singer-sdk, which it validates itself."""
+
+CLOSED_JSONSCHEMA = {
+    **json_schema_of(TAP_SETTINGS, closed=True),
+    "properties": {**CONFIG_JSONSCHEMA["properties"], **{name: {} for name in SDK_SETTINGS}},
+}
+"""Refuses every other key."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from program_kit.json_schema import describe_schema_error, find_schema_errors
+from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
-from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
-from tap_mssql_query.sql.template import VARIABLES, find_unknown_variables
+from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
+from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, VARIABLES, find_unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,10 +32,11 @@ class _LazyCallTypes:
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
     """All violations of the schema, and other problems of whatever conforms to it."""
-    errors = find_schema_errors(CONFIG_JSONSCHEMA, config)
+    errors = find_schema_errors(CLOSED_JSONSCHEMA, config)
     problems = [
         f"{_setting_path(error, config)} {describe_schema_error(error)}." for error in errors
     ]
+    problems += _login_problems(config)
     paths = {tuple(error.absolute_path)[:2] for error in errors}
     if ("syncs",) in paths or "syncs" not in config:
         return problems
@@ -48,6 +50,29 @@ def read_query(sync: Mapping[str, Any]) -> str:
     if "query" in sync:
         return str(sync["query"])
     return Path(sync["query_file"]).read_text(encoding="utf-8-sig")
+
+
+def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Settings of a connection that would make a login fail: each attempt may lock the account."""
+    databases = config.get("databases")
+    entries = databases if isinstance(databases, dict) else {}
+    for path, entry in (("", config), *((f"databases.{k}.", v) for k, v in entries.items())):
+        if not isinstance(entry, dict):
+            continue
+        for setting in CONNECTION_SETTINGS:
+            if is_placeholder(entry.get(setting.name)):
+                yield f"{describe_placeholder(f'Setting `{path}{setting.name}`')}."
+        if entry.get("username") and _needs_password(entry):
+            yield (
+                f"Setting `{path}username` needs a `password`, or `authentication` for a login "
+                "without one."
+            )
+
+
+def _needs_password(entry: Mapping[str, Any]) -> bool:
+    options = entry.get("connection_options")
+    is_trusted = isinstance(options, dict) and "Trusted_Connection" in options
+    return not (is_trusted or entry.get("authentication") or "password" in entry)
 
 
 def _setting_path(error: ValidationError, config: Mapping[str, Any]) -> str:
@@ -67,10 +92,24 @@ def _semantic_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]
     for name, count in Counter(sync["name"] for sync in syncs).items():
         if count > 1:
             yield f'{count} syncs are called "{name}"; give each sync a unique name.'
+    yield from _renaming_problems(syncs)
     call_types = _LazyCallTypes()
     for sync in syncs:
         for problem in _sync_problems(sync, config, call_types):
             yield f'Sync "{sync["name"]}": {problem}.'
+
+
+def _renaming_problems(syncs: list[Mapping[str, Any]]) -> Iterator[str]:
+    names = {sync["name"] for sync in syncs}
+    former_names = Counter(sync["renamed_from"] for sync in syncs if "renamed_from" in sync)
+    for name, count in former_names.items():
+        if name in names:
+            yield (
+                f'`renamed_from` is "{name}", but there still is a sync of that name. Remove one '
+                "of them."
+            )
+        if count > 1:
+            yield f'{count} syncs have the `renamed_from` "{name}"; only one can go on from there.'
 
 
 def _sync_problems(
@@ -143,9 +182,15 @@ def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         ZoneInfo(sync.get("timezone", "UTC"))
     except (ValueError, OSError, KeyError):
         yield "`timezone` is not an IANA time zone, such as Europe/Amsterdam"
-    if "start_at" not in sync:
-        return
-    try:
-        parse_iso_timestamp(sync["start_at"])
-    except ValueError:
+    if "start_at" in sync and not _is_timestamp(sync["start_at"]):
         yield "`start_at` is not an ISO 8601 date-time, such as 2026-01-02T03:04:05Z"
+    start_from = sync.get("start_from", "now")
+    if start_from != "now" and not _is_timestamp(start_from):
+        yield "`start_from` is neither `now` nor an ISO 8601 date-time from 1970 on"
+
+
+def _is_timestamp(text: str) -> bool:
+    try:
+        return 0 <= parse_iso_timestamp(text) <= MAX_UNIX_SECONDS
+    except (ValueError, OverflowError):
+        return False

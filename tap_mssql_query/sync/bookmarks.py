@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = "last_sync_time"
 FINGERPRINT_KEY = "query_fingerprint"
+UNFINISHED_KEY = "unfinished"
 
 REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 
@@ -43,6 +44,11 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
     return value
 
 
+def has_run(state: Mapping[str, Any], sync: str) -> bool:
+    """Whether the state has a bookmark of a complete run of the sync."""
+    return KEY in state.get("bookmarks", {}).get(sync, {})
+
+
 def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
     """Whether the sync's last successful run had another query; False if that is not known."""
     bookmark = state.get("bookmarks", {}).get(sync, {})
@@ -62,6 +68,6 @@ def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
     """
     if last_sync_time > server_time:
         raise StateError(
-            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s later than the '
+            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s after the '
             f"server's clock. {REMEDY}"
         )

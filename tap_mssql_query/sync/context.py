@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.encoding.row_encoder import LossyConversions
+    from tap_mssql_query.mssql.connections import Connections
     from tap_mssql_query.settings.model import TapSettings
     from tap_mssql_query.sync.report import TapReport
     from tap_mssql_query.sync.run_errors import RunErrors
@@ -31,6 +32,7 @@ class RunContext:
         state: the Singer state; syncs change their own bookmarks in it.
         write_lines: writes messages to stdout; raises OutputClosed or Interrupted.
         write_state: writes `state` as a STATE message, unless the last one was the same.
+        connections: opens sessions; a database that cannot be reached is tried once.
         report: collects the outcome of each sync.
         errors: collects failures.
     """
@@ -40,6 +42,7 @@ class RunContext:
     state: dict[str, Any]
     write_lines: Callable[[Lines], None]
     write_state: Callable[[], None]
+    connections: Connections
     report: TapReport
     errors: RunErrors
 

@@ -40,3 +40,9 @@ def last_value(block: pa.RecordBatch, column: str) -> KeyValue | None:
         raise QueryFailed(
             f"The values of `order_column` {column} cannot be saved in the state: they are {error}."
         ) from error
+
+
+def count_last(block: pa.RecordBatch, column: str) -> int:
+    """How many rows have the last non-NULL value."""
+    values = block.column(column).drop_null()
+    return int(pc.sum(pc.equal(values, values[-1])).as_py()) if len(values) else 0

@@ -44,6 +44,11 @@ class ReadStrategy:
         """Called after the rows of a block were written."""
 
     @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """What the SCHEMA of the current query says of it, for the messageIds."""
+        return {}
+
+    @property
     def is_complete(self) -> bool:
         """Whether the bookmark may move once all queries were run."""
         return True
@@ -68,6 +73,8 @@ class _ResumableRead(ReadStrategy):
 class PartitionedRead(_ResumableRead):
     """Reads one partition after the other; with `only`, that one alone."""
 
+    _current = 0
+
     def __init__(
         self,
         sync: SyncSettings,
@@ -85,10 +92,16 @@ class PartitionedRead(_ResumableRead):
         self._save(self._resume_state)
         for number, partition in enumerate(self._resume_state.partitions):
             if not partition.is_done and self._only in (None, number):
+                self._current = number
                 condition = partition.range.condition(self._resume_state.column)
                 yield self._range_query.where(condition)
                 partition.is_done = True
                 self._save(self._resume_state)
+
+    @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """The number of the partition, whether it is read here or by a task of a cluster."""
+        return {"x-partition": self._current}
 
     @property
     def is_complete(self) -> bool:
@@ -99,21 +112,38 @@ class PartitionedRead(_ResumableRead):
 class OrderedRead(_ResumableRead):
     """Reads in the order of a column, from the last value that was saved."""
 
+    _first = 0
+    _next = 0
+
     def queries(self) -> Iterator[str]:
         """One query. It includes the last value, which other rows may have as well."""
         column = self._resume_state.column
+        self._first = self._next = self._resume_state.position
         rest = KeyRange(low=self._resume_state.order_value)
         order = f"\nORDER BY {quote_name(column)}"
         yield self._range_query.where(rest.condition(column), order=order)
 
     def on_block_written(self, block: pa.RecordBatch) -> None:
         """Save the value of the last row. Raises QueryFailed if its type cannot be saved."""
-        from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
+        from tap_mssql_query.sync.order_value import (  # noqa: PLC0415 - loads pyarrow
+            count_last,
+            last_value,
+        )
 
-        value = last_value(block, self._resume_state.column)
-        if value is not None:
-            self._resume_state.order_value = value
-            self._save(self._resume_state)
+        run = self._resume_state
+        value = last_value(block, run.column)
+        self._next += block.num_rows
+        if value is None:
+            return
+        if value != run.order_value:
+            run.order_value = value
+            run.position = self._next - count_last(block, run.column)
+        self._save(run)
+
+    @property
+    def schema_keywords(self) -> Mapping[str, Any]:
+        """The position of the first row, if the read was resumed."""
+        return {"x-position": self._first} if self._first else {}
 
 
 def key_column_of(sync: SyncSettings) -> str | None:
@@ -198,6 +228,7 @@ def choose_strategy(
     save: SaveProgress,
     *,
     partition: int | None = None,
+    on_count: Callable[[int], None] = lambda _: None,
 ) -> ReadStrategy:
     """Choose how to read a sync. Raises QueryFailed if its query cannot be read by ranges.
 
@@ -208,6 +239,7 @@ def choose_strategy(
         resume_state: the run to resume; None for a new one.
         save: saves the progress of the run.
         partition: the only one to read; None for all.
+        on_count: called with the number of rows if a new run counts them.
     """
     column = key_column_of(sync)
     if column is None:
@@ -216,27 +248,36 @@ def choose_strategy(
     if sync.order_column:
         run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
         return OrderedRead(sync, run, range_query, save)
-    run = resume_state or begin_partitioned_run(session, sync, times, range_query)
+    run = resume_state or begin_partitioned_run(session, sync, times, range_query, on_count)
     return PartitionedRead(sync, run, range_query, save, only=partition)
 
 
 def begin_partitioned_run(
-    session: Session, sync: SyncSettings, times: SyncTimes, range_query: RangeQuery
+    session: Session,
+    sync: SyncSettings,
+    times: SyncTimes,
+    range_query: RangeQuery,
+    on_count: Callable[[int], None] = lambda _: None,
 ) -> ResumeState:
     """A new run of a partitioned sync. Raises QueryFailed if its column cannot be split."""
-    partitions = _plan_partitions(session, sync, range_query)
+    partitions = _plan_partitions(session, sync, range_query, on_count)
     column = str(sync.partition_column)
     return ResumeState(times, fingerprint_of(sync.query), column, partitions)
 
 
 def _plan_partitions(
-    session: Session, sync: SyncSettings, range_query: RangeQuery
+    session: Session,
+    sync: SyncSettings,
+    range_query: RangeQuery,
+    on_count: Callable[[int], None],
 ) -> list[Partition]:
     """Query the extremes of the partition column, and split the range between them."""
     column = str(sync.partition_column)
     ((least, greatest, rows),) = session.fetch_all(
         range_query.extent(column, counts=sync.partition_rows is not None)
     )
+    if sync.partition_rows is not None:
+        on_count(rows)
     count = sync.partitions or min(-(-rows // (sync.partition_rows or 1)), MAX_PARTITIONS)
     if least is None:
         return [Partition(KeyRange())]

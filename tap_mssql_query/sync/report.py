@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import logging
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.errors import ConfigurationError
+from program_kit.report_file import describe_end, remove_report, write_report
+from tap_mssql_query.errors import ConfigurationError, TapError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -22,7 +27,7 @@ class Outcome(StrEnum):
     NOT_DUE = "not due"
     LOCKED = "locked"
     """Another run of it is still in progress."""
-    INTERRUPTED = "cut short"
+    INTERRUPTED = "interrupted"
     """The run ended before the sync did."""
     FAILED = "failed"
 
@@ -33,18 +38,28 @@ class SyncReport:
 
     Attributes:
         outcome: see `Outcome`.
-        rows: the number of rows written.
+        message: why it failed; otherwise empty.
+        rows: the number of rows read so far.
         seconds: its duration.
         last_sync_time: the lower bound of its window, unix seconds; None before it is known.
         sync_time: the upper bound.
     """
 
     outcome: Outcome = Outcome.INTERRUPTED
+    message: str = ""
     rows: int = 0
     seconds: float = 0.0
     last_sync_time: int | None = None
     sync_time: int | None = None
     _started: float = field(default_factory=time.monotonic, repr=False)
+
+    def count_rows(self, count: int) -> None:
+        """Count rows that were read."""
+        self.rows += count
+
+    def fail(self, message: str) -> None:
+        """Record that the sync failed, and why."""
+        self.outcome, self.message = Outcome.FAILED, message
 
     def end(self) -> None:
         """Record the end of the sync."""
@@ -54,6 +69,7 @@ class SyncReport:
         """The entry of `report_path`."""
         return {
             "outcome": self.outcome.value,
+            "message": self.message,
             "rows": self.rows,
             "seconds": self.seconds,
             "last_sync_time": self.last_sync_time,
@@ -72,12 +88,40 @@ class TapReport:
         self._syncs[sync] = SyncReport()
         return self._syncs[sync]
 
-    def write(self, path: Path) -> None:
-        """Write the report as JSON. Raises ConfigurationError."""
+    @contextlib.contextmanager
+    def written_to(self, path: Path | None) -> Iterator[None]:
+        """Write the report at the end of the block, whether or not it fails.
+
+        Raises ConfigurationError, unless another error ends the run.
+        """
+        remove_report(path)
+        ending: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            ending = error
+            raise
+        finally:
+            if path is not None:
+                self._write(path, ending)
+
+    def _write(self, path: Path, ending: BaseException | None) -> None:
         syncs = {name: report.to_json() for name, report in self._syncs.items()}
         try:
-            path.write_text(json.dumps({"syncs": syncs}, indent=2) + "\n", encoding="utf-8")
+            write_report(path, {**describe_end(ending), "syncs": syncs})
         except OSError as error:
-            raise ConfigurationError(
-                f"Setting `report_path`: {path} cannot be written ({error.strerror})."
-            ) from error
+            problem = f"Setting `report_path`: {path} cannot be written ({error.strerror})."
+            if ending is None:
+                raise ConfigurationError(problem) from error
+            logger.warning("%s", problem)
+
+
+@contextlib.contextmanager
+def reporting_failed_start(path: Path | None) -> Iterator[None]:
+    """Write a report without syncs if the block, which starts a run, fails."""
+    remove_report(path)
+    try:
+        yield
+    except TapError:
+        with TapReport().written_to(path):
+            raise

@@ -3,12 +3,12 @@
 Beside the bookmark of the last complete run the state holds what is needed to resume this one:
 
     "unfinished": {"last_sync_time": 0, "sync_time": 1767225600, "query_fingerprint": "…",
-                   "column": "id", "order_value": 4711},
+                   "column": "id", "order_value": 4711, "position": 4700},
     "partitions": [{"context": {"column": "id", "to": 500}, "last_sync_time": 1767225600},
                    {"context": {"column": "id", "from": 500}}]
 
-`order_value` is for a sync with `order_column`, `partitions` for one with `partition_column`; a
-partition with a `last_sync_time` is done.
+`order_value` and `position` are for a sync with `order_column`, `partitions` for one with
+`partition_column`; a partition with a `last_sync_time` is done.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from typing import TYPE_CHECKING, Any
 from tap_mssql_query.errors import StateError
 from tap_mssql_query.sql.key_range import KeyRange, cover_all, sql_literal
 from tap_mssql_query.sql.template import SyncTimes
-from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, KEY, REMEDY, bookmark_of
+from tap_mssql_query.sync.bookmarks import (
+    FINGERPRINT_KEY,
+    KEY,
+    REMEDY,
+    UNFINISHED_KEY,
+    bookmark_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_mssql_query.sql.key_range import KeyValue
 
-_UNFINISHED_KEY = "unfinished"
 _PARTITIONS_KEY = "partitions"
 
 
@@ -48,6 +53,7 @@ class ResumeState:
         column: the column whose ranges are read.
         partitions: all ranges; empty for a sync with `order_column`.
         order_value: the last value that was read; None before the first block.
+        position: of the first row with that value, counted from 0.
     """
 
     times: SyncTimes
@@ -55,6 +61,7 @@ class ResumeState:
     column: str
     partitions: Sequence[Partition] = ()
     order_value: KeyValue | None = None
+    position: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -64,7 +71,7 @@ class ResumeState:
 
 def is_unfinished(bookmark: Mapping[str, Any]) -> bool:
     """Whether a bookmark has an unfinished run beside it."""
-    return _UNFINISHED_KEY in bookmark
+    return UNFINISHED_KEY in bookmark
 
 
 def read_resume_state(state: Mapping[str, Any], sync: str) -> ResumeState | None:
@@ -73,7 +80,7 @@ def read_resume_state(state: Mapping[str, Any], sync: str) -> ResumeState | None
     if not is_unfinished(bookmark):
         return None
     try:
-        return _parse(bookmark[_UNFINISHED_KEY], bookmark.get(_PARTITIONS_KEY, []))
+        return _parse(bookmark[UNFINISHED_KEY], bookmark.get(_PARTITIONS_KEY, []))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StateError(
             f'The unfinished run of "{sync}" in the state cannot be read. {REMEDY}'
@@ -91,7 +98,8 @@ def write_resume_state(state: dict[str, Any], sync: str, resume_state: ResumeSta
     }
     if resume_state.order_value is not None:
         fields["order_value"] = resume_state.order_value
-    bookmark[_UNFINISHED_KEY] = fields
+        fields["position"] = resume_state.position
+    bookmark[UNFINISHED_KEY] = fields
     if resume_state.partitions:
         bookmark[_PARTITIONS_KEY] = [
             _entry_of(partition, resume_state) for partition in resume_state.partitions
@@ -102,7 +110,7 @@ def finish_run(state: dict[str, Any], sync: str, *, sync_time: int, fingerprint:
     """Move the bookmark to the start of a run that has read everything."""
     bookmark = bookmark_of(state, sync)
     bookmark |= {KEY: sync_time, FINGERPRINT_KEY: fingerprint}
-    bookmark.pop(_UNFINISHED_KEY, None)
+    bookmark.pop(UNFINISHED_KEY, None)
     bookmark.pop(_PARTITIONS_KEY, None)
 
 
@@ -114,8 +122,16 @@ def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> R
         sql_literal(order_value)  # raises ValueError for what is not a key value
     if entries and not cover_all([partition.range for partition in partitions]):
         raise ValueError("the partitions do not contain every row")
+    position = fields.get("position", 0)
+    if type(position) is not int or position < 0:
+        raise ValueError("`position` is not a row's position")
     return ResumeState(
-        times, str(fields[FINGERPRINT_KEY]), str(fields["column"]), partitions, order_value
+        times,
+        str(fields[FINGERPRINT_KEY]),
+        str(fields["column"]),
+        partitions,
+        order_value,
+        position,
     )
 
 

@@ -27,6 +27,7 @@ class RowWriter:
         format: makes the lines.
         write_lines: writes them to stdout.
         progress: shows how many rows have been written.
+        count_rows: counts rows that were read, also those of a block that cannot be written.
         logger: gets a warning for values that could not be kept.
     """
 
@@ -34,6 +35,7 @@ class RowWriter:
     format: MessageFormat
     write_lines: Callable[[Lines], None]
     progress: Progress
+    count_rows: Callable[[int], None]
     logger: logging.Logger
 
     def write(
@@ -53,6 +55,7 @@ class RowWriter:
         rows, is_complete = 0, True
         for block in blocks:
             wanted = block if limit is None else block.slice(0, limit - rows)
+            self.count_rows(wanted.num_rows)
             self._write_lines(encode(wanted))
             rows += wanted.num_rows
             self.progress.show(rows)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from program_kit.progress import Progress
 from tap_mssql_query.encoding.singer_json import dump_message
-from tap_mssql_query.errors import Interrupted, OutputClosed, ServerError, StateError
+from tap_mssql_query.errors import Interrupted, OutputClosed
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
-from tap_mssql_query.mssql.connect import connect, server_time
+from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.prefetch import prefetch
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
 from tap_mssql_query.sql.select_only import require_select
@@ -21,8 +21,10 @@ from tap_mssql_query.sync.read_strategy import (
     find_partitioned_run,
     find_resume_state,
 )
+from tap_mssql_query.sync.renames import find_missed_renaming, former_name_of
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
+from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
 from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class SyncRun:
         self._report = SyncReport()
         self._has_saved_progress = False
         self._has_unsaved_rows = False
+        self._started_at = 0
 
     def run(self) -> None:
         """Run the sync; an error is recorded in the context, so that the other syncs still run."""
@@ -62,15 +65,21 @@ class SyncRun:
             return
         self._report = self._context.report.start(self._sync.name)
         try:
-            self._run_with_retries()
-        except (ServerError, StateError) as error:
-            self._report.outcome = Outcome.FAILED
-            self._logger.error("sync=%s failed: %s", self._sync.name, error)  # noqa: TRY400 - no bug
-            self._context.errors.add_failure(self._sync.name, error)
+            if error := self._context.connections.failure_of(self._sync.database):
+                self._fail(error, DATABASE_FAILED)
+            else:
+                self._run_with_retries()
         except (Interrupted, OutputClosed) as end:
             self._context.errors.end_run(end)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other syncs can run
+            self._fail(error, describe_failure(error))
         finally:
             self._report.end()
+
+    def _fail(self, error: Exception, reason: str) -> None:
+        self._report.fail(reason)
+        self._logger.error("sync=%s failed: %s", self._sync.name, reason)
+        self._context.errors.add_failure(self._sync.name, error)
 
     def _run_with_retries(self) -> None:
         """Retry transient errors as long as no row was written since the last STATE."""
@@ -83,19 +92,19 @@ class SyncRun:
         )
 
     def _run_once(self) -> None:
-        with contextlib.closing(connect(self._sync.database, self._context.settings)) as session:
+        with contextlib.closing(self._context.connections.open(self._sync.database)) as session:
             now = server_time(session)
+            if self._sync.name in self._context.options.start_now:
+                self._start_now(session, now)
+                return
             resume_state = self._find_resume_state(now)
             times = resume_state.times if resume_state else self._find_window(now)
+            self._started_at = resume_state.times.sync_time if resume_state else now
             if times is None:
                 self._report.outcome = Outcome.NOT_DUE
                 self._logger.info("sync=%s skipped: not due yet", self._sync.name)
             elif not self._has_lock(session):
-                self._report.outcome = Outcome.LOCKED
-                self._logger.warning(
-                    "sync=%s skipped: another run of it is in progress; the next run catches up",
-                    self._sync.name,
-                )
+                self._skip_locked()
             else:
                 self._read(session, times, resume_state)
 
@@ -123,6 +132,9 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
+        settings, state = self._context.settings, self._context.state
+        if problem := find_missed_renaming(self._sync, settings.syncs, state):
+            self._logger.warning("sync=%s: %s", self._sync.name, problem)
         options = self._context.options
         strategy = choose_strategy(
             session,
@@ -131,6 +143,7 @@ class SyncRun:
             resume_state,
             self._save_progress,
             partition=options.partition,
+            on_count=self._show_count,
         )
         for sql in strategy.queries():
             if not self._copy_rows(session, sql, times, strategy):
@@ -139,9 +152,34 @@ class SyncRun:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
 
+    def _show_count(self, rows: int) -> None:
+        """Say how many calls a first run is about to send."""
+        name = self._sync.name
+        if not bookmarks.has_run(self._context.state, name):
+            self._logger.info("sync=%s is about to send %d calls in its first run", name, rows)
+
+    def _start_now(self, session: Session, now: int) -> None:
+        """Move the bookmark to now without reading rows, as --start-now asks for."""
+        if not self._has_lock(session):
+            self._skip_locked()
+            return
+        self._write_first_state()
+        self._move_bookmark(now)
+        self._report.sync_time = now
+        self._report.outcome = Outcome.READ
+        self._logger.info("sync=%s starts now: its bookmark is %d", self._sync.name, now)
+
+    def _skip_locked(self) -> None:
+        self._report.outcome = Outcome.LOCKED
+        self._logger.warning(
+            "sync=%s skipped: another run of it is in progress; the next run catches up",
+            self._sync.name,
+        )
+
     def _save_progress(self, resume_state: ResumeState) -> None:
         """Write a STATE with the progress so far; a retry resumes from it."""
         if not self._context.options.is_backfill:
+            self._write_first_state()
             self._has_saved_progress = True
             write_resume_state(self._context.state, self._sync.name, resume_state)
             self._context.write_state()
@@ -176,13 +214,19 @@ class SyncRun:
         require_select(sql)
         name = self._sync.name
         progress = Progress(name, self._logger)
-        writer = RowWriter(name, self._format, self._write_rows, progress, self._logger)
+        writer = RowWriter(
+            name,
+            self._format,
+            self._write_rows,
+            progress=progress,
+            count_rows=self._report.count_rows,
+            logger=self._logger,
+        )
         rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
-            self._write_schema(columns, times)
+            self._write_schema(columns, times, strategy)
             rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
-        self._report.rows += rows
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             name,
@@ -198,11 +242,30 @@ class SyncRun:
         self._has_unsaved_rows = True
         self._context.write_lines(lines)
 
-    def _write_schema(self, columns: Sequence[Column], times: SyncTimes) -> None:
-        for message in self._format.schema_messages(columns):
+    def _write_first_state(self) -> None:
+        """Write the STATE that the run was given, unless it was written already.
+
+        If a stream fails in the target, the target puts back its bookmark from there. A backfill
+        without a state writes none: another target would print it, and a log of states would end
+        with an empty one.
+        """
+        if not self._context.options.is_backfill:
+            self._context.write_state()
+
+    def _write_schema(
+        self, columns: Sequence[Column], times: SyncTimes, strategy: ReadStrategy
+    ) -> None:
+        former_name = former_name_of(self._sync, self._context.state)
+        renamed = {"x-renamed-from": former_name} if former_name else {}
+        messages = list(self._format.schema_messages(columns))
+        self._write_first_state()
+        for message in messages:
             schema = {
                 **message["schema"],
                 "x-call-type": self._sync.type,
                 "x-last-sync-time": times.last_sync_time,
+                "x-sync-time": self._started_at,
+                **strategy.schema_keywords,
+                **renamed,
             }
             self._context.write_lines(dump_message({**message, "schema": schema}))

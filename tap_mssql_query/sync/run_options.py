@@ -24,6 +24,7 @@ class RunOptions:
         until: unix seconds at which it ends; None: now.
         locked: the only syncs to run, if any are named; the caller holds their locks.
         partition: the only partition to read of the one sync in `locked`, counted from 0.
+        start_now: names of syncs whose bookmark moves to now; no row of them is read.
     """
 
     resync: Sequence[str] = ()
@@ -31,6 +32,7 @@ class RunOptions:
     until: int | None = None
     locked: Sequence[str] = ()
     partition: int | None = None
+    start_now: Sequence[str] = ()
 
     @property
     def is_backfill(self) -> bool:
@@ -50,7 +52,11 @@ def parse_timestamp(text: str) -> int:
 def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
     """Problems of the options, a sentence each."""
     names = [sync.name for sync in syncs]
-    for option, wanted in (("--resync", options.resync), ("--locked", options.locked)):
+    for option, wanted in (
+        ("--resync", options.resync),
+        ("--locked", options.locked),
+        ("--start-now", options.start_now),
+    ):
         for name in wanted:
             if name not in names:
                 yield f'{option}: there is no sync "{name}". Known syncs: {", ".join(names)}.'
@@ -58,6 +64,7 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
         yield "--since is later than --until."
     if options.partition is not None:
         yield from _find_partition_problems(options)
+    yield from _find_start_problems(options, syncs)
     for option, timestamp, variables in (
         ("--since", options.since, {"last_sync_time", "last_sync_datetime"}),
         ("--until", options.until, {"sync_time", "sync_datetime"}),
@@ -68,6 +75,19 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
             if sync.enabled and not variables & set(find_variables(sync.query)):
                 wanted = " or ".join(f"{{{{{name}}}}}" for name in sorted(variables))
                 yield f'{option}: the query of sync "{sync.name}" has no {wanted}.'
+
+
+def _find_start_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
+    if options.start_now and (options.is_backfill or options.partition is not None):
+        yield (
+            "--start-now cannot be combined with --since, --until or --partition: it moves a "
+            "bookmark, and they do not."
+        )
+    for sync in syncs:
+        if sync.name in options.start_now and sync.name in options.resync:
+            yield f'--start-now and --resync: choose one of them for sync "{sync.name}".'
+        if sync.name in options.start_now and not sync.enabled:
+            yield f'--start-now: sync "{sync.name}" is disabled; set `enabled` to true first.'
 
 
 def _find_partition_problems(options: RunOptions) -> Iterator[str]:

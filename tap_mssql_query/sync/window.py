@@ -32,7 +32,7 @@ def find_window(
     if options.is_backfill:
         return SyncTimes(options.since or 0, now if options.until is None else options.until)
     if sync.name in options.resync:
-        return SyncTimes(0, now)
+        return SyncTimes(0 if sync.start_from == "now" else _first_time(sync, now), now)
     last_sync_time = bookmarks.read_last_sync_time(state, sync.name)
     bookmarks.refuse_future(last_sync_time, sync=sync.name, server_time=now)
     if not is_due(
@@ -42,4 +42,11 @@ def find_window(
         start_at=sync.start_at,
     ):
         return None
+    if not bookmarks.has_run(state, sync.name):
+        return SyncTimes(_first_time(sync, now), now)
     return SyncTimes(max(last_sync_time - sync.lookback_seconds, 0), now)
+
+
+def _first_time(sync: SyncSettings, now: int) -> int:
+    """The `last_sync_time` of a sync that has not run before."""
+    return now if sync.start_from == "now" else min(sync.start_from or 0, now)

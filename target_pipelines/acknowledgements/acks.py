@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    WriteState = Callable[[dict[str, Any], int], None]
+    """Writes a STATE that is safe; the number is that of the epoch which it ends."""
+
 State = dict[str, Any]
 
 
@@ -33,7 +36,7 @@ class Acks:
     time.
     """
 
-    def __init__(self, write_state: Callable[[State], None]) -> None:
+    def __init__(self, write_state: WriteState) -> None:
         self._write_state = write_state
         self._lock = threading.Lock()
         self._epochs = deque([_Epoch(0)])
@@ -72,28 +75,36 @@ class Acks:
     def _write_safe(self) -> None:
         newest = None
         while (first := self._epochs[0]).state is not None and first.unsettled == 0:
-            newest = first.state
-            self._epochs.popleft()
-        if newest is not None:
-            self._write_state(newest)
+            newest = self._epochs.popleft()
+        if newest is not None and newest.state is not None:
+            self._write_state(newest.state, newest.number)
 
 
 class WorkerAcks:
     """Acknowledgements of several workers, each of which reads every STATE as its number."""
 
-    def __init__(self, workers: int, write_state: Callable[[State], None]) -> None:
+    def __init__(self, workers: int, write_state: WriteState) -> None:
         self._acks = Acks(write_state)
+        self._lock = threading.Lock()
         self._settled = [-1] * workers  # the newest STATE that each worker acknowledged
 
-    def add_state(self, state: State) -> int:
-        """A STATE was read, which all workers must acknowledge; returns its number."""
+    def add_state(self, state: State, *, is_first: bool = False) -> int:
+        """A STATE was read, which all workers must acknowledge; returns its number.
+
+        One before the first record waits for nobody.
+        """
         number = self._acks.epoch
-        self._acks.expect(len(self._settled))
+        if is_first:
+            with self._lock:
+                self._settled = [number] * len(self._settled)
+        else:
+            self._acks.expect(len(self._settled))
         self._acks.add_state(state)
         return number
 
     def settle(self, worker: int, number: int) -> None:
         """A worker has settled everything before a STATE. Raises what `write_state` raises."""
-        newly_settled = range(self._settled[worker] + 1, number + 1)
-        self._settled[worker] = number
+        with self._lock:
+            newly_settled = range(self._settled[worker] + 1, number + 1)
+            self._settled[worker] = max(self._settled[worker], number)
         self._acks.settle_each(newly_settled)

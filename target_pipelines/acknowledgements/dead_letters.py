@@ -1,8 +1,10 @@
 """The dead-letter file: rejected calls with the reason, on disk before a STATE covers them.
 
-One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `status` (HTTP),
-`attempts`, `call` (possibly incomplete), `record`, and `last_sync_time`, which a record that became
-no call needs for its messageId. The file holds personal data, so only its owner may read it.
+One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
+(HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
+`call` (possibly incomplete), `record`, and what a record that became no call needs for its
+messageId: `last_sync_time` and `origin`. The file holds personal data, so only its owner may read
+it.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.api.errors import DeliveryStopped
+from target_pipelines.api.remedies import Kind, describe_remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _TAIL_BYTES = 64 * 1024
@@ -27,53 +30,99 @@ _TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A rejected call or record, and the reason."""
+    """A rejected call or record, and the reason.
+
+    `kind` says where the cause is, and so what helps: see `api.remedies`.
+    """
 
     stream: str
     call_type: str
     destination: str
     reason: str
+    kind: Kind = "query"
     status: int | None = None
     attempts: int = 0
+    key: Any = None
+    position: int | None = None
     call: Any = None
     record: Any = None
     last_sync_time: Any = None
+    origin: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; `origin` only where there is one."""
+        fields = asdict(self)
+        if self.origin is None:
+            del fields["origin"]
+        return fields
+
+
+def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:
+    """Dead letters as lines of the file, with the present time."""
+    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return b"".join(
+        encode_json({"time": time, **dead_letter.to_json(), "reason": _full_reason(dead_letter)})
+        + b"\n"
+        for dead_letter in dead_letters
+    )
+
+
+def _full_reason(dead_letter: DeadLetter) -> str:
+    return f"{dead_letter.reason} {describe_remedy(dead_letter.kind, dead_letter.stream)}"
 
 
 class DeadLetters:
-    """The file; it is created with the first dead letter."""
+    """The file; it is created with the first dead letter.
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._path = path
-        self._now = now
+    Attributes:
+        path: where it is.
+    """
 
-    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Append dead letters and fsync. Raises DeliveryStopped."""
-        if not dead_letters:
-            return
-        time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = b"".join(
-            encode_json({"time": time, **asdict(dead_letter)}) + b"\n"
-            for dead_letter in dead_letters
-        )
-        self.append(lines)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    def append(self, lines: bytes) -> None:
-        """Append whole lines and fsync. Raises DeliveryStopped."""
-        try:
-            with locked(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
-                _end_last_line(file)
-                view = memoryview(lines)
-                while view:
-                    view = view[os.write(file, view) :]
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Append chunks of whole lines and fsync. Raises DeliveryStopped, with none appended."""
+        with (
+            self.describing_errors(),
+            locked(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file,
+        ):
+            _end_last_line(file)
+            with _undone_after_errors(file):
+                for chunk in lines:
+                    _write_all(file, chunk)
                 os.fsync(file)
-                if not _is_at(file, self._path):
+                if not _is_at(file, self.path):
                     raise FileNotFoundError(errno.ENOENT, "it was deleted during the write")
+
+    @contextlib.contextmanager
+    def describing_errors(self) -> Iterator[None]:
+        """Turn an error of the disk into DeliveryStopped."""
+        try:
+            yield
         except OSError as error:
             raise DeliveryStopped(
-                f"Dead letters cannot be written to {self._path}: {error.strerror}. Free disk "
+                f"Dead letters cannot be written to {self.path}: {error.strerror}. Free disk "
                 "space or correct the setting `dead_letter_path`; no state covers these calls."
             ) from error
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+@contextlib.contextmanager
+def _undone_after_errors(file: int) -> Iterator[None]:
+    """Cut the file to its present size if the block fails: nothing of it is settled."""
+    size = os.fstat(file).st_size
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):  # not a regular file
+            os.ftruncate(file, size)
+        raise
 
 
 def _end_last_line(file: int) -> None:

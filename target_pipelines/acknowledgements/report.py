@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -13,13 +12,21 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from target_pipelines.api.errors import ConfigurationError
+from program_kit import report_file
+from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from target_pipelines.api.errors import PipelinesError
+    from target_pipelines.api.remedies import Kind
 
+DELIVERED, REJECTED, FAILED = "delivered", "rejected", "failed"
+INTERRUPTED = "interrupted"
+"""The outcomes of a stream; `rejected` is a failure because of too many rejected rows."""
+
+_COUNTS = ("read", "delivered", "filtered", "rejected", "discarded")
 _MAX_LATENCIES = 100_000  # the first requests; a run of 10 million calls makes fewer
 
 
@@ -33,13 +40,22 @@ class StreamReport:
     delivered: int = 0
     filtered: int = 0
     rejected: int = 0
+    discarded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[Kind] = field(default_factory=Counter)
     seconds: float = 0.0
+    outcome: str = DELIVERED
+    message: str = ""
+
+    @property
+    def settled(self) -> int:
+        """Records that are accounted for."""
+        return self.delivered + self.filtered + self.rejected + self.discarded
 
     @property
     def is_settled(self) -> bool:
         """Whether every record is accounted for."""
-        return self.read == self.delivered + self.filtered + self.rejected
+        return self.read == self.settled
 
 
 class RunReport:
@@ -71,6 +87,32 @@ class RunReport:
         with self._lock:
             self._streams[stream].filtered += count
 
+    def add_discarded(self, stream: str, count: int) -> None:
+        """Count records of a failed stream that were read and not sent."""
+        with self._lock:
+            self._streams[stream].discarded += count
+
+    def discard(self, stream: str, count: int) -> None:
+        """Count records of a failed stream, perhaps one without a SCHEMA, as read and discarded."""
+        self.start_stream(stream, "")
+        self.add_read(stream, count)
+        self.add_discarded(stream, count)
+
+    def set_failure(self, stream: str, error: PipelinesError) -> None:
+        """Say that a stream failed, and why."""
+        self.start_stream(stream, "")
+        with self._lock:
+            report = self._streams[stream]
+            report.outcome = REJECTED if isinstance(error, TooManyRejected) else FAILED
+            report.message = str(error)
+
+    def set_end(self, outcome: str, message: str) -> None:
+        """Say how the run ended for the streams with records that are not settled."""
+        with self._lock:
+            for report in self._streams.values():
+                if report.outcome == DELIVERED and not report.is_settled:
+                    report.outcome, report.message = outcome, message
+
     def add_delivered(self, stream: str, count: int) -> None:
         """Count calls that were delivered."""
         with self._lock:
@@ -78,12 +120,13 @@ class RunReport:
             report.delivered += count
             report.seconds = self._clock() - report.started
 
-    def add_rejected(self, stream: str, reason: str) -> None:
-        """Count a dead letter and its reason."""
+    def add_rejected(self, stream: str, reason: str, kind: Kind) -> None:
+        """Count a dead letter, its reason and its kind."""
         with self._lock:
             report = self._streams[stream]
             report.rejected += 1
             report.reasons[reason] += 1
+            report.kinds[kind] += 1
             report.seconds = self._clock() - report.started
 
     def add_attempt(self, sent_bytes: int, seconds: float, *, is_retry: bool) -> None:
@@ -105,7 +148,10 @@ class RunReport:
                 own.delivered += entry.delivered
                 own.filtered += entry.filtered
                 own.rejected += entry.rejected
+                own.discarded += entry.discarded
+                own.call_type = own.call_type or entry.call_type
                 own.reasons += entry.reasons
+                own.kinds += entry.kinds
                 own.seconds = max(own.seconds, entry.seconds)
             self.requests += other.requests
             self.retries += other.retries
@@ -120,18 +166,27 @@ class RunReport:
         vars(self).update(state, _lock=threading.Lock())
 
     @property
-    def rejected(self) -> int:
-        """Number of dead letters so far."""
-        return sum(report.rejected for report in self._streams.values())
-
-    @property
     def read(self) -> int:
         """Number of records read so far."""
         return sum(report.read for report in self._streams.values())
 
     @property
+    def delivered(self) -> int:
+        """Number of calls delivered so far."""
+        return sum(report.delivered for report in self._streams.values())
+
+    @property
+    def settled(self) -> int:
+        """Number of records settled so far."""
+        return sum(report.settled for report in self._streams.values())
+
+    def count_read(self, stream: str) -> int:
+        """Number of records of a stream read so far."""
+        return self._streams[stream].read
+
+    @property
     def is_settled(self) -> bool:
-        """Whether rows read = delivered + dead-lettered + filtered, in every stream."""
+        """Whether rows read = delivered + rejected + filtered + discarded, in every stream."""
         return all(report.is_settled for report in self._streams.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -145,11 +200,15 @@ class RunReport:
             "streams": {
                 name: {
                     "call_type": report.call_type,
+                    "outcome": report.outcome,
+                    "message": report.message,
                     "read": report.read,
                     "delivered": report.delivered,
                     "filtered": report.filtered,
                     "rejected": report.rejected,
+                    "discarded": report.discarded,
                     "rejected_by_reason": dict(report.reasons),
+                    "rejected_by_kind": dict(report.kinds),
                     "seconds": round(report.seconds, 3),
                 }
                 for name, report in self._streams.items()
@@ -166,21 +225,20 @@ class RunReport:
             for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
         }
 
-    def print_summary(self, title: str | None = None) -> None:
-        """Print the summary as a table on stderr, with the reasons of rejections."""
+    def print_summary(self, dead_letter_path: str, title: str | None = None) -> None:
+        """Print the summary as a table on stderr, with the reasons of rejections and a remedy."""
         console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
         if title:
             console.print(f"{title}:", markup=False, highlight=False)
-        table = Table("stream", "call type", box=None)
-        for heading in ("read", "delivered", "filtered", "rejected", "seconds"):
+        table = Table("stream", "call type", "outcome", box=None)
+        for heading in (*_COUNTS, "seconds"):
             table.add_column(heading, justify="right")
         for name, entry in self._streams.items():
-            counts = (entry.read, entry.delivered, entry.filtered, entry.rejected)
-            row = [f"{count:,}" for count in counts]
-            table.add_row(name, entry.call_type, *row, f"{entry.seconds:.1f}")
+            row = [f"{getattr(entry, count):,}" for count in _COUNTS]
+            table.add_row(name, entry.call_type, entry.outcome, *row, f"{entry.seconds:.1f}")
         console.print(table)
         console.print(
-            f"{sum(entry.delivered for entry in self._streams.values()):,} API calls in "
+            f"{self.delivered:,} API calls in "
             f"{self.requests:,} requests ({self.retries:,} retried), {self.sent_bytes:,} bytes, "
             f"{self._clock() - self._started:.1f} s",
             highlight=False,
@@ -188,25 +246,48 @@ class RunReport:
         for name, entry in self._streams.items():
             for reason, count in entry.reasons.most_common(5):
                 console.print(f"{name}: {count:,} rejected: {reason}", markup=False)
+        for remedy in self._remedies(dead_letter_path):
+            console.print(remedy, markup=False, highlight=False, soft_wrap=True)
+
+    def _remedies(self, dead_letter_path: str) -> Iterator[str]:
+        """The commands to type for rejected rows, after the correction of their cause."""
+        entries = {name: each for name, each in self._streams.items() if each.outcome == DELIVERED}
+        if queries := [name for name, entry in entries.items() if entry.kinds["query"]]:
+            options = " ".join(f"--resync {name}" for name in queries)
+            yield f"After a correction of the query: mssql-reverse-etl run … {options}"
+        if any(entry.kinds.total() > entry.kinds["query"] for entry in entries.values()):
+            yield (
+                "After a correction of the settings or at the destination: "
+                f"target-pipelines --config … --replay {dead_letter_path}"
+            )
 
 
-def print_summaries(reports: Mapping[str, RunReport]) -> None:
+def print_summaries(reports: Mapping[str, RunReport], dead_letter_paths: Mapping[str, str]) -> None:
     """Print the summary of each destination that read any record, by name."""
     for name, report in reports.items():
         if report.read:
-            report.print_summary(name if len(reports) > 1 else None)
+            report.print_summary(dead_letter_paths[name], name if len(reports) > 1 else None)
 
 
-def write_report(reports: Mapping[str, RunReport], path: Path) -> None:
+def write_report(
+    reports: Mapping[str, RunReport], path: Path, ending: BaseException | None
+) -> None:
     """Write the summary as JSON; with several destinations, as `destinations` by name.
+
+    Args:
+        reports: by destination; empty if the run could not start.
+        path: where to write it.
+        ending: the error that ends the run.
 
     Raises ConfigurationError, unless another error is ending the run already.
     """
-    ending = sys.exception()
     entries = {name: report.to_json() for name, report in reports.items()}
-    summary = {"destinations": entries} if len(entries) > 1 else next(iter(entries.values()))
+    if len(entries) > 1:
+        summary = {"destinations": entries}
+    else:
+        summary = next(iter(entries.values()), {"streams": {}})
     try:
-        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        report_file.write_report(path, {**report_file.describe_end(ending), **summary})
     except OSError as error:
         problem = f"Setting `report_path`: {path} cannot be written ({error.strerror}). Correct it."
         if ending is None:

@@ -1,49 +1,53 @@
-"""Settles records: each is delivered, dead-lettered or filtered exactly once, and counted."""
+"""Settles records: each is delivered, dead-lettered, filtered or discarded once, and counted."""
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
-from target_pipelines.api.errors import TooManyRejected
+from target_pipelines.acknowledgements.dead_letters import encode_lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import Acks
-    from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+    from target_pipelines.acknowledgements.dead_letters import DeadLetter
+    from target_pipelines.acknowledgements.rejected_rows import RejectionKeeper
     from target_pipelines.acknowledgements.report import RunReport
+    from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.api.calls import EncodedCall
 
 _T = TypeVar("_T", bound="Hashable")
-_MIN_REJECTED = 100
-"""Rejections up to this number never stop a run."""
 
 
 class Settlement:
     """Settles calls and records; safe to use from many threads."""
 
     def __init__(
-        self,
-        acks: Acks,
-        dead_letters: DeadLetters,
-        report: RunReport,
-        *,
-        max_rejected_ratio: float,
-        stops_at_once: bool,
+        self, acks: Acks, rejected: RejectionKeeper, report: RunReport, failures: StreamFailures
     ) -> None:
         self._acks = acks
-        self._dead_letters = dead_letters
+        self._rejected = rejected
         self._report = report
-        self._max_rejected_ratio = max_rejected_ratio
-        self._stops_at_once = stops_at_once
+        self._failures = failures
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
         """Settle calls that the destination accepted."""
         for stream, count in _count([call.stream for call in calls]).items():
             self._report.add_delivered(stream, count)
-        for epoch, count in _count([call.epoch for call in calls]).items():
-            self._acks.settle(epoch, count)
+        self._settle(calls)
+
+    def discard_failed(self, calls: list[EncodedCall]) -> list[EncodedCall]:
+        """The calls of streams that have not failed; the others are settled and never sent."""
+        if not self._failures:
+            return calls
+        failed = self._failures.snapshot()
+        dropped = [call for call in calls if call.stream in failed]
+        for stream, count in _count([call.stream for call in dropped]).items():
+            self._report.add_discarded(stream, count)
+        self._settle(dropped)
+        return [call for call in calls if call.stream not in failed]
 
     def filter(self, stream: str, epoch: int) -> None:
         """Settle a record that a call type filtered out."""
@@ -51,31 +55,26 @@ class Settlement:
         self._acks.settle(epoch)
 
     def reject(self, dead_letters: Sequence[DeadLetter], epoch: int) -> None:
-        """Write dead letters to disk, then settle them.
+        """Stage dead letters, then settle them; those of a failed stream are discarded.
 
-        Raises:
-            DeliveryStopped: they cannot be written.
-            TooManyRejected: there are too many of them; they are not settled.
+        Raises PipelinesError if the run must stop; then they are not settled.
         """
-        self._dead_letters.add(dead_letters)
-        for dead_letter in dead_letters:
-            self._report.add_rejected(dead_letter.stream, dead_letter.reason)
-        self._check_ratio()
+        for stream, group in groupby(dead_letters, lambda dead_letter: dead_letter.stream):
+            self._reject(stream, list(group), epoch)
         self._acks.settle(epoch, len(dead_letters))
 
-    def _check_ratio(self) -> None:
-        rejected, read = self._report.rejected, self._report.read
-        if self._stops_at_once:
-            raise TooManyRejected(
-                "A call was rejected, and `on_rejected` is stop. The reason is in the summary and "
-                "in the dead letter; no state covers the call. Correct the query or the mapping."
-            )
-        if rejected > _MIN_REJECTED and rejected > read * self._max_rejected_ratio:
-            raise TooManyRejected(
-                f"{rejected} of {read} rows became dead letters, more than `max_rejected_ratio` "
-                f"({self._max_rejected_ratio:g}) allows. The reasons are in the summary and in the "
-                "dead letters; no state covers these rows. Correct the query or the mapping."
-            )
+    def _reject(self, stream: str, dead_letters: Sequence[DeadLetter], epoch: int) -> None:
+        if stream in self._failures:
+            self._report.add_discarded(stream, len(dead_letters))
+            return
+        for dead_letter in dead_letters:
+            self._report.add_rejected(stream, dead_letter.reason, dead_letter.kind)
+        reasons = [dead_letter.reason for dead_letter in dead_letters]
+        self._rejected.add(stream, epoch, encode_lines(dead_letters), reasons)
+
+    def _settle(self, calls: Sequence[EncodedCall]) -> None:
+        for epoch, count in _count([call.epoch for call in calls]).items():
+            self._acks.settle(epoch, count)
 
 
 def _count(values: Sequence[_T]) -> Mapping[_T, int]:

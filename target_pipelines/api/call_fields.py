@@ -16,7 +16,11 @@ Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "minLength": 1}
 BOOLEAN: Schema = {"type": "boolean"}
-TIMESTAMP: Schema = {"type": "string", "format": "date-time"}
+TIMESTAMP: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^(?:[1-9]|0[1-9]|00[1-9]|000[1-9])",  # the format alone allows the year 0
+}
 MESSAGE_ID_MAX_LENGTH = 100
 MESSAGE_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MESSAGE_ID_MAX_LENGTH}
 

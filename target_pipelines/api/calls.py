@@ -18,6 +18,7 @@ class EncodedCall(msgspec.Struct, gc=False):
         epoch: the part of the input, between two STATEs, that its RECORD arrived in.
         block: Singer lines that contain its RECORD, for a dead letter.
         number: the index of its line, not counting blank lines.
+        position: of its RECORD in its stream, from 0; None if it is unknown.
     """
 
     body: bytes
@@ -27,6 +28,7 @@ class EncodedCall(msgspec.Struct, gc=False):
     epoch: int
     block: bytes = b""
     number: int = 0
+    position: int | None = None
 
     @property
     def line(self) -> bytes:

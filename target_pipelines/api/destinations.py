@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from program_kit.settings import Setting
     from target_pipelines.api.calls import EncodedCall, Limits
     from target_pipelines.api.outcomes import Outcome
     from target_pipelines.api.settings import TargetSettings
@@ -53,8 +54,13 @@ class DestinationType:
         name: the value of the setting `destination`.
         open: opens a destination with these settings. Raises ConfigurationError.
         find_problems: what is missing or wrong in the settings, a sentence each.
+        settings: the destination's own settings, which a configuration gives under
+            `destination_options`. They are checked; `open` gets them with their defaults.
+        profile: the HttpProfile that it was made from; its attributes are checked, too.
     """
 
     name: str
     open: Callable[[TargetSettings], Destination]
     find_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
+    settings: Sequence[Setting] = ()
+    profile: Any = None

@@ -7,19 +7,27 @@
     │   └── InputError              4    the input is truncated or not Singer messages; run again
     │       ├── RecordWithoutSchema 4    a RECORD precedes the SCHEMA of its stream
     │       └── RecordWithoutKey    4    a RECORD lacks a key property of its stream
-    ├── TooManyRejected             5    check the dead letters; correct the query or the mapping
+    ├── TooManyRejected             5    look at the reasons; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
+    ├── StreamsFailed            1-6     several streams failed: the worst of their codes
     ├── Interrupted          129-143    a signal ended the run; run it again
     └── OutputClosed                141    stdout was closed (SIGPIPE)
 
-In all cases the last STATE on stdout covers settled records only, so the next run loses nothing.
+An error of one stream does not stop the others: the run raises it at its end. In all cases the last
+STATE on stdout covers settled records only, so the next run loses nothing.
 Messages never contain row values, write keys or response bodies.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from program_kit.errors import ProgramError
-from program_kit.signals import signal_exit_code
+from program_kit.exit_codes import worst_exit_code
+from program_kit.signals import signal_exit_code, signal_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class PipelinesError(ProgramError):
@@ -59,7 +67,7 @@ class RecordWithoutKey(InputError):  # noqa: N818 - as above
 
 
 class TooManyRejected(PipelinesError):  # noqa: N818 - reads as what happened
-    """More calls became dead letters than `max_rejected_ratio` allows."""
+    """More rows of a stream were rejected than `max_rejected_ratio` allows."""
 
     exit_code = 5
 
@@ -70,11 +78,21 @@ class PluginError(PipelinesError):
     exit_code = 6
 
 
-class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target
-    """A signal ended the run."""
+class StreamsFailed(PipelinesError):  # noqa: N818 - reads as what happened
+    """Several streams failed, each alone; `problems` has the message of each."""
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}")
+    def __init__(self, errors: Mapping[str, PipelinesError]) -> None:
+        self.problems = tuple(dict.fromkeys(map(str, errors.values())))
+        super().__init__("\n".join(self.problems))
+        self.exit_code = worst_exit_code(error.exit_code for error in errors.values())
+
+
+class Interrupted(PipelinesError):  # noqa: N818 - not a failure of the target
+    """A signal ended the run; `outlook` says what is settled and what the next run does."""
+
+    def __init__(self, signal_number: int, outlook: str = "") -> None:
+        super().__init__(f"Interrupted by {signal_name(signal_number)}. {outlook}".strip())
+        self.signal_number = signal_number
         self.exit_code = signal_exit_code(signal_number)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,23 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class PartlyRejected:
+    """The destination has accepted all calls of the attempt but these, which become dead letters.
+
+    For an API that answers for each call, as with HTTP 207. `rejected` has the reason by the
+    position of the call in the request, from 0. `count` is the number of calls that the API
+    answered for: if it is not that of the request, the run stops instead of losing calls.
+    """
+
+    rejected: Mapping[int, Rejected]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fatal:
     """The destination accepts no call of this run, which stops."""
 
     reason: str
 
 
-Outcome = Delivered | Retry | Rejected | Fatal
+Outcome = Delivered | PartlyRejected | Retry | Rejected | Fatal

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 
 from program_kit.json_schema import describe_schema_error, find_schema_errors
-from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
+from program_kit.settings import describe_placeholder, is_placeholder
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -47,10 +48,12 @@ class TargetSettings:
     on_rejected: str = "dead_letter"
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
+    destination_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     message_id_salt: str = field(default="", repr=False)
     processes: int = 1
     blocked_plugins: Sequence[str] = ()
     report_path: str | None = None
+    retry_rejected: int = 3
 
     @property
     def destination_name(self) -> str:
@@ -85,11 +88,19 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
         for n, entry in enumerate(entries)
         if isinstance(entry, dict)
     ]
+    problems = [f"{_setting_path(error)} {describe_schema_error(error)}." for error in errors]
     return ParsedSettings(
-        run,
-        destinations or [run],
-        [f"{_setting_path(error)} {describe_schema_error(error)}." for error in errors],
+        run, destinations or [run], [*problems, *_find_placeholders(config, entries)]
     )
+
+
+def _find_placeholders(config: Mapping[str, Any], entries: Sequence[Any]) -> Iterator[str]:
+    """Secrets that were not replaced: the API would refuse every call."""
+    places = [("", config), *((f"destinations.{n}.", entry) for n, entry in enumerate(entries))]
+    for path, values in places:
+        for setting in TARGET_SETTINGS if isinstance(values, dict) else ():
+            if setting.secret and is_placeholder(values.get(setting.name)):
+                yield f"{describe_placeholder(f'Setting `{path}{setting.name}`')}."
 
 
 def _settings_of(

@@ -93,13 +93,14 @@ DESTINATION_SETTINGS = (
     Setting(
         "on_rejected",
         {"type": "string", "enum": ["dead_letter", "stop"]},
-        "`stop` ends the run at the first rejected call, and no state covers it.",
+        "With `stop` a sync fails at its first rejected row; its bookmark stays.",
         "dead_letter",
     ),
     Setting(
         "max_rejected_ratio",
         {"type": "number", "minimum": 0, "maximum": 1},
-        "Above this ratio, and above 100 rejected calls, the run stops and no state covers them.",
+        "From 10 rejected rows of a sync on: above this ratio of its rows the sync fails, and its "
+        "bookmark stays.",
         0.1,
     ),
     Setting(
@@ -107,6 +108,14 @@ DESTINATION_SETTINGS = (
         {"type": "string", "enum": ["omit", "send"]},
         "Omit NULL traits and properties, or send them as null.",
         "omit",
+    ),
+    Setting(
+        "destination_options",
+        {"type": "object"},
+        "Settings of a plugin's destination, by name; `target-pipelines --list-destinations` lists "
+        "them.",
+        {},
+        secret=True,
     ),
 )
 """Settings of one destination."""
@@ -157,6 +166,13 @@ RUN_SETTINGS = (
         {"type": "array", "items": _TEXT},
         "Names of plugins not to load, built-in ones included.",
         [],
+    ),
+    Setting(
+        "retry_rejected",
+        {"type": "integer", "minimum": 0},
+        "`mssql-reverse-etl run` sends a call that the destination rejected again at the start of "
+        "the following runs, this many times at most; 0 switches it off.",
+        3,
     ),
     Setting("report_path", _PATH, "Write the summary of the run here, as JSON."),
 )

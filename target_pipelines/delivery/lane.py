@@ -36,6 +36,11 @@ class Lane:
         self._is_ended = False
         self._changed = threading.Condition()
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return len(self._waiting)
+
     def add(self, calls: Sequence[EncodedCall]) -> None:
         """Append calls."""
         if not calls:

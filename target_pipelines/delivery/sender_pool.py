@@ -11,16 +11,17 @@ import time
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from target_pipelines.acknowledgements.dead_letter_calls import decode_call
+from target_pipelines.acknowledgements.dead_letter_calls import decode_call, key_of
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
-from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import bytes_of, split_batch
 from target_pipelines.delivery.lane import Lane
+from target_pipelines.delivery.outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.acknowledgements.settlement import Settlement
@@ -47,7 +48,9 @@ class SenderPool:
         max_retry_seconds: float,
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
+        key_columns: Mapping[str, Collection[str]],
     ) -> None:
+        self._key_columns = key_columns
         self._name = name
         self._settlement = settlement
         self._report = report
@@ -59,6 +62,11 @@ class SenderPool:
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
         self._lanes = [Lane(destination.limits) for _ in range(count)]
+        self._outage = Outage(
+            name,
+            max_retry_seconds=max_retry_seconds,
+            count_waiting=lambda: sum(lane.waiting for lane in self._lanes),
+        )
         self._threads = [
             threading.Thread(
                 target=self._work,
@@ -109,6 +117,7 @@ class SenderPool:
     def stop(self) -> None:
         """Start no new requests."""
         self._stopping.set()
+        self._outage.end()
         for lane in self._lanes:
             lane.clear()
 
@@ -142,18 +151,38 @@ class SenderPool:
 
     def _deliver(self, batch: list[EncodedCall], sender: Sender) -> None:
         """Settle a batch in order; a rejected one is halved until the rejected call is alone."""
+        batch = self._settlement.discard_failed(batch)
+        if not batch:
+            return
         outcome, attempts = self._attempt(batch, sender)
         if isinstance(outcome, Delivered):
             self._settlement.deliver(batch)
+        elif isinstance(outcome, PartlyRejected):
+            self._settle_each(batch, outcome, attempts)
         elif len(batch) > 1:
             for half in split_batch(batch):
                 self._deliver(half, sender)
         else:
             self._reject(batch[0], outcome, attempts)
 
+    def _settle_each(
+        self, batch: Sequence[EncodedCall], outcome: PartlyRejected, attempts: int
+    ) -> None:
+        """Settle a batch of which the destination rejected some calls. Raises DeliveryStopped."""
+        if outcome.count != len(batch) or not set(outcome.rejected) <= set(range(len(batch))):
+            raise DeliveryStopped(
+                f'Destination "{self._name}" stopped this run: the response answers for '
+                f"{outcome.count} calls, and the request has {len(batch)}. Check the setting "
+                "`endpoint`, or update the plugin."
+            )
+        self._settlement.deliver([c for n, c in enumerate(batch) if n not in outcome.rejected])
+        for number, call in enumerate(batch):
+            if number in outcome.rejected:
+                self._reject(call, outcome.rejected[number], attempts)
+
     def _attempt(
         self, batch: Sequence[EncodedCall], sender: Sender
-    ) -> tuple[Delivered | Rejected, int]:
+    ) -> tuple[Delivered | PartlyRejected | Rejected, int]:
         """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
         size = bytes_of(batch)
         deadline = time.monotonic() + self._max_retry_seconds
@@ -164,13 +193,17 @@ class SenderPool:
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
             attempts += 1
-            if isinstance(outcome, (Delivered, Rejected)):
+            if isinstance(outcome, (Delivered, PartlyRejected, Rejected)):
+                if attempts > 1:
+                    self._outage.end_of(batch)
                 return outcome, attempts
             if isinstance(outcome, Fatal):
                 raise DeliveryStopped(
                     f'Destination "{self._name}" stopped this run: {outcome.reason}.'
                 )
-            self._wait(self._retry_delay(outcome, attempts, deadline))
+            delay = self._retry_delay(outcome, attempts, deadline)
+            self._outage.add(batch, outcome.reason, deadline)
+            self._wait(delay)
 
     def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
         delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())
@@ -193,8 +226,11 @@ class SenderPool:
             call_type=call.call_type,
             destination=self._name,
             reason=f"The destination rejected the call: {outcome.reason}.",
+            kind="destination",
             status=outcome.status,
             attempts=attempts,
+            key=key_of(record, self._key_columns.get(call.stream, ())),
+            position=call.position,
             call=sent,
             record=record,
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.destinations.http import HttpProfile
+from target_pipelines import HttpProfile, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.api.settings import TargetSettings
+    from target_pipelines import TargetSettings
 
 
 def _headers(settings: TargetSettings) -> Mapping[str, str]:

@@ -8,16 +8,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.api.calls import EncodedCall, Limits
-from target_pipelines.api.destinations import DestinationType
-from target_pipelines.api.errors import ConfigurationError
-from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Delivered, Fatal, Outcome
+from target_pipelines import (
+    ConfigurationError,
+    Delivered,
+    DestinationType,
+    EncodedCall,
+    Fatal,
+    Limits,
+    Outcome,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.api.settings import TargetSettings
+    from target_pipelines import TargetSettings
 
 _LIMITS = Limits(call_max_bytes=sys.maxsize, batch_max_bytes=1024 * 1024)
 

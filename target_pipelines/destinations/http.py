@@ -8,8 +8,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from program_kit.exact_json import decode_object, encode_json
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
+from target_pipelines.api.errors import PluginError
+from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.destinations.responses import ResponseClassifier, classify_response
@@ -17,6 +20,8 @@ from target_pipelines.destinations.responses import ResponseClassifier, classify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from program_kit.settings import Setting
+    from target_pipelines.api.call_types import Json
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
 
@@ -40,8 +45,11 @@ class HttpProfile:
         envelope: the bytes before and after the calls of a request, which commas separate.
         authenticate: makes an authenticator from the write key.
         headers: further headers, from the settings.
+        reshape: makes what is sent of a call, for an API whose calls have another shape; None sends
+            the call as it is. It must be deterministic.
         judge: classifies responses.
         events: JSON Schemas of track events with a meaning to the API, by name.
+        settings: the destination's own settings, given under `destination_options`.
         find_further_problems: further problems of the settings, one sentence each.
     """
 
@@ -57,13 +65,21 @@ class HttpProfile:
     envelope: tuple[bytes, bytes] = (b'{"batch":[', b"]}")
     authenticate: Callable[[str], Authenticate] = basic
     headers: Callable[[TargetSettings], Mapping[str, str]] = lambda _: {}
+    reshape: Callable[[Json], Any] | None = None
     judge: ResponseClassifier = classify_response
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: Sequence[Setting] = ()
     find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
 
     def as_destination(self) -> DestinationType:
         """The destination that plugins register for this profile."""
-        return DestinationType(name=self.name, open=self.open, find_problems=self.find_problems)
+        return DestinationType(
+            name=self.name,
+            open=self.open,
+            find_problems=self.find_problems,
+            settings=self.settings,
+            profile=self,
+        )
 
     def find_problems(self, settings: TargetSettings) -> Iterator[str]:
         """Missing or invalid settings, one sentence each."""
@@ -105,7 +121,21 @@ class HttpProfile:
     def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
         """The body of a request; identical for identical calls."""
         before, after = self.envelope
-        return b"%b%b%b" % (before, b",".join([call.body for call in calls]), after)
+        bodies = [call.body for call in calls]
+        if self.reshape is not None:
+            bodies = [self._reshaped(body, self.reshape) for body in bodies]
+        return b"%b%b%b" % (before, b",".join(bodies), after)
+
+    def _reshaped(self, body: bytes, reshape: Callable[[Json], Any]) -> bytes:
+        """What is sent of a call. Raises PluginError."""
+        try:
+            return encode_json(reshape(decode_object(body)))
+        except Exception as error:  # a plugin's code
+            problem = describe_exception(error, reshape)
+            raise PluginError(
+                f'Destination "{self.name}" cannot send a call, because `reshape` failed: '
+                f"{problem}. Correct the plugin, and run it again."
+            ) from error
 
 
 class HttpDestination:
@@ -130,7 +160,10 @@ class HttpDestination:
 
     def open_sender(self) -> HttpSender:
         """A new connection, opened at the first attempt."""
-        return HttpSender(self._profile, self._base_url, self._settings)
+        if self._profile.reshape is None:
+            return HttpSender(self._profile, self._base_url, self._settings)
+        limit = self.limits.batch_max_bytes
+        return HttpSender(self._profile, self._base_url, self._settings, max_bytes=limit)
 
     def close(self) -> None:
         """Do nothing: each sender closes its connection."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from target_pipelines.api.outcomes import Outcome, Retry
+from target_pipelines.api.outcomes import Outcome, Rejected, Retry
 from target_pipelines.destinations.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -50,9 +51,17 @@ class HttpApi(Protocol):
 class HttpSender:
     """One connection, kept alive between attempts."""
 
-    def __init__(self, api: HttpApi, base_url: str, settings: TargetSettings) -> None:
+    def __init__(
+        self,
+        api: HttpApi,
+        base_url: str,
+        settings: TargetSettings,
+        *,
+        max_bytes: int = sys.maxsize,
+    ) -> None:
         self._api = api
         self._base_url = base_url
+        self._max_bytes = max_bytes
         self._timeout_seconds = settings.timeout_seconds
         self._compresses = settings.gzip
         self._session = _open_session(api, settings)
@@ -62,6 +71,8 @@ class HttpSender:
         """POST the calls as one request; a retry has identical bytes."""
         url = self._api.url_of(self._base_url, calls)
         body = self._api.body_of(calls)
+        if len(body) > self._max_bytes:  # a reshaped call may be larger
+            return Rejected(f"the request has {len(body)} bytes; the limit is {self._max_bytes}")
         if self._compresses:
             body = gzip.compress(body, mtime=0)
         try:

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Fatal, Outcome
-from target_pipelines.destinations.authentication import key_in_header
-from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.destinations.responses import classify_response
+from target_pipelines import Fatal, HttpProfile, Outcome, classify_response, hookimpl, key_in_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from target_pipelines.api.calls import EncodedCall
-    from target_pipelines.api.settings import TargetSettings
+    from target_pipelines import EncodedCall, TargetSettings
 
 _OWN_PATHS = frozenset({"group", "identify", "page", "track"})
 

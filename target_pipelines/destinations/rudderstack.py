@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.destinations.http import HttpProfile
+from target_pipelines import HttpProfile, hookimpl
 
 PROFILE = HttpProfile(
     name="rudderstack",

@@ -9,10 +9,7 @@ import hmac
 import time
 from typing import TYPE_CHECKING, Any
 
-from target_pipelines.api.hookspecs import hookimpl
-from target_pipelines.api.outcomes import Delivered, Outcome
-from target_pipelines.destinations.http import HttpProfile
-from target_pipelines.destinations.responses import classify_response
+from target_pipelines import Delivered, HttpProfile, Outcome, classify_response, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from target_pipelines.api.settings import TargetSettings
+    from target_pipelines import TargetSettings
 
 _ENCODED = "whsec_"
 

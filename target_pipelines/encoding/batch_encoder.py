@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 
-from program_kit.exact_json import INVALID_JSON, encode_json_lines
+from program_kit.exact_json import INVALID_JSON, decode_json_lines, encode_json_lines
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.codegen import compile_row_function
+from target_pipelines.encoding.column_paths import names_in
+from target_pipelines.encoding.event_keys import key_finder
 from target_pipelines.encoding.fallback import Fallback, find_plan_fallback, find_stream_fallback
-from target_pipelines.encoding.mapping import MappingProblem, compile_plan
+from target_pipelines.encoding.mapping import MappingProblem, compile_plan, in_one_order
 from target_pipelines.encoding.row_struct import MOVED, SCALAR, RowStruct, raw_field
 
 if TYPE_CHECKING:
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     from target_pipelines.api.call_types import CallType, Json
     from target_pipelines.encoding.codegen import RowFunction
     from target_pipelines.encoding.mapping import Step
+    from target_pipelines.encoding.message_ids import EventSource
     from target_pipelines.singer.streams import Stream
 
+_COMPACT_HEAD = b'{"type":"RECORD","stream":"'
 _PYTHON_TYPES: Mapping[str, Any] = {"string": str, "integer": int, "boolean": bool}
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
@@ -39,11 +43,13 @@ class EncodedBlock:
     Attributes:
         bodies: the JSON of each call, without a messageId.
         ordering_keys: of each call.
+        event_sources: what the messageId of each event is made of; empty for facts.
         fallbacks: by position, the records whose body and key are void.
     """
 
     bodies: Sequence[bytes]
     ordering_keys: Sequence[str]
+    event_sources: Sequence[EventSource]
     fallbacks: Mapping[int, Fallback]
 
 
@@ -59,8 +65,12 @@ class BatchEncoder:
         row_struct: RowStruct,
         map_row: RowFunction,
         *,
+        key_columns: Sequence[str],
         call_max_bytes: int,
     ) -> None:
+        self._is_event = call_type.is_event
+        self._find_keys = key_finder(row_struct, key_columns) if self._is_event else None
+        self._has_raw = any(field.type is Raw for field in row_struct.fields.values())
         self._decode = row_struct.decode
         self._map_row = map_row
         self._container = call_type.extra_columns
@@ -73,7 +83,8 @@ class BatchEncoder:
     def encode(self, block: bytes) -> EncodedBlock | Fallback:
         """Encode the RECORDs of a block, as far as no fallback applies."""
         try:
-            rows = self._decode(block)
+            rows = self._decode(_as_encoded(block) if self._has_raw else block)
+            event_keys = self._find_keys(rows) if self._find_keys else None
         except INVALID_JSON:
             return Fallback.NOT_DECODABLE
         calls: list[Any] = list(map(self._map_row, rows))
@@ -81,6 +92,7 @@ class BatchEncoder:
         for position in fallbacks:
             calls[position] = {}
         keys = list(map(ordering_key_of, calls))
+        sources = self._event_sources(calls, event_keys)
         container = self._container
         for call, row in zip(calls, rows, strict=True):
             if container in call:
@@ -88,7 +100,22 @@ class BatchEncoder:
         bodies = encode_json_lines(calls).split(b"\n")[:-1]
         if max(map(len, bodies), default=0) > self._call_max_bytes:
             fallbacks |= self._find_too_large(bodies)
-        return EncodedBlock(bodies, keys, fallbacks)
+        return EncodedBlock(bodies, keys, sources, fallbacks)
+
+    def _event_sources(
+        self, calls: Sequence[Json], keys: Sequence[bytes | None] | None
+    ) -> Sequence[EventSource]:
+        """Keys, and for events without one whether they have a `timestamp`."""
+        if not self._is_event:
+            return ()
+        if keys is None:
+            return ["timestamp" in call for call in calls]
+        if None not in keys:
+            return keys  # type: ignore[return-value]  # none of them is None
+        return [
+            "timestamp" in call if key is None else key
+            for call, key in zip(calls, keys, strict=True)
+        ]
 
     def _find_fallbacks(self, calls: Sequence[Json | Fallback]) -> dict[int, Fallback]:
         if self._are_valid(calls):  # a fallback is not an object
@@ -108,6 +135,15 @@ class BatchEncoder:
             for position, body in enumerate(bodies)
             if len(body) > limit
         }
+
+
+def _as_encoded(block: bytes) -> bytes:
+    """The lines as this program would write them, so that values keep their text."""
+    if block.startswith(_COMPACT_HEAD) and not (
+        b"\\" in block and (b"\\u" in block or b"\\/" in block)  # one byte is found fastest
+    ):
+        return block
+    return encode_json_lines(decode_json_lines(block))
 
 
 def compile_batch_encoder(
@@ -131,6 +167,11 @@ def compile_batch_encoder(
     if fallback := find_stream_fallback(call_type):
         return fallback
     types = _column_types(stream, first_record)
+    ordered = in_one_order([*types], stream.columns)
+    described = [column for column in stream.columns if column in types]
+    if described != [column for column in ordered if column in stream.columns]:
+        return Fallback.COLUMN_ORDER
+    types = {column: types[column] for column in ordered}
     try:
         plan = compile_plan(tuple(types), call_type, null_values=null_values)
     except MappingProblem:
@@ -155,7 +196,13 @@ def compile_batch_encoder(
     map_row = compile_row_function(
         plan, row_struct, container=container, checked=checked, events=events
     )
-    return BatchEncoder(call_type, row_struct, map_row, call_max_bytes=call_max_bytes)
+    return BatchEncoder(
+        call_type,
+        row_struct,
+        map_row,
+        key_columns=stream.key_columns,
+        call_max_bytes=call_max_bytes,
+    )
 
 
 def _column_types(stream: Stream, record: Json) -> Mapping[str, str]:
@@ -176,18 +223,6 @@ def _kept_field(step: Step, python_type: Any, *, is_key: bool) -> tuple[Any, Any
 
 def _names_inside(schema: Mapping[str, Any], container: str) -> Iterator[str]:
     """All names of the container's members that a schema mentions, at any depth."""
-    yield from _names_in(schema.get("properties", {}).get(container))
+    yield from names_in(schema.get("properties", {}).get(container))
     for branch in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
         yield from _names_inside(branch, container)
-
-
-def _names_in(schema: Any) -> Iterator[str]:
-    """All names of members that a schema mentions, at any depth."""
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        yield from schema.get("required", ())
-        for value in schema.values():
-            yield from _names_in(value)
-    elif isinstance(schema, (list, tuple)):
-        for value in schema:
-            yield from _names_in(value)

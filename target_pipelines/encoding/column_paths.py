@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType
 
@@ -56,3 +56,15 @@ def _match_path(names: Sequence[str], schema: Mapping[str, Any]) -> Path:
         path.append(_match(name, known) or name)
         schema = known.get(path[-1], {})
     return tuple(path)
+
+
+def names_in(schema: Any) -> Iterator[str]:
+    """All names of members that a schema mentions, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        yield from schema.get("required", ())
+        for value in schema.values():
+            yield from names_in(value)
+    elif isinstance(schema, (list, tuple)):
+        for value in schema:
+            yield from names_in(value)

@@ -5,8 +5,9 @@ A value that cannot be converted is returned unchanged: the call's schema then r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,21 @@ from program_kit.exact_json import INVALID_JSON, decode_json
 
 Conversion = Callable[[Any], Any]
 
-_MILLISECONDS_FROM = 100_000_000_000
-"""Unix times from here on are in milliseconds: as seconds they lie beyond the year 5000."""
+_SECONDS_FROM, _SECONDS_TO = 10**8, 10**10
+"""Unix seconds have 9 or 10 digits: from 1973 to 2286, or as long before 1970."""
+_MILLISECONDS_FROM, _MILLISECONDS_TO = 10**11, 10**13
+"""Unix milliseconds have 12 or 13. With other lengths a number may be a date, such as 20260102."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEPARATORS = ("T", " ", "")
+_UNIX_TIME = re.compile(r"[+-]?\d{1,13}(?:\.\d{1,20})?", re.ASCII)
+_COMPACT_DATE = re.compile(r"(?!1[0-7]|1800)[1-9]\d{7}", re.ASCII)
+"""ISO 8601 without hyphens, such as 20260102: as unix time it would be neither."""
+_ISO_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d|\d{8}(?=T))(?:[T ](\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?)"
+    r" ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""ISO 8601 with or without time and offset; a blank instead of the T, as SQL Server writes it."""
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -50,34 +64,62 @@ def to_boolean(value: Any) -> Any:
 
 
 def to_instant(value: Any) -> Any:
-    """ISO 8601 with an offset, from ISO 8601 text (without an offset: UTC) or unix time."""
+    """ISO 8601 with an offset, from ISO 8601 text (without an offset: UTC) or unix time.
+
+    Unix time is a number or its digits, in seconds or milliseconds, told apart by magnitude.
+    """
     if isinstance(value, str):
         return _instant_of_text(value)
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return _instant_of_number(value)
+        return _instant_of_number(value) or value
     return value
 
 
 def _instant_of_text(value: str) -> str | None:
+    is_long = len(value) >= 20
+    if is_long and value[7] == "-" and value[10] == "T" and value[19] in ".Z" and value[-1] == "Z":
+        return value  # as the tap writes it; the schema checks the rest
     text = value.strip()
-    if not text or text.endswith("Z"):
-        return text or None
+    if not text:
+        return None
+    if text[4:5] == "-" and text[10:11] in _SEPARATORS:
+        try:
+            return _format(datetime.fromisoformat(text))
+        except ValueError:
+            pass  # Python knows fewer forms
+    if _COMPACT_DATE.fullmatch(text):
+        return _instant_of_parts(text) or value
+    if _UNIX_TIME.fullmatch(text):
+        return _instant_of_number(Decimal(text)) or value
+    parts = _ISO_TIME.fullmatch(text)
+    return (parts and _instant_of_parts(*parts.groups(default=""))) or value
+
+
+def _instant_of_parts(date: str, time: str = "", offset: str = "") -> str | None:
+    """Date, time of day and offset as one text; None if there is no such time."""
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(f"{date}T{time or '00'}{offset.upper()}")
     except ValueError:
-        return value
-    return instant.isoformat() if instant.tzinfo else f"{instant.isoformat()}Z"
+        return None
+    return _format(instant)
 
 
-def _instant_of_number(value: int | Decimal) -> Any:
-    seconds = float(value)
-    if abs(seconds) >= _MILLISECONDS_FROM:
-        seconds /= 1000
-    try:
-        instant = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return value
-    return instant.isoformat().replace("+00:00", "Z")
+def _instant_of_number(value: int | Decimal) -> str | None:
+    """A unix time as text; None if its magnitude is neither that of seconds nor milliseconds."""
+    magnitude = value if value > 0 else -value
+    if magnitude == 0 or _SECONDS_FROM <= magnitude < _SECONDS_TO:
+        unit = 1_000_000
+    elif _MILLISECONDS_FROM <= magnitude < _MILLISECONDS_TO:
+        unit = 1000
+    else:
+        return None
+    return _format(_EPOCH + timedelta(microseconds=round(value * unit)))
+
+
+def _format(instant: datetime) -> str:
+    """ISO 8601 with the offset; with Z if it is UTC, or if there is none."""
+    text = instant.isoformat()
+    return text.replace("+00:00", "Z") if instant.tzinfo else f"{text}Z"
 
 
 def _parse_json(opening: str) -> Conversion:

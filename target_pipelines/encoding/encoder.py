@@ -6,28 +6,31 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import validator_for
-
 from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
 from target_pipelines.api.call_fields import MESSAGE_ID_MAX_LENGTH
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.api.ordering_key import ordering_key_of
+from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
+from target_pipelines.encoding.column_paths import names_in
 from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
-from target_pipelines.encoding.message_ids import MessageIds
-from target_pipelines.encoding.validation import describe_violation, has_text_keys
+from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats, encode_key
+from target_pipelines.encoding.validation import CallValidator, has_text_keys
+from target_pipelines.singer.positions import FROM_ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType, Json
+    from target_pipelines.api.remedies import Kind
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.encoding.batch_encoder import BatchEncoder, EncodedBlock
     from target_pipelines.singer.streams import Stream
 
 _API_TYPE_WITH_EVENT = "track"
 """The only call of the API that has a field `event`."""
+_NAMES_OF_CALLS = ("type", "traits", "properties")
 _BUILD_FAILED = "failed to build the call"
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class Rejection:
 
     reason: str
     call: Json | None = None
+    kind: Kind = "query"
 
 
 Encoded = EncodedCall | Rejection | None
@@ -55,68 +59,123 @@ class StreamEncoder:
         settings: TargetSettings,
         call_max_bytes: int,
         event_schemas: Mapping[str, Mapping[str, Any]],
+        repeats: Repeats | None = None,
     ) -> None:
+        """Compile what the records of a stream need.
+
+        Args:
+            stream: the stream.
+            settings: the destination's.
+            call_max_bytes: what the destination accepts.
+            event_schemas: the destination's schemas of events, by name.
+            repeats: the equal events of this run that came before a further SCHEMA.
+        """
         call_type = stream.call_type
         self._stream = stream
         self._plugin = f'Plugin "{stream.plugin}"'
         self._call_type = call_type
         self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
-        self._event_schemas = _schemas_by_event(call_type, event_schemas)
-        self._mapper = Mapper(call_type, null_values=settings.null_values)
-        self._is_valid = validator_for(dict(call_type.schema), validate_formats=True).is_valid
-        self._ids = MessageIds(
-            salt=settings.message_id_salt,
-            stream=stream.name,
-            call_type=call_type.name,
-            last_sync_time=stream.last_sync_time,
-            counts_repeats=call_type.is_event and not stream.keys,
-        )
+        self._kind_of_size: Kind = "settings" if settings.call_max_bytes else "query"
+        self._event_validators = _validators_by_event(call_type, event_schemas)
+        self._mapper = Mapper(call_type, null_values=settings.null_values, described=stream.columns)
+        self._validator = CallValidator(call_type.schema)
+        self._key_columns = stream.key_columns
+        salt = settings.message_id_salt
+        self._event_ids = EventIds(stream, salt, Repeats() if repeats is None else repeats)
+        self._fact_ids = None if call_type.is_event else FactIds(stream, salt)
+        self._rejected = Repeats()
         self._batch_encoder: BatchEncoder | Fallback | None = None
         self._warned_of: set[str] = set()
 
-    def encode(self, record: Json, epoch: int, line: bytes) -> Encoded:
-        """Encode a record; `line` is its Singer message, `epoch` the one that it arrived in."""
+    def is_resumed_by(self, stream: Stream) -> bool:
+        """Whether a SCHEMA resumes the read, so that its last records come again."""
+        return stream.first_position not in (0, self._stream.first_position)
+
+    def count_rejected(self, record: Json) -> int:
+        """How many equal records were rejected before this one; 0 for facts."""
+        return 0 if self._fact_ids else self._rejected.count(encode_json(record))
+
+    def encode(
+        self,
+        record: Json,
+        epoch: int,
+        line: bytes,
+        position: int = 0,
+        repeat: int | None = None,
+    ) -> Encoded:
+        """Encode a record.
+
+        Args:
+            record: the record.
+            epoch: the one that it arrived in.
+            line: its Singer message.
+            position: in its stream.
+            repeat: how many equal events came before it, if that is known.
+        """
         try:
             call = self._map(record)
         except MappingProblem as problem:
-            return Rejection(str(problem))
+            return Rejection(str(problem), kind=problem.kind)
         if call is None:
             return None
         try:
-            return self._encode_call(call, epoch, line)
+            body = self._encode_call(call)
+            if isinstance(body, Rejection):
+                return body
+            if "messageId" not in call:
+                body = self._add_id(body, call, record, position, repeat)
+            return self._check_size(body, call) or self._make_call(
+                body, ordering_key_of(call), epoch, line, position
+            )
         except (TypeError, ValueError, RecursionError) as error:
             if self._call_type.build is None:
                 raise
             name = type(error).__name__
-            return Rejection(f"{self._plugin} built a call that is not JSON: {name}.")
+            reason = f"{self._plugin} built a call that is not JSON: {name}."
+            return Rejection(reason, kind="settings")
 
-    def encode_block(self, block: bytes, epoch: int) -> list[Encoded] | None:
+    def encode_block(
+        self, block: bytes, epoch: int, positions: Sequence[int] = FROM_ZERO
+    ) -> list[Encoded] | None:
         """The same as `encode` for each record of a block; None if it must be done one by one."""
         encoder = self._batch_encoder or self._compile_batch_encoder(block)
         encoded = encoder if isinstance(encoder, Fallback) else encoder.encode(block)
         if isinstance(encoded, Fallback):
             return None
         if encoded.fallbacks:
-            return self._encode_rest(encoded, block, epoch)
+            return self._encode_rest(encoded, block, epoch, positions)
         stream, call_type = self._stream.name, self._call_type.name
-        bodies = self._ids.add_to_all(encoded.bodies)
+        bodies = (
+            self._fact_ids.add_to_all(encoded.bodies, positions)
+            if self._fact_ids
+            else self._event_ids.add_to_all(encoded.bodies, encoded.event_sources)
+        )
         return [
-            EncodedCall(body, stream, call_type, key, epoch, block, number)
-            for body, key, number in zip(
-                bodies, encoded.ordering_keys, range(len(bodies)), strict=True
+            EncodedCall(body, stream, call_type, key, epoch, block, number, position)
+            for number, (body, key, position) in enumerate(
+                zip(bodies, encoded.ordering_keys, positions, strict=False)
             )
         ]
 
-    def _encode_rest(self, encoded: EncodedBlock, block: bytes, epoch: int) -> list[Encoded]:
+    def _encode_rest(
+        self, encoded: EncodedBlock, block: bytes, epoch: int, positions: Sequence[int]
+    ) -> list[Encoded]:
         """The calls of a block with fallbacks; in order, as repeats are counted in order."""
         calls: list[Encoded] = []
         for number, line in enumerate(lines_of(block)):
             if number in encoded.fallbacks:
-                call = self.encode(decode_object(line)["record"], epoch, line)
+                record = decode_object(line)["record"]
+                call = self.encode(record, epoch, line, positions[number])
             else:
-                body, key = self._ids.add_to(encoded.bodies[number]), encoded.ordering_keys[number]
-                call = self._make_call(body, key, epoch, line)
+                body = encoded.bodies[number]
+                body = (
+                    self._fact_ids.add_to(body, positions[number])
+                    if self._fact_ids
+                    else self._event_ids.add_to(body, encoded.event_sources[number])
+                )
+                key = encoded.ordering_keys[number]
+                call = self._make_call(body, key, epoch, line, positions[number])
             calls.append(call)
         return calls
 
@@ -131,46 +190,64 @@ class StreamEncoder:
             self._stream,
             record,
             null_values=self._null_values,
-            events=self._event_schemas,
+            events=self._event_validators,
             call_max_bytes=self._call_max_bytes - MESSAGE_ID_MAX_LENGTH,
         )
         return self._batch_encoder
 
-    def _encode_call(self, call: Json, epoch: int, line: bytes) -> EncodedCall | Rejection:
+    def _encode_call(self, call: Json) -> bytes | Rejection:
+        """The call's JSON, without a messageId unless it has its own; or why it is invalid."""
         body = encode_json(call)
         if self._call_type.build and not has_text_keys(call):
             raise ValueError("a key is not a string")
         plain = decode_plain(body)  # of types that the validators know
-        if not self._is_valid(plain):
-            reason = describe_violation(self._call_type.schema, plain)
-            return Rejection(reason or "The call violates the schema of its type.", call)
-        event_schema = self._event_schemas.get(str(call.get("event", "")))
-        if event_schema and (reason := describe_violation(event_schema, plain)):
+        if not self._validator.is_valid(plain):
+            return Rejection(self._validator.describe_violation(plain), call)
+        event_validator = self._event_validators.get(str(call.get("event", "")))
+        if event_validator and not event_validator.is_valid(plain):
+            reason = event_validator.describe_violation(plain)
             return Rejection(f'As event "{call["event"]}": {reason}', call)
-        if "messageId" not in call:
-            body = self._ids.add_to(body)
-        if len(body) > self._call_max_bytes:
-            return Rejection(
-                f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}.", call
-            )
-        return self._make_call(body, ordering_key_of(call), epoch, line)
+        return body
 
-    def _make_call(self, body: bytes, key: str, epoch: int, line: bytes) -> EncodedCall:
-        return EncodedCall(body, self._stream.name, self._call_type.name, key, epoch, line)
+    def _add_id(
+        self, body: bytes, call: Json, record: Json, position: int, repeat: int | None
+    ) -> bytes:
+        if self._fact_ids:
+            return self._fact_ids.add_to(body, position)
+        key = encode_key(record, self._key_columns)
+        source = call.get("timestamp") is not None if key is None else key
+        return self._event_ids.add_to(body, source, repeat)
+
+    def _check_size(self, body: bytes, call: Json) -> Rejection | None:
+        if len(body) <= self._call_max_bytes:
+            return None
+        reason = f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}."
+        return Rejection(reason, call, self._kind_of_size)
+
+    def _make_call(
+        self, body: bytes, key: str, epoch: int, line: bytes, position: int
+    ) -> EncodedCall:
+        stream, call_type = self._stream.name, self._call_type.name
+        return EncodedCall(body, stream, call_type, key, epoch, line, 0, position)
 
     def _map(self, record: Json) -> Json | None:
         try:
             call = self._mapper.map(record)
         except BuildProblem as problem:
-            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
+            raise BuildProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
         except MappingProblem:
             raise
         except Exception as error:  # `build` is a plugin's code
-            name = type(error).__name__
-            raise MappingProblem(f"{self._plugin} {_BUILD_FAILED}: {name}.") from error
+            raise BuildProblem(self._describe_build_error(error, record)) from error
         if self._mapper.unmapped != self._warned_of:
             self._warn_unmapped()
         return call
+
+    def _describe_build_error(self, error: Exception, record: Json) -> str:
+        """Which exception, where; a missing key only if it is the name of a column or a field."""
+        build = self._call_type.build
+        names = {*record, *names_in(self._call_type.schema), *_NAMES_OF_CALLS}
+        return f"{self._plugin} {_BUILD_FAILED}: {describe_exception(error, build, names)}."
 
     def _warn_unmapped(self) -> None:
         new = sorted(self._mapper.unmapped - self._warned_of)
@@ -183,8 +260,10 @@ class StreamEncoder:
         self._warned_of.update(new)
 
 
-def _schemas_by_event(
+def _validators_by_event(
     call_type: CallType, event_schemas: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Mapping[str, Any]]:
+) -> Mapping[str, CallValidator]:
     """A destination's schemas by event name, for calls that have one."""
-    return event_schemas if call_type.api_type == _API_TYPE_WITH_EVENT else {}
+    if call_type.api_type != _API_TYPE_WITH_EVENT:
+        return {}
+    return {event: CallValidator(schema) for event, schema in event_schemas.items()}

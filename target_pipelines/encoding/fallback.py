@@ -32,6 +32,7 @@ class Fallback(Enum):
     NO_CONTAINER = "the call type has no traits or properties for further columns"
     STRICT_SCHEMA = "the call's schema restricts members that it does not mention"
     COLUMN_CONFLICT = "two columns map to the same field"
+    COLUMN_ORDER = "the SCHEMA describes some of the columns, and not in the order of their names"
     COLUMN_NAME = "a column's name needs escaping, or differs from another in case only"
     OWN_MESSAGE_ID = "a column sets the messageId"
     RESHAPED_CONTAINER = "traits or properties are renamed, nested or filled by one column"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType, Json
+    from target_pipelines.api.remedies import Kind
 
 _MAX_PLANS = 256  # the records of one stream rarely differ in their columns
 
@@ -22,9 +23,13 @@ _MAX_PLANS = 256  # the records of one stream rarely differ in their columns
 class MappingProblem(Exception):  # noqa: N818 - one record's problem, which becomes a dead letter
     """A record cannot become a call; the message names columns and fields, never values."""
 
+    kind: Kind = "query"
+
 
 class BuildProblem(MappingProblem):
-    """A call type's `build` returned something that is not a call."""
+    """A call type's `build` failed, or returned something that is not a call."""
+
+    kind = "settings"
 
 
 class Step(NamedTuple):
@@ -147,6 +152,16 @@ def _check_distinct(paths: Mapping[str, Path]) -> None:
         columns_by_path[path] = column
 
 
+def in_one_order(columns: Sequence[str], described: Collection[str]) -> list[str]:
+    """Columns in the order of their SCHEMA if it describes all of them, else by name.
+
+    So equal records become equal calls, whatever part of them a SCHEMA describes.
+    """
+    if set(columns) <= set(described):
+        return [column for column in described if column in columns]
+    return sorted(columns)
+
+
 class Mapper:
     """Maps the records of one stream; keeps a plan for each set of columns.
 
@@ -154,8 +169,11 @@ class Mapper:
         unmapped: columns without a field, of all records so far.
     """
 
-    def __init__(self, call_type: CallType, *, null_values: str) -> None:
+    def __init__(
+        self, call_type: CallType, *, null_values: str, described: Collection[str] = ()
+    ) -> None:
         self._call_type = call_type
+        self._described = described
         self._null_values = null_values
         self._plans: dict[Path, Plan] = {}
         self.unmapped: set[str] = set()
@@ -169,7 +187,8 @@ class Mapper:
         return call if build is None else _check_built(build(call), plan.api_type)
 
     def _add_plan(self, columns: Path) -> Plan:
-        plan = compile_plan(columns, self._call_type, null_values=self._null_values)
+        ordered = in_one_order(columns, self._described)
+        plan = compile_plan(ordered, self._call_type, null_values=self._null_values)
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
         self._plans[columns] = plan

@@ -1,16 +1,20 @@
-"""--list-call-types: the table of call types."""
+"""--list-call-types and --list-destinations: tables of what the plugins offer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
+from program_kit.exact_json import encode_json
 from program_kit.json_schema import required_names
 
 if TYPE_CHECKING:
+    from program_kit.settings import Setting
     from target_pipelines.api.call_types import CallType
+    from target_pipelines.api.destinations import DestinationType
     from target_pipelines.plugins.registry import Registry
 
 
@@ -23,6 +27,29 @@ def print_call_types(call_types: Registry[CallType]) -> None:
         call_type = call_types[name]
         table.add_row(name, call_type.summary, _describe(call_type), call_types.plugin_of(name))
     Console(soft_wrap=True).print(table)
+
+
+def print_destinations(destinations: Registry[DestinationType]) -> None:
+    """Print the destinations with their own settings and their plugins."""
+    name_column, plugin_column = Column("destination", no_wrap=True), Column("plugin", no_wrap=True)
+    table = Table(name_column, plugin_column, "settings under destination_options", box=None)
+    for name in destinations.names():
+        settings = map(_describe_setting, destinations[name].settings)
+        table.add_row(name, destinations.plugin_of(name), escape("\n".join(settings)))
+    Console(soft_wrap=True).print(table)
+
+
+def _describe_setting(setting: Setting) -> str:
+    """Such as `acme_project (string, required, secret): The id of the project.`, in one line."""
+    kind = setting.schema.get("type", "any")
+    facts = [kind if isinstance(kind, str) else " or ".join(kind)]
+    if setting.required:
+        facts.append("required")
+    if setting.default is not None:
+        facts.append(f"default {encode_json(setting.default).decode()}")
+    if setting.secret:
+        facts.append("secret")
+    return f"{setting.name} ({', '.join(facts)}): {setting.help}"
 
 
 def _describe(call_type: CallType) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from target_pipelines.api.errors import PluginError
+from target_pipelines.plugins.attributes import check_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_pipelines.plugins.attributes import Expectation
 
 
 class _Named(Protocol):
@@ -18,23 +24,20 @@ T = TypeVar("T", bound=_Named)
 class Registry(Generic[T]):
     """Call types, or destinations, by name, each with its plugin."""
 
-    def __init__(self, kind: type[T], noun: str) -> None:
+    def __init__(self, kind: type[T], noun: str, expected: Mapping[str, Expectation]) -> None:
         self._kind = kind
+        self._expected = expected
         self._noun = noun
         self._entries: dict[str, tuple[T, str]] = {}
 
     def add(self, registered: Any, plugin: str) -> None:
-        """Register one. Raises PluginError if it has the wrong type, or its name is taken."""
+        """Register one. Raises PluginError if it is invalid, or if its name is taken."""
         if not isinstance(registered, self._kind):
             raise PluginError(
                 f'Plugin "{plugin}" registered a {type(registered).__name__}, not a '
                 f"{self._kind.__name__}. Correct it, or block it with `blocked_plugins`."
             )
-        if not (isinstance(registered.name, str) and registered.name):
-            raise PluginError(
-                f'Plugin "{plugin}" registered a {self._kind.__name__} whose name is not a string. '
-                "Correct it, or block it with `blocked_plugins`."
-            )
+        check_attributes(registered, self._expected, plugin)
         if registered.name in self._entries:
             raise PluginError(
                 f'{self._noun} "{registered.name}" is offered by two plugins, '

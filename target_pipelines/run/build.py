@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import encode_json
-from target_pipelines.acknowledgements.acks import Acks
-from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.api.errors import DeliveryError, OutputClosed
 from target_pipelines.run.destination_pipeline import DestinationPipeline
-from target_pipelines.run.dry_run import CountedDeadLetters, DryRunDestination
+from target_pipelines.run.dry_run import DryRunDestination
 from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
+    from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.stdout import Write
 
@@ -29,9 +27,8 @@ def build_pipeline(
     configuration: Configuration,
     *,
     reports: Mapping[str, RunReport],
-    write_state: Callable[[State], None],
+    bookkeeping: Bookkeeping,
     check_interrupted: Callable[[], None],
-    dead_letters: DeadLetters | None = None,
     write_calls: Write | None = None,
     shows_progress: bool = True,
     logs_warnings: bool = True,
@@ -43,34 +40,30 @@ def build_pipeline(
     Args:
         configuration: checked settings and loaded plugins.
         reports: one for each destination, by name.
-        write_state: writes a safe STATE.
+        bookkeeping: what the destinations share.
         check_interrupted: raises Interrupted if a signal asked the run to end.
-        dead_letters: one file for all destinations, instead of those in their settings.
         write_calls: for a dry run: writes calls instead of sending them.
         shows_progress: whether to log progress if stderr is a terminal.
         logs_warnings: whether to log warnings about a stream's columns.
     """
-    acks = Acks(write_state)
     destinations = []
     for settings in configuration.destinations:
-        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        destination = configuration.plugins.open_destination(settings)
         if write_calls:
             count = len(configuration.destinations)
             destination = _as_dry_run(destination, settings, write_calls, count)
-            dead_letters = CountedDeadLetters()
         destinations.append(
             DestinationPipeline(
                 settings,
                 destination,
-                acks,
-                dead_letters=dead_letters or DeadLetters(Path(settings.dead_letter_path)),
+                bookkeeping,
                 report=reports[settings.destination_name],
                 check_interrupted=check_interrupted,
                 jitter=random.random,
                 logs_warnings=logs_warnings,
             )
         )
-    return Pipeline(destinations, acks, shows_progress=shows_progress)
+    return Pipeline(destinations, bookkeeping, shows_progress=shows_progress)
 
 
 def _as_dry_run(

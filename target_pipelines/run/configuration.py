@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,13 @@ class Configuration:
         settings: the settings of the whole run.
         destinations: the settings of each destination.
         plugins: the loaded call types and destinations.
+        started_at: when the run began, in unix seconds; the same in all its processes.
     """
 
     settings: TargetSettings
     destinations: Sequence[TargetSettings]
     plugins: PluginRegistry
+    started_at: float = field(default_factory=time.time)
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
@@ -53,7 +56,7 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
 
 def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
     if settings.destination in plugins.destinations:
-        yield from plugins.destinations[settings.destination].find_problems(settings)
+        yield from plugins.find_problems(settings)
     else:
         yield (
             f'Setting `destination`: no plugin provides "{settings.destination}". Choose one of '

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
-from target_pipelines.acknowledgements.dead_letter_calls import encode_dead_letter
+from target_pipelines.acknowledgements.dead_letter_calls import encode_dead_letter, key_of
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
@@ -15,16 +15,17 @@ from target_pipelines.delivery.rate_limiter import RateLimiter
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
+from target_pipelines.encoding.message_ids import Repeats
+from target_pipelines.singer.streams import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from target_pipelines.acknowledgements.acks import Acks
-    from target_pipelines.acknowledgements.dead_letters import DeadLetters
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.encoding.encoder import Encoded
+    from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.singer.streams import Stream
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,8 @@ class DestinationPipeline:
         self,
         settings: TargetSettings,
         destination: Destination,
-        acks: Acks,
+        bookkeeping: Bookkeeping,
         *,
-        dead_letters: DeadLetters,
         report: RunReport,
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
@@ -56,14 +56,12 @@ class DestinationPipeline:
         self.report = report
         self._settings = settings
         self._destination = destination
-        self._acks = acks
+        self._acks = bookkeeping.acks
+        self._failures = bookkeeping.failures
         self._settlement = Settlement(
-            acks,
-            dead_letters,
-            report,
-            max_rejected_ratio=settings.max_rejected_ratio,
-            stops_at_once=settings.on_rejected == "stop",
+            bookkeeping.acks, bookkeeping.rejected[self.name], report, bookkeeping.failures
         )
+        self._key_columns: dict[str, Collection[str]] = {}
         self._senders = SenderPool(
             destination,
             self._settlement,
@@ -74,10 +72,12 @@ class DestinationPipeline:
             max_retry_seconds=settings.max_retry_seconds,
             check_interrupted=check_interrupted,
             jitter=jitter,
+            key_columns=self._key_columns,
         )
         self._logs_warnings = logs_warnings
         self._checked_streams: set[str] = set()
         self._encoders: dict[str, StreamEncoder] = {}
+        self._repeats: dict[str, Repeats] = {}
         # Since the last flush.
         self._read: Counter[str] = Counter()
         self._calls: list[EncodedCall] = []
@@ -90,12 +90,17 @@ class DestinationPipeline:
 
     def start_stream(self, stream: Stream) -> None:
         """Records of this stream may follow."""
+        before = self._encoders.get(stream.name)
+        if before is None or before.is_resumed_by(stream):
+            self._repeats[stream.name] = Repeats()
         self._encoders[stream.name] = StreamEncoder(
             stream,
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
             event_schemas=self._destination.event_schemas,
+            repeats=self._repeats[stream.name],
         )
+        self._key_columns[stream.name] = stream.keys
         self.report.start_stream(stream.name, stream.call_type.name)
         if self._logs_warnings and stream.name not in self._checked_streams:
             self._checked_streams.add(stream.name)
@@ -110,42 +115,80 @@ class DestinationPipeline:
                 "; ".join(exceeded),
             )
 
-    def encode_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
-        """Encode one record of a stream that was started."""
-        encoded = self._encoders[stream.name].encode(record, self._acks.epoch, line)
+    def encode_record(
+        self,
+        stream: Stream,
+        record: dict[str, Any],
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
+    ) -> None:
+        """Encode one record of a stream that was started; if the stream has failed, discard it.
+
+        `repeat` says how many equal events came before it, where that is known.
+        """
+        if stream.name in self._failures:
+            self.report.discard(stream.name, 1)
+            return
+        encoder, epoch = self._encoders[stream.name], self._acks.epoch
+        try:
+            encoded = encoder.encode(record, epoch, line, position, repeat)
+        except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
+            self.report.discard(stream.name, 1)
+            self._failures.fail(stream.name, error)
+            return
         self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
             self._calls.append(encoded)
         else:
-            self._set_aside(encoded, stream, line)
+            self._set_aside(encoded, stream, line, position, repeat)
 
-    def encode_block(self, stream: Stream, block: bytes) -> int:
+    def encode_block(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Encode the records of these lines; how many, or 0 if they must go one by one."""
-        encoded = self._encoders[stream.name].encode_block(block, self._acks.epoch)
+        encoder, epoch = self._encoders[stream.name], self._acks.epoch
+        try:
+            encoded = encoder.encode_block(block, epoch, positions)
+        except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
+            self._failures.fail(stream.name, error)
+            return 0
         if encoded is None:
             return 0
         self._read[stream.name] += len(encoded)
         calls = [item for item in encoded if type(item) is EncodedCall]
         self._calls += calls
         if len(calls) < len(encoded):
-            for item, line in zip(encoded, lines_of(block), strict=True):
-                self._set_aside(item, stream, line)
+            for item, line, position in zip(encoded, lines_of(block), positions, strict=False):
+                self._set_aside(item, stream, line, position)
         return len(encoded)
 
-    def _set_aside(self, encoded: Encoded, stream: Stream, line: bytes) -> None:
+    def _set_aside(
+        self,
+        encoded: Encoded,
+        stream: Stream,
+        line: bytes,
+        position: int,
+        repeat: int | None = None,
+    ) -> None:
         """Keep a record without a call for the next flush: filtered out, or a dead letter."""
         if encoded is None:
             self._filtered.append(stream.name)
         elif isinstance(encoded, Rejection):
+            record = decode_object(line)["record"]
+            if repeat is None:
+                repeat = self._encoders[stream.name].count_rejected(record)
             self._dead_letters.append(
                 DeadLetter(
                     stream=stream.name,
                     call_type=stream.call_type.name,
                     destination=self.name,
                     reason=encoded.reason,
+                    kind=encoded.kind,
+                    key=key_of(record, stream.keys),
+                    position=position,
                     call=encoded.call,
-                    record=decode_object(line)["record"],
+                    record=record,
                     last_sync_time=stream.last_sync_time,
+                    origin=origin_of(stream, repeat),
                 )
             )
 
@@ -153,6 +196,7 @@ class DestinationPipeline:
         """Send the call of a dead letter again, unchanged. Raises KeyError or TypeError."""
         call = encode_dead_letter(dead_letter, self._acks.epoch)
         self.report.start_stream(call.stream, call.call_type)
+        self._key_columns[call.stream] = dead_letter.get("key") or ()
         self._read[call.stream] += 1
         self._calls.append(call)
 

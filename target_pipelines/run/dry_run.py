@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.outcomes import Delivered, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_pipelines.acknowledgements.dead_letters import DeadLetter
     from target_pipelines.api.calls import EncodedCall, Limits
     from target_pipelines.api.destinations import Destination
     from target_pipelines.singer.stdout import Write
@@ -51,11 +51,11 @@ class DryRunDestination:
         """Do nothing: stdout stays open."""
 
 
-class CountedDeadLetters(DeadLetters):
+class CountedDeadLetters(StagedDeadLetters):
     """Writes none; the summary counts them."""
 
     def __init__(self) -> None:
-        super().__init__(Path(os.devnull))
+        super().__init__(DeadLetters(Path(os.devnull)))
 
-    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Write nothing."""
+    def add(self, stream: str, epoch: int, lines: bytes) -> None:
+        """Keep nothing."""

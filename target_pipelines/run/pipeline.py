@@ -9,11 +9,13 @@ from program_kit.exact_json import decode_object
 from program_kit.progress import Progress
 from target_pipelines.api.calls import lines_of
 from target_pipelines.api.errors import ConfigurationError, PipelinesError
+from target_pipelines.singer.positions import FROM_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_pipelines.acknowledgements.acks import Acks, State
+    from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.run.destination_pipeline import DestinationPipeline
     from target_pipelines.singer.streams import Stream
 
@@ -21,17 +23,17 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Sends every record to all destinations; `acks` is what these share."""
+    """Sends every record to all destinations, which share the bookkeeping."""
 
     def __init__(
         self,
         destinations: Sequence[DestinationPipeline],
-        acks: Acks,
+        bookkeeping: Bookkeeping,
         *,
         shows_progress: bool = True,
     ) -> None:
         self._destinations = destinations
-        self._acks = acks
+        self._bookkeeping = bookkeeping
         self._progress = Progress("all", logger) if shows_progress else None
 
     def start(self) -> None:
@@ -44,27 +46,37 @@ class Pipeline:
         for destination in self._destinations:
             destination.start_stream(stream)
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(
+        self, stream: Stream, block: bytes, positions: Sequence[int] = FROM_ZERO
+    ) -> int:
         """Encode the RECORDs of these lines; 0 if they must come one by one."""
         first, *others = self._destinations
-        count = first.encode_block(stream, block)
+        count = first.encode_block(stream, block, positions)
         if not count:
             return 0
         for destination in others:
-            if not destination.encode_block(stream, block):
-                for line in lines_of(block):
-                    destination.encode_record(stream, decode_object(line)["record"], line)
+            if not destination.encode_block(stream, block, positions):
+                for line, position in zip(lines_of(block), positions, strict=False):
+                    record = decode_object(line)["record"]
+                    destination.encode_record(stream, record, line, position)
         return count
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int = 0
+    ) -> None:
         """Encode one RECORD."""
         for destination in self._destinations:
-            destination.encode_record(stream, record, line)
+            destination.encode_record(stream, record, line, position)
+
+    def discard(self, stream: str, count: int) -> None:
+        """Count records of a failed stream, without sending them."""
+        for destination in self._destinations:
+            destination.report.discard(stream, count)
 
     def handle_state(self, state: State) -> None:
         """Print a STATE as soon as it is safe. Raises PipelinesError."""
         self.flush()
-        self._acks.add_state(state)
+        self._bookkeeping.acks.add_state(state)
 
     def flush(self) -> None:
         """Pass on what was encoded since the last flush. Raises PipelinesError."""
@@ -85,9 +97,10 @@ class Pipeline:
             destination.close()
         if not all(destination.report.is_settled for destination in self._destinations):
             raise PipelinesError(
-                "The counts do not add up: rows read are not rows delivered, dead-lettered and "
-                "filtered. This is a bug; the summary shows the stream."
+                "The counts do not add up: rows read are not rows delivered, rejected, filtered "
+                "and discarded. This is a bug; the summary shows the stream."
             )
+        self._bookkeeping.finish()
 
     def abandon(self) -> None:
         """End early: let requests in flight end, start no new ones."""

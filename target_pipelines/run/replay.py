@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letters import DeadLetters, locked
+from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import ConfigurationError, InputError
 from target_pipelines.singer.streams import Stream, parse_schema
 
@@ -34,22 +35,28 @@ def as_replay(configuration: Configuration) -> Configuration:
 
 
 class Replay:
-    """One replay of a file of dead letters."""
+    """One replay of a file of dead letters.
+
+    Attributes:
+        configuration: what it is sent with.
+    """
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
+        self.configuration = configuration
         self._path = path
         self._kept_path = path.with_name(f"{path.name}.replay")
         self._plugins = configuration.plugins
         self._call_types = configuration.settings.call_types
+        self._started_at = configuration.started_at
         self._streams: dict[str, Stream] = {}
         self._size = 0
 
-    def open_dead_letters(self) -> DeadLetters:
+    def stage_dead_letters(self) -> StagedDeadLetters:
         """The file for calls that fail again. Raises ConfigurationError if there is no old file."""
         if not self._path.is_file():
             raise ConfigurationError(f"--replay: the file {self._path} does not exist.")
         self._kept_path.unlink(missing_ok=True)  # left by an interrupted replay
-        return DeadLetters(self._kept_path)
+        return StagedDeadLetters(DeadLetters(self._kept_path))
 
     def send(self, pipeline: Pipeline) -> None:
         """Pass all dead letters to the pipeline. Raises PipelinesError."""
@@ -63,7 +70,7 @@ class Replay:
         """Replace the file: keep what failed again and what other runs appended meanwhile."""
         with locked(self._path, os.O_RDONLY) as file:
             os.lseek(file, self._size, os.SEEK_SET)
-            DeadLetters(self._kept_path).append(_read_all(file))
+            DeadLetters(self._kept_path).append([_read_all(file)])
             self._kept_path.replace(self._path)
 
     def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
@@ -77,12 +84,17 @@ class Replay:
             destination.resend(dead_letter)
         else:
             stream = self._stream_of(dead_letter)
-            # Equal events stay distinct only while one encoder counts them.
             if self._streams.get(stream.name) != stream:
                 self._streams[stream.name] = stream
                 pipeline.handle_schema(stream)
-            record = dead_letter["record"]
-            destination.encode_record(stream, record, encode_json({"record": record}))
+            origin = dead_letter.get("origin") or {}
+            destination.encode_record(
+                stream,
+                dead_letter["record"],
+                encode_json({"record": dead_letter["record"]}),
+                dead_letter.get("position") or 0,
+                origin.get("repeat", 0) if origin else None,
+            )
         pipeline.flush()
 
     def _stream_of(self, dead_letter: Mapping[str, Any]) -> Stream:
@@ -90,8 +102,13 @@ class Replay:
             "x-call-type": dead_letter["call_type"],
             "x-last-sync-time": dead_letter["last_sync_time"],
         }
-        message = {"stream": dead_letter["stream"], "schema": keywords}
-        return parse_schema(message, self._plugins, self._call_types)
+        message = {
+            **(dead_letter.get("origin") or {}),
+            "stream": dead_letter["stream"],
+            "schema": keywords,
+            "key_properties": list(dead_letter.get("key") or ()),
+        }
+        return parse_schema(message, self._plugins, self._call_types, started_at=self._started_at)
 
     def _dead_letters(self) -> Iterator[dict[str, Any]]:
         with self._path.open("rb") as lines:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from program_kit.signals import on_stop_signals
-from target_pipelines.acknowledgements.report import RunReport, print_summaries, write_report
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import Interrupted
+from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.dry_run import CountedDeadLetters
 from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, as_replay
+from target_pipelines.run.reporting import (
+    Reports,
+    outlook_of_replay,
+    outlook_of_run,
+    reporting,
+)
+from target_pipelines.run.retry import Retry, find_retryable
 from target_pipelines.run.worker_pool import WorkerPool
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.stdout import private_stdout
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.run.lifecycle import Run
+    from target_pipelines.singer.stdout import Write
 
 
 class Runner:
@@ -43,45 +52,92 @@ class Runner:
 
     def deliver(self, source: IO[Any]) -> Counter[str]:
         """Deliver all records of `source`; message counts by type. Raises PipelinesError."""
-        with private_stdout() as write:
+        # A dry run prints no STATE, so that there is nothing to put back.
+        reports, failures = Reports(), StreamFailures({} if self._is_dry_run else None)
+        with (
+            reporting(self._config, reports, failures, outlook_of_run),
+            private_stdout() as write,
+        ):
             configuration = load_configuration(self._config)
-            reports = _new_reports(configuration)
-            options: dict[str, Any] = {
-                "reports": reports,
-                "check_interrupted": self._check_interrupted,
-                "write_state": partial(print_state, write),
-            }
-            run: Run
-            if self._is_dry_run:
-                options["write_state"] = _discard_state
-                run = build_pipeline(configuration, write_calls=write, **options)
-            elif configuration.settings.processes > 1:
-                run = WorkerPool(configuration, **options)
-            else:
-                run = build_pipeline(configuration, **options)
+            reports.open(configuration)
+            run = self._open_run(configuration, reports, failures, write)
             dispatcher = Dispatcher(
-                run, plugins=configuration.plugins, call_types=configuration.settings.call_types
+                run,
+                plugins=configuration.plugins,
+                call_types=configuration.settings.call_types,
+                failures=failures,
+                started_at=configuration.started_at,
             )
-            with _reporting(configuration, reports), running(run):
+            with running(run):
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
+            failures.raise_failures()
             return dispatcher.message_counts
+
+    def _open_run(
+        self,
+        configuration: Configuration,
+        reports: Reports,
+        failures: StreamFailures,
+        write: Write,
+    ) -> Run:
+        if configuration.settings.processes > 1 and not self._is_dry_run:
+            return WorkerPool(
+                configuration,
+                reports=reports,
+                failures=failures,
+                write_state=partial(print_state, write),
+                check_interrupted=self._check_interrupted,
+            )
+        books = keep_books(
+            configuration,
+            reports=reports,
+            failures=failures,
+            write_state=_discard_state if self._is_dry_run else partial(print_state, write),
+            staged=CountedDeadLetters() if self._is_dry_run else None,
+        )
+        return build_pipeline(
+            configuration,
+            reports=reports,
+            bookkeeping=books,
+            check_interrupted=self._check_interrupted,
+            write_calls=write if self._is_dry_run else None,
+        )
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
-        with private_stdout() as write:
-            configuration = as_replay(load_configuration(self._config))
-            replay = Replay(path, configuration)
-            reports = _new_reports(configuration)
+        self._send_again(lambda: Replay(path, as_replay(load_configuration(self._config))))
+
+    def retry_rejected(self) -> None:
+        """Send again what the destinations rejected, a few times each. Raises PipelinesError."""
+        configuration = load_configuration(self._config)
+        for destination in find_retryable(configuration):
+            self._send_again(partial(Retry, configuration, destination))
+
+    def _send_again(self, open_replay: Callable[[], Replay]) -> None:
+        reports, failures = Reports(), StreamFailures()
+        with (
+            reporting(self._config, reports, failures, outlook_of_replay),
+            private_stdout() as write,
+        ):
+            replay = open_replay()
+            configuration = replay.configuration
+            reports.open(configuration)
+            staged = replay.stage_dead_letters()
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=_discard_state,
+                bookkeeping=keep_books(
+                    configuration,
+                    reports=reports,
+                    failures=failures,
+                    write_state=_discard_state,
+                    staged=CountedDeadLetters() if self._is_dry_run else staged,
+                ),
                 check_interrupted=self._check_interrupted,
-                dead_letters=replay.open_dead_letters(),
                 write_calls=write if self._is_dry_run else None,
             )
-            with _reporting(configuration, reports), running(pipeline):
+            with running(pipeline):
                 replay.send(pipeline)
             if not self._is_dry_run:
                 replay.finish()
@@ -109,21 +165,6 @@ class Runner:
     def _check_interrupted(self) -> None:
         if self._signal is not None:
             raise Interrupted(self._signal)
-
-
-def _new_reports(configuration: Configuration) -> dict[str, RunReport]:
-    return {settings.destination_name: RunReport() for settings in configuration.destinations}
-
-
-@contextlib.contextmanager
-def _reporting(configuration: Configuration, reports: Mapping[str, RunReport]) -> Iterator[None]:
-    """Print the summary at the end of the block, whether or not it fails."""
-    try:
-        yield
-    finally:
-        print_summaries(reports)
-        if path := configuration.settings.report_path:
-            write_report(reports, Path(path))
 
 
 def _discard_state(_: State) -> None:

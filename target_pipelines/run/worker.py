@@ -8,17 +8,22 @@ import os
 import select
 import signal
 import sys
+import threading
 import traceback
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from program_kit.parent_process import set_parent_death_signal
+from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesError
+from target_pipelines.run.bookkeeping import Bookkeeping
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
+from target_pipelines.singer.positions import SentPositions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +37,33 @@ _POLL_SECONDS = 0.1
 _END_SECONDS = 8.0  # longer than a pipeline waits for requests in flight
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedLines:
+    """Dead letters of one stream, as lines, for the parent to stage."""
+
+    destination: str
+    stream: str
+    epoch: int
+    lines: bytes
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFailed:
+    """A stream has failed; sent in both directions."""
+
+    stream: str
+    error: PipelinesError
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The last message of a worker."""
+
+    reports: Mapping[str, RunReport]
+    error: PipelinesError | None
+
+
 class Worker:
     """The parent's side of a worker process."""
 
@@ -39,17 +71,18 @@ class Worker:
         self, number: int, configuration: Configuration, earlier: Sequence[Worker]
     ) -> None:
         self._reports: Mapping[str, RunReport] = {}
-        self._results, its_results = _CONTEXT.Pipe(duplex=False)
+        self._link, its_link = _CONTEXT.Pipe()
+        self._link_lock = threading.Lock()
         its_input, self._input = os.pipe()
         self._process = _CONTEXT.Process(
             target=_work,
-            args=(number, configuration, its_input, its_results, self._write_ends(earlier)),
+            args=(number, configuration, its_input, its_link, self._write_ends(earlier)),
             name=f"worker-{number}",
             daemon=True,
         )
         self._process.start()
         os.close(its_input)
-        its_results.close()
+        its_link.close()
         os.set_blocking(self._input, False)
 
     def _write_ends(self, earlier: Sequence[Worker]) -> list[int]:
@@ -59,7 +92,7 @@ class Worker:
     def send(self, lines: bytes, check: Callable[[], None]) -> None:
         """Send the worker lines of Singer messages; `check` may raise to end the wait.
 
-        Discards the lines if the worker has ended; `results` raises the reason.
+        Discards the lines if the worker has ended; `messages` raises the reason.
         """
         view = memoryview(lines)
         while view:
@@ -71,18 +104,26 @@ class Worker:
             except BrokenPipeError:
                 return
 
-    def results(self) -> Iterator[int]:
-        """Numbers of the states that are safe, until the worker ends. Raises what ended it."""
+    def fail_stream(self, failure: StreamFailed) -> None:
+        """Tell the worker that a stream has failed. Does nothing if the worker has ended."""
+        with self._link_lock, contextlib.suppress(OSError):
+            self._link.send(failure)
+
+    def messages(self) -> Iterator[int | RejectedLines | StreamFailed]:
+        """What the worker reports until it ends; an `int` is the number of a safe STATE.
+
+        Raises what ended the worker.
+        """
         error: PipelinesError | None = DeliveryError(
             f"The {self._process.name} process died; no state covers its records. Run it again."
         )
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError, ConnectionResetError):
             while True:
-                result = self._results.recv()
-                if isinstance(result, int):
-                    yield result
+                message = self._link.recv()
+                if isinstance(message, _Ended):
+                    self._reports, error = message.reports, message.error
                 else:
-                    self._reports, error = result
+                    yield message
         self._process.join()
         if error is not None:
             raise error
@@ -115,7 +156,7 @@ def split_limits(configuration: Configuration, count: int) -> Configuration:
     """The configuration of one of `count` workers: its share of the concurrency and the rate."""
     destinations = []
     for settings in configuration.destinations:
-        destination = configuration.plugins.destinations[settings.destination].open(settings)
+        destination = configuration.plugins.open_destination(settings)
         rate = settings.requests_per_second or destination.limits.requests_per_second
         destination.close()
         destinations.append(
@@ -128,11 +169,61 @@ def split_limits(configuration: Configuration, count: int) -> Configuration:
     return replace(configuration, destinations=destinations)
 
 
+class _ParentLink:
+    """A worker's side of its connection: the parent keeps the books, and knows the failures.
+
+    Attributes:
+        failures: the streams that have failed, here or elsewhere.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        # The parent decides whether the run must stop, so that no failure stops a worker.
+        self.failures = StreamFailures(
+            {}, lambda stream, error: self.send(StreamFailed(stream, error))
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """Send a message to the parent."""
+        with self._lock:
+            self._connection.send(message)
+
+    def keep_books(self, configuration: Configuration) -> Bookkeeping:
+        """The bookkeeping of the worker's pipeline, which passes everything on to the parent."""
+        names = [settings.destination_name for settings in configuration.destinations]
+        return Bookkeeping(
+            Acks(lambda state, _epoch: self.send(state["number"])),
+            self.failures,
+            {name: _SentRejections(name, self.send) for name in names},
+            finish=lambda: None,
+        )
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                failed: StreamFailed = self._connection.recv()
+                self.failures.note(failed.stream, failed.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _SentRejections:
+    """Sends the dead letters of one destination to the parent."""
+
+    destination: str
+    send: Callable[[object], None]
+
+    def add(self, stream: str, epoch: int, lines: bytes, reasons: Sequence[str]) -> None:
+        """Send dead letters."""
+        self.send(RejectedLines(self.destination, stream, epoch, lines, reasons))
+
+
 def _work(
     number: int,
     configuration: Configuration,
     source: int,
-    results: Connection,
+    connection: Connection,
     parents_ends: Sequence[int],
 ) -> None:
     """Run a pipeline over the lines from the parent; report safe states, counts and the error."""
@@ -152,18 +243,19 @@ def _work(
             raise Interrupted(signal.SIGTERM)
 
     reports = {settings.destination_name: RunReport() for settings in configuration.destinations}
+    link = _ParentLink(connection)
     error: PipelinesError | None = None
     try:
         with os.fdopen(source, "rb", buffering=0) as file:
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                write_state=lambda state: results.send(state["number"]),
+                bookkeeping=link.keep_books(configuration),
                 check_interrupted=check_interrupted,
                 shows_progress=False,
                 logs_warnings=number == 0,  # one of the workers is enough
             )
-            _run(configuration, pipeline, file, check_interrupted)
+            _run(configuration, pipeline, link.failures, file, check_interrupted)
     except Interrupted:
         pass  # by the parent
     except PipelinesError as caught:
@@ -175,8 +267,8 @@ def _work(
             "in the log."
         )
     with contextlib.suppress(BrokenPipeError):
-        results.send((reports, error))
-    results.close()
+        link.send(_Ended(reports, error))
+    connection.close()
     sys.stderr.flush()
     os._exit(0)  # without waiting for abandoned threads
 
@@ -184,6 +276,7 @@ def _work(
 def _run(
     configuration: Configuration,
     pipeline: Pipeline,
+    failures: StreamFailures,
     file: Any,
     check_interrupted: Callable[[], None],
 ) -> None:
@@ -191,6 +284,9 @@ def _run(
         pipeline,
         plugins=configuration.plugins,
         call_types=configuration.settings.call_types,
+        failures=failures,
+        started_at=configuration.started_at,
+        positions=SentPositions(),
     )
     with running(pipeline):
         for block in read_blocks(file):

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
+from target_pipelines.acknowledgements.state_writer import StateWriter
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import OrderingKeys
-from target_pipelines.run.worker import Worker, split_limits
+from target_pipelines.run.bookkeeping import keep_rejected
+from target_pipelines.run.worker import RejectedLines, StreamFailed, Worker, split_limits
+from target_pipelines.singer.positions import add_position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
+    from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.streams import Stream
 
@@ -40,20 +45,28 @@ class WorkerPool:
         configuration: Configuration,
         *,
         reports: Mapping[str, RunReport],
+        failures: StreamFailures,
         write_state: Callable[[State], None],
         check_interrupted: Callable[[], None],
     ) -> None:
         self._configuration = configuration
         self._reports = reports
         self._check_interrupted = check_interrupted
-        self._acks = WorkerAcks(configuration.settings.processes, write_state)
+        self._failures = failures
+        failures.on_failure = self._tell_workers
+        self._read: Counter[str] = Counter()
+        self._rejected = keep_rejected(
+            configuration, failures, lambda _destination, stream: self._read[stream]
+        )
+        letters = [rows.dead_letters for rows in self._rejected.values()]
+        self._writer = StateWriter(write_state, failures, letters)
+        self._acks = WorkerAcks(configuration.settings.processes, self._writer.write)
         self._workers: list[Worker] = []
         self._outboxes: list[list[bytes]] = []
         self._listeners: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._streams: dict[str, Stream] = {}
         self._ordering_keys: dict[str, OrderingKeys] = {}
-        self._records_read = 0
         self._progress = Progress("all", logger)
 
     # The main thread's side
@@ -79,27 +92,37 @@ class WorkerPool:
             self._ordering_keys[stream.name] = OrderingKeys(stream)
         self._send_to_all(line)
 
-    def handle_records(self, stream: Stream, block: bytes) -> int:
+    def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
         keys = self._ordering_keys[stream.name].find_all(block)
         lines = block.splitlines(keepends=True)
         if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
+        lines = list(map(add_position, lines, positions))
         outboxes, count = self._outboxes, len(self._outboxes)
         for line, key in zip(lines, keys, strict=True):
             outboxes[(crc32(key.encode()) >> _LANE_BITS) % count].append(line)
-        self._records_read += len(lines)
+        self._read[stream.name] += len(lines)
         return len(lines)
 
-    def handle_record(self, stream: Stream, record: dict[str, Any], line: bytes) -> None:
+    def handle_record(
+        self, stream: Stream, record: dict[str, Any], line: bytes, position: int
+    ) -> None:
         """Assign one RECORD to a worker."""
         key = self._ordering_keys[stream.name].find(record)
-        self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)].append(line)
-        self._records_read += 1
+        outbox = self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
+        outbox.append(add_position(line, position))
+        self._read[stream.name] += 1
+
+    def discard(self, stream: str, count: int) -> None:
+        """Count RECORDs of a failed stream, without sending them to a worker."""
+        self._read[stream] += count
+        for report in self._reports.values():
+            report.discard(stream, count)
 
     def handle_state(self, state: State) -> None:
         """Send the number of a STATE to all workers. Raises PipelinesError."""
-        number = self._acks.add_state(state)
+        number = self._acks.add_state(state, is_first=not self._read)
         self._send_to_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
         self.flush()
 
@@ -112,7 +135,7 @@ class WorkerPool:
         for worker, lines in zip(self._workers, outboxes, strict=True):
             worker.send(b"".join(lines), self._check)
         self._check()
-        self._progress.show(self._records_read)
+        self._progress.show(self._read.total())
 
     def drain(self) -> None:
         """Wait until every record is settled. Raises PipelinesError."""
@@ -128,11 +151,13 @@ class WorkerPool:
     def finish(self) -> None:
         """The input has ended: settle everything and verify the counts. Raises PipelinesError."""
         self.drain()
-        if any(report.read != self._records_read for report in self._reports.values()):
+        read = self._read.total()
+        if not all(r.read == read and r.is_settled for r in self._reports.values()):
             raise PipelinesError(
                 "The counts do not add up: the workers did not read all records of the input. This "
                 "is a bug; the summary shows the stream."
             )
+        self._writer.finish()
 
     def abandon(self) -> None:
         """End early: let requests in flight end, start no new ones."""
@@ -153,6 +178,10 @@ class WorkerPool:
             raise self._failure
         self._check_interrupted()
 
+    def _tell_workers(self, stream: str, error: PipelinesError) -> None:
+        for worker in self._workers:
+            worker.fail_stream(StreamFailed(stream, error))
+
     def _merge_reports(self) -> None:
         for worker in self._workers:
             for name, report in worker.take_reports().items():
@@ -162,7 +191,13 @@ class WorkerPool:
 
     def _listen(self, number: int, worker: Worker) -> None:
         try:
-            for state in worker.results():
-                self._acks.settle(number, state)
+            for message in worker.messages():
+                match message:
+                    case RejectedLines(destination, stream, epoch, lines, reasons):
+                        self._rejected[destination].add(stream, epoch, lines, reasons)
+                    case StreamFailed(stream, error):
+                        self._failures.fail(stream, error)
+                    case _:
+                        self._acks.settle(number, message)
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._failure = self._failure or error

@@ -27,6 +27,14 @@ _RECORD_HEAD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"(?P<stream>[\w.-]
 """The usual beginning of a RECORD. Other lines are parsed one by one."""
 IGNORED = ("ACTIVATE_VERSION",)
 """Message types that have no meaning for calls."""
+_OF_STREAMS = ("RECORD", "SCHEMA")
+
+
+class _Record(msgspec.Struct):
+    record: dict[str, msgspec.Raw]
+
+
+_decode_records = msgspec.json.Decoder(_Record).decode_lines
 
 
 def group_records(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -48,7 +56,7 @@ def stream_of_record(line: bytes) -> str | None:
 
 
 def parse_message(line: bytes, number: int) -> dict[str, Any]:
-    """Parse a line; the message has a known `type` and the keys that this type requires.
+    """Parse a line; the message has a known `type`, and `check_message` finds what it lacks.
 
     Raises:
         InputError: it is not a message. The error has the line's number, never its content.
@@ -61,14 +69,31 @@ def parse_message(line: bytes, number: int) -> dict[str, Any]:
             "tap may have crashed; the last STATE covers what was delivered. Run it again."
         ) from error
     kind = str(message.get("type"))
-    if kind in _REQUIRED:
-        _check(message, kind, number)
-    elif kind not in IGNORED:
+    if kind not in _REQUIRED and kind not in IGNORED:
         raise InputError(_unknown_type(kind, number))
     return message
 
 
-def _check(message: Mapping[str, Any], kind: str, number: int) -> None:
+def stream_of(message: Mapping[str, Any]) -> str | None:
+    """The stream of a SCHEMA or a RECORD; None for other messages, and if it has none."""
+    stream = message.get("stream")
+    return stream if message["type"] in _OF_STREAMS and isinstance(stream, str) else None
+
+
+def are_records(lines: bytes) -> bool:
+    """Whether all lines are JSON objects with an object `record`, whatever is in it."""
+    try:
+        _decode_records(lines)
+    except INVALID_JSON:
+        return False
+    return True
+
+
+def check_message(message: Mapping[str, Any], number: int) -> None:
+    """Raise InputError if a message lacks the keys that its type requires."""
+    kind = message["type"]
+    if kind not in _REQUIRED:
+        return
     key, expected = _REQUIRED[kind]
     if not isinstance(message.get(key), expected):
         raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")

@@ -24,6 +24,10 @@ class Stream:
         plugin: who offers that call type.
         keys: columns that each record must have.
         last_sync_time: the bookmark that its query was rendered with; part of messageIds.
+        sync_time: the start of the run that reads it; part of messageIds.
+        partition: the number of the partition that is read; part of messageIds.
+        first_position: the position of the first record, in a read that is resumed.
+        renamed_from: the stream's former name, which its messageIds keep.
         columns: JSON type by name, null aside; empty where there are several.
     """
 
@@ -32,7 +36,26 @@ class Stream:
     plugin: str
     keys: frozenset[str] = frozenset()
     last_sync_time: Any = None
+    sync_time: Any = None
+    partition: Any = None
+    first_position: int = 0
+    renamed_from: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id_name(self) -> str:
+        """The name that is part of messageIds."""
+        return self.renamed_from or self.name
+
+    @property
+    def read(self) -> tuple[Any, ...]:
+        """What differs between two reads of it: runs, partitions, or a read and its resumption."""
+        return self.sync_time, self.partition, self.first_position
+
+    @property
+    def key_columns(self) -> list[str]:
+        """The key columns, in an order that does not depend on the SCHEMA."""
+        return sorted(self.keys)
 
 
 def check_record(stream: Stream | None, message: Mapping[str, Any], line_number: int) -> Stream:
@@ -53,9 +76,20 @@ def check_record(stream: Stream | None, message: Mapping[str, Any], line_number:
 
 
 def parse_schema(
-    message: Mapping[str, Any], plugins: PluginRegistry, call_types: Mapping[str, str]
+    message: Mapping[str, Any],
+    plugins: PluginRegistry,
+    call_types: Mapping[str, str],
+    *,
+    started_at: float | None = None,
 ) -> Stream:
-    """The stream of a SCHEMA; `call_types` overrides its call type. Raises ConfigurationError."""
+    """The stream of a SCHEMA. Raises ConfigurationError.
+
+    Args:
+        message: the SCHEMA.
+        plugins: the call types.
+        call_types: call types by stream, which override the SCHEMA's.
+        started_at: when this run of the target began, for a tap that does not say when its own did.
+    """
     name = message["stream"]
     # tap-mssql-query puts its keywords inside `schema`; other taps may put them beside it.
     keywords = {**message, **message["schema"]}
@@ -66,11 +100,37 @@ def parse_schema(
         plugin=plugins.call_types.plugin_of(call_type.name),
         keys=frozenset(message.get("key_properties") or ()),
         last_sync_time=keywords.get("x-last-sync-time"),
+        sync_time=keywords.get("x-sync-time", started_at),
+        partition=keywords.get("x-partition"),
+        first_position=_natural_number(keywords.get("x-position")),
+        renamed_from=_text(keywords.get("x-renamed-from")),
         columns={
             column: _type_of(schema)
             for column, schema in message["schema"].get("properties", {}).items()
         },
     )
+
+
+def origin_of(stream: Stream, repeat: int) -> dict[str, Any]:
+    """What a dead letter keeps of its record's stream, so that a replay gives the same messageId.
+
+    `repeat` is how many equal events came before the record.
+    """
+    parts = {
+        "x-sync-time": stream.sync_time,
+        "x-partition": stream.partition,
+        "x-renamed-from": stream.renamed_from,
+        "repeat": repeat,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+def _natural_number(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _type_of(schema: Any) -> str:

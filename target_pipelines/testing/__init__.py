@@ -16,6 +16,7 @@ from target_pipelines.testing.call_types import (
 )
 from target_pipelines.testing.destination_cases import WRITE_KEY
 from target_pipelines.testing.destinations import check_destination, get_destination_test_class
+from target_pipelines.testing.plugins import check_plugin
 from target_pipelines.testing.recording_server import ReceivedRequest, RecordingServer, Server
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Server",
     "check_call_type",
     "check_destination",
+    "check_plugin",
     "get_call_type_test_class",
     "get_destination_test_class",
 ]

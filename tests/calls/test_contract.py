@@ -100,8 +100,8 @@ def test_invalid_schema_is_found():
 
 
 SCHEMAS = {
-    "closed": ({"additionalProperties": False}, "has unknown keys: type; known are none"),
-    "choice": ({"anyOf": [{"minProperties": 9}, {"maxProperties": 0}]}, "violates the rule"),
+    "closed": ({"additionalProperties": False}, "has unknown keys; known are none"),
+    "choice": ({"anyOf": [{"minProperties": 9}, {"maxProperties": 0}]}, "fits none of"),
 }
 
 

@@ -5,10 +5,20 @@ from pathlib import Path
 import pytest
 
 from sandbox.shop import DATABASE
+from sandbox.shop.creation import create_empty_shop
+from sandbox.sql_server.engine import DuckDBEngine
 from tests.end_to_end.conftest import SYNCS_BY_TYPE
 
 GOLDEN = Path(__file__).with_name("golden")
 CALL_TYPES = sorted(folder.name for folder in GOLDEN.iterdir())
+
+
+@pytest.fixture
+def engine(clock) -> DuckDBEngine:
+    """An empty shop whose clock stands still: the messageId of a fact has the start of the run."""
+    engine = DuckDBEngine(clock=clock)
+    create_empty_shop(engine)
+    return engine
 
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])

@@ -57,8 +57,9 @@ def test_summary_joins_both_programs(site):
     rows = [
         line.split() for line in log.splitlines() if line.strip().startswith(("users ", "bad "))
     ]
-    assert ["users", "read", "1,000", "999", "0", "1"] in [row[:6] for row in rows]
+    assert ["users", "delivered", "1,000", "999", "0", "1"] in [row[:6] for row in rows]
     assert ["bad", "failed", "0"] in [row[:3] for row in rows]
+    assert "bad: failed: " in log
 
 
 def test_next_run_starts_from_the_state(site):
@@ -84,7 +85,7 @@ def test_reports_are_still_written_where_the_settings_say(site):
     target = json.loads((site.folder / "target_report.json").read_text())
     assert tap["syncs"]["users"]["outcome"] == "read"
     assert target["streams"]["users"]["delivered"] == ROWS
-    assert " read " in log
+    assert " delivered " in log
 
 
 def test_two_runs_of_one_state_exclude_each_other(site):
@@ -133,6 +134,127 @@ def test_sync_of_another_run_is_skipped(site):
     assert len(site.calls) == ROWS
     assert "sync=a skipped: another run of it is in progress" in log
     assert list(site.state["bookmarks"]) == ["b"]
+
+
+def _outcomes(log: str, *syncs: str) -> dict[str, list[str]]:
+    """Of each sync the outcome and the counts in the summary."""
+    rows = (line.split() for line in log.splitlines())
+    return {row[0]: row[1:] for row in rows if row and row[0] in syncs}
+
+
+def test_unknown_call_type_is_known_before_reading(site):
+    """That sync fails; the others are delivered, and it is not read."""
+    site.tap["syncs"] = [sync("bad", type="identfy"), sync("good")]
+
+    code, log = site.run()
+
+    outcomes = _outcomes(log, "bad", "good")
+    assert code == 2
+    assert outcomes["bad"][:2] == ["failed", "0"]
+    assert outcomes["good"][:3] == ["delivered", "1,000", "1,000"]
+    assert 'bad: failed: No plugin provides the call type "identfy". Choose one of' in log
+    assert list(site.state["bookmarks"]) == ["good"]
+
+
+def test_exit_code_is_that_of_the_worst_sync(site):
+    """A refused mapping (5) and a broken query (3) beside a good sync."""
+    site.tap["syncs"] = [
+        sync("mapping", query="SELECT plan_name FROM users"),
+        sync("query", query="SELECT nothing FROM users"),
+        sync("good"),
+    ]
+
+    code, log = site.run()
+
+    outcomes = _outcomes(log, "mapping", "query", "good")
+    assert code == 3
+    assert {name: row[0] for name, row in outcomes.items()} == {
+        "mapping": "rejected",
+        "query": "failed",
+        "good": "delivered",
+    }
+    assert list(site.state["bookmarks"]) == ["good"]
+
+
+def test_failed_target_is_no_success_of_the_sync(site):
+    """The tap has read all rows, but nothing was delivered."""
+    site.target["write_key"] = "wrong"
+
+    _, log = site.run()
+
+    assert _outcomes(log, "users")["users"][0] == "failed"
+    assert "users: failed: Destination" in log
+
+
+def test_interrupted_run_says_so_and_counts_rows(site):
+    """By the signal's name; rows read are never fewer than those delivered."""
+    site.collector.script([{"delay_seconds": 0.2, "times": None}])
+    process = site.start()
+    site.wait_for_requests(6)
+
+    process.send_signal(signal.SIGINT)
+    log = process.communicate(timeout=60)[1]
+
+    outcome, rows, delivered = _outcomes(log, "users")["users"][:3]
+    assert process.returncode == 130
+    assert outcome == "interrupted"
+    assert 0 < int(delivered.replace(",", "")) <= int(rows.replace(",", ""))
+    assert log.count("Interrupted by SIGINT (Ctrl-C). The state file state.json covers") == 1
+    assert "The next run continues from it" in log
+    assert "ERROR" not in log
+
+
+@pytest.mark.parametrize(
+    ("program", "settings"),
+    [("tap", {"port": 1}), ("tap", {"syncs": "x"}), ("target", {"destination": "nothing"})],
+)
+def test_no_report_of_an_earlier_run_is_left(site, program, settings):
+    """Whichever program could not start."""
+    site.tap["report_path"] = "tap_report.json"
+    site.target["report_path"] = "target_report.json"
+    site.run()
+    getattr(site, program).update(settings)
+
+    code, log = site.run()
+
+    assert code in (2, 3)
+    assert "1,000" not in log
+    assert not (site.folder / "tap_report.json").exists()
+    assert not (site.folder / "target_report.json").exists()
+
+
+def test_rejected_calls_are_retried_by_the_next_run(site):
+    """Before it reads; a call that is accepted leaves the file, the letters of records stay."""
+    rows = "SELECT id AS userId, plan_name FROM users UNION ALL SELECT NULL, 'nobody'"
+    site.tap["syncs"] = [sync(query=rows)]
+    site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
+    site.run()
+    rejected = {letter["record"]["userId"] for letter in site.dead_letters}
+    site.tap["syncs"] = [sync(query="SELECT id AS userId FROM users WHERE id < 0")]
+    site.collector.script([])
+
+    code, log = site.run()
+
+    assert code == 0, log
+    assert rejected == {7, None}
+    assert [letter["record"]["userId"] for letter in site.dead_letters] == [None]
+    assert any(b'"userId":"7"' in call for _, call in site.calls)
+
+
+@pytest.mark.parametrize(("limit", "retries"), [(2, 2), (0, None)])
+def test_rejected_call_is_retried_a_few_times(site, limit, retries):
+    """At most `retry_rejected` times over all runs; 0 switches it off."""
+    site.target["retry_rejected"] = limit
+    site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
+    site.run()
+    site.tap["syncs"] = [sync(query="SELECT id AS userId FROM users WHERE id < 0")]
+    before = len(site.collector.requests)
+
+    codes = [site.run()[0] for _ in range(3)]
+
+    assert codes == [0] * 3
+    assert [letter.get("retries") for letter in site.dead_letters] == [retries]
+    assert len(site.collector.requests) == before + limit
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

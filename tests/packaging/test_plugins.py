@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from target_pipelines.testing import RecordingServer
 from tests.packaging.conftest import INSTALLERS, ROOT
 from tests.target.conftest import lines, record, schema
 
+DESTINATIONS = ROOT / "plugins" / "examples" / "acme_destinations"
 EXAMPLE = ROOT / "plugins" / "examples" / "acme_semantic_events"
 README = ROOT / "plugins" / "README.md"
 NAMED_BLOCK = re.compile(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -100,6 +103,41 @@ def test_own_tests_of_the_example_pass(install, environment, run, tmp_path):
     python = environment / "bin" / "python"
     passed = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "tests")
 
+    assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
+
+
+def test_example_of_destinations_works(install, environment, run, tmp_path):
+    """A file and a bulk API: both are listed with their settings, deliver, and pass their tests."""
+    folder = _copy_of(DESTINATIONS, tmp_path / "acme")
+    programs = install(folder)
+    rows, config, letters = (tmp_path / name for name in ("rows.jsonl", "t.json", "letters.jsonl"))
+    rows.write_text(lines([schema("u", "identify"), *(record("u", userId=n) for n in (1, 2, 3))]))
+    common = {"dead_letter_path": str(letters), "max_rejected_ratio": 1, "concurrency": 1}
+
+    def deliver(**settings: object) -> None:
+        config.write_text(json.dumps(common | settings))
+        run(programs / "target-pipelines", "--config", config, "--input", rows)
+
+    listed = run(programs / "target-pipelines", "--list-destinations")
+    options: dict[str, object] = {"database_path": str(tmp_path / "calls.db")}
+    deliver(destination="acme_sqlite", destination_options=options)
+    with RecordingServer() as server:
+        body = json.dumps({"items": [{"status": 201}, {"status": 422}, {"status": 201}]})
+        server.script([{"status": 207, "body": body}])
+        options = {"acme_project": "shop"}
+        given = {"endpoint": server.url, "write_key": "k", "destination_options": options}
+        deliver(destination="acme_bulk", **given)
+    (request,) = server.received()
+    (letter,) = map(json.loads, letters.read_text().splitlines())
+
+    assert re.search(r"acme_sqlite .*database_path \(string, required\)", listed)
+    assert re.search(r"api_secret \(string, secret\)", listed)
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchone() == (3,)
+    assert [item["who"] for item in json.loads(request.body)["items"]] == ["1", "2", "3"]
+    assert (letter["call"]["userId"], letter["status"]) == ("2", 422)
+    python = environment / "bin" / "python"
+    passed = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "tests")
     assert re.search(r"^\d\d+ passed in ", passed, re.MULTILINE)
 
 

@@ -21,6 +21,7 @@ import orjson
 from tests.reliability.numbered_rows import KEYS, traits_of, user_id_of
 from tests.reliability.oracle import Verdict
 
+_UNKNOWN = 0
 FAILING = 0.05
 """The share of requests that fail; the calls of half of them are taken all the same."""
 
@@ -35,7 +36,7 @@ class Arrivals:
     def __init__(self, rows: int) -> None:
         self.failures = 0
         self._rows = rows
-        self._ids = array("q", bytes(8 * rows))
+        self._ids = array("q", [_UNKNOWN]) * rows
         self._has_arrived = bytearray(rows)
         self._newest = array("q", [-1]) * KEYS
         self._corrupt = self._spurious = self._disorder = self._repeats = self._other_ids = 0
@@ -53,12 +54,17 @@ class Arrivals:
         own_id = hash(call.get("messageId"))
         if self._has_arrived[number]:
             self._repeats += 1
-            self._other_ids += self._ids[number] != own_id
+            self._other_ids += self._ids[number] not in (own_id, _UNKNOWN)
+            self._ids[number] = own_id
             return
         self._has_arrived[number] = 1
         self._ids[number] = own_id
         self._disorder += self._newest[int(user_id)] > number
         self._newest[int(user_id)] = max(number, self._newest[int(user_id)])
+
+    def forget_ids(self) -> None:
+        """From now on rows may arrive again with other ids, and must keep those."""
+        self._ids = array("q", [_UNKNOWN]) * self._rows
 
     def count_missing(self, first: int, end: int) -> int:
         """How many rows of a range have not arrived."""
@@ -83,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     rng: ClassVar[random.Random]
     failing: ClassVar[float]
     lock: ClassVar[threading.Lock] = threading.Lock()
+    connections: ClassVar[_Server]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Log nothing."""
@@ -110,6 +117,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = {"missing": missing, "failures": failures, "verdict": verdict}
         self._respond(200, json.dumps(content).encode())
 
+    def do_DELETE(self) -> None:
+        """Forget the ids of the calls, once all other connections have ended."""
+        self.connections.wait_for_end_of_others()
+        with self.lock:
+            self.arrivals.forget_ids()
+        self._respond(200, b"{}")
+
     def _respond(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -118,6 +132,31 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self._open_connections = 0
+        self._changed = threading.Condition()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread."""
+        self._count(1)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        super().shutdown_request(request)
+        self._count(-1)
+
+    def wait_for_end_of_others(self) -> None:
+        """Wait until one connection is left: what killed programs have sent has been read."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._open_connections == 1)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._open_connections += change
+            self._changed.notify_all()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore connections that ended because their program was killed."""
 
@@ -126,7 +165,8 @@ def main(rows: int, seed: int, fails: int = 1) -> None:
     """Print the port and serve until stdin closes."""
     _Handler.arrivals, _Handler.rng = Arrivals(rows), random.Random(seed)
     _Handler.failing = FAILING if fails else 0.0
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server() as server:
+        _Handler.connections = server
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()

@@ -27,6 +27,7 @@ from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import ConfigurationError as TargetConfigurationError
 from target_pipelines.api.errors import DeliveryError, PipelinesError, TooManyRejected
 from target_pipelines.api.outcomes import Outcome
@@ -35,6 +36,7 @@ from target_pipelines.destinations.file import FileDestination
 from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run import configuration as configurations
+from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
@@ -121,23 +123,29 @@ class TargetInput:
                 os.close(file)  # the program leaves this to the end of its process
 
     def _process(self, data: bytes) -> None:
+        failures = StreamFailures()
+        reports = {own.destination_name: RunReport() for own in self.configuration.destinations}
         pipeline = build_pipeline(
             self.configuration,
-            reports={
-                settings.destination_name: RunReport()
-                for settings in self.configuration.destinations
-            },
-            write_state=lambda _: None,
+            reports=reports,
+            bookkeeping=keep_books(
+                self.configuration,
+                reports=reports,
+                failures=failures,
+                write_state=lambda _: None,
+            ),
             check_interrupted=lambda: None,
         )
         dispatcher = Dispatcher(
             pipeline,
             plugins=self.configuration.plugins,
             call_types=self.configuration.settings.call_types,
+            failures=failures,
         )
         with running(pipeline):
             for block in read_blocks(io.BytesIO(data)):
                 dispatcher.dispatch(block)
+        failures.raise_failures()
 
 
 def _as_json(config: Any) -> Any:

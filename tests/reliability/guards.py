@@ -7,10 +7,12 @@ and fails if the program has nothing that it could change.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -20,13 +22,13 @@ from tap_mssql_query.errors import ServerError
 from tap_mssql_query.sync.run import SyncRun
 from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.acks import Acks
-from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
 from target_pipelines.acknowledgements.report import RunReport
-from target_pipelines.api.outcomes import Delivered, Fatal, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, Rejected, Retry
 from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.encoding import encoder
-from target_pipelines.encoding.message_ids import MessageIds
+from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run import build
 from target_pipelines.run.destination_pipeline import DestinationPipeline
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Sender
     from target_pipelines.api.outcomes import Outcome
+    from target_pipelines.run.bookkeeping import Bookkeeping
+    from target_pipelines.singer.streams import Stream
     from tests.reliability.replacements import Replacements
 
 POWER = "power"
@@ -56,25 +60,25 @@ def _print_states_at_once(code: Replacements) -> None:
     """A STATE is printed when it is read, whatever is settled."""
 
     def add_state(self: Acks, state: dict[str, Any]) -> None:
-        self._write_state(state)
+        self._write_state(state, -1)
 
     code.replace(Acks, Acks.add_state, add_state)
 
 
 def _settle_before_dead_letter(code: Replacements) -> None:
     """Dead letters are written at the end of the run, after the STATEs that cover them."""
-    add, finish = DeadLetters.add, Pipeline.finish
-    waiting: list[tuple[DeadLetters, Sequence[DeadLetter]]] = []
+    append, finish = DeadLetters.append, Pipeline.finish
+    waiting: list[tuple[DeadLetters, list[bytes]]] = []
 
-    def add_later(self: DeadLetters, letters: Sequence[DeadLetter]) -> None:
-        waiting.append((self, letters))
+    def append_later(self: DeadLetters, lines: Iterable[bytes]) -> None:
+        waiting.append((self, list(lines)))
 
     def finish_and_write(self: Pipeline) -> None:
         finish(self)
-        for file, letters in waiting:
-            add(file, letters)
+        for file, lines in waiting:
+            append(file, lines)
 
-    code.replace(DeadLetters, add, add_later)
+    code.replace(DeadLetters, append, append_later)
     code.replace(Pipeline, finish, finish_and_write)
 
 
@@ -99,9 +103,12 @@ def _destinations_do_not_wait(code: Replacements) -> None:
     """A STATE waits for the first destination alone."""
     made = itertools.count()
 
-    def new_route(settings: Any, destination: Any, acks: Acks, **more: Any) -> DestinationPipeline:
-        own = acks if next(made) == 0 else Acks(lambda _state: None)
-        return DestinationPipeline(settings, destination, own, **more)
+    def new_route(
+        settings: Any, destination: Any, books: Bookkeeping, **more: Any
+    ) -> DestinationPipeline:
+        own = Acks(lambda _state, _epoch: None)
+        books = books if next(made) == 0 else replace(books, acks=own)
+        return DestinationPipeline(settings, destination, books, **more)
 
     code.replace(build, DestinationPipeline, new_route)
 
@@ -148,19 +155,26 @@ def _any_worker(code: Replacements) -> None:
 
 
 def _ids_without_window(code: Replacements) -> None:
-    """The messageId does not depend on `x-last-sync-time`."""
-    code.replace(
-        encoder, MessageIds, lambda **fields: MessageIds(**{**fields, "last_sync_time": 0})
-    )
+    """MessageIds depend neither on `x-sync-time` nor on `x-last-sync-time`."""
+
+    def make_fact_ids(stream: Stream, salt: str) -> FactIds:
+        return FactIds(dataclasses.replace(stream, sync_time=0), salt)
+
+    def make_event_ids(stream: Stream, salt: str, repeats: Repeats) -> EventIds:
+        return EventIds(dataclasses.replace(stream, last_sync_time=0), salt, repeats)
+
+    code.replace(encoder, FactIds, make_fact_ids)
+    code.replace(encoder, EventIds, make_event_ids)
 
 
-def _random_ids(code: Replacements) -> None:
-    """The messageId differs between runs."""
-    _change_ids(code, salt=os.urandom(8).hex())
+def _random_event_ids(code: Replacements) -> None:
+    """The messageId of an event differs between runs."""
+    salt = os.urandom(8).hex()
 
+    def make_ids(stream: Stream, _salt: str, repeats: Repeats) -> EventIds:
+        return EventIds(stream, salt, repeats)
 
-def _change_ids(code: Replacements, **changes: Any) -> None:
-    code.replace(encoder, MessageIds, lambda **fields: MessageIds(**{**fields, **changes}))
+    code.replace(encoder, EventIds, make_ids)
 
 
 # Outcomes of requests
@@ -171,7 +185,7 @@ def _reject_whole_batches(code: Replacements) -> None:
 
     def reject_all(self: SenderPool, batch: list[EncodedCall], sender: Sender) -> None:
         outcome, attempts = self._attempt(batch, sender)
-        if isinstance(outcome, Delivered):
+        if not isinstance(outcome, Rejected):
             self._settlement.deliver(batch)
             return
         for call in batch:
@@ -261,7 +275,7 @@ REMOVALS: Mapping[str, Callable[[Replacements], None]] = {
     "a person has one lane": _any_lane,
     "a person has one worker": _any_worker,
     "ids know the window": _ids_without_window,
-    "ids are the same again": _random_ids,
+    "ids are the same again": _random_event_ids,
     "rejected batches are split": _reject_whole_batches,
     "failures are retried": _retries_count_as_delivered,
     "login pages are not deliveries": _login_pages_count_as_delivered,

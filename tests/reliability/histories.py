@@ -6,6 +6,7 @@ its query. Times are seconds by the server's clock.
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from tests.reliability.registry import Soak, SoakRow, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from tap_mssql_query.sql.template import SyncTimes
+
+    Observer = Callable[[int, SyncTimes, list[int]], None]
 
 KINDS: Mapping[str, Callable[[float], float]] = {
     "datetime": lambda seconds: round(seconds * 300) / 300,
@@ -78,15 +83,30 @@ class _Row:
     commit: float
 
 
-def run_histories(count: int, seed: int | str, rules: Rules = PROMISED) -> Counts:
-    """Generate and check `count` histories; the same ones for the same seed."""
+def run_histories(
+    count: int,
+    seed: int | str,
+    rules: Rules = PROMISED,
+    observe: Observer = lambda _history, _times, _rows: None,
+) -> Counts:
+    """Generate and check `count` histories; the same ones for the same seed.
+
+    `observe` gets the number of the history, the times of each poll and the rows that it reads.
+    """
     counts = Counts()
     for number in range(count):
-        _run_history(random.Random(f"{seed} {number}"), rules, counts)
+        _run_history(
+            random.Random(f"{seed} {number}"), rules, counts, functools.partial(observe, number)
+        )
     return counts
 
 
-def _run_history(rng: random.Random, rules: Rules, counts: Counts) -> None:
+def _run_history(
+    rng: random.Random,
+    rules: Rules,
+    counts: Counts,
+    observe: Callable[[SyncTimes, list[int]], None],
+) -> None:
     zone = rng.choice((None, *CLOCK_CHANGES))
     start = _begin(rng, zone)
     lookback = rng.choice((0, 2, 30, 600))
@@ -94,7 +114,8 @@ def _run_history(rng: random.Random, rules: Rules, counts: Counts) -> None:
     rows = [_write(rng, start, lookback + rules.late_seconds) for _ in range(30)]
     kind = rng.choice(list(KINDS))
     stamps = [_stored(KINDS[kind](row.stamp), zone) for row in rows]
-    seen = _poll(rng, rows, stamps, _sync(lookback + overlap, rng), rules, start, counts)
+    sync = _sync(lookback + overlap, rng)
+    seen = _poll(rng, rows, stamps, sync, rules, start, counts, observe)
     counts.histories += 1
     counts.rows += len(rows)
     counts.missed += seen.count(0)
@@ -143,6 +164,7 @@ def _poll(
     rules: Rules,
     start: float,
     counts: Counts,
+    observe: Callable[[SyncTimes, list[int]], None],
 ) -> list[int]:
     """How many polls read each row; polls come at random times, and some fail."""
     seen, state = [0] * len(rows), dict[str, Any]()
@@ -158,9 +180,15 @@ def _poll(
         snapshot = poll_time + rng.uniform(0, 0.5)
         if rng.random() < 0.1 and poll_time != start + 6 * HOUR:
             continue  # the run fails: rows may have been sent, the bookmark stays
-        for index, row in enumerate(rows):
-            is_after = stamps[index] > since or (rules.includes_equal and stamps[index] == since)
-            seen[index] += row.commit <= snapshot and is_after
+        read = [
+            index
+            for index, row in enumerate(rows)
+            if row.commit <= snapshot
+            and (stamps[index] > since or (rules.includes_equal and stamps[index] == since))
+        ]
+        for index in read:
+            seen[index] += 1
+        observe(times, read)
         state = {"bookmarks": {"users": {"last_sync_time": times.sync_time}}}
     return seen
 

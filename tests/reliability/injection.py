@@ -12,6 +12,7 @@ import queue
 import signal
 import socket
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3.connection import HTTPConnection
@@ -62,7 +63,7 @@ TARGET_POINTS: Mapping[str, Point] = {
     "split": Point(sender_pool, split_batch),
     "write": Point(os, os.write),  # dead letters, states, lines for workers
     "fsync": Point(os, os.fsync),
-    "dead letter": Point(DeadLetters, DeadLetters.add),
+    "dead letter": Point(DeadLetters, DeadLetters.append),
     "settle": Point(Acks, Acks.settle),
     "add state": Point(Acks, Acks.add_state),
     "print state": Point(runner, print_state),
@@ -108,6 +109,8 @@ class Injection:
 
 
 NO_INJECTION = Injection()
+STRUCK_FILE = "struck"
+"""In the program's folder, once its fault has happened; a run may end before its fault."""
 
 
 def inject(program: str, injection: Injection) -> None:
@@ -122,6 +125,7 @@ def _armed(function: Callable[..., Any], injection: Injection) -> Callable[..., 
     program = os.getpid()  # workers are forked later
 
     def strike() -> None:
+        Path(STRUCK_FILE).touch()
         os.kill(os.getpid() if injection.by_worker else program, injection.signal_number)
 
     def call(*args: Any, **kwargs: Any) -> Any:

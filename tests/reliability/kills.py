@@ -11,7 +11,7 @@ from sandbox.collector import Behaviour
 from tests.reliability.guards import POWER
 from tests.reliability.injection import POINTS, Injection
 from tests.reliability.pipe import Fault
-from tests.reliability.registry import Soak, SoakRow, Tally
+from tests.reliability.registry import Soak, SoakRow, Tally, catching
 from tests.reliability.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -161,9 +161,14 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
                 )
                 for number in range(len(plans))
             ]
-            for result, plan in zip(threads.map(try_kills, scenarios, plans), plans, strict=True):
-                tally.add(cases=result.cases, faults=result.hits, verdict=result.verdict)
+            results = threads.map(catching(try_kills), scenarios, plans)
+            for (result, problem), plan in zip(results, plans, strict=True):
                 soak.show_progress(f"{tally.scenario}: {tally.cases}")
+                if result is None:
+                    tally.add(cases=len(plan), faults=0, failed=1)
+                    soak.report(f"{problem} after {plan}")
+                    continue
+                tally.add(cases=result.cases, faults=result.hits, verdict=result.verdict)
                 if result.verdict.violations:
                     soak.report(f"{result.verdict.violations} after {plan}")
             yield tally.row()

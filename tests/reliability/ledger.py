@@ -33,6 +33,7 @@ SYNCS: tuple[dict[str, Any], ...] = (
     {
         "name": "events",
         "type": "track",
+        "key_columns": ["row_key"],
         "query": "SELECT person AS userId, name AS event, row_key, amount, note "
         f"FROM events {_SINCE} place",
     },

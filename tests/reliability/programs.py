@@ -35,6 +35,7 @@ def register_call_types(register):
     register(
         CallType(
             name="visit",
+            is_event=True,
             summary="A visit.",
             sends_as="track",
             schema={"type": "object", "properties": texts},

@@ -153,6 +153,18 @@ def run_cases(
     return tally.row()
 
 
+def catching(try_case: Callable[..., _T]) -> Callable[..., tuple[_T | None, str]]:
+    """Try a case: its result, or why it raised, so that the other cases still run."""
+
+    def attempt(*arguments: object) -> tuple[_T | None, str]:
+        try:
+            return try_case(*arguments), ""
+        except Exception as error:  # noqa: BLE001  # a hang or a crash is counted
+            return None, f"{type(error).__name__}: {error}"
+
+    return attempt
+
+
 def describe(rows: Iterable[SoakRow]) -> str:
     """The rows as a table in Markdown."""
     headings = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Behaviour, Collector
 from sandbox.sql_server.server import SqlServer
+from tests.reliability.injection import STRUCK_FILE
 from tests.reliability.ledger import DATABASE, PASSWORD, READER, REJECTED_TEXT, SYNCS, Ledger
 from tests.reliability.oracle import (
     SeenCall,
@@ -99,7 +100,8 @@ class Scenario:
         if self._state is not None:
             self._write("state", self._state)
             arguments = ["--state", "state.json"]
-        (self.folder / "report.json").unlink(missing_ok=True)
+        for name in ("report.json", STRUCK_FILE):
+            (self.folder / name).unlink(missing_ok=True)
         return Pipe(
             self._fork_server,
             self.folder,
@@ -123,6 +125,11 @@ class Scenario:
         codes = pipe.finish(seconds)
         self._note_end(codes, due)
         return codes
+
+    @property
+    def has_struck(self) -> bool:
+        """Whether the fault inside a program has happened in the last run."""
+        return (self.folder / STRUCK_FILE).exists()
 
     def finish(self) -> None:
         """Run without faults until a run succeeds."""

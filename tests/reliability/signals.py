@@ -14,7 +14,7 @@ from sandbox.sql_server.results import SqlError
 from tests.reliability.injection import Injection
 from tests.reliability.kills import SETUPS, THREADS, KillResult
 from tests.reliability.pipe import Fault
-from tests.reliability.registry import Soak, SoakRow, Tally
+from tests.reliability.registry import Soak, SoakRow, Tally, catching
 from tests.reliability.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ SIGNALS = (*ENDING, *HARMLESS, READER_GONE)
 END_SECONDS = 20.0
 _ROUNDS = 8
 _CHAIN = 6
+_MOST_TRIES = 3
+"""How often a signal is tried at most until its phase is reached."""
 _DEADLOCK = SqlError(1205, "Transaction was deadlocked on lock resources.", severity=13)
 
 
@@ -100,27 +102,39 @@ def all_cases() -> list[Case]:
 
 @dataclass(frozen=True, slots=True)
 class SignalResult(KillResult):
-    """The result of a chain of signals, with descriptions of wrong exit codes."""
+    """The result of a chain of signals, with descriptions of wrong exit codes and hangs."""
 
     wrong_ends: tuple[str, ...]
 
 
 def try_signals(scenario: Scenario, cases: Sequence[Case]) -> SignalResult:
-    """One run for each signal, with row changes between them; then a clean run and the verdict."""
-    wrong = []
+    """One run for each signal, with row changes between them; then a clean run and the verdict.
+
+    A signal whose phase was not reached is tried again.
+    """
+    wrong, hits = [], 0
     with scenario:
         for case in cases:
-            scenario.server.faults.clear()
-            if case.phase == "retrying":
-                scenario.script(Behaviour(status=503, times=3))
-                scenario.server.faults.add(AnswerError(error=_DEADLOCK, matching="FROM events"))
-            wrong.append(case.explain_end(scenario.run(case.fault, END_SECONDS)))
-            scenario.script()
-            scenario.ledger.change(events=25)
+            for _ in range(_MOST_TRIES):
+                end = _try_signal(scenario, case)
+                if scenario.has_struck:
+                    hits += 1
+                    wrong.append(end)
+                    break
         scenario.finish()
-        wrong_ends = tuple(filter(None, wrong))
-        hits = len(cases) - len(wrong_ends)
-        return SignalResult(len(cases), hits, scenario.judge(), wrong_ends)
+        return SignalResult(len(cases), hits, scenario.judge(), tuple(filter(None, wrong)))
+
+
+def _try_signal(scenario: Scenario, case: Case) -> str:
+    """Run once; why the end is wrong, empty if it is right."""
+    scenario.server.faults.clear()
+    if case.phase == "retrying":
+        scenario.script(Behaviour(status=503, times=3))
+        scenario.server.faults.add(AnswerError(error=_DEADLOCK, matching="FROM events"))
+    codes = scenario.run(case.fault, END_SECONDS)
+    scenario.script()
+    scenario.ledger.change(events=25)
+    return case.explain_end(codes)
 
 
 def soak(soak: Soak) -> Iterable[SoakRow]:
@@ -141,8 +155,18 @@ def soak(soak: Soak) -> Iterable[SoakRow]:
     ]
     tally = Tally("signals by phases")
     with ThreadPoolExecutor(THREADS) as threads:
-        for result in threads.map(try_signals, scenarios, plans):
-            tally.add(cases=result.cases, faults=result.hits, verdict=result.verdict)
+        results = threads.map(catching(try_signals), scenarios, plans)
+        for (result, problem), plan in zip(results, plans, strict=True):
+            if result is None:
+                tally.add(cases=len(plan), faults=0, failed=1)
+                soak.report(f"{problem} after {plan}")
+                continue
+            tally.add(
+                cases=result.cases,
+                faults=result.hits,
+                verdict=result.verdict,
+                failed=len(result.wrong_ends),
+            )
             soak.show_progress(f"{tally.scenario}: {tally.cases}")
             if result.wrong_ends or result.verdict.violations:
                 soak.report(f"{result.verdict.violations} {result.wrong_ends}")

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from tests.packaging.conftest import ROOT
 from tests.reliability import (
+    boundary_repeats,
+    failing_streams,
     fuzzing,
     histories,
     http_responses,
@@ -47,7 +49,9 @@ SCENARIOS: Sequence[Scenario] = (
     sql_errors.soak,
     http_responses.soak,
     histories.soak,
+    boundary_repeats.soak,
     resources.soak,
+    failing_streams.soak,
     fuzzing.soak,
     long_run.soak,
     resuming.soak,

@@ -122,22 +122,26 @@ def fail_query(
 
     run = _run(programs, server, reader, fault)
 
+    if not server.faults.fired:
+        return Outcome(was_injected=False, verdict=judge_run(run, ROWS))
     if phase == "before rows" and number not in PERMANENT:
         _assert_read(run)
     else:
         _assert_failed(run, tries=1)
-    return Outcome(bool(server.faults.fired), judge_run(run, ROWS))
+    return Outcome(verdict=judge_run(run, ROWS))
 
 
 def fail_login(programs: Programs, server: SqlServer, number: int, reader: str) -> Outcome:
     """A transient login error is retried; a permanent one is not."""
     run = _run(programs, server, reader, RefuseLogin(error=SqlError(number, ALL[number])))
 
+    if not server.faults.fired:
+        return Outcome(was_injected=False, verdict=judge_run(run, ROWS))
     if number in PERMANENT:
         _assert_failed(run, tries=1)
     else:
         _assert_read(run)
-    return Outcome(bool(server.faults.fired), judge_run(run, ROWS))
+    return Outcome(verdict=judge_run(run, ROWS))
 
 
 def fail_logins(programs: Programs, server: SqlServer, number: int, reader: str) -> Outcome:

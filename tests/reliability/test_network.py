@@ -20,13 +20,19 @@ def programs(fork_server, tmp_path) -> Programs:
 @pytest.mark.parametrize("cell", sample_of(ONCE, 16), ids=str)
 def test_faulty_first_connections_lose_nothing(programs, cell):
     """Whatever happens to the first connections, the run succeeds and every row arrives."""
-    assert not fail_once(programs, cell).verdict.violations
+    tried = fail_once(programs, cell)
+
+    assert tried.was_injected or cell[0] == "slow close"
+    assert not tried.verdict.violations
 
 
 @pytest.mark.parametrize("cell", sample_of(ALWAYS, 8), ids=str)
 def test_faulty_connections_end_the_run_in_time(programs, cell):
     """The run ends with exit code 4 after `max_retry_seconds`, and the next one delivers."""
-    assert not fail_always(programs, cell).verdict.violations
+    tried = fail_always(programs, cell)
+
+    assert tried.was_injected
+    assert not tried.verdict.violations
 
 
 def test_every_wrong_call_is_noticed(programs):

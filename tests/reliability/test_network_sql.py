@@ -37,7 +37,10 @@ def programs(fork_server, tmp_path) -> Programs:
 @pytest.mark.parametrize("cell", sample_of(CELLS, 20), ids=str)
 def test_faulty_connection_moves_no_bookmark(programs, server, cell):
     """A sync reads all rows, with a retry if needed, or fails without a STATE; others are read."""
-    assert not read_through_fault(programs, server.port, cell).verdict.violations
+    tried = read_through_fault(programs, server.port, cell)
+
+    assert tried.was_injected or cell[0] == "slow close"
+    assert not tried.verdict.violations
 
 
 def _output(*numbers: int, covered: tuple[str, ...] = ("a_users", "b_others")) -> ProgramResult:

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from target_pipelines.acknowledgements import dead_letters
-from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters, encode_lines
 from target_pipelines.api.errors import DeliveryStopped
 from tests.reliability import resources
 from tests.reliability.resources import CASES, lines_of
@@ -29,20 +29,21 @@ def test_wrong_report_of_a_full_device_is_noticed(tmp_path, code):
         CASES["full device, output_path"](tmp_path)
 
 
-def _dead_letter(reason: str) -> DeadLetter:
-    return DeadLetter(stream="s", call_type="track", destination="file", reason=reason)
+def _dead_letter(reason: str) -> bytes:
+    letter = DeadLetter(stream="s", call_type="track", destination="file", reason=reason)
+    return encode_lines([letter])
 
 
 def test_deleted_file_is_created_again(tmp_path):
     """If the file is deleted during a run, the next dead letter creates it again."""
     path = tmp_path / "dead_letters.jsonl"
     file = DeadLetters(path)
-    file.add([_dead_letter("first")])
+    file.append([_dead_letter("first")])
     path.unlink()
 
-    file.add([_dead_letter("second")])
+    file.append([_dead_letter("second")])
 
-    assert [line["reason"] for line in lines_of(path)] == ["second"]
+    assert [line["reason"].split()[0] for line in lines_of(path)] == ["second"]
 
 
 def test_file_deleted_while_it_is_written_stops_the_run(tmp_path, code):
@@ -51,4 +52,4 @@ def test_file_deleted_while_it_is_written_stops_the_run(tmp_path, code):
     code.override(dead_letters, os, fsync=lambda _file: path.unlink())
 
     with pytest.raises(DeliveryStopped, match="deleted during the write"):
-        DeadLetters(path).add([_dead_letter("lost")])
+        DeadLetters(path).append([_dead_letter("lost")])

@@ -20,4 +20,5 @@ def test_signals_lose_nothing(scenario, program, phase):
     tried = try_signals(scenario(), _sample(program, phase))
 
     assert not tried.wrong_ends
+    assert tried.hits == tried.cases
     assert not tried.verdict.violations

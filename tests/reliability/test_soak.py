@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability.oracle import Verdict
-from tests.reliability.registry import Outcome, Soak, SoakRow, describe, run_cases
+from tests.reliability.registry import Outcome, Soak, SoakRow, catching, describe, run_cases
 from tests.reliability.soak import (
     BEGIN,
     END,
@@ -43,6 +43,18 @@ def test_case_that_raises_is_counted_and_reported(fork_server, tmp_path):
     assert row.has_broken_a_promise
     assert len(reported) == 1
     assert "mine: 2: AssertionError: it hangs" in reported[0]
+
+
+def test_case_that_hangs_does_not_end_the_others():
+    """A chain of runs that raises is a problem, whatever else it would have returned."""
+
+    def hang(number: int) -> int:
+        if number:
+            raise TimeoutError("a program did not end")
+        return number
+
+    assert catching(hang)(0) == (0, "")
+    assert catching(hang)(1) == (None, "TimeoutError: a program did not end")
 
 
 def test_figures_replace_the_last_ones(tmp_path):

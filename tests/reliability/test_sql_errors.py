@@ -41,13 +41,19 @@ def programs(fork_server, tmp_path) -> Programs:
 @pytest.mark.parametrize(("number", "phase", "reader"), sample_of(CELLS, 37), ids=str)
 def test_query_error_is_retried_only_before_the_first_row(programs, server, number, phase, reader):
     """A transient error before the rows is retried; any other fails this sync and no other."""
-    assert not fail_query(programs, server, number, phase, reader).verdict.violations
+    tried = fail_query(programs, server, number, phase, reader)
+
+    assert tried.was_injected
+    assert not tried.verdict.violations
 
 
 @pytest.mark.parametrize(("number", "reader"), sample_of(LOGINS, 13), ids=str)
 def test_transient_login_error_is_retried(programs, server, number, reader):
     """A server that fails over rejects logins for a short time."""
-    assert not fail_login(programs, server, number, reader).verdict.violations
+    tried = fail_login(programs, server, number, reader)
+
+    assert tried.was_injected
+    assert not tried.verdict.violations
 
 
 @pytest.mark.parametrize("number", AMBIGUOUS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sandbox.sql_server.results import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sandbox.sql_server.server import SqlServer
     from tests.tap.conftest import TapRun
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
 
 CLOCK_SKEW_SECONDS = 5  # between this machine and the server
+
+
+_BUG = """
+from tap_mssql_query.sync import run
+find = run.find_window
+def find_window(sync, *args, **kwargs):
+    if sync.name == "a":
+        raise OverflowError("canary")
+    return find(sync, *args, **kwargs)
+run.find_window = find_window
+"""
 
 
 class _LateError(BatchFault):
@@ -43,7 +56,7 @@ def test_first_sync_reads_everything(run_tap: RunTap, config: dict[str, Any], re
     run = run_tap({**config, "reader": reader, "syncs": [_sync(key_columns=["userId"])]})
     assert (run.exit_code, [m["type"] for m in run.messages]) == (
         0,
-        ["SCHEMA", "RECORD", "RECORD", "STATE"],
+        ["STATE", "SCHEMA", "RECORD", "RECORD", "STATE"],
     )
     assert run.records("users") == [
         {"userId": 1, "email": "zoë@example.com"},
@@ -117,7 +130,8 @@ def test_error_after_the_rows_moves_no_bookmark(
     """An error after the last row fails the sync."""
     server.faults.add(_LateError(matching="AS userId"))
     run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
-    assert (run.exit_code, len(run.records("users")), run.state) == (3, 2, None)
+    assert (run.exit_code, len(run.records("users"))) == (3, 2)
+    assert run.state == {"bookmarks": {}}
 
 
 def test_sync_that_is_not_due_is_skipped(run_tap: RunTap, config: dict[str, Any]) -> None:
@@ -222,3 +236,148 @@ def test_configuration_problems_exit_2(run_tap: RunTap, config: dict[str, Any]) 
     run = run_tap({**config, "port": "x", "syncs": syncs})
     assert (run.exit_code, run.messages) == (2, [])
     assert all(part in run.log for part in ("`port`", "{{x}}", "`timezone`"))
+
+
+def test_state_that_was_given_is_the_first_message(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """A target knows each bookmark before the first record; only a backfill sends no empty one."""
+    bookmark = {"last_sync_time": 15}
+    config = {**config, "syncs": [_sync("a"), _sync("b")]}
+
+    first = run_tap(config).messages
+    second = run_tap(config, state={"bookmarks": {"b": bookmark}}).messages
+    backfill = run_tap(config, "--since", "5").messages
+
+    assert first[0] == {"type": "STATE", "value": {"bookmarks": {}}}
+    assert second[0] == {"type": "STATE", "value": {"bookmarks": {"b": bookmark}}}
+    assert [m["type"] for m in first].count("STATE") == 3
+    assert all(message["type"] != "STATE" for message in backfill)
+
+
+def test_discovery_survives_a_sync_that_cannot_be_described(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path
+) -> None:
+    """The others are listed and delivered with that catalog; the run exits as the failed one."""
+    syncs = [
+        _sync("broken", "SELECT emial FROM users"),
+        _sync("disabled", "SELECT nope FROM users", enabled=False),
+        _sync("elsewhere", database="off"),
+        _sync("users"),
+    ]
+    config = {**config, "databases": {"off": {**config, "port": 1}}, "syncs": syncs}
+
+    found = run_tap(config, "--discover")
+    (tmp_path / "catalog.json").write_text(json.dumps(found.messages[0]))
+    run = run_tap(config, "--catalog", str(tmp_path / "catalog.json"))
+
+    columns = {s["stream"]: s["schema"]["properties"] for s in found.messages[0]["streams"]}
+    assert (found.exit_code, run.exit_code) == (0, 3)
+    assert "sync=broken cannot be described: SQL Server error 207" in found.log
+    assert {name: bool(names) for name, names in columns.items()} == {
+        "broken": False,
+        "disabled": False,
+        "elsewhere": False,
+        "users": True,
+    }
+    assert len(run.records("users")) == 2
+    assert "2 syncs failed and keep their bookmarks: broken, elsewhere." in run.log
+
+
+def test_catalog_without_the_columns_of_a_sync_sends_none_of_them(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path
+) -> None:
+    """Columns that the user excluded must not go out because a discovery failed."""
+    broken = {**config, "syncs": [_sync("a", "SELECT nope FROM users"), _sync("b")]}
+    catalog = run_tap(broken, "--discover").messages[0]
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+
+    run = run_tap(
+        {**config, "syncs": [_sync("a"), _sync("b")]}, "--catalog", str(tmp_path / "catalog.json")
+    )
+
+    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (2, [], 2)
+    assert "Run the discovery again" in run.log
+
+
+def test_sync_without_an_entry_in_the_catalog_fails_alone(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path
+) -> None:
+    """A catalog that lacks a sync does not end the run when the sync cannot be described."""
+    catalog = run_tap({**config, "syncs": [_sync("b")]}, "--discover").messages[0]
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    syncs = [_sync("a", "SELECT nope FROM users"), _sync("b")]
+
+    run = run_tap({**config, "syncs": syncs}, "--catalog", str(tmp_path / "catalog.json"))
+
+    assert (run.exit_code, len(run.records("b"))) == (3, 2)
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_unreachable_database_is_tried_once(
+    run_tap: RunTap, config: dict[str, Any], reader: str
+) -> None:
+    """Its three syncs fail at once, with one message."""
+    nowhere = {"host": "127.0.0.1", "port": 1, "reader": reader}
+    started = time.monotonic()
+    run = run_tap({**config, **nowhere, "syncs": [_sync(name) for name in "abc"]})
+    assert run.exit_code == 3
+    assert time.monotonic() - started < 15
+    assert run.log.count("The connection is refused") == 1
+    assert "3 syncs failed and keep their bookmarks: a, b, c." in run.log
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+@pytest.mark.parametrize("change", [{"password": "x"}, {"database": "nowhere"}])
+def test_refused_login_is_tried_once(
+    run_tap: RunTap, config: dict[str, Any], reader: str, change: dict[str, str]
+) -> None:
+    """Three syncs make one failed login: more would lock the account."""
+    syncs = [_sync(name) for name in "abc"]
+    run = run_tap({**config, **change, "reader": reader, "syncs": syncs})
+    assert (run.exit_code, run.log.count("Cannot connect to")) == (3, 1)
+    assert "Trying again" not in run.log
+
+
+def test_start_now_moves_the_bookmark_and_reads_nothing(
+    run_tap: RunTap, config: dict[str, Any]
+) -> None:
+    """`--start-now` moves the bookmark of its sync only; the others run."""
+    before = int(time.time()) - CLOCK_SKEW_SECONDS
+    config = {**config, "syncs": [_sync("a", frequency="1d"), _sync("b")]}
+    run = run_tap(config, "--start-now", "a")
+    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (0, [], 2)
+    assert run.state is not None
+    assert run.state["bookmarks"]["a"]["last_sync_time"] >= before
+
+
+def test_first_run_says_how_many_calls_it_sends(run_tap: RunTap, config: dict[str, Any]) -> None:
+    """`partition_rows` counts the rows, so their number is known; a later run is silent."""
+    sync = _sync(partition_column="userId", partition_rows=1)
+    first = run_tap({**config, "syncs": [sync]})
+    later = run_tap(
+        {**config, "syncs": [sync]}, state={"bookmarks": {"users": {"last_sync_time": 15}}}
+    )
+    assert "sync=users is about to send 2 calls in its first run" in first.log
+    assert "is about to send" not in later.log
+
+
+def test_environment_variable_that_cannot_be_read_is_named(
+    run_tap: RunTap, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invalid JSON names the variable, line and column, and shows nothing of the value."""
+    monkeypatch.setenv("TAP_MSSQL_QUERY_SYNCS", '[{"name":\n canary}]')
+    run = run_tap(config, "--config", "ENV")
+    assert run.exit_code == 2
+    assert "TAP_MSSQL_QUERY_SYNCS cannot be read: invalid JSON at line 2, column 2" in run.log
+    assert "canary" not in run.log
+
+
+def test_bug_fails_its_sync_alone(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that nobody foresaw ends one sync; the others run, and the run exits 1."""
+    (tmp_path / "sitecustomize.py").write_text(_BUG)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = run_tap({**config, "syncs": [_sync("a"), _sync("b")]})
+    assert (run.exit_code, run.records("a"), len(run.records("b"))) == (1, [], 2), run.log
+    assert "sync=a failed: OverflowError at" in run.log
+    assert "canary" not in run.log

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
 from target_pipelines.plugins.loading import load_plugins
-from tests.target.conftest import record, schema, state
+from tests.target.conftest import lines, record, schema, state
 
 STREAM = [schema("s", "identify"), record("s", userId=1, plan="a"), state(1)]
 STATE = state(1)["value"]
@@ -54,7 +55,11 @@ def test_row_that_violates_the_schema_is_a_dead_letter(collector, config, run_ta
 
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 2)
     (letter,) = run.dead_letters
-    assert letter["reason"] == "The call needs `userId` or `anonymousId` or `traits.email`."
+    assert letter["reason"].startswith(
+        "The call needs `userId` or `anonymousId` or `traits.email`. Correct the query; then "
+        "`--resync s` or `--since` reads the row again"
+    )
+    assert (letter["kind"], letter["position"]) == ("query", 2)
     assert letter["record"] == {"userId": None, "plan": "b"}
 
 
@@ -135,6 +140,21 @@ def test_transient_error_is_retried(collector, config, run_target, error):
 
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 1)
     assert len(collector.requests) == 3
+
+
+def test_outage_is_logged_once_for_all_lanes(collector, config, run_target):
+    """At the first retry: the destination, the reason and the limit; and once when it is over."""
+    collector.script([{"status": 503, "times": 8}])
+    config = {**config, "batch_max_calls": 10, "concurrency": 4}
+
+    run = run_target(config, [schema("s", "identify"), *_users(200), state(1)])
+
+    down = [line for line in run.log.splitlines() if "does not accept calls" in line]
+    assert run.exit_code == 0
+    assert len(down) == 1
+    assert 'Destination "customerio" does not accept calls: HTTP 503. Retrying' in down[0]
+    assert "if this lasts (`max_retry_seconds`: 600)" in down[0]
+    assert run.log.count("accepts calls again") == 1
 
 
 def test_retry_after_a_lost_response_is_identical(collector, config, run_target):
@@ -277,6 +297,62 @@ def test_dry_run_sends_nothing(collector, config, run_target, tmp_path):
     assert (collector.requests, run.dead_letters) == ([], [])
 
 
+START_FAILURES = {
+    "settings": {"batch_max_calls": 0},
+    "destination": {"destination": "pigeon"},
+    "endpoint": {"endpoint": "http://127.0.0.1:1", "max_retry_seconds": 0.1},
+    "key": {"write_key": "wrong"},
+}
+
+
+@pytest.mark.parametrize("settings", START_FAILURES.values(), ids=list(START_FAILURES))
+def test_report_is_never_that_of_an_earlier_run(config, run_target, tmp_path, settings):
+    """Also if the run cannot start: the report has its exit code and the reason."""
+    config = {**config, "report_path": "report.json"}
+    run_target(config, STREAM)
+
+    run = run_target({**config, **settings}, STREAM)
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["exit_code"] == run.exit_code != 0
+    assert report["message"]
+    assert "wrong" not in report["message"]
+    assert all(entry["delivered"] == 0 for entry in report["streams"].values())
+
+
+def test_unreadable_configuration_leaves_no_old_report(config, start_target, run_target, tmp_path):
+    """The readable configurations say where it is."""
+    run_target({**config, "report_path": "report.json"}, STREAM)
+    (tmp_path / "bad.json").write_text("{")
+
+    process = start_target({"report_path": "report.json"}, "--config", "bad.json")
+
+    assert process.wait(timeout=60) == 2
+    assert not (tmp_path / "report.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_interrupted_run_says_what_is_settled(collector, config, start_target, tmp_path, number):
+    """And what the next run does; the report says that the run was interrupted."""
+    collector.script([{}, {"delay_seconds": 5.0, "times": None}])
+    config |= {"batch_max_calls": 10, "concurrency": 1, "report_path": "report.json"}
+    process = start_target(config)
+    process.stdin.write(lines([schema("s", "identify"), *_users(30)]))
+    process.stdin.flush()
+    collector.wait_for_requests(1, 60.0)
+
+    process.send_signal(number)
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number
+    assert f"Interrupted by {number.name}" in log
+    assert "of 30 rows read were settled. The next run continues from the last STATE" in log
+    assert "ERROR" not in log
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["exit_code"] == 128 + number
+    assert report["streams"]["s"]["outcome"] == "interrupted"
+
+
 def test_report_adds_up(config, run_target, tmp_path):
     """In the JSON summary, rows read are delivered or rejected."""
     messages = [schema("s", "identify"), *_users(3), record("s", userId=None), state(1)]
@@ -329,14 +405,14 @@ def test_semantic_events_need_their_fields(collector, config, run_target):
 
 
 def test_rejection_may_stop_the_run(collector, config, run_target):
-    """With `on_rejected: stop` the first dead letter ends the run."""
+    """With `on_rejected: stop` the first rejected row ends the run, and leaves no dead letter."""
     messages = [schema("s", "identify"), *_users(2), record("s", userId=None), state(1)]
 
     run = run_target({**config, "on_rejected": "stop"}, messages)
 
     assert (run.exit_code, run.states) == (5, [])
     assert "`on_rejected`" in run.log
-    assert len(run.dead_letters) == 1
+    assert run.dead_letters == []
 
 
 def test_requests_may_be_compressed(collector, config, run_target):

@@ -48,7 +48,7 @@ class _Believing:
 
 def _lose_dead_letters(code: Replacements) -> None:
     """Rejected rows are counted and settled, and written nowhere."""
-    code.replace(DeadLetters, DeadLetters.add, lambda *_: None)
+    code.replace(DeadLetters, DeadLetters.append, lambda *_: None)
 
 
 def _retry_at_once(code: Replacements) -> None:

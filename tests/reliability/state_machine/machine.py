@@ -71,7 +71,6 @@ class TargetMachine(RuleBasedStateMachine):
     def repeat_schema(self, stream, columns):
         """The SCHEMA of an open query again, with other columns."""
         for window in self.world.open_window(stream):
-            window.described = len(window.rows)
             self.world.unread += to_line(window.schema(columns))
 
     @rule(stream=STREAMS, back=st.integers(1, 8), share=SHARES)
@@ -79,11 +78,7 @@ class TargetMachine(RuleBasedStateMachine):
         """A row with the values of an earlier one: a further event, or a fact that changed back."""
         for window in self.world.open_window(stream):
             rows = [row for each in self.world.windows[stream] for row in each.rows]
-            seen = window.rows[: window.described] if window.is_of_events else window.rows
-            numbers = {row.number for row in seen}
-            candidates = [
-                row for row in rows if row.note != "invalid" and row.number not in numbers
-            ]
+            candidates = [row for row in rows if row.note != "invalid"]
             for like in candidates[-back:][:1]:
                 place = len(self.world.checker.rows) + 1
                 self.world.send(Row(window, like.number, place, like.key, like.note))

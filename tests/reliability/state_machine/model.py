@@ -13,17 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Window:
-    """The rows of one query of a stream; each run sends all of them until a STATE covers them.
-
-    Attributes:
-        described: how many of its rows came before its last SCHEMA.
-    """
+    """The rows of one query of a stream; each run sends all of them until a STATE covers them."""
 
     stream: str
     number: int
     call_type: str
     rows: list[Row] = field(default_factory=list)
-    described: int = 0
 
     @property
     def is_of_events(self) -> bool:
@@ -33,7 +28,8 @@ class Window:
     def schema(self, columns: Sequence[str]) -> dict[str, Any]:
         """Its SCHEMA, which describes only some of the columns."""
         properties = {name: {"type": ["string", "null"]} for name in columns}
-        keywords = {"x-call-type": self.call_type, "x-last-sync-time": self.number}
+        times = {"x-last-sync-time": self.number, "x-sync-time": self.number + 1}
+        keywords = {"x-call-type": self.call_type, **times}
         schema = {"type": "object", "properties": properties, **keywords}
         return {"type": "SCHEMA", "stream": self.stream, "schema": schema, "key_properties": []}
 

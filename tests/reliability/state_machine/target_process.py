@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import Interrupted, PipelinesError
+from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
@@ -34,6 +36,7 @@ class TargetProcess:
         error: what ended the run; None if it ended without an error.
         is_over: whether it has ended.
         report: its counts.
+        failures: the streams that failed.
     """
 
     def __init__(
@@ -49,10 +52,18 @@ class TargetProcess:
         self._signal: int | None = None
         self._given, self._is_closed = b"", False
         self._reading: Queue = []
+        self.failures = StreamFailures()
+        reports = {configuration.settings.destination_name: self.report}
+        books = keep_books(
+            configuration,
+            reports=reports,
+            failures=self.failures,
+            write_state=partial(print_state, lambda data: write_state(json.loads(data))),
+        )
         self._pipeline = build_pipeline(
             configuration,
-            reports={configuration.settings.destination_name: self.report},
-            write_state=partial(print_state, lambda data: write_state(json.loads(data))),
+            reports=reports,
+            bookkeeping=books,
             check_interrupted=self._check_interrupted,
             shows_progress=False,
         )
@@ -60,6 +71,7 @@ class TargetProcess:
             self._pipeline,
             plugins=configuration.plugins,
             call_types=configuration.settings.call_types,
+            failures=self.failures,
         )
         scheduler.new_thread(target=self._run).start()
         scheduler.run()
@@ -89,6 +101,7 @@ class TargetProcess:
             with running(self._pipeline):
                 for lines in read_blocks(self):  # type: ignore[arg-type]  # the two methods below are all it needs
                     self._dispatcher.dispatch(lines)
+            self.failures.raise_failures()
         except PipelinesError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a bug, which the state machine reports

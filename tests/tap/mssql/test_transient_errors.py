@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.errors import ConnectionFailed, QueryFailed
 from tap_mssql_query.mssql.transient_errors import (
     MAX_ATTEMPTS,
     MAX_SECONDS,
@@ -33,12 +33,12 @@ def test_other_error_is_not_retried(number):
     assert not is_worth_retrying(QueryFailed("", number=number, sqlstate="42000"), 1, 0.0)
 
 
-@pytest.mark.parametrize("number", [4060, 18456])
-def test_error_that_may_be_permanent_is_retried_once(number):
-    """A misspelt database does not cause a loop."""
-    error = QueryFailed("", number=number)
-
-    assert [is_worth_retrying(error, attempts, 0.0) for attempts in (1, 2)] == [True, False]
+@pytest.mark.parametrize(
+    "number", [916, 4060, 4064, 18450, 18452, 18456, 18470, 18486, 18487, 18488]
+)
+def test_refused_login_is_never_retried(number):
+    """Each further attempt would count towards locking the account."""
+    assert not is_worth_retrying(ConnectionFailed("", number=number, sqlstate="HYT00"), 1, 0.0)
 
 
 @pytest.mark.parametrize("sqlstate", ["08S01", "HYT00", "HYT01"])

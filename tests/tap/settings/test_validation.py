@@ -8,7 +8,8 @@ import pytest
 
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import TAP_SETTINGS
+from tap_mssql_query.settings.table import SDK_SETTINGS, TAP_SETTINGS
+from tap_mssql_query.tap import TapMSSQLQuery
 
 SYNC = {"name": "users", "type": "identify", "query": "SELECT 1 AS userId"}
 CONFIG = {"host": "db", "syncs": [SYNC]}
@@ -74,6 +75,21 @@ def test_start_at_and_frequency_become_seconds() -> None:
         ({**CONFIG, "syncs": [SYNC, SYNC]}, '2 syncs are called "users"'),
         (_with_sync(name="a.b"), 'Setting `syncs[0].name` of sync "a.b" must match'),
         (_with_sync(querry="x"), "has unknown keys: querry; known are name,"),
+        (_with_sync(querry="x"), "allow_reordering (did you mean `query`?)."),
+        (_with_sync(start_from="yesterday"), "`start_from` is neither `now` nor an ISO 8601"),
+        (_with_sync(start_from="1901-01-01"), "`start_from` is neither `now` nor an ISO 8601"),
+        ({**CONFIG, "trust_server_certificat": True}, "(did you mean `trust_server_certificate`?)"),
+        ({**CONFIG, "databases": {"a": {"pasword": "x"}}}, "`databases.a` has unknown keys: paswo"),
+        ({**CONFIG, "connection_options": {"PacketSiz": 1}}, "(did you mean `PacketSize`?)"),
+        ({**CONFIG, "password": ""}, "Setting `password` must not be empty."),
+        ({**CONFIG, "password": "${DB_PASSWORD}"}, "Setting `password` still is a placeholder"),
+        ({**CONFIG, "password": "$DB_PASSWORD"}, "Setting `password` still is a placeholder"),
+        ({**CONFIG, "host": "${DB_HOST}"}, "Setting `host` still is a placeholder"),
+        (
+            {**CONFIG, "databases": {"a": {"host": "h", "password": "${P}"}}},
+            "Setting `databases.a.password` still is a placeholder",
+        ),
+        ({**CONFIG, "username": "u"}, "Setting `username` needs a `password`"),
         (_with_sync(database="crm"), "`database` is crm, which is not in `databases`"),
         (_with_sync(query="{{x}}"), "unknown variable {{x}} in its query; known are {{last_sync_"),
         (_with_sync(query_file="x.sql"), "set either `query` or `query_file`"),
@@ -82,6 +98,12 @@ def test_start_at_and_frequency_become_seconds() -> None:
         (_with_sync(timezone="../etc/passwd"), "`timezone` is not an IANA time zone"),
         (_with_sync(start_at="tomorrow"), "`start_at` is not an ISO 8601 date-time"),
         (_with_sync(lookback_seconds=-1), "Setting `syncs[0].lookback_seconds`"),
+        (_with_sync(renamed_from="a b"), "Setting `syncs[0].renamed_from` of sync"),
+        (_with_sync(renamed_from="users"), "there still is a sync of that name"),
+        (
+            {**CONFIG, "syncs": [{**SYNC, "name": n, "renamed_from": "old"} for n in "ab"]},
+            '2 syncs have the `renamed_from` "old"',
+        ),
         ({**CONFIG, "syncs": "users"}, "Setting `syncs` must be of type array."),
         ({**CONFIG, "syncs": [1]}, "Setting `syncs[0]` must be of type object."),
     ],
@@ -118,3 +140,27 @@ def test_values_are_never_shown() -> None:
     """Neither a message nor a repr contains a password, even one of the wrong type."""
     assert "4711" not in _problems_of({**CONFIG, "password": 4711})
     assert "hunter2" not in repr(parse_settings({**CONFIG, "password": "hunter2"}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"authentication": "ActiveDirectoryMsi", "username": "u"},
+        {"connection_options": {"Trusted_Connection": "yes"}},
+        {"username": "u", "password": "$ecret"},
+        {"username": "u", "password": "pa${x}ss"},
+        {"$schema": "x", "databases": {"a": {"$schema": "x", "host": "h"}}},
+        {"syncs": [{**SYNC, "$schema": "x"}]},
+        {"stream_maps": {}, "batch_config": {}, "flattening_enabled": False},
+    ],
+)
+def test_welcome_configuration(changes: dict[str, Any]) -> None:
+    """Logins without a password, passwords with a dollar sign, `$schema`, the SDK's settings."""
+    parse_settings({**CONFIG, **changes})
+
+
+def test_every_setting_of_the_sdk_is_known() -> None:
+    """Whatever the SDK adds to the tap's settings is no unknown key."""
+    schema: dict[str, Any] = {"properties": {}}
+    TapMSSQLQuery.append_builtin_config(schema)
+    assert set(schema["properties"]) <= set(SDK_SETTINGS)

@@ -40,6 +40,6 @@ def test_unusable_state_is_refused(state: object) -> None:
 
 def test_bookmark_in_the_future_is_refused() -> None:
     """A bookmark later than the server's clock would silently skip changes."""
-    with pytest.raises(StateError, match="later than the server's clock"):
+    with pytest.raises(StateError, match="after the server's clock"):
         refuse_future(101, sync="users", server_time=100)
     refuse_future(100, sync="users", server_time=100)

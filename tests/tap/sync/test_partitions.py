@@ -61,6 +61,11 @@ def _ids(run: TapRun) -> list[int]:
     return [record["userId"] for record in run.records("s")]
 
 
+def _bookmarks(run: TapRun) -> list[dict[str, Any]]:
+    """Those of the sync in all STATEs but the first, which is the one that the run was given."""
+    return [message["value"]["bookmarks"]["s"] for message in run.of_type("STATE")[1:]]
+
+
 ALL = sorted([-1, *range(ROWS)])
 
 
@@ -84,7 +89,7 @@ def test_state_has_an_entry_for_each_partition(run_tap: RunTap, config: dict[str
     """Entries have the SDK's structure and are written before the first row."""
     run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})
 
-    states = [m["value"]["bookmarks"]["s"] for m in run.of_type("STATE")]
+    states = _bookmarks(run)
     done = [["last_sync_time" in entry for entry in s.get("partitions", ())] for s in states]
     assert done == [
         [False] * 4,
@@ -109,8 +114,8 @@ def test_partition_rows_decides_how_many(run_tap: RunTap, config: dict[str, Any]
     many = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=60)]})
     one = run_tap({**config, "syncs": [_sync(partition_column="number", partition_rows=1000)]})
 
-    assert len(many.of_type("STATE")[0]["value"]["bookmarks"]["s"]["partitions"]) == 4
-    assert len(one.of_type("STATE")[0]["value"]["bookmarks"]["s"]["partitions"]) == 1
+    assert len(_bookmarks(many)[0]["partitions"]) == 4
+    assert len(_bookmarks(one)[0]["partitions"]) == 1
     assert sorted(_ids(one)) == ALL
 
 
@@ -266,8 +271,7 @@ def test_ordered_read_resumes_after_the_last_row(
     """Every STATE can be resumed: no row is missing, few are repeated."""
     config["syncs"] = [_sync(order_column=column)]
     whole = run_tap(config)
-    (first, *_) = whole.of_type("STATE")
-    unfinished = first["value"]["bookmarks"]["s"]["unfinished"]
+    unfinished = _bookmarks(whole)[0]["unfinished"]
     middle = whole.records("s")[100]
     value = middle[column]
     if column in ("moment", "old_moment"):
@@ -347,7 +351,7 @@ def test_unreadable_progress_is_refused(
     """A damaged state loses no row and runs no SQL."""
     config["syncs"] = [_sync(partition_column="number", partitions=2)]
     whole = run_tap(config)
-    bookmark = whole.of_type("STATE")[0]["value"]["bookmarks"]["s"]
+    bookmark = _bookmarks(whole)[0]
 
     run = run_tap(config, state={"bookmarks": {"s": {**bookmark, **changes}}})
 

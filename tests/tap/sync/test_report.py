@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
+from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +99,46 @@ def test_locked_names_a_sync_that_exists(run_tap: RunTap, config: dict[str, Any]
 
     assert run.exit_code == 2
     assert '--locked: there is no sync "b"' in run.log
+
+
+START_FAILURES: dict[str, dict[str, Any]] = {
+    "settings": {"encrypt": "maybe"},
+    "no syncs": {"syncs": None},
+    "wrong password": {"password": "wrong"},
+    "port closed": {"port": 1},
+}
+
+
+@pytest.mark.parametrize("settings", START_FAILURES.values(), ids=list(START_FAILURES))
+def test_report_is_never_that_of_an_earlier_run(
+    run_tap: RunTap, config: dict[str, Any], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Also if the run cannot start: the report has its exit code and the reason."""
+    path = tmp_path / "report.json"
+    path.write_text('{"syncs": {"a": {"outcome": "read"}}}')
+
+    run = run_tap({**config, "report_path": str(path), "syncs": _syncs("a"), **settings})
+
+    report = json.loads(path.read_text())
+    assert report["exit_code"] == run.exit_code != 0
+    assert report["message"]
+    assert [entry["outcome"] for entry in report["syncs"].values()] in ([], ["failed"])
+    assert all(entry["message"] for entry in report["syncs"].values())
+
+
+@pytest.mark.parametrize("arguments", [("--check",), ("--preview", "a")])
+def test_only_runs_touch_the_report(
+    config: dict[str, Any], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A check or a preview is no run."""
+    path, settings = tmp_path / "report.json", tmp_path / "tap.json"
+    path.write_text("kept")
+    settings.write_text(json.dumps({**config, "report_path": str(path), "syncs": _syncs("a")}))
+
+    command = [str(TAP), "--config", str(settings), *arguments]
+    subprocess.run(command, capture_output=True, check=True)
+
+    assert path.read_text() == "kept"
 
 
 def test_unwritable_report_is_an_error(run_tap: RunTap, config: dict[str, Any]) -> None:

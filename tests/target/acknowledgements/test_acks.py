@@ -9,12 +9,17 @@ from target_pipelines.acknowledgements.acks import Acks, WorkerAcks
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
+
+
+def _into(written: list[Any]) -> Callable[[Any, int], None]:
+    return lambda state, _epoch: written.append(state)
 
 
 def test_state_waits_for_the_records_before_it():
     """A STATE is written once the last record before it is settled."""
     written: list[Any] = []
-    acks = Acks(written.append)
+    acks = Acks(_into(written))
     acks.expect(2)
     epoch = acks.epoch
     acks.add_state({"n": 1})
@@ -28,7 +33,7 @@ def test_state_waits_for_the_records_before_it():
 def test_state_does_not_wait_for_the_records_after_it():
     """Records after a STATE do not delay it."""
     written: list[Any] = []
-    acks = Acks(written.append)
+    acks = Acks(_into(written))
     acks.add_state({"n": 1})
 
     acks.expect(5)
@@ -39,7 +44,7 @@ def test_state_does_not_wait_for_the_records_after_it():
 def test_later_state_waits_for_earlier_records():
     """A STATE whose own epoch is settled waits for earlier epochs."""
     written: list[Any] = []
-    acks = Acks(written.append)
+    acks = Acks(_into(written))
     acks.expect(1)
     first = acks.epoch
     acks.add_state({"n": 1})
@@ -57,7 +62,7 @@ def test_later_state_waits_for_earlier_records():
 def test_no_state_precedes_an_unsettled_record(records_per_state, rng: random.Random):
     """In any order of settling, a STATE is written after all records before it."""
     written: list[Any] = []
-    acks = Acks(written.append)
+    acks = Acks(_into(written))
     open_records: list[tuple[int, int]] = []
     for number, count in enumerate(records_per_state):
         acks.expect(count)
@@ -76,7 +81,7 @@ def test_no_state_precedes_an_unsettled_record(records_per_state, rng: random.Ra
 def test_state_waits_for_all_workers():
     """The newest STATE that every worker has acknowledged is written, once."""
     written: list[Any] = []
-    acks = WorkerAcks(2, written.append)
+    acks = WorkerAcks(2, _into(written))
     first, second, third = (acks.add_state({"n": n}) for n in (1, 2, 3))
 
     acks.settle(0, third)
@@ -90,7 +95,7 @@ def test_state_waits_for_all_workers():
 def test_worker_may_acknowledge_states_one_by_one_or_together():
     """States are written in order, however often each worker acknowledges."""
     written: list[Any] = []
-    acks = WorkerAcks(3, written.append)
+    acks = WorkerAcks(3, _into(written))
     numbers = [acks.add_state({"n": n}) for n in range(10)]
 
     for number in numbers:
@@ -101,3 +106,20 @@ def test_worker_may_acknowledge_states_one_by_one_or_together():
         acks.settle(2, number)
 
     assert [state["n"] for state in written] == [2, 5, 8, 9]
+
+
+def test_state_before_the_first_record_waits_for_no_worker():
+    """What the tap was given is known at once, and workers may acknowledge it later."""
+    written: list[Any] = []
+    acks = WorkerAcks(2, _into(written))
+    first = acks.add_state({"n": 1}, is_first=True)
+    second = acks.add_state({"n": 2}, is_first=True)
+    assert written == [{"n": 1}, {"n": 2}]
+
+    acks.settle(0, first)
+    third = acks.add_state({"n": 3})
+    for worker in (0, 1):
+        acks.settle(worker, second)
+        acks.settle(worker, third)
+
+    assert [state["n"] for state in written] == [1, 2, 3]

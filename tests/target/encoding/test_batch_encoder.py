@@ -39,7 +39,13 @@ NAMES = (
 
 def _stream(call_type: CallType, columns: dict[str, str], keys: frozenset[str]) -> Stream:
     return Stream(
-        name="s", call_type=call_type, plugin="p", keys=keys, last_sync_time=1, columns=columns
+        name="s",
+        call_type=call_type,
+        plugin="p",
+        keys=keys,
+        last_sync_time=1,
+        sync_time=2,
+        columns=columns,
     )
 
 
@@ -75,24 +81,33 @@ def _without(row: dict[str, Any], missing: set[str]) -> dict[str, Any]:
 
 def _plain(encoded: Any) -> Any:
     if isinstance(encoded, EncodedCall):
-        return encoded.body, encoded.ordering_key, encoded.call_type, encoded.line
+        return (
+            encoded.body,
+            encoded.ordering_key,
+            encoded.call_type,
+            encoded.line,
+            encoded.position,
+        )
     return encoded
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.booleans(), st.booleans())
-def test_block_encodes_as_single_records(name, table, sends_null, is_keyed, has_types):
+@given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.integers(0, 2), st.booleans())
+def test_block_encodes_as_single_records(name, table, sends_null, keys, has_types):
     """Bodies, messageIds, ordering keys and rejections are the same for any columns and values."""
     types, rows = table
     stream = _stream(
         PLUGINS.call_types[name],
         types if has_types else {},
-        frozenset(list(types)[:1]) if is_keyed else frozenset(),
+        frozenset(list(types)[:keys]),
     )
     null_values = "send" if sends_null else "omit"
     lines = [_line(row) for row in rows]
     one_by_one = _encoder(stream, null_values)
-    expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
+    expected = [
+        one_by_one.encode(decode_object(line)["record"], 0, line, position)
+        for position, line in enumerate(lines)
+    ]
 
     block = _encoder(stream, null_values).encode_block(b"".join(lines), 0)
 
@@ -195,7 +210,10 @@ def test_repeats_are_numbered_in_row_order():
     lines = [_line(_without(ROW, {"context.ip"})), _line(ROW | {"context.ip": None})]
     stream = _stream(PLUGINS.call_types["track"], COLUMNS, frozenset())
     one_by_one = _encoder(stream, "omit")
-    expected = [one_by_one.encode(decode_object(line)["record"], 0, line) for line in lines]
+    expected = [
+        one_by_one.encode(decode_object(line)["record"], 0, line, position)
+        for position, line in enumerate(lines)
+    ]
 
     block = _encoder(stream, "omit").encode_block(b"".join(lines), 0)
 
@@ -287,6 +305,20 @@ PLANS = [
     (["userId", "traits.a.b", "plan"], Fallback.RESHAPED_CONTAINER),
     (["userId", "EMAIL"], Fallback.RESHAPED_CONTAINER),
 ]
+
+
+@pytest.mark.parametrize("described", [[], ["note"], ["userId", "note"]], ids=str)
+@pytest.mark.parametrize("row", [{"userId": 1, "note": "a", "event": "b"}, ROW])
+def test_calls_do_not_depend_on_what_a_schema_describes(described, row):
+    """A SCHEMA with some of the columns changes neither calls nor messageIds."""
+    line, types = _line(row), dict.fromkeys(described, "")
+    plain = _encoder(_stream(PLUGINS.call_types["track"], {}, frozenset()), "omit")
+    encoder = _encoder(_stream(PLUGINS.call_types["track"], types, frozenset()), "omit")
+    (expected,) = plain.encode_block(line, 0) or [plain.encode(row, 0, line)]
+
+    (call,) = encoder.encode_block(line, 0) or [encoder.encode(row, 0, line)]
+
+    assert _plain(call) == _plain(expected)
 
 
 @pytest.mark.parametrize(("columns", "fallback"), PLANS, ids=str)

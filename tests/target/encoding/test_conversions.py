@@ -10,20 +10,82 @@ INSTANTS = {
     "the first year": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
     "the last year": ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
     "the first year without an offset": ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
+    "seven digits after the point": (
+        "2026-01-02T03:04:05.1234567Z",
+        "2026-01-02T03:04:05.1234567Z",
+    ),
     "a date": ("2026-01-02", "2026-01-02T00:00:00Z"),
-    "before 1970": (-1, "1969-12-31T23:59:59Z"),
-    "too far": (10**18, 10**18),
-    "a fraction": (Decimal("1735689600.5"), "2025-01-01T00:00:00.500000Z"),
+    "a date with padding": (" 2026-01-02  ", "2026-01-02T00:00:00Z"),
+    "a date without hyphens": ("20260102", "2026-01-02T00:00:00Z"),
+    "a time without hyphens": ("20260102T030405Z", "2026-01-02T03:04:05Z"),
+    "datetime": ("2026-01-02 03:04:05.123", "2026-01-02T03:04:05.123000Z"),
+    "datetime with Z": ("2026-01-02 03:04:05Z", "2026-01-02T03:04:05Z"),
+    "smalldatetime": ("2026-01-02 03:04", "2026-01-02T03:04:00Z"),
+    "datetimeoffset": ("2026-01-02 03:04:05.1234567 +02:00", "2026-01-02T03:04:05.123456+02:00"),
+    "minutes with Z": ("2026-01-02T03:04Z", "2026-01-02T03:04:00Z"),
+    "a comma": ("2026-01-02T03:04:05,5Z", "2026-01-02T03:04:05.500000Z"),
+    "lower case": ("2026-01-02t03:04:05z", "2026-01-02T03:04:05Z"),
+    "a short offset": ("2026-01-02T03:04:05+0200", "2026-01-02T03:04:05+02:00"),
+    "seconds": (1735715858, "2025-01-01T07:17:38Z"),
+    "seconds as text": ("1735715858", "2025-01-01T07:17:38Z"),
+    "seconds with a fraction": (Decimal("1735689600.5"), "2025-01-01T00:00:00.500000Z"),
+    "seconds with a fraction as text": ("1735689600.5", "2025-01-01T00:00:00.500000Z"),
+    "seconds with 9 digits": (100_000_000, "1973-03-03T09:46:40Z"),
+    "seconds before 1970": (-1735715858, "1914-12-31T16:42:22Z"),
+    "milliseconds": (1704062112345, "2023-12-31T22:35:12.345000Z"),
+    "milliseconds as text, which begins like a date": (
+        "1704062112345",
+        "2023-12-31T22:35:12.345000Z",
+    ),
+    "milliseconds with 12 digits": ("100000000000", "1973-03-03T09:46:40Z"),
+    "a whole decimal": (Decimal("1735715858.0"), "2025-01-01T07:17:38Z"),
+    "zero, the same in every unit": (0, "1970-01-01T00:00:00Z"),
     "empty": ("  ", None),
-    "a boolean": (True, True),
-    "an object": ({}, {}),
 }
 
 
 @pytest.mark.parametrize(("value", "instant"), INSTANTS.values(), ids=list(INSTANTS))
-def test_instants_at_the_edges(value, instant):
-    """First and last year, numbers, dates; a value that is no instant is left to the schema."""
+def test_instants_are_converted(value, instant):
+    """ISO 8601, SQL Server's texts and unix times become ISO 8601 with an offset."""
     assert to_instant(value) == instant
+
+
+NOT_INSTANTS = {
+    "words": "yesterday",
+    "a date as an integer": 20260102,
+    "a date and a time as an integer": 20260102030405,
+    "a date and a time as digits": "20260102030405",
+    "a year": 2026,
+    "a year as text": "2026",
+    "minus one": -1,
+    "11 digits": 99_999_999_999,
+    "microseconds": 1735715858123456,
+    "microseconds as text": "1735715858123456",
+    "nanoseconds": "1735715858123456789",
+    "too far": 10**18,
+    "38 digits": 10**38 - 1,
+    "infinite": Decimal("Infinity"),
+    "an exponent as text": "1.7e9",
+    "digits of another script": "١٧٣٥٧١٥٨٥٨",
+    "digits of no month": "20261302",
+    "digits of the year 1704": "17040621",
+    "the year 0": "0000-01-02 03:04:05",
+    "the year 10000": "10000-01-02T03:04:05Z",
+    "no such day": "2026-02-30",
+    "no such hour": "2026-01-02 24:00:00",
+    "no such offset": "2026-01-02T03:04:05+24:00",
+    "another separator": "2026-01-02x03:04:05",
+    "day first": "02.01.2026",
+    "slashes": "01/02/2026",
+    "a boolean": True,
+    "an object": {},
+}
+
+
+@pytest.mark.parametrize("value", NOT_INSTANTS.values(), ids=list(NOT_INSTANTS))
+def test_other_values_are_left_to_the_schema(value):
+    """Nothing is guessed: the schema rejects the value, and the reason names the field."""
+    assert to_instant(value) is value
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from target_pipelines import CallType, hookimpl
 from target_pipelines.api.errors import PluginError
 from target_pipelines.api.hookspecs import PROJECT
 from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
+from target_pipelines.testing import check_plugin
 
 
 def _call_type(name: Any = "wave", schema: Any = None) -> CallType:
@@ -93,15 +94,25 @@ def _exiting() -> dict[str, Any]:
     return {"register_call_types": register_call_types}
 
 
+def _undecorated() -> dict[str, Any]:
+    def register_destinations(register: Any) -> None: ...
+
+    return {**_registering(_call_type()), "register_destinations": register_destinations}
+
+
 BAD = {
+    "missing @hookimpl": (
+        _undecorated,
+        "lacks @hookimpl before its function register_destinations",
+    ),
     "misspelt hook": (_misspelt, "implements an unknown hook"),
     "wrong arguments": (_wrong_arguments, "implements a hook with the wrong arguments"),
     "no hook": (dict, "implements no hook"),
     "raises": (_raising, "failed in register_call_types: KeyError"),
     "exits": (_exiting, "failed in register_call_types: SystemExit: enough"),
     "registers nothing": (_registering, "registers nothing: its hook must call `register`"),
-    "no name": (lambda: _registering(_call_type(None)), "whose name is not a string"),
-    "no schema": (lambda: _registering(_call_type(schema="wave")), "an invalid JSON Schema"),
+    "no name": (lambda: _registering(_call_type(None)), "`name` of CallType must be a text"),
+    "no schema": (lambda: _registering(_call_type(schema="wave")), "must be a JSON Schema"),
     "unknown reference": (
         lambda: _registering(_call_type(schema={"$ref": "#/$defs/x"})),
         r"an invalid JSON Schema: Pointer '/\$defs/x' does not exist. Correct it",
@@ -177,3 +188,54 @@ def test_two_plugins_with_one_call_type_are_an_error(plugin):
 
     with pytest.raises(PluginError, match='"wave" is offered by two plugins, "acme" and "zeta"'):
         load_plugins(entries=entries)
+
+
+@pytest.mark.parametrize(
+    ("sends_as", "hint"), [("trak", "did you mean track?"), ("wave", "no call of the API. Set")]
+)
+def test_unknown_api_type_is_a_warning(plugin, caplog, sends_as, hint):
+    """A misspelt `sends_as` does not go out unnoticed."""
+    call_type = CallType(name="x", summary="", schema={}, sends_as=sends_as)
+
+    load_plugins(entries=[*built_in_entry_points(), plugin("acme", _registering(call_type))])
+
+    assert f'plugin=acme: call type "x" is sent as "{sends_as}"' in caplog.text
+    assert hint in caplog.text
+
+
+def test_type_of_a_blocked_plugin_is_known(plugin, caplog):
+    """A plugin may replace a built-in call type."""
+    entries = [*built_in_entry_points(), plugin("acme", _registering(_call_type("alias")))]
+
+    load_plugins(["alias"], entries)
+
+    assert caplog.text == ""
+
+
+def _misspelt_and_undecorated() -> dict[str, Any]:
+    def register_call_type(register: Any) -> None: ...
+
+    return {**_registering(_call_type()), "register_call_type": register_call_type}
+
+
+UNFIT = {
+    "name collision": (lambda: _registering(_call_type("track")), '"track" is offered by two'),
+    "misspelt hook": (_misspelt, "did you mean register_call_types"),
+    "misspelt without @hookimpl": (_misspelt_and_undecorated, "did you mean register_call_types"),
+    "missing @hookimpl": (_undecorated, "lacks @hookimpl"),
+}
+
+
+@pytest.mark.parametrize(("contents", "reason"), UNFIT.values(), ids=list(UNFIT))
+def test_contract_suite_finds_an_unfit_plugin(plugin, contents, reason):
+    """An author learns it from the tests, not from the first run."""
+    entry = plugin("acme", contents())
+
+    with pytest.raises(AssertionError, match=reason):
+        check_plugin(entry.value)
+
+
+def test_contract_suite_accepts_a_good_plugin(plugin):
+    """A plugin may also replace a built-in one, which is blocked then."""
+    check_plugin(plugin("acme", _registering(_call_type())).value)
+    check_plugin(plugin("zeta", _registering(_call_type("track"))).value, blocked=["track"])

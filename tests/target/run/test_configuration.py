@@ -119,3 +119,24 @@ def test_secret_of_a_destination_is_never_shown():
 
     assert "c4n4ry" not in repr(configuration.destinations)
     assert "c4n4ry" not in str(problems)
+
+
+def test_secret_that_is_a_placeholder_is_refused():
+    """No call is sent with a key that nothing replaced; its value is not shown."""
+    entries = [{"destination": "segment", "write_key": "$SEGMENT_KEY"}]
+    text = "\n".join(_problems({"message_id_salt": "${SALT}", "destinations": entries}))
+
+    assert "`message_id_salt` still is a placeholder" in text
+    assert "`destinations.0.write_key` still is a placeholder" in text
+    assert "SEGMENT_KEY" not in text
+
+
+def test_unknown_key_has_the_nearest_known_one():
+    """At the top and within `destinations`; `$schema` is known everywhere."""
+    entry = {"destination": "file", "outputpath": "x", "$schema": "y"}
+    text = "\n".join(_problems({"$schema": "x", "Write-Key": "k", "destinations": [entry]}))
+
+    assert "unknown keys: Write-Key; known" in text
+    assert "(did you mean `write_key`?)" in text
+    assert "`destinations.0` has unknown keys: outputpath; known" in text
+    assert "(did you mean `output_path`?)" in text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
@@ -9,12 +10,17 @@ from hypothesis import strategies as st
 
 from program_kit.exact_json import decode_object
 from target_pipelines.acknowledgements.acks import Acks
-from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.rejected_rows import RejectedRows
 from target_pipelines.acknowledgements.report import RunReport
+from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
+from target_pipelines.acknowledgements.state_writer import StateWriter
+from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.calls import EncodedCall, Limits
 from target_pipelines.api.outcomes import Delivered, Outcome, Rejected, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.plugins.loading import load_plugins
+from target_pipelines.run.bookkeeping import Bookkeeping
 from target_pipelines.run.destination_pipeline import DestinationPipeline
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
@@ -23,7 +29,7 @@ from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PLUGINS = load_plugins()
 
@@ -43,12 +49,14 @@ class _Settled:
 
 class _DeadLetters(DeadLetters):
     def __init__(self, settled: _Settled) -> None:
+        super().__init__(Path("dead_letters.jsonl"))
         self._settled = settled
 
-    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+    def append(self, lines: Iterable[bytes]) -> None:
         with self._settled.lock:
-            for dead_letter in dead_letters:
-                source = dead_letter.record or dead_letter.call["properties"]
+            for line in b"".join(lines).splitlines():
+                dead_letter = decode_object(line)
+                source = dead_letter["record"] or dead_letter["call"]["properties"]
                 self._settled.rejected.add(int(source["n"]))
 
 
@@ -115,21 +123,32 @@ def test_every_row_is_settled_in_order_before_its_state(
         assert all(settled.numbers >= set(range(last + 1)) for settled in everywhere)
         written.append(last)
 
-    acks = Acks(write_state)
+    failures = StreamFailures()
+    names = [f"d{number}" for number in range(destinations)]
+    limits = [
+        TargetSettings(name=name, concurrency=concurrency, max_rejected_ratio=1.0) for name in names
+    ]
+    rejected = {
+        own.destination_name: RejectedRows(
+            StagedDeadLetters(_DeadLetters(settled)), failures, own, lambda _stream: 1_000
+        )
+        for own, settled in zip(limits, everywhere, strict=True)
+    }
+    writer = StateWriter(write_state, failures, [rows.dead_letters for rows in rejected.values()])
+    books = Bookkeeping(Acks(writer.write), failures, rejected, writer.finish)
     pipelines = [
         DestinationPipeline(
-            TargetSettings(concurrency=concurrency, max_rejected_ratio=1.0),
+            own,
             _Destination(settled, rng, batch_max_calls),
-            acks,
-            dead_letters=_DeadLetters(settled),
+            books,
             report=RunReport(),
             check_interrupted=lambda: None,
             jitter=lambda: 0.0,  # no waiting
         )
-        for settled in everywhere
+        for own, settled in zip(limits, everywhere, strict=True)
     ]
-    pipeline = Pipeline(pipelines, acks)
-    dispatcher = Dispatcher(pipeline, plugins=PLUGINS, call_types={})
+    pipeline = Pipeline(pipelines, books)
+    dispatcher = Dispatcher(pipeline, plugins=PLUGINS, call_types={}, failures=failures)
     with running(pipeline):
         lines = _lines_of(rows)
         for start in range(0, len(lines), block):

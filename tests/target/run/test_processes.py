@@ -155,7 +155,10 @@ def test_row_whose_build_raises_is_a_dead_letter(config, run_target, tmp_path):
 
     assert run.exit_code == 0
     (letter,) = run.dead_letters
-    assert letter["reason"] == 'Plugin "raiser" failed to build the call: ValueError.'
+    assert letter["reason"].startswith(
+        'Plugin "raiser" failed to build the call: ValueError in line '
+    )
+    assert "then `--replay` sends the row again" in letter["reason"]
     assert "c4n4ry" not in run.log
 
 

@@ -100,11 +100,39 @@ def test_invalid_file_is_refused(config, run_target, tmp_path):
     assert other.read_text() == '{"a": 1}\n'
 
 
-def test_equal_events_stay_distinct_in_a_replay(collector, config, run_target, dead_letters):
+def test_equal_events_stay_distinct_in_a_replay(collector, config, run_target, tmp_path):
     """Two equal records become two events after their correction."""
-    (line,) = [text for text in dead_letters.read_text().splitlines() if '"event":null' in text]
-    dead_letters.write_text(f"{line}\n{line}\n".replace('"event":null', '"event":"corrected"'))
+    rejected = record("s", userId=4, event=None)
+    run_target(config, [schema("s", "track"), rejected, rejected])
+    dead_letters = tmp_path / "dead_letters.jsonl"
+    lines = dead_letters.read_text().replace('"event":null', '"event":"corrected"')
+    dead_letters.write_text(lines)
 
     run_target(config, [], "--replay", str(dead_letters))
 
     assert len({call.message_id for call in collector.calls}) == len(collector.calls) == 2
+
+
+@pytest.mark.parametrize(("call_type", "keys"), [("identify", []), ("track", ["n"]), ("track", [])])
+def test_replayed_record_has_the_id_of_its_run(config, run_target, tmp_path, call_type, keys):
+    """Position, run, key and number of repeats are kept in the dead letter."""
+    times = {"x-sync-time": 5, "x-partition": 0}
+    message = schema("s", call_type)
+    message |= {"key_properties": keys, "schema": message["schema"] | times}
+    row = {"userId": None, "event": "Bought", "n": 1, "timestamp": "2026-01-02T03:04:05Z"}
+    rows = [record("s", **row), record("s", **row)]
+    config |= {"destination": "file", "output_path": str(tmp_path / "calls.jsonl")}
+    run_target(config, [message, *rows])
+    letters = tmp_path / "dead_letters.jsonl"
+    letters.write_text(letters.read_text().replace('"userId":null', '"userId":7'))
+
+    run_target(config, [], "--replay", str(letters))
+    replayed = _read(tmp_path / "calls.jsonl")
+    (tmp_path / "calls.jsonl").unlink()
+    for each in rows:
+        each["record"]["userId"] = 7
+    run_target(config, [message, *rows])
+
+    assert [call["messageId"] for call in replayed] == [
+        call["messageId"] for call in _read(tmp_path / "calls.jsonl")
+    ]

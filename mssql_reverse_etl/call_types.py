@@ -1,0 +1,23 @@
+"""Finds the syncs whose call type no plugin provides, before anything is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tap_mssql_query.settings.model import TapSettings
+    from target_pipelines.run.configuration import Configuration
+
+
+def find_unknown_call_types(settings: TapSettings, configuration: Configuration) -> dict[str, str]:
+    """The enabled syncs with an unknown call type, and a sentence about each."""
+    known = configuration.plugins.call_types
+    unknown = {}
+    for sync in settings.syncs:
+        call_type = configuration.settings.call_types.get(sync.name, sync.type)
+        if sync.enabled and call_type not in known:
+            unknown[sync.name] = (
+                f'No plugin provides the call type "{call_type}". Choose one of '
+                f"{', '.join(known.names())}."
+            )
+    return unknown

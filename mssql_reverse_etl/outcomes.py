@@ -1,0 +1,118 @@
+"""The outcome of each sync of a run, from both halves: what the tap read and what was delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from program_kit.signals import is_signal_exit_code, signal_name
+from tap_mssql_query.sync.report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mssql_reverse_etl.pipe import PipeResult
+
+_NO_SIGNAL = 128
+
+
+class SyncOutcome(StrEnum):
+    """The outcome of a sync over both programs."""
+
+    DELIVERED = "delivered"
+    """All its rows are settled, and its bookmark has moved."""
+    FAILED = "failed"
+    REJECTED = "rejected"
+    """It failed because too many of its rows were rejected."""
+    NOT_DUE = "not due"
+    LOCKED = "locked"
+    """Another run of it is in progress."""
+    INTERRUPTED = "interrupted"
+    """A signal ended the run before all its rows were settled."""
+
+
+FAILURES = frozenset({SyncOutcome.FAILED, SyncOutcome.REJECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """The outcome of a sync, and the reason if it is not a success."""
+
+    outcome: SyncOutcome
+    message: str = ""
+
+
+_UNREAD = {
+    Outcome.NOT_DUE: SyncResult(SyncOutcome.NOT_DUE),
+    Outcome.LOCKED: SyncResult(SyncOutcome.LOCKED, "Another run of it is in progress."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcomes:
+    """Joins the reports of both programs.
+
+    Attributes:
+        result: the ends of both programs.
+        state: the state file after the run.
+        is_interrupted: whether a signal asked the run to end.
+    """
+
+    result: PipeResult
+    state: Mapping[str, Any] = field(default_factory=dict)
+    is_interrupted: bool = False
+
+    def of(self, sync: str) -> SyncResult:
+        """The outcome of a sync that the tap was asked to read."""
+        entry = self.result.tap_report.get("syncs", {}).get(sync)
+        if entry is None:
+            return self._unreached()
+        if entry["outcome"] in _UNREAD:
+            return _UNREAD[entry["outcome"]]
+        if entry["outcome"] == Outcome.FAILED:
+            return SyncResult(SyncOutcome.FAILED, entry["message"])
+        for stream in _streams(self.result.target_report, sync):
+            if stream["outcome"] in FAILURES:
+                return SyncResult(SyncOutcome(stream["outcome"]), stream["message"])
+        is_read = entry["outcome"] == Outcome.READ
+        if self._has_moved(sync, entry) or (is_read and self.result.target_code == 0):
+            return SyncResult(SyncOutcome.DELIVERED)
+        return self._ended_early()
+
+    def _has_moved(self, sync: str, entry: Mapping[str, Any]) -> bool:
+        """Whether the state covers all that the tap read of a sync."""
+        bookmark = self.state.get("bookmarks", {}).get(sync, {})
+        sync_time = entry["sync_time"]
+        return sync_time is not None and bookmark.get("last_sync_time") == sync_time
+
+    def _unreached(self) -> SyncResult:
+        if self.is_interrupted:
+            return SyncResult(SyncOutcome.INTERRUPTED, "It was not reached.")
+        return self._ended_early()
+
+    def _ended_early(self) -> SyncResult:
+        if self.is_interrupted:
+            return SyncResult(SyncOutcome.INTERRUPTED, "Not all of its rows were settled.")
+        result = self.result
+        if result.target_code:
+            return _end_of("target", result.target_code, result.target_report)
+        return _end_of("tap", result.tap_code, result.tap_report)
+
+
+def _streams(target_report: Mapping[str, Any], sync: str) -> Iterator[Mapping[str, Any]]:
+    """What each destination reports of a sync, if it got anything."""
+    for report in target_report.get("destinations", {"": target_report}).values():
+        if sync in report.get("streams", {}):
+            yield report["streams"][sync]
+
+
+def _end_of(program: str, exit_code: int, report: Mapping[str, Any]) -> SyncResult:
+    """What a program that ended early means for a sync: its own words, if it could report."""
+    message = str(report.get("message", ""))
+    if exit_code < 0 or is_signal_exit_code(exit_code):
+        number = -exit_code if exit_code < 0 else exit_code - _NO_SIGNAL
+        message = message or f"The {program} was ended by {signal_name(number)}."
+        return SyncResult(SyncOutcome.INTERRUPTED, message)
+    message = message or f"The {program} ended with exit code {exit_code}; its log says why."
+    return SyncResult(SyncOutcome.FAILED, message)

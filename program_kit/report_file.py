@@ -1,0 +1,64 @@
+"""The file that a program's `report_path` names: removed at the start of a run, written at its end.
+
+A run that ends without a report, because it was killed, leaves none rather than an old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from program_kit.command_line import ENV, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SETTING = "report_path"
+
+
+def report_path_of(config: Mapping[str, Any]) -> Path | None:
+    """The path in a configuration, which may be invalid otherwise."""
+    path = config.get(SETTING)
+    return Path(path) if isinstance(path, str) and path else None
+
+
+def find_report_path(paths: Sequence[str], *, env_prefix: str) -> Path | None:
+    """The path in configuration files of which some may be unreadable, or in the environment."""
+    config: dict[str, Any] = {}
+    for path in paths:
+        if path == ENV:
+            config |= {SETTING: os.environ.get(f"{env_prefix}_{SETTING.upper()}")}
+        else:
+            with contextlib.suppress(ValueError):
+                config |= read_config([path], ValueError)
+    return report_path_of(config)
+
+
+def remove_report(path: Path | None) -> None:
+    """Remove the report of an earlier run; anything but a regular file stays."""
+    if path is None:
+        return
+    with contextlib.suppress(OSError):  # writing the new one reports it
+        if stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON. Raises OSError."""
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def describe_end(error: BaseException | None) -> dict[str, Any]:
+    """How a run ended, as a part of its report: its exit code, and why it failed.
+
+    The text of an unexpected exception may hold values, so only its type is given.
+    """
+    if error is None:
+        return {"exit_code": 0, "message": ""}
+    exit_code = getattr(error, "exit_code", None)
+    message = type(error).__name__ if exit_code is None else str(error)
+    return {"exit_code": exit_code or 1, "message": message}

@@ -1,0 +1,106 @@
+"""--retry-rejected: sends again the calls that a destination rejected, a few times each.
+
+A cause at the destination, such as a missing object, may be gone. Other dead letters stay as they
+are: their cause is in the query or in the settings. `retries` in a letter counts its retries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
+from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.run.replay import Replay, as_replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_pipelines.api.settings import TargetSettings
+    from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.pipeline import Pipeline
+
+_MAX_RETRY_SECONDS = 60.0
+"""A destination that is down must not delay the run that follows for long."""
+
+
+def find_retryable(configuration: Configuration) -> Sequence[TargetSettings]:
+    """The destinations that have a dead letter to retry."""
+    limit = configuration.settings.retry_rejected
+    return [s for s in configuration.destinations if limit and _has_retryable(s, limit)]
+
+
+class Retry(Replay):
+    """One retry of the dead letters of one destination."""
+
+    def __init__(self, configuration: Configuration, destination: TargetSettings) -> None:
+        alone = replace(
+            destination,
+            max_retry_seconds=min(destination.max_retry_seconds, _MAX_RETRY_SECONDS),
+        )
+        super().__init__(
+            Path(destination.dead_letter_path),
+            as_replay(replace(configuration, destinations=[alone])),
+        )
+        self._name = destination.destination_name
+        self._limit = configuration.settings.retry_rejected
+        self._retries: dict[bytes, int] = {}  # of the calls that are sent again
+
+    def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
+        if _is_retryable(dead_letter, self._name, self._limit):
+            self._retries[_digest_of(dead_letter)] = dead_letter.get("retries", 0)
+            super()._replay_dead_letter(dead_letter, pipeline)
+
+    def finish(self) -> None:
+        """Replace the file: its other letters, and those that failed again with their counts."""
+        failed = list(self._failed_again())
+        self._kept_path.unlink(missing_ok=True)
+        kept = DeadLetters(self._kept_path)
+        kept.append(self._untouched())
+        kept.append(failed)
+        super().finish()
+
+    def _failed_again(self) -> Iterator[bytes]:
+        if not self._kept_path.exists():
+            return
+        for line in self._kept_path.read_bytes().splitlines():
+            letter = decode_object(line)
+            retries = self._retries.get(_digest_of(letter), 0) + 1
+            yield encode_json({**letter, "retries": retries}) + b"\n"
+
+    def _untouched(self) -> Iterator[bytes]:
+        """The lines of the letters that were not sent, as they are."""
+        remaining = self._size
+        with self._path.open("rb") as lines:
+            for line in lines:
+                remaining -= len(line)
+                if remaining < 0:  # appended meanwhile
+                    break
+                if not _is_retryable(decode_object(line), self._name, self._limit):
+                    yield line
+
+
+def _digest_of(letter: Mapping[str, Any]) -> bytes:
+    return hashlib.blake2b(encode_json(letter["call"]), digest_size=16).digest()
+
+
+def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bool:
+    """Whether the destination rejected the call, and it was not retried too often."""
+    is_rejected = letter.get("kind", "destination") == "destination" and letter["attempts"] > 0
+    is_own = letter["destination"] == destination
+    return bool(is_rejected and is_own and letter.get("retries", 0) < limit)
+
+
+def _has_retryable(settings: TargetSettings, limit: int) -> bool:
+    """Whether the file has a letter to retry; a damaged line is for --replay to report."""
+    try:
+        with Path(settings.dead_letter_path).open("rb") as lines:
+            return any(
+                _is_retryable(decode_object(line), settings.destination_name, limit)
+                for line in lines
+                if line.endswith(b"\n")
+            )
+    except (OSError, KeyError, TypeError, *INVALID_JSON):
+        return False
