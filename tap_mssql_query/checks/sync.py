@@ -12,7 +12,7 @@ from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.syntax_tree import find_comparisons
 from tap_mssql_query.sql.template import SyncTimes, find_variables, render_query
-from tap_mssql_query.sync.read_strategy import key_column_of, split_sync_query
+from tap_mssql_query.sync.read_strategy import range_column_of, split_sync_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def check_query_text(sync: SyncSettings) -> list[Finding]:
 
 def check_ranges(sync: SyncSettings) -> Iterator[Finding]:
     """An error if the sync is read by ranges, and its query does not allow that."""
-    if key_column_of(sync) is not None:
+    if range_column_of(sync) is not None:
         try:
             split_sync_query(sync, render_query(sync.query, _PLACEHOLDERS))
         except QueryFailed as error:
@@ -139,7 +139,7 @@ def check_event_ids(names: Sequence[str], sync: SyncSettings) -> Iterator[Findin
 
 def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Iterator[Finding]:
     """An error if `partition_column` or `order_column` is missing or has an unsupported type."""
-    name = key_column_of(sync)
+    name = range_column_of(sync)
     if name is None:
         return
     setting = "partition_column" if sync.partition_column else "order_column"

@@ -146,7 +146,7 @@ class OrderedRead(_ResumableRead):
         return {"x-position": self._first} if self._first else {}
 
 
-def key_column_of(sync: SyncSettings) -> str | None:
+def range_column_of(sync: SyncSettings) -> str | None:
     """The column by whose ranges a sync is read; None if it is read at once."""
     return sync.partition_column or sync.order_column
 
@@ -210,7 +210,7 @@ def _has_same_settings(sync: SyncSettings, resume_state: ResumeState) -> bool:
     """Whether the interrupted run had the sync's current query and columns."""
     return (
         resume_state.fingerprint == fingerprint_of(sync.query)
-        and resume_state.column == key_column_of(sync)
+        and resume_state.column == range_column_of(sync)
         and bool(resume_state.partitions) == bool(sync.partition_column)
     )
 
@@ -241,7 +241,7 @@ def choose_strategy(
         partition: the only one to read; None for all.
         on_count: called with the number of rows if a new run counts them.
     """
-    column = key_column_of(sync)
+    column = range_column_of(sync)
     if column is None:
         return ReadStrategy(sync, times)
     range_query = split_sync_query(sync, render_query(sync.query, times))
