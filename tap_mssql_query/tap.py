@@ -104,7 +104,7 @@ class TapMSSQLQuery(Tap):
         streams = [cast("QueryStream", stream) for stream in self.streams.values()]
         catalog = Catalog((stream.tap_stream_id, stream.catalog_entry()) for stream in streams)
         if streams and all(stream.name in self.errors for stream in streams):
-            self.errors.raise_any("could not be described")
+            self.errors.raise_if_failed("could not be described")
         return catalog
 
     def _write_state(self) -> None:
@@ -137,7 +137,7 @@ class TapMSSQLQuery(Tap):
         """Run all syncs and write the report. Raises TapError."""
         with self.report.written_to(report_path_of(self.config)):
             self.sync_all()
-            self.errors.raise_any()
+            self.errors.raise_if_failed()
 
     def check(self) -> None:
         """Print the findings about all databases and syncs. Raises TapError for errors."""

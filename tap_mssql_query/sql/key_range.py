@@ -152,7 +152,7 @@ def _like(value: KeyValue, number: int) -> KeyValue:
     return number if isinstance(value, int) else _key_type_of(value).to_value(number)
 
 
-def cover_all(ranges: Sequence[KeyRange]) -> bool:
+def cover_all_values(ranges: Sequence[KeyRange]) -> bool:
     """Whether the ranges, in order, contain every value exactly once."""
     if not ranges or ranges[0].low is not None or ranges[-1].high is not None:
         return False

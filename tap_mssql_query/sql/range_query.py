@@ -36,7 +36,7 @@ class RangeQuery:
             f"SELECT * FROM {_ROWS} WHERE {condition}{order or self.order}"  # noqa: S608 - the user's own
         )
 
-    def extent(self, column: str, *, counts: bool) -> str:
+    def extremes_query(self, column: str, *, counts: bool) -> str:
         """A query for a column's minimum and maximum, and the number of rows if `counts`."""
         name = quote_name(column)
         count = "COUNT_BIG(*)" if counts else "0"

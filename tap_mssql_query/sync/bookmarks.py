@@ -61,7 +61,7 @@ def bookmark_of(state: dict[str, Any], sync: str) -> dict[str, Any]:
     return bookmark
 
 
-def refuse_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
+def check_not_in_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
     """Raise StateError if the bookmark is later than the server's clock.
 
     A bookmark in the future would silently skip every change until then.

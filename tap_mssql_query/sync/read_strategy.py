@@ -13,7 +13,7 @@ from tap_mssql_query.settings.table import MAX_PARTITIONS
 from tap_mssql_query.sql.key_range import KeyRange, quote_name, split_range, to_key_value
 from tap_mssql_query.sql.range_query import split_query
 from tap_mssql_query.sql.template import fingerprint_of, render_query
-from tap_mssql_query.sync.bookmarks import refuse_future
+from tap_mssql_query.sync.bookmarks import check_not_in_future
 from tap_mssql_query.sync.resume_state import Partition, ResumeState, read_resume_state
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def find_resume_state(
     found = read_resume_state(state, sync.name)
     if found is None:
         return None
-    refuse_future(found.times.sync_time, sync=sync.name, server_time=now)
+    check_not_in_future(found.times.sync_time, sync=sync.name, server_time=now)
     if _has_same_settings(sync, found):
         log("sync=%s resumes an interrupted run", sync.name)
         return found
@@ -191,7 +191,7 @@ def find_partitioned_run(
             f'{option}: the state has no unfinished partitioned run of sync "{sync.name}". Pass '
             "the state that holds it, or run the sync without --partition."
         )
-    refuse_future(found.times.sync_time, sync=sync.name, server_time=now)
+    check_not_in_future(found.times.sync_time, sync=sync.name, server_time=now)
     if not _has_same_settings(sync, found):
         raise StateError(
             f'{option}: the unfinished run of sync "{sync.name}" in the state has another query or '
@@ -274,7 +274,7 @@ def _plan_partitions(
     """Query the extremes of the partition column, and split the range between them."""
     column = str(sync.partition_column)
     ((least, greatest, rows),) = session.fetch_all(
-        range_query.extent(column, counts=sync.partition_rows is not None)
+        range_query.extremes_query(column, counts=sync.partition_rows is not None)
     )
     if sync.partition_rows is not None:
         on_count(rows)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.sql.key_range import KeyRange, cover_all, sql_literal
+from tap_mssql_query.sql.key_range import KeyRange, cover_all_values, sql_literal
 from tap_mssql_query.sql.template import SyncTimes
 from tap_mssql_query.sync.bookmarks import (
     FINGERPRINT_KEY,
@@ -120,7 +120,7 @@ def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> R
     partitions = [_parse_entry(entry, times) for entry in entries]
     if order_value is not None:
         sql_literal(order_value)  # raises ValueError for what is not a key value
-    if entries and not cover_all([partition.range for partition in partitions]):
+    if entries and not cover_all_values([partition.range for partition in partitions]):
         raise ValueError("the partitions do not contain every row")
     position = fields.get("position", 0)
     if type(position) is not int or position < 0:

@@ -44,7 +44,7 @@ class RunErrors:
         """Whether no further sync may start."""
         return self._end is not None
 
-    def raise_any(self, failure: str = "failed and keep their bookmarks") -> None:
+    def raise_if_failed(self, failure: str = "failed and keep their bookmarks") -> None:
         """Raise what ended the run, or else one error for all failed syncs, if there are any.
 
         Its exit code is the worst of all: see `program_kit/exit_codes.py`.

@@ -34,7 +34,7 @@ def find_window(
     if sync.name in options.resync:
         return SyncTimes(0 if sync.start_from == "now" else _first_time(sync, now), now)
     last_sync_time = bookmarks.read_last_sync_time(state, sync.name)
-    bookmarks.refuse_future(last_sync_time, sync=sync.name, server_time=now)
+    bookmarks.check_not_in_future(last_sync_time, sync=sync.name, server_time=now)
     if not is_due(
         now=now,
         last_sync_time=last_sync_time,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.sql.key_range import (
     KeyRange,
-    cover_all,
+    cover_all_values,
     split_range,
     sql_literal,
     to_key_value,
@@ -36,7 +36,7 @@ def test_every_value_is_in_one_range(values, count):
     """Every value is in exactly one partition."""
     ranges = split_range(min(values), max(values), count)
 
-    assert cover_all(ranges)
+    assert cover_all_values(ranges)
     assert len(ranges) <= count
     for value in values:
         assert sum(_holds(each, value) for each in ranges) == 1
@@ -145,4 +145,4 @@ def test_lowest_range_has_the_nulls():
 )
 def test_gap_between_ranges_is_found(ranges):
     """An edited state with a gap between ranges is detected."""
-    assert not cover_all(ranges)
+    assert not cover_all_values(ranges)

@@ -88,5 +88,5 @@ def test_extent_counts_only_when_asked(run):
     """Rows are counted only on request: the extremes of an index cost only two seeks."""
     range_query = split_query(READABLE["CTE"])
 
-    assert run(range_query.extent("id", counts=True)) == [(1, 4, 5)]
-    assert run(range_query.extent("id", counts=False)) == [(1, 4, 0)]
+    assert run(range_query.extremes_query("id", counts=True)) == [(1, 4, 5)]
+    assert run(range_query.extremes_query("id", counts=False)) == [(1, 4, 0)]

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.sync.bookmarks import check_state, read_last_sync_time, refuse_future
+from tap_mssql_query.sync.bookmarks import check_not_in_future, check_state, read_last_sync_time
 
 
 def test_bookmark_is_read() -> None:
@@ -41,5 +41,5 @@ def test_unusable_state_is_refused(state: object) -> None:
 def test_bookmark_in_the_future_is_refused() -> None:
     """A bookmark later than the server's clock would silently skip changes."""
     with pytest.raises(StateError, match="after the server's clock"):
-        refuse_future(101, sync="users", server_time=100)
-    refuse_future(100, sync="users", server_time=100)
+        check_not_in_future(101, sync="users", server_time=100)
+    check_not_in_future(100, sync="users", server_time=100)

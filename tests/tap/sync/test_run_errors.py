@@ -21,7 +21,7 @@ def test_worst_failure_decides_the_exit_code(errors, exit_code):
         run.add_failure(f"s{number}", error)
 
     with pytest.raises(TapError, match="failed and keep their bookmarks: s0") as caught:
-        run.raise_any()
+        run.raise_if_failed()
 
     assert caught.value.exit_code == exit_code
 
