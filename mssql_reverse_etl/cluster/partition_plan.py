@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sql.template import render_query
-from tap_mssql_query.sync.bookmarks import KEY, bookmark_of
+from tap_mssql_query.sync.bookmarks import SYNC_TIME_KEY, bookmark_of
 from tap_mssql_query.sync.read_strategy import (
     begin_partitioned_run,
     find_resume_state,
@@ -120,7 +120,7 @@ class PartitionPlan:
         if run is not None:
             return [partition.is_done for partition in run.partitions]
         assert self.run is not None  # noqa: S101 - only a partitioned run is merged so
-        has_moved = bookmark.get(KEY) == self.run.times.sync_time
+        has_moved = bookmark.get(SYNC_TIME_KEY) == self.run.times.sync_time
         return [has_moved] * len(self.run.partitions)
 
 

@@ -92,18 +92,18 @@ def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_file_destination(configuration: Configuration) -> None:
-    if any(route.destination == "file" for route in configuration.destinations):
+    if any(each.destination == "file" for each in configuration.destinations):
         raise UsageError(
             "The destination `file` writes to the local disk of each worker. Run it without --dask."
         )
 
 
 def _dead_letter_paths(configuration: Configuration) -> dict[str, Path]:
-    routes = configuration.destinations
-    stem, suffix = DEAD_LETTERS.rsplit(".", 1)
-    return {
-        f"{stem}.{route.destination_name}.{suffix}" if len(routes) > 1 else DEAD_LETTERS: Path(
-            route.dead_letter_path
-        )
-        for route in routes
+    """Where the letters of each destination go at the end, by the name of a task's file."""
+    paths = {
+        each.destination_name: Path(each.dead_letter_path) for each in configuration.destinations
     }
+    if len(paths) == 1:
+        return dict(zip([DEAD_LETTERS], paths.values(), strict=True))
+    stem, suffix = DEAD_LETTERS.rsplit(".", 1)
+    return {f"{stem}.{name}.{suffix}": path for name, path in paths.items()}

@@ -40,13 +40,13 @@ def check_database(session: Session, label: str) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING,
             f"The login can do more than read ({', '.join(found)}). Use a read-only one:\n"
-            f"{minimal_login(database)}",
+            f"{login_script(database)}",
         )
     else:
         yield Finding(Level.OK, "The login has no role or database-wide permission to write.")
 
 
-def minimal_login(database: str) -> str:
+def login_script(database: str) -> str:
     """Statements that create a login which can only read a database."""
     return (
         "CREATE LOGIN reverse_etl WITH PASSWORD = '<a long password>';\n"

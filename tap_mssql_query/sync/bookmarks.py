@@ -14,7 +14,7 @@ from tap_mssql_query.sql.template import MAX_UNIX_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KEY = "last_sync_time"
+SYNC_TIME_KEY = "last_sync_time"
 FINGERPRINT_KEY = "query_fingerprint"
 UNFINISHED_KEY = "unfinished"
 
@@ -35,18 +35,18 @@ def check_state(state: object) -> None:
 
 def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
     """Unix seconds of the sync's last successful start, 0 if there was none. Raises StateError."""
-    value = state.get("bookmarks", {}).get(sync, {}).get(KEY, 0)
+    value = state.get("bookmarks", {}).get(sync, {}).get(SYNC_TIME_KEY, 0)
     if type(value) is not int or not 0 <= value <= MAX_UNIX_SECONDS:
         raise StateError(
-            f'`{KEY}` of "{sync}" in the state is not a whole number of seconds since 1970. '
-            f"{REMEDY}"
+            f'`{SYNC_TIME_KEY}` of "{sync}" in the state is not a whole number of seconds since '
+            f"1970. {REMEDY}"
         )
     return value
 
 
 def has_run(state: Mapping[str, Any], sync: str) -> bool:
     """Whether the state has a bookmark of a complete run of the sync."""
-    return KEY in state.get("bookmarks", {}).get(sync, {})
+    return SYNC_TIME_KEY in state.get("bookmarks", {}).get(sync, {})
 
 
 def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
@@ -68,6 +68,6 @@ def check_not_in_future(last_sync_time: int, *, sync: str, server_time: int) -> 
     """
     if last_sync_time > server_time:
         raise StateError(
-            f'`{KEY}` of "{sync}" in the state is {last_sync_time - server_time} s after the '
-            f"server's clock. {REMEDY}"
+            f'`{SYNC_TIME_KEY}` of "{sync}" in the state is {last_sync_time - server_time} s after '
+            f"the server's clock. {REMEDY}"
         )

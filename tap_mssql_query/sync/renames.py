@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.sql.template import fingerprint_of
-from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, KEY, UNFINISHED_KEY
+from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, SYNC_TIME_KEY, UNFINISHED_KEY
 from tap_mssql_query.sync.resume_state import is_unfinished
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def find_missed_renaming(
 
 
 def _has_begun(bookmark: Mapping[str, Any]) -> bool:
-    return bool(bookmark.get(KEY)) or is_unfinished(bookmark)
+    return bool(bookmark.get(SYNC_TIME_KEY)) or is_unfinished(bookmark)
 
 
 def _fingerprints(bookmark: Mapping[str, Any]) -> list[object]:

@@ -21,8 +21,8 @@ from tap_mssql_query.sql.key_range import KeyRange, cover_all_values, sql_litera
 from tap_mssql_query.sql.template import SyncTimes
 from tap_mssql_query.sync.bookmarks import (
     FINGERPRINT_KEY,
-    KEY,
     REMEDY,
+    SYNC_TIME_KEY,
     UNFINISHED_KEY,
     bookmark_of,
 )
@@ -91,7 +91,7 @@ def write_resume_state(state: dict[str, Any], sync: str, resume_state: ResumeSta
     """Put an unfinished run beside the bookmark of a sync."""
     bookmark = bookmark_of(state, sync)
     fields: dict[str, Any] = {
-        KEY: resume_state.times.last_sync_time,
+        SYNC_TIME_KEY: resume_state.times.last_sync_time,
         "sync_time": resume_state.times.sync_time,
         FINGERPRINT_KEY: resume_state.fingerprint,
         "column": resume_state.column,
@@ -109,13 +109,13 @@ def write_resume_state(state: dict[str, Any], sync: str, resume_state: ResumeSta
 def finish_run(state: dict[str, Any], sync: str, *, sync_time: int, fingerprint: str) -> None:
     """Move the bookmark to the start of a run that has read everything."""
     bookmark = bookmark_of(state, sync)
-    bookmark |= {KEY: sync_time, FINGERPRINT_KEY: fingerprint}
+    bookmark |= {SYNC_TIME_KEY: sync_time, FINGERPRINT_KEY: fingerprint}
     bookmark.pop(UNFINISHED_KEY, None)
     bookmark.pop(_PARTITIONS_KEY, None)
 
 
 def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> ResumeState:
-    times = SyncTimes(fields[KEY], fields["sync_time"])
+    times = SyncTimes(fields[SYNC_TIME_KEY], fields["sync_time"])
     order_value = fields.get("order_value")
     partitions = [_parse_entry(entry, times) for entry in entries]
     if order_value is not None:
@@ -138,11 +138,11 @@ def _parse(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> R
 def _parse_entry(entry: Mapping[str, Any], times: SyncTimes) -> Partition:
     bounds = KeyRange(entry["context"].get("from"), entry["context"].get("to"))
     bounds.condition("")  # raises ValueError for what is not a key value
-    return Partition(bounds, is_done=entry.get(KEY) == times.sync_time)
+    return Partition(bounds, is_done=entry.get(SYNC_TIME_KEY) == times.sync_time)
 
 
 def _entry_of(partition: Partition, resume_state: ResumeState) -> dict[str, Any]:
     bounds = {"from": partition.range.low, "to": partition.range.high}
     context = {"column": resume_state.column} | {k: v for k, v in bounds.items() if v is not None}
-    done = {KEY: resume_state.times.sync_time} if partition.is_done else {}
+    done = {SYNC_TIME_KEY: resume_state.times.sync_time} if partition.is_done else {}
     return {"context": context, **done}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.call_types import Json
 
 
-def encode_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
+def call_of_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
     """The call of a dead letter, as it was sent before. Raises KeyError or TypeError."""
     call, line = dead_letter["call"], encode_json({"record": dead_letter["record"]})
     body, key = encode_json(call), ordering_key_of(call)

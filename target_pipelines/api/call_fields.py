@@ -35,7 +35,7 @@ def nullable(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-def texts(*names: str) -> dict[str, Schema]:
+def text_fields(*names: str) -> dict[str, Schema]:
     """Properties that are all strings."""
     return dict.fromkeys(names, TEXT)
 
@@ -43,14 +43,14 @@ def texts(*names: str) -> dict[str, Schema]:
 _PAGE = object_of(
     {
         "keywords": {"type": "array", "items": TEXT},
-        **texts("name", "path", "referrer", "search", "title", "url"),
+        **text_fields("name", "path", "referrer", "search", "title", "url"),
     }
 )
 _CONTEXT_FIELDS: dict[str, Schema] = {
     "active": BOOLEAN,
     "channel": {"type": "string", "enum": ["browser", "server", "mobile"]},
-    **texts("ip", "locale", "userAgent"),
-    "campaign": object_of(texts("content", "medium", "name", "source", "term")),
+    **text_fields("ip", "locale", "userAgent"),
+    "campaign": object_of(text_fields("content", "medium", "name", "source", "term")),
     "page": _PAGE,
 }
 CONTEXT = object_of(_CONTEXT_FIELDS)
@@ -59,17 +59,17 @@ CONTEXT = object_of(_CONTEXT_FIELDS)
 MOBILE_CONTEXT = object_of(
     {
         **_CONTEXT_FIELDS,
-        "app": object_of(texts("build", "name", "namespace", "version")),
+        "app": object_of(text_fields("build", "name", "namespace", "version")),
         "device": object_of(
             {
-                **texts("advertisingId", "id", "manufacturer", "model", "name", "version"),
+                **text_fields("advertisingId", "id", "manufacturer", "model", "name", "version"),
                 "type": {"type": "string", "enum": ["android", "ios"]},
             }
         ),
         "network": object_of(
             {"bluetooth": BOOLEAN, "carrier": TEXT, "cellular": BOOLEAN, "wifi": BOOLEAN}
         ),
-        "os": object_of(texts("name", "version")),
+        "os": object_of(text_fields("name", "version")),
     }
 )
 """`CONTEXT` with the fields of mobile apps: app, device, network and operating system."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.calls import EncodedCall, Limits
 
 
-def bytes_of(calls: Sequence[EncodedCall]) -> int:
+def total_bytes(calls: Sequence[EncodedCall]) -> int:
     """Total bytes of the calls' bodies."""
     return sum([len(call.body) for call in calls])
 

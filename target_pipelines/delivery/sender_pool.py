@@ -16,7 +16,7 @@ from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
-from target_pipelines.delivery.batching import bytes_of, split_batch
+from target_pipelines.delivery.batching import split_batch, total_bytes
 from target_pipelines.delivery.lane import Lane
 from target_pipelines.delivery.outage import Outage
 
@@ -184,7 +184,7 @@ class SenderPool:
         self, batch: Sequence[EncodedCall], sender: Sender
     ) -> tuple[Delivered | PartlyRejected | Rejected, int]:
         """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
-        size = bytes_of(batch)
+        size = total_bytes(batch)
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
         while True:

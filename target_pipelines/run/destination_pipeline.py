@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
-from target_pipelines.acknowledgements.dead_letter_calls import encode_dead_letter, key_of
+from target_pipelines.acknowledgements.dead_letter_calls import call_of_dead_letter, key_of
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
@@ -194,7 +194,7 @@ class DestinationPipeline:
 
     def resend(self, dead_letter: Mapping[str, Any]) -> None:
         """Send the call of a dead letter again, unchanged. Raises KeyError or TypeError."""
-        call = encode_dead_letter(dead_letter, self._acks.epoch)
+        call = call_of_dead_letter(dead_letter, self._acks.epoch)
         self.report.start_stream(call.stream, call.call_type)
         self._key_columns[call.stream] = dead_letter.get("key") or ()
         self._read[call.stream] += 1

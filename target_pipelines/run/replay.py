@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_pipelines.run.pipeline import Pipeline
 
 
-def as_replay(configuration: Configuration) -> Configuration:
+def replay_settings(configuration: Configuration) -> Configuration:
     """The configuration of a replay, in which rejected calls never stop the run."""
     destinations = [
         replace(settings, max_rejected_ratio=1.0, on_rejected="dead_letter")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
-from target_pipelines.run.replay import Replay, as_replay
+from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Retry(Replay):
         )
         super().__init__(
             Path(destination.dead_letter_path),
-            as_replay(replace(configuration, destinations=[alone])),
+            replay_settings(replace(configuration, destinations=[alone])),
         )
         self._name = destination.destination_name
         self._limit = configuration.settings.retry_rejected

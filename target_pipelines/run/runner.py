@@ -14,7 +14,7 @@ from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.dry_run import CountedDeadLetters
 from target_pipelines.run.lifecycle import running
-from target_pipelines.run.replay import Replay, as_replay
+from target_pipelines.run.replay import Replay, replay_settings
 from target_pipelines.run.reporting import (
     Reports,
     outlook_of_replay,
@@ -106,7 +106,7 @@ class Runner:
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
-        self._send_again(lambda: Replay(path, as_replay(load_configuration(self._config))))
+        self._send_again(lambda: Replay(path, replay_settings(load_configuration(self._config))))
 
     def retry_rejected(self) -> None:
         """Send again what the destinations rejected, a few times each. Raises PipelinesError."""
