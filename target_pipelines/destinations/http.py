@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import InitVar, dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -47,10 +48,11 @@ class HttpProfile:
         headers: further headers, from the settings.
         reshape: makes what is sent of a call, for an API whose calls have another shape; None sends
             the call as it is. It must be deterministic.
-        judge: classifies responses.
+        classify: classifies responses.
         events: JSON Schemas of track events with a meaning to the API, by name.
         settings: the destination's own settings, given under `destination_options`.
         find_further_problems: further problems of the settings, one sentence each.
+        judge: deprecated name of `classify`.
     """
 
     name: str
@@ -66,10 +68,17 @@ class HttpProfile:
     authenticate: Callable[[str], Authenticate] = basic
     headers: Callable[[TargetSettings], Mapping[str, str]] = lambda _: {}
     reshape: Callable[[Json], Any] | None = None
-    judge: ResponseClassifier = classify_response
+    classify: ResponseClassifier = classify_response
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Sequence[Setting] = ()
     find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
+    judge: InitVar[ResponseClassifier | None] = None
+
+    def __post_init__(self, judge: ResponseClassifier | None) -> None:
+        if judge is not None:
+            message = "`HttpProfile(judge=…)` is deprecated; use `classify`"
+            warnings.warn(message, DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "classify", judge)
 
     def as_destination(self) -> DestinationType:
         """The destination that plugins register for this profile."""

@@ -38,7 +38,7 @@ class HttpApi(Protocol):
         """Further headers, from the settings."""
 
     @property
-    def judge(self) -> ResponseClassifier:
+    def classify(self) -> ResponseClassifier:
         """Classifies responses."""
 
     def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
@@ -87,7 +87,7 @@ class HttpSender:
         with self._session.post(
             url, data=body, timeout=timeouts, allow_redirects=False, stream=True
         ) as response:
-            return self._api.judge(
+            return self._api.classify(
                 response.status_code,
                 response.headers,
                 _read_beginning(response),

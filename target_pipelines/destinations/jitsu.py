@@ -50,7 +50,7 @@ PROFILE = HttpProfile(
     path=_path,
     envelope=(b"", b""),
     authenticate=key_in_header("X-Write-Key"),
-    judge=_classify,
+    classify=_classify,
     find_further_problems=_find_problems,
 )
 

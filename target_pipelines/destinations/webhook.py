@@ -92,7 +92,7 @@ PROFILE = HttpProfile(
     batch_max_bytes=100_000,  # receivers' default limits: Express 100 KB, nginx 1 MB
     path=lambda _: "",
     authenticate=Signature,
-    judge=_classify,
+    classify=_classify,
     find_further_problems=_find_problems,
 )
 

@@ -135,7 +135,7 @@ HTTP_PROFILE: Mapping[str, Expectation] = {
     "authenticate": _function("write_key", "a function that adds headers to a request"),
     "headers": _function("settings", "a mapping of headers"),
     "reshape": _function("call", "a JSON value").or_none(),
-    "judge": _function("status, headers, body, *, now", "an Outcome"),
+    "classify": _function("status, headers, body, *, now", "an Outcome"),
     "events": SCHEMAS,
     "settings": SETTINGS,
     "find_further_problems": _function("settings", "sentences"),

@@ -82,7 +82,7 @@ class _CheckedSender:
         if not isinstance(outcome, get_args(Outcome)):
             raise PluginError(
                 f'Plugin "{self._plugin}": an attempt of destination "{self._kind.name}" gave a '
-                f"value of type {type(outcome).__name__}, not an Outcome. Correct `judge` or "
+                f"value of type {type(outcome).__name__}, not an Outcome. Correct `classify` or "
                 "`send`, or block the plugin with `blocked_plugins`."
             )
         checked: Outcome = outcome

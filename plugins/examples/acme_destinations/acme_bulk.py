@@ -53,7 +53,7 @@ def headers(settings: TargetSettings) -> dict[str, str]:
     return {"X-Acme-Project": options["acme_project"], **secret}
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
     """The outcome of a response; only 207 differs from other APIs."""
     if status != 207:
         return classify_response(status, headers, body, now=now)
@@ -82,7 +82,7 @@ PROFILE = HttpProfile(
     authenticate=key_in_header("Authorization", "Bearer "),
     headers=headers,
     reshape=reshape,
-    judge=judge,
+    classify=classify,
     settings=SETTINGS,
 )
 

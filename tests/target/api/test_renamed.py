@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+from target_pipelines import Delivered, HttpProfile
+
 OLD_NAMES = [
     ("target_pipelines", "Refused", "Rejected"),
     ("target_pipelines", "Stop", "Fatal"),
@@ -31,3 +33,15 @@ def test_unknown_name_is_an_attribute_error(module):
     """A name that never existed fails as in any module."""
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = importlib.import_module(module).no_such_name
+
+
+def test_profile_takes_the_old_name_of_classify():
+    """A profile that says `judge` still classifies its responses."""
+
+    def judge(status, headers, body, *, now):
+        return Delivered()
+
+    with pytest.warns(DeprecationWarning, match="use `classify`"):
+        profile = HttpProfile(name="a", call_max_bytes=1, batch_max_bytes=1, judge=judge)
+
+    assert profile.classify is judge

@@ -168,19 +168,31 @@ def _as(kind: type[HttpProfile]) -> HttpProfile:
 
 BAD: dict[str, tuple[HttpProfile, str]] = {
     "stops at trouble": (
-        replace(ACME, judge=_classify_as([503], Fatal("no"))),
+        replace(ACME, classify=_classify_as([503], Fatal("no"))),
         "Fatal of HTTP 503",
     ),
-    "gives up when busy": (replace(ACME, judge=_classify_as([408], Rejected("no"))), "of HTTP 408"),
-    "drops what is refused": (replace(ACME, judge=_classify_as([400], Delivered())), "of HTTP 400"),
-    "repeats without end": (replace(ACME, judge=_classify_as([401], Retry("no"))), "of HTTP 401"),
-    "is hasty": (replace(ACME, judge=_classify_as([429], Retry("no"))), "Retry-After"),
-    "trusts pages": (replace(ACME, judge=_classify_as([200], Delivered())), "web page"),
+    "gives up when busy": (
+        replace(ACME, classify=_classify_as([408], Rejected("no"))),
+        "of HTTP 408",
+    ),
+    "drops what is refused": (
+        replace(ACME, classify=_classify_as([400], Delivered())),
+        "of HTTP 400",
+    ),
+    "repeats without end": (
+        replace(ACME, classify=_classify_as([401], Retry("no"))),
+        "of HTTP 401",
+    ),
+    "is hasty": (replace(ACME, classify=_classify_as([429], Retry("no"))), "Retry-After"),
+    "trusts pages": (replace(ACME, classify=_classify_as([200], Delivered())), "web page"),
     "trusts redirects": (
-        replace(ACME, judge=_classify_as([302], Delivered())),
+        replace(ACME, classify=_classify_as([302], Delivered())),
         "stop at a redirect",
     ),
-    "tells its key": (replace(ACME, judge=_classify_as([500], Retry(WRITE_KEY))), "shows its key"),
+    "tells its key": (
+        replace(ACME, classify=_classify_as([500], Retry(WRITE_KEY))),
+        "shows its key",
+    ),
     "key in the path": (replace(ACME, path=lambda _: f"/{WRITE_KEY}"), "key in a repr"),
     "counts requests": (
         replace(ACME, path=lambda _: f"/{next(COUNTER)}"),

@@ -66,11 +66,11 @@ JUDGING = """
 import json
 from target_pipelines import HttpProfile, PartlyRejected, Rejected, hookimpl
 
-def judge(status, headers, body, *, now):
+def classify(status, headers, body, *, now):
     refused = {n: Rejected("no", 422) for n in json.loads(body)["refused"]}
     return PartlyRejected(refused, count=json.loads(body)["count"])
 
-PROFILE = HttpProfile(name="judging", call_max_bytes=1000, batch_max_bytes=9000, judge=judge)
+PROFILE = HttpProfile(name="judging", call_max_bytes=1000, batch_max_bytes=9000, classify=classify)
 
 @hookimpl
 def register_destinations(register):

@@ -34,7 +34,10 @@ PROFILES: dict[str, tuple[dict[str, Any], str]] = {
     "envelope of one": ({"envelope": b"["}, "`envelope` .*pair of bytes.* type bytes"),
     "authenticate as text": ({"authenticate": "Bearer"}, "`authenticate` .* type str"),
     "headers as a mapping": ({"headers": {"a": "b"}}, "`headers` .*a function .* type dict"),
-    "judge of one": ({"judge": lambda status: None}, r"`judge` .*a function of \(status\)"),
+    "classify of one": (
+        {"classify": lambda status: None},
+        r"`classify` .*a function of \(status\)",
+    ),
     "path of none": ({"path": lambda: ""}, r"`path` .*a function of \(\)"),
     "size as text": ({"call_max_bytes": "10"}, "`call_max_bytes` .*integer above 0.* type str"),
     "no size": ({"batch_max_bytes": None}, "`batch_max_bytes` .*not None"),

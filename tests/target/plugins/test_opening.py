@@ -148,11 +148,11 @@ def test_profile_passes_its_settings_on():
 PROFILE = HttpProfile(name="acme", call_max_bytes=9, batch_max_bytes=9)
 AT_WORK: dict[str, tuple[dict[str, Any], str]] = {
     "no outcome": (
-        {"judge": lambda status, headers, body, *, now: None},
+        {"classify": lambda status, headers, body, *, now: None},
         "NoneType, not an Outcome",
     ),
-    "judge raises": (
-        {"judge": lambda status, headers, body, *, now: {"a": 1}["secret"]},
+    "classify raises": (
+        {"classify": lambda status, headers, body, *, now: {"a": 1}["secret"]},
         "failed: KeyError in line [0-9]+ of test_opening.py",
     ),
     "path raises": ({"path": lambda calls: calls[7]}, "IndexError in line"),

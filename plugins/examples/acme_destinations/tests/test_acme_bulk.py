@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from acme_bulk import PROFILE, judge, reshape
+from acme_bulk import PROFILE, classify, reshape
 
 from target_pipelines import Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.testing import check_plugin, get_destination_test_class
@@ -26,25 +26,25 @@ def test_call_is_reshaped():
     assert reshape(call) == {"id": "m", "op": "track", "who": "7", "data": {"event": "e"}}
 
 
-def _judge(*statuses: int):
+def _classify(*statuses: int):
     body = json.dumps({"items": [{"status": status} for status in statuses]})
-    return judge(207, {"Retry-After": "3"}, body.encode(), now=datetime.now(UTC))
+    return classify(207, {"Retry-After": "3"}, body.encode(), now=datetime.now(UTC))
 
 
 def test_refused_items_become_dead_letters():
     """The other items are delivered."""
     refused = Rejected("HTTP 422 for this item", 422)
 
-    assert _judge(201, 422, 200) == PartlyRejected({1: refused}, count=3)
-    assert _judge(201) == PartlyRejected({}, count=1)
+    assert _classify(201, 422, 200) == PartlyRejected({1: refused}, count=3)
+    assert _classify(201) == PartlyRejected({}, count=1)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_busy_item_repeats_the_request(status):
     """The API recognises the ids of the items that it has."""
-    assert _judge(201, status) == Retry("HTTP 207", 3.0)
+    assert _classify(201, status) == Retry("HTTP 207", 3.0)
 
 
 def test_other_body_stops_the_run():
     """Nothing counts as delivered without a status for each item."""
-    assert isinstance(judge(207, {}, b"<html>", now=datetime.now(UTC)), Fatal)
+    assert isinstance(classify(207, {}, b"<html>", now=datetime.now(UTC)), Fatal)
