@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
+import click
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
@@ -37,8 +38,6 @@ from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import click
 
     from tap_mssql_query.stream import QueryStream
 
@@ -161,8 +160,11 @@ class TapMSSQLQuery(Tap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The SDK's command with further options."""
+        """The SDK's command with further options; `invoke` opens the files, and reports errors."""
         command = super().get_singer_command()
+        for param in command.params:
+            if isinstance(param.type, click.File):
+                param.type = click.Path(allow_dash=True)
         command.params += OPTIONS
         return command
 
@@ -184,8 +186,8 @@ class TapMSSQLQuery(Tap):
         about: bool = False,
         about_format: str | None = None,
         config: Any = None,
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
+        state: str | None = None,
+        catalog: str | None = None,
         resync: tuple[str, ...] = (),
         since: int | None = None,
         until: int | None = None,
@@ -241,14 +243,15 @@ def _report_path(config: Any) -> Path | None:
     )
 
 
-def _load_json(file: IO[str] | None, error: type[ConfigurationError], what: str) -> Any:
-    if file is None:
+def _load_json(path: str | None, error: type[ConfigurationError], what: str) -> Any:
+    if path is None:
         return {}
     try:
-        return json.loads(file.read().removeprefix("\ufeff"))
+        with click.open_file(path, encoding="utf-8-sig") as file:
+            return json.load(file)
     except UNREADABLE_JSON as reason:
         raise error(
-            f"The {what} file {file.name} cannot be read: {describe_read_error(reason)}. Nothing "
+            f"The {what} file {path} cannot be read: {describe_read_error(reason)}. Nothing "
             f"was read from the server. Restore the file, or leave --{what} out to start without."
         ) from reason
 

@@ -13,7 +13,7 @@ FROM users
 WHERE last_updated >= {{last_sync_time}}"""
 
 EVENTS = """\
-SELECT id AS userId, event_name AS event, products, total_price AS value
+SELECT id AS userId, event_name AS event, timestamp, products, total_price AS value
 FROM events
 WHERE timestamp > {{last_sync_time}}"""
 
@@ -23,12 +23,12 @@ FROM companies
 WHERE last_updated >= {{last_sync_time}}"""
 
 PAGES = """\
-SELECT id AS userId, metatitle as name, url, time_on_page
+SELECT id AS userId, metatitle as name, timestamp, url, time_on_page
 FROM pages
 WHERE timestamp > {{last_sync_time}}"""
 
 SCREENS = """\
-SELECT id AS userId, screen_name as name, session_started
+SELECT id AS userId, screen_name as name, timestamp, session_started
 FROM screens
 WHERE timestamp > {{last_sync_time}}"""
 

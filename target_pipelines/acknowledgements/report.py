@@ -106,6 +106,17 @@ class RunReport:
             report.outcome = REJECTED if isinstance(error, TooManyRejected) else FAILED
             report.message = str(error)
 
+    def set_unfinished(self, stream: str) -> None:
+        """Say that a stream's rejected rows left no dead letters, as its bookmark did not move."""
+        with self._lock:
+            report = self._streams[stream]
+            if report.outcome == DELIVERED and report.rejected:
+                report.outcome = INTERRUPTED
+                report.message = (
+                    "The tap did not move the bookmark, so that the next run reads these rows "
+                    "again: there are no dead letters of them. See the tap's log for the cause."
+                )
+
     def set_end(self, outcome: str, message: str) -> None:
         """Say how the run ended for the streams with records that are not settled."""
         with self._lock:

@@ -42,8 +42,15 @@ class StateWriter:
         self._failures.note_settled(state)
 
     def finish(self) -> None:
-        """The run has succeeded: write the dead letters that no STATE covers, as of a backfill."""
-        self._commit(None)
+        """The input has ended: write the dead letters that no STATE covers, as of a backfill.
+
+        If the tap was to move a stream's bookmark, and has not, it stopped reading the stream: the
+        next run reads those rows again, so that their dead letters are not kept.
+        """
+        expected = self._failures.expected
+        staged = frozenset[str]().union(*(each.streams(None) for each in self._dead_letters))
+        self._failures.unfinished = (staged & expected) - self._failures.snapshot()
+        self._commit(None, expected)
 
     def _commit(self, epoch: int | None, waiting: Collection[str] = frozenset()) -> frozenset[str]:
         """Write the dead letters up to an epoch; the streams that had failed before, or fail so.

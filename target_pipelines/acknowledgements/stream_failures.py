@@ -27,6 +27,7 @@ class StreamFailures:
 
     Attributes:
         on_failure: is called once for each stream that fails.
+        unfinished: streams whose rejected rows are read again, as their bookmarks did not move.
 
     Args:
         settled: the bookmarks to put back before the first STATE; None if they are unknown.
@@ -41,6 +42,8 @@ class StreamFailures:
         self._settled = settled
         self.on_failure = on_failure
         self._lock = threading.Lock()
+        self._expected: set[str] = set()
+        self.unfinished: frozenset[str] = frozenset()
         self._errors: dict[str, PipelinesError] = {}
         self._fatal: dict[str, PipelinesError] = {}
 
@@ -81,6 +84,15 @@ class StreamFailures:
         """Take over a failure that was found, and reported, elsewhere."""
         with self._lock:
             self._errors.setdefault(stream, error)
+
+    def expect_bookmark(self, stream: str) -> None:
+        """The tap moves the bookmark of this stream once all its rows are read."""
+        self._expected.add(stream)
+
+    @property
+    def expected(self) -> frozenset[str]:
+        """The streams whose bookmark moves with their last row; none if the tap sends no STATE."""
+        return frozenset() if self._settled is None else frozenset(self._expected)
 
     def note_settled(self, state: State) -> None:
         """A STATE is safe: its bookmarks are what a failing stream keeps from now on."""

@@ -168,4 +168,6 @@ class Dispatcher:
             )
             self._streams[stream.name] = stream
             self._positions.start(stream)
+            if stream.moves_bookmark:
+                self._failures.expect_bookmark(stream.name)
             self._handler.handle_schema(stream, line)

@@ -96,5 +96,7 @@ def _set_outcomes(
     for report in reports.values():
         if ending is not None:
             report.set_end(outcome, message)
+        for stream in failures.unfinished:
+            report.set_unfinished(stream)
         for stream, error in failures.errors.items():
             report.set_failure(stream, error)

@@ -25,6 +25,8 @@ class Stream:
         keys: columns that each record must have.
         last_sync_time: the bookmark that its query was rendered with; part of messageIds.
         sync_time: the start of the run that reads it; part of messageIds.
+        moves_bookmark: whether its tap moves its bookmark once all rows are read: a tap that says
+            when its run started does.
         partition: the number of the partition that is read; part of messageIds.
         first_position: the position of the first record, in a read that is resumed.
         renamed_from: the stream's former name, which its messageIds keep.
@@ -37,6 +39,7 @@ class Stream:
     keys: frozenset[str] = frozenset()
     last_sync_time: Any = None
     sync_time: Any = None
+    moves_bookmark: bool = False
     partition: Any = None
     first_position: int = 0
     renamed_from: str | None = None
@@ -101,6 +104,7 @@ def parse_schema(
         keys=frozenset(message.get("key_properties") or ()),
         last_sync_time=keywords.get("x-last-sync-time"),
         sync_time=keywords.get("x-sync-time", started_at),
+        moves_bookmark="x-sync-time" in keywords,
         partition=keywords.get("x-partition"),
         first_position=_natural_number(keywords.get("x-position")),
         renamed_from=_text(keywords.get("x-renamed-from")),

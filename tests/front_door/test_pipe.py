@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.sql_server.faults import AnswerError
+from sandbox.sql_server.results import SqlError
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
@@ -239,6 +241,26 @@ def test_rejected_calls_are_retried_by_the_next_run(site):
     assert rejected == {7, None}
     assert [letter["record"]["userId"] for letter in site.dead_letters] == [None]
     assert any(b'"userId":"7"' in call for _, call in site.calls)
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+def test_sync_that_fails_while_it_is_read_leaves_no_dead_letters(site, reader):
+    """Its bookmark stays, so the next run reads, and rejects, the same rows."""
+    query = " UNION ALL ".join(["SELECT id AS userId, plan_name FROM users"] * 10)
+    site.tap |= {"reader": reader, "syncs": [sync(query=query), sync("other")]}
+    site.target["retry_rejected"] = 0
+    site.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
+    error = SqlError(8134, "Divide by zero error encountered.", severity=16)
+    fault = AnswerError(error=error, matching="UNION ALL", after_rows=8000, times=2)
+    site.server.faults.add(fault)
+
+    codes = [site.run()[0] for _ in range(2)]
+    failed = {letter["stream"] for letter in site.dead_letters}
+    last_code, log = site.run()
+
+    assert (codes, last_code) == ([3, 3], 0), log
+    assert failed == {"other"}
+    assert [letter["stream"] for letter in site.dead_letters].count("users") == 10
 
 
 @pytest.mark.parametrize(("limit", "retries"), [(2, 2), (0, None)])

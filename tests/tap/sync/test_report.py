@@ -126,6 +126,21 @@ def test_report_is_never_that_of_an_earlier_run(
     assert all(entry["message"] for entry in report["syncs"].values())
 
 
+@pytest.mark.parametrize("option", ["state", "catalog"])
+def test_missing_file_is_reported(run_tap, config, tmp_path, option) -> None:
+    """Like any other failed start; the message names the file and its option."""
+    path, missing = tmp_path / "report.json", tmp_path / "missing.json"
+    path.write_text("old")
+
+    run = run_tap(
+        {**config, "report_path": str(path), "syncs": _syncs("a")}, f"--{option}", str(missing)
+    )
+
+    report = json.loads(path.read_text())
+    assert (run.exit_code, report["exit_code"]) == (2, 2)
+    assert f"{option} file {missing} cannot be read" in report["message"]
+
+
 @pytest.mark.parametrize("arguments", [("--check",), ("--preview", "a")])
 def test_only_runs_touch_the_report(
     config: dict[str, Any], tmp_path: Path, arguments: tuple[str, ...]

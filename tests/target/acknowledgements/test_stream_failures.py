@@ -130,6 +130,31 @@ def test_dead_letters_of_a_failed_stream_are_gone(run):
     assert run.letters == b"b\n"
 
 
+def test_dead_letters_of_an_unfinished_stream_are_gone(run):
+    """Its tap stopped before it moved the bookmark: the next run reads those rows again."""
+    for stream in ("a", "b", "c"):
+        run.failures.expect_bookmark(stream)
+    run.writer.write(_state(a=1, b=1), 0)
+    for stream in ("a", "b", "other"):
+        run.staged.add(stream, 1, b"%s\n" % stream.encode())
+
+    run.writer.write(_state(a=1, b=2), 1)
+    run.writer.finish()
+
+    assert run.letters.splitlines() == [b"b", b"other"]
+    assert run.failures.unfinished == {"a"}
+
+
+def test_dead_letters_of_a_backfill_are_kept(run):
+    """Its tap sends no STATE: its rows are not read again."""
+    run.failures.expect_bookmark("a")
+    run.staged.add("a", 0, b"a\n")
+
+    run.writer.finish()
+
+    assert (run.letters, run.failures.unfinished) == (b"a\n", frozenset())
+
+
 def test_staged_dead_letters_have_no_name(run, tmp_path):
     """A run that is killed leaves none."""
     run.staged.add("a", 1, b"a\n")
