@@ -25,6 +25,12 @@ def find_schema_errors(
     )
 
 
+def describe_setting(path: Sequence[str | int]) -> str:
+    """What a path of a configuration leads to: "Setting `syncs[2].query`"."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return f"Setting `{text.lstrip('.')}`" if text else "The configuration"
+
+
 def describe_schema_error(error: ValidationError) -> str:
     """What is wrong, without the value, which may be a password: "must be one of us, eu"."""
     expected: Any = error.validator_value

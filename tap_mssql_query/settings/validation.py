@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from program_kit.json_schema import describe_schema_error, find_schema_errors
+from program_kit.json_schema import (
+    describe_schema_error,
+    describe_setting,
+    find_schema_errors,
+)
 from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
@@ -34,7 +38,7 @@ def find_problems(config: Mapping[str, Any]) -> list[str]:
     """All violations of the schema, and other problems of whatever conforms to it."""
     errors = find_schema_errors(CLOSED_JSONSCHEMA, config)
     problems = [
-        f"{_setting_path(error, config)} {describe_schema_error(error)}." for error in errors
+        f"{_setting_and_sync(error, config)} {describe_schema_error(error)}." for error in errors
     ]
     problems += _login_problems(config)
     paths = {tuple(error.absolute_path)[:2] for error in errors}
@@ -56,16 +60,17 @@ def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Settings of a connection that would make a login fail: each attempt may lock the account."""
     databases = config.get("databases")
     entries = databases if isinstance(databases, dict) else {}
-    for path, entry in (("", config), *((f"databases.{k}.", v) for k, v in entries.items())):
+    named = ((("databases", name), entry) for name, entry in entries.items())
+    for path, entry in (((), config), *named):
         if not isinstance(entry, dict):
             continue
         for setting in CONNECTION_SETTINGS:
             if is_placeholder(entry.get(setting.name)):
-                yield f"{describe_placeholder(f'Setting `{path}{setting.name}`')}."
+                yield f"{describe_placeholder(describe_setting([*path, setting.name]))}."
         if entry.get("username") and _needs_password(entry):
             yield (
-                f"Setting `{path}username` needs a `password`, or `authentication` for a login "
-                "without one."
+                f"{describe_setting([*path, 'username'])} needs a `password`, or "
+                "`authentication` for a login without one."
             )
 
 
@@ -75,11 +80,10 @@ def _needs_password(entry: Mapping[str, Any]) -> bool:
     return not (is_trusted or entry.get("authentication") or "password" in entry)
 
 
-def _setting_path(error: ValidationError, config: Mapping[str, Any]) -> str:
+def _setting_and_sync(error: ValidationError, config: Mapping[str, Any]) -> str:
     """For example "Setting `syncs[2].query` of sync "users"", if the sync has a name."""
     path = list(error.absolute_path)
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    subject = f"Setting `{text.lstrip('.')}`" if path else "The configuration"
+    subject = describe_setting(path)
     if len(path) > 1 and path[0] == "syncs":
         sync = config["syncs"][path[1]]
         name = sync.get("name") if isinstance(sync, dict) else None

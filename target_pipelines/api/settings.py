@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from program_kit.json_schema import describe_schema_error, find_schema_errors
+from program_kit.json_schema import (
+    describe_schema_error,
+    describe_setting,
+    find_schema_errors,
+)
 from program_kit.settings import describe_placeholder, is_placeholder
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from jsonschema import ValidationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,9 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
         for n, entry in enumerate(entries)
         if isinstance(entry, dict)
     ]
-    problems = [f"{_setting_path(error)} {describe_schema_error(error)}." for error in errors]
+    problems = [
+        f"{describe_setting(list(error.path))} {describe_schema_error(error)}." for error in errors
+    ]
     return ParsedSettings(
         run, destinations or [run], [*problems, *_find_placeholders(config, entries)]
     )
@@ -96,11 +100,11 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
 
 def _find_placeholders(config: Mapping[str, Any], entries: Sequence[Any]) -> Iterator[str]:
     """Secrets that were not replaced: the API would refuse every call."""
-    places = [("", config), *((f"destinations.{n}.", entry) for n, entry in enumerate(entries))]
-    for path, values in places:
+    listed = ((("destinations", number), entry) for number, entry in enumerate(entries))
+    for path, values in (((), config), *listed):
         for setting in TARGET_SETTINGS if isinstance(values, dict) else ():
             if setting.secret and is_placeholder(values.get(setting.name)):
-                yield f"{describe_placeholder(f'Setting `{path}{setting.name}`')}."
+                yield f"{describe_placeholder(describe_setting([*path, setting.name]))}."
 
 
 def _settings_of(
@@ -128,8 +132,3 @@ def _well_formed(
         for key, value in config.items()
         if key in known
     }
-
-
-def _setting_path(error: ValidationError) -> str:
-    path = ".".join(map(str, error.path))
-    return f"Setting `{path}`" if path else "The configuration"

@@ -100,10 +100,10 @@ def test_destinations_inherit_settings():
             "two have the `dead_letter_path`",
         ),
         ([{"destination": "file"}, {"destination": "segment"}], "`destinations`, segment: Setting"),
-        ([{"name": "x"}], "`destinations.0` lacks `destination`"),
-        ([{"destination": "file", "concurrency": 0}], "`destinations.0.concurrency`"),
+        ([{"name": "x"}], "`destinations[0]` lacks `destination`"),
+        ([{"destination": "file", "concurrency": 0}], "`destinations[0].concurrency`"),
         ([{"destination": "file", "call_types": {}}], "has unknown keys: call_types"),
-        ([{"destination": "file", "name": "a b"}], "`destinations.0.name` must match"),
+        ([{"destination": "file", "name": "a b"}], "`destinations[0].name` must match"),
     ],
 )
 def test_invalid_destinations_are_reported(entries, problem):
@@ -127,7 +127,7 @@ def test_secret_that_is_a_placeholder_is_refused():
     text = "\n".join(_problems({"message_id_salt": "${SALT}", "destinations": entries}))
 
     assert "`message_id_salt` still is a placeholder" in text
-    assert "`destinations.0.write_key` still is a placeholder" in text
+    assert "`destinations[0].write_key` still is a placeholder" in text
     assert "SEGMENT_KEY" not in text
 
 
@@ -138,5 +138,5 @@ def test_unknown_key_has_the_nearest_known_one():
 
     assert "unknown keys: Write-Key; known" in text
     assert "(did you mean `write_key`?)" in text
-    assert "`destinations.0` has unknown keys: outputpath; known" in text
+    assert "`destinations[0]` has unknown keys: outputpath; known" in text
     assert "(did you mean `output_path`?)" in text
