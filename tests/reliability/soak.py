@@ -1,7 +1,8 @@
 """`make soak`: every scenario with large counts, as one table in docs/reliability.md.
 
-Run it with `python -m tests.reliability.soak [--minutes N] [--seed N] [--page FILE]`. The exit code
-is 1 if a promise was broken; stderr shows the case.
+Run it with `python -m tests.reliability.soak [OPTION…]`.
+The exit code is 1 if a promise was broken; stderr shows the case. `--only` runs some scenarios and
+leaves the page as it is.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ class Options:
     minutes: float
     seed: int
     page: Path
+    only: Sequence[str]
+
+
+def name_of(scenario: Scenario) -> str:
+    """The name of a scenario: its module's."""
+    return scenario.__module__.rpartition(".")[2]
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
@@ -77,6 +84,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--minutes", type=float, default=FULL_MINUTES)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--only", nargs="+", default=(), choices=[*map(name_of, SCENARIOS)])
     return Options(**vars(parser.parse_args(arguments)))
 
 
@@ -124,12 +132,14 @@ def main() -> int:
         soak = Soak(
             fork_server, Path(folder), options.seed, options.minutes, _show_progress, report
         )
-        rows = run_scenarios(soak)
+        chosen = [run for run in SCENARIOS if not options.only or name_of(run) in options.only]
+        rows = run_scenarios(soak, chosen)
     seconds, day = time.monotonic() - began, datetime.now(UTC).date().isoformat()
     figures = describe_run(options, rows, day=day, seconds=seconds)
-    write_figures(options.page, figures)
+    if not options.only:
+        write_figures(options.page, figures)
     sys.stdout.write(figures)
-    if not sum(row.verdict.repeats for row in rows):
+    if not options.only and not sum(row.verdict.repeats for row in rows):
         report("No call was repeated: the faults had no effect.")
     return 1 if failures or any(row.has_broken_a_promise for row in rows) else 0
 
