@@ -67,7 +67,7 @@ def _canned_partitions(rows: int) -> dict[str, CannedResult]:
     extent = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
     partition = canned_rows(rows // PARTITIONS)
     return {
-        range_query.extent("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
+        range_query.extremes_query("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
         **{
             range_query.where(key_range.condition("userId")): partition
             for key_range in split_range(0, rows - 1, PARTITIONS)

@@ -96,16 +96,21 @@ def sync(name: str = "users", **settings: Any) -> dict[str, Any]:
     return {"name": name, "type": "identify", "query": query, **settings}
 
 
-@pytest.fixture(scope="module")
-def engine() -> DuckDBEngine:
-    """A database with `ROWS` users."""
-    engine = DuckDBEngine()
+def create_users(**options: Any) -> DuckDBEngine:
+    """A database with `ROWS` users; the options are the engine's."""
+    engine = DuckDBEngine(**options)
     engine.create_database("shop")
     engine.add_login("reader", PASSWORD, role="reader")
     engine.run("shop", "CREATE TABLE users (id int, email nvarchar(50), plan_name varchar(10))")
     rows = (f"({n}, N'user{n}@example.com', 'plan{n % 3}')" for n in range(ROWS))
     engine.run("shop", f"INSERT INTO users VALUES {', '.join(rows)}")
     return engine
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDBEngine:
+    """A database that the tests of a module read."""
+    return create_users()
 
 
 @pytest.fixture

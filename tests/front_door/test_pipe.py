@@ -6,16 +6,18 @@ import os
 import signal
 import stat
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from sandbox.sql_server.faults import AnswerError
 from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.server import SqlServer
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect
 from tap_mssql_query.settings.model import parse_settings
-from tests.front_door.conftest import ROWS, TIMEOUT_SECONDS, sync
+from tests.front_door.conftest import ROWS, TIMEOUT_SECONDS, create_users, sync
 from tests.tap.conftest import TAP
 from tests.target.conftest import TARGET
 
@@ -31,20 +33,27 @@ def test_run_delivers_all_rows_and_keeps_the_state(site):
 
 
 def test_calls_are_those_of_the_programs_in_a_pipe(site):
-    """Including their messageIds."""
-    site.run()
-    here = site.calls
-    site.collector.forget()
+    """Including their messageIds, which have the start of the run: the clock stands still."""
+    noon = datetime(2026, 1, 2, 12)
+    with SqlServer(create_users(clock=lambda: noon)) as server:
+        site.tap["port"] = server.port
+        site.run()
+        here = site.calls
+        site.collector.forget()
 
-    tap = subprocess.Popen(
-        [str(TAP), "--config", "tap.json"], cwd=site.folder, stdout=-1, stderr=subprocess.DEVNULL
-    )
-    command = [str(TARGET), "--config", "target.json"]
-    subprocess.run(command, cwd=site.folder, stdin=tap.stdout, capture_output=True, check=True)
-    tap.wait()
-    assert tap.stdout is not None
-    tap.stdout.close()
+        tap = subprocess.Popen(
+            [str(TAP), "--config", "tap.json"],
+            cwd=site.folder,
+            stdout=-1,
+            stderr=subprocess.DEVNULL,
+        )
+        command = [str(TARGET), "--config", "target.json"]
+        subprocess.run(command, cwd=site.folder, stdin=tap.stdout, capture_output=True, check=True)
+        tap.wait()
+        assert tap.stdout is not None
+        tap.stdout.close()
 
+    assert len(here) == ROWS
     assert site.calls == here
 
 

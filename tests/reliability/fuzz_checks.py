@@ -219,7 +219,7 @@ def check_response(response: tuple[int, bytes]) -> None:
     """Every profile classifies the response, and quotes nothing of its body."""
     status, body = response
     for profile in (PROFILES[kind][0] for kind in PROFILES):
-        outcome = profile.judge(status, {}, body, now=NOW)
+        outcome = profile.classify(status, {}, body, now=NOW)
 
         assert isinstance(outcome, Outcome)
         assert SECRET not in repr(outcome)

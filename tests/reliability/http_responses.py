@@ -116,7 +116,7 @@ def check_cell(cell: Cell) -> None:
     kind, status, body, retry_after = cell
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     for profile in PROFILES[kind]:
-        found = profile.judge(status, headers, BODIES[body], now=NOW)
+        found = profile.classify(status, headers, BODIES[body], now=NOW)
         waits = found.after_seconds if isinstance(found, Retry) else None
         assert (type(found), waits) == _expected(kind, status, body, retry_after), profile.name
         assert CANARY not in repr(found)

@@ -49,7 +49,7 @@ def test_wrong_outcome_is_noticed(monkeypatch):
     """A policy that retries after every response fails the check."""
 
     def retry(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
-        return PROFILE.judge(503, headers, body, now=NOW)
+        return PROFILE.classify(503, headers, body, now=NOW)
 
     retrying = replace(PROFILE, judge=retry)
     monkeypatch.setitem(PROFILES, "common", (retrying,))
