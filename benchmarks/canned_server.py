@@ -64,10 +64,11 @@ def _canned_partitions(rows: int) -> dict[str, CannedResult]:
     if rows % PARTITIONS:
         return {}
     range_query = split_query(partitioned_query(rows))
-    extent = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
+    columns = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
     partition = canned_rows(rows // PARTITIONS)
+    extremes = CannedResult.build(columns, [(0, rows - 1, 0)])
     return {
-        range_query.extremes_query("userId", counts=False): CannedResult.build(extent, [(0, rows - 1, 0)]),
+        range_query.extremes_query("userId", counts=False): extremes,
         **{
             range_query.where(key_range.condition("userId")): partition
             for key_range in split_range(0, rows - 1, PARTITIONS)
