@@ -12,7 +12,7 @@ WORST_FIRST = (1, 6, 4, 3, 5, 2)
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:
-    """The worst of these exit codes; 0 if there are none."""
+    """The worst of these exit codes; 0 if there are none. Unknown ones are as bad as a bug."""
     return min(exit_codes, key=_rank, default=0)
 
 

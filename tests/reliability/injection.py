@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib3.connection import HTTPConnection
 
 from tap_mssql_query.line_writer import LineWriter
-from tap_mssql_query.mssql import transient_errors
+from tap_mssql_query.mssql import connections, transient_errors
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.sql.template import render_query
@@ -70,7 +70,7 @@ TARGET_POINTS: Mapping[str, Point] = {
     "drain": Point(DestinationPipeline, DestinationPipeline.drain),
 }
 TAP_POINTS: Mapping[str, Point] = {
-    "connect": Point(run, connect),
+    "connect": Point(connections, connect),
     "server time": Point(run, server_time),
     "find window": Point(run, find_window),
     "lock": Point(run, acquire_sync_lock),

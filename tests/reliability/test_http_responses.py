@@ -51,7 +51,7 @@ def test_wrong_outcome_is_noticed(monkeypatch):
     def retry(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
         return PROFILE.classify(503, headers, body, now=NOW)
 
-    retrying = replace(PROFILE, judge=retry)
+    retrying = replace(PROFILE, classify=retry)
     monkeypatch.setitem(PROFILES, "common", (retrying,))
 
     check_cell(("common", 503, "code", None))

@@ -9,14 +9,14 @@ from tests.reliability.counts import sample_of
 from tests.reliability.shop_servers import shop_server
 from tests.reliability.single_runs import Programs
 from tests.reliability.sql_errors import (
-    AMBIGUOUS,
     CELLS,
     LOGINS,
     READERS,
+    REFUSED,
     ROWS,
     fail_login,
-    fail_logins,
     fail_query,
+    refuse_logins,
 )
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def test_transient_login_error_is_retried(programs, server, number, reader):
     assert not tried.verdict.violations
 
 
-@pytest.mark.parametrize("number", AMBIGUOUS)
+@pytest.mark.parametrize("number", REFUSED)
 @pytest.mark.parametrize("reader", READERS)
-def test_ambiguous_login_error_is_retried_once(programs, server, number, reader):
+def test_refused_login_is_never_retried(programs, server, number, reader):
     """A misspelled database or password locks no account."""
-    assert not fail_logins(programs, server, number, reader).verdict.violations
+    assert not refuse_logins(programs, server, number, reader).verdict.violations
 
 
 def test_wrong_classification_of_an_error_is_noticed(programs, server, code):

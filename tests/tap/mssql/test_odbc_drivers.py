@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_mssql_query import mssql
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.mssql import odbc_drivers
 from tap_mssql_query.mssql.connect import choose_driver
 from tap_mssql_query.mssql.odbc_drivers import INSTALL_COMMAND, find_odbc_driver, is_freetds
 from tap_mssql_query.settings.model import parse_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MICROSOFT = ["ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"]
 
@@ -45,19 +50,22 @@ def test_no_driver_is_a_configuration_error(monkeypatch):
         find_odbc_driver([])
 
 
+def _remove(monkeypatch, libraries: Sequence[str]) -> None:
+    """Let the import of libraries fail, also if the drivers were loaded before."""
+    for name in libraries:
+        monkeypatch.setitem(sys.modules, name, None)
+    for driver in ("driver_mssql_python", "driver_pyodbc"):
+        monkeypatch.delitem(sys.modules, f"{mssql.__name__}.{driver}", raising=False)
+        monkeypatch.delattr(mssql, driver, raising=False)
+
+
 @pytest.mark.parametrize(
     ("reader", "missing"),
     [("arrow", ["mssql_python"]), ("odbc", ["pyodbc"]), ("auto", ["mssql_python", "pyodbc"])],
 )
 def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader, missing):
     """The error for a missing native library says how to install it."""
-    for name in missing:
-        monkeypatch.setitem(sys.modules, name, None)
-    for module in (
-        "tap_mssql_query.mssql.driver_mssql_python",
-        "tap_mssql_query.mssql.driver_pyodbc",
-    ):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+    _remove(monkeypatch, missing)
 
     with pytest.raises(ConfigurationError) as caught:
         choose_driver(*_settings(reader))
@@ -67,8 +75,7 @@ def test_missing_library_names_the_command_that_installs_it(monkeypatch, reader,
 
 def test_auto_falls_back_to_odbc(monkeypatch):
     """If the fast reader cannot be loaded, the compatible one is used."""
-    monkeypatch.setitem(sys.modules, "mssql_python", None)
-    monkeypatch.delitem(sys.modules, "tap_mssql_query.mssql.driver_mssql_python", raising=False)
+    _remove(monkeypatch, ["mssql_python"])
 
     _, keywords = choose_driver(*_settings("auto"))
 

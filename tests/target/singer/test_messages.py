@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from target_pipelines.api.errors import InputError
-from target_pipelines.singer.messages import parse_message
+from target_pipelines.singer.messages import check_message, parse_message
 
 
 def test_numbers_keep_their_digits():
@@ -52,7 +52,7 @@ BAD = {
 def test_bad_line_is_named_by_its_number(line, reason):
     """A line that is not a Singer message is an error with its number, without its content."""
     with pytest.raises(InputError, match=reason) as caught:
-        parse_message(line, 7)
+        check_message(parse_message(line, 7), 7)
 
     assert "Line 7" in str(caught.value)
     assert "secret" not in str(caught.value).lower()
