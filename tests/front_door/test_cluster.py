@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import pickle
+import random
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +22,7 @@ import pytest
 from distributed import Client, Event, fire_and_forget
 
 from mssql_reverse_etl.cluster.secret_refs import extract_secrets, resolve_secrets
+from program_kit.exit_codes import worst_exit_code
 from sandbox.sql_server.server import SqlServer
 from tests.front_door.conftest import PASSWORD, ROWS, TIMEOUT_SECONDS, create_users, sync
 
@@ -500,3 +504,42 @@ def test_secrets_are_extracted_and_resolved() -> None:
         "X_DESTINATIONS_1_WRITE_KEY": "c4n4ry-4",
     }
     assert resolve_secrets(extracted, secrets) == config
+
+
+FATES = {
+    "good": "SELECT id AS userId, plan_name FROM users",
+    "no such column": "SELECT id AS userId, nothing FROM users",
+    "no user": "SELECT id AS [traits.n], id AS partitioned FROM users",
+    "unknown type": "SELECT id AS userId, plan_name FROM users",
+    "fails while it is read": "SELECT id AS userId, 1000 / (id - 990) AS n FROM users",
+}
+CODES = {"no such column": 3, "no user": 5, "unknown type": 2, "fails while it is read": 3}
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_failing_syncs_stop_no_other(site: Site, seed: int) -> None:
+    """Each of some syncs fails in its own way; the others are delivered, and only they move."""
+    rng = random.Random(seed)
+    fates = {f"s{n}": rng.choice(list(FATES)) for n in range(5)} | {"s5": "good", "s6": "no user"}
+    site.tap["syncs"] = []
+    for name, fate in fates.items():
+        column = "partitioned" if fate == "no user" else "userId"
+        ranges = rng.choice([{}, {"partition_column": column, "partitions": 3}])
+        call_type = "identfy" if fate == "unknown type" else "identify"
+        settings = {"type": call_type, "query": FATES[fate], **ranges}
+        site.tap["syncs"].append(sync(name, **settings))
+    site.state_path.write_text(json.dumps({"bookmarks": {n: {"last_sync_time": 7} for n in fates}}))
+
+    code, log = site.run("--dask", "--workers", "2")
+
+    good = {name for name, fate in fates.items() if fate == "good"}
+    bookmarks = site.state["bookmarks"]
+    moved = {name for name, bookmark in bookmarks.items() if bookmark["last_sync_time"] > 7}
+    failed = {CODES[fate] for fate in fates.values() if fate in CODES}
+    assert moved == good, log
+    assert code == worst_exit_code(failed), log
+    delivered = Counter(call for _, call in site.calls)
+    bodies = Counter(call.partition(b",")[2] for call in delivered if b"plan_name" in call)
+    assert len(bodies) == ROWS
+    assert set(bodies.values()) == {len(good)}
+    assert {letter["stream"] for letter in site.dead_letters} <= good
