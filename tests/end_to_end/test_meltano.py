@@ -107,6 +107,7 @@ def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, colle
     } == dict.fromkeys(TYPES, int(clock.now.timestamp()))
 
 
+@pytest.mark.slow
 def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_path):
     """With `state_backend.uri` a schedule resumes from the job's state and respects `frequency`."""
     states = tmp_path / "states"
@@ -125,6 +126,7 @@ def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_
     assert collector.calls == []
 
 
+@pytest.mark.slow
 def test_second_run_of_the_same_state_is_refused(project, collector):
     """While a run is in progress, Meltano refuses to start another."""
     collector.script([Behaviour(delay_seconds=60.0, contains="batch")])
@@ -173,6 +175,7 @@ def test_expanded_name_is_reported_and_an_escaped_one_kept(project):
     assert output.count("Something is missing") == 1
 
 
+@pytest.mark.slow
 def test_call_type_of_a_plugin_works_in_meltano(sandbox_settings, collector, tmp_path):
     """A sync can use the call type of plugins/README.md once `pip_url` names its folder."""
     require_meltano()
@@ -214,6 +217,7 @@ def new_project(sandbox_settings, tmp_path) -> MeltanoProject:
     )
 
 
+@pytest.mark.slow
 def test_definitions_for_the_hub_make_a_project(new_project, engine, collector):
     """`meltano add --from-ref` and `meltano run` work; a cached catalog hides no new column."""
     engine.run(DATABASE, "CREATE TABLE people (userId int, a int, hidden int)")

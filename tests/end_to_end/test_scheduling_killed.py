@@ -127,6 +127,7 @@ def _run_and_kill(job, after_seconds: float) -> float | None:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(job, shop, collector):
     """Over many kills, with rows added between them, no state is lost and no row is missed."""
     dice = random.Random(5)

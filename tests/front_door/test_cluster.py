@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from tests.front_door.conftest import Site
 
 pytestmark = pytest.mark.timeout(3 * TIMEOUT_SECONDS)
-PARTITIONED = sync(partition_column="userId", partitions=8)
+PARTITIONED = sync(partition_column="userId", partitions=4)
 EVENTS = sync(
     "events",
     type="track",
     query="SELECT id AS userId, 'seen' AS event, plan_name FROM users "
     "UNION ALL SELECT id, 'seen', plan_name FROM users",
     partition_column="userId",
-    partitions=5,
+    partitions=3,
 )
 
 
@@ -140,6 +140,7 @@ def test_sync_that_is_not_due_has_no_task(site: Site) -> None:
     assert "cluster=" not in log
 
 
+@pytest.mark.slow
 def test_resync_reads_everything_again(site: Site) -> None:
     """Events with the messageIds of the first run, facts with new ones."""
     site.run()
@@ -175,6 +176,7 @@ def test_two_runs_exclude_each_other(site: Site) -> None:
     assert first.wait(timeout=60) == 143
 
 
+@pytest.mark.slow
 def test_lost_worker_loses_no_row(site: Site) -> None:
     """Another worker runs its task; repeated calls are identical."""
     site.tap["syncs"] = [PARTITIONED]
@@ -295,6 +297,7 @@ def _secrets(site: Site) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_workers_take_secrets_from_their_environment(site: Site, cluster: Cluster) -> None:
     """No secret is sent to them."""
     site.tap["syncs"] = [PARTITIONED]
@@ -428,6 +431,7 @@ def test_task_that_fails_everywhere_fails_only_its_sync(site: Site) -> None:
     assert " failed " in next(line for line in log.splitlines() if line.startswith(" users "))
 
 
+@pytest.mark.slow
 def test_rate_limit_applies_to_the_whole_cluster(site: Site) -> None:
     """And not to each task: at 20 per second, 50 requests take more than two seconds."""
     site.tap["syncs"] = [PARTITIONED]
@@ -443,6 +447,7 @@ def test_rate_limit_applies_to_the_whole_cluster(site: Site) -> None:
     assert busiest <= 20 + slots
 
 
+@pytest.mark.slow
 def test_killed_scheduler_loses_no_row(site: Site, cluster: Cluster) -> None:
     """The coordinator reports the lost cluster; the next run sends the rest."""
     site.tap["syncs"] = [PARTITIONED]
@@ -516,6 +521,7 @@ FATES = {
 CODES = {"no such column": 3, "no user": 5, "unknown type": 2, "fails while it is read": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
 def test_failing_syncs_stop_no_other(site: Site, seed: int) -> None:
     """Each of some syncs fails in its own way; the others are delivered, and only they move."""

@@ -118,6 +118,7 @@ def _lock(site, name: str):
     return contextlib.closing(session), acquire_sync_lock(session, name)
 
 
+@pytest.mark.slow
 def test_lock_is_held_until_the_target_is_done(site):
     """No other run may start after the tap has ended while the target still sends."""
     site.collector.script([{"delay_seconds": 1.0, "times": None}])
@@ -272,6 +273,7 @@ def test_sync_that_fails_while_it_is_read_leaves_no_dead_letters(site, reader):
     assert [letter["stream"] for letter in site.dead_letters].count("users") == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "retries"), [(2, 2), (0, None)])
 def test_rejected_call_is_retried_a_few_times(site, limit, retries):
     """At most `retry_rejected` times over all runs; 0 switches it off."""

@@ -21,6 +21,7 @@ ROWS = 60_000
 KILLS = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["partitions", "order"])
 def test_killed_first_sync_resumes(tmp_path, way):
     """Whichever process is killed, each row arrives and repeats are identical."""

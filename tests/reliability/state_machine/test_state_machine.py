@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEED = 20_260_307
 PARTS = 4  # so that all workers of pytest have something to do
-CASES, MORE_CASES = case_count(400, 400), case_count(1_600, 100_000)
+CASES, MORE_CASES = case_count(400, 400), case_count(800, 100_000)
 ACTIONS = 100
 CASES_WITHOUT_A_GUARD = 1_000
 pytestmark = pytest.mark.timeout(case_count(300, 36_000))
@@ -59,6 +59,7 @@ def test_invariants_hold_in_many_orders_of_actions(part_seed):
     _run(MORE_CASES // PARTS, part_seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS)
 def test_machine_notices_a_missing_guard(guard):
     """Without a guard the machine finds a sequence of actions that breaks a promise."""

@@ -116,6 +116,7 @@ def _memory_per_call(ids: EventIds | FactIds, source: Any, count: int) -> float:
     return grown / (count * 2 / 3)
 
 
+@pytest.mark.slow
 def test_memory_for_repeats_is_bounded():
     """A row costs at most 20 bytes, besides a fixed amount."""
     assert _memory_per_call(_events(), UNTIMED, 600_000) < 20
