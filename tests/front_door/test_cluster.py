@@ -270,13 +270,8 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.communicate(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            process.kill()  # a worker that is asked to end would look for its scheduler first
+            process.communicate()
 
     def _start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
