@@ -19,9 +19,11 @@ from program_kit.signals import (
     signal_name,
 )
 from tap_mssql_query.errors import ConfigurationError
+from tap_mssql_query.sync.report import add_failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mssql_reverse_etl.pipe import PipeResult
     from mssql_reverse_etl.state_file import StateFile
@@ -42,6 +44,7 @@ class LocalRun:
         taps: configurations of the tap, for its command line.
         targets: the same for the target.
         tap_options: further arguments of the tap.
+        tap_report: where the tap's report is to be, if anywhere.
     """
 
     settings: TapSettings
@@ -50,6 +53,7 @@ class LocalRun:
     taps: Sequence[str]
     targets: Sequence[str]
     tap_options: Sequence[str] = field(default=())
+    tap_report: Path | None = None
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
@@ -71,8 +75,11 @@ class LocalRun:
             elif locks.held:
                 for name in locks.held:
                     summary.set_result(name, SyncResult(SyncOutcome.INTERRUPTED))
-        for name, problem in {**unknown, **locks.failed}.items():
+        failed = {**unknown, **locks.failed}
+        for name, problem in failed.items():
             summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
+        if failed and self.tap_report is not None:
+            add_failures(self.tap_report, failed, worst_exit_code([*codes, locks.exit_code]))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         summary.show()

@@ -47,6 +47,21 @@ def remove_report(path: Path | None) -> None:
             path.unlink()
 
 
+def find_report_problem(path: Path | None) -> str:
+    """Why no report can be written there, found before the run; empty if one can."""
+    if path is None:
+        return ""
+    if path.is_dir():
+        reason = "is a folder"
+    elif not path.parent.is_dir():
+        reason = "is in a folder that does not exist"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "cannot be written by this user"
+    else:
+        return ""
+    return f"Setting `{SETTING}`: {path} {reason}. Correct it."
+
+
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report as JSON. Raises OSError."""
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,18 @@ _PLACEHOLDER = re.compile(
 )
 
 
+def without_comments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without `$schema`, at any depth."""
+    plain: dict[str, Any] = _without_comments(config)
+    return plain
+
+
+def _without_comments(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_comments(v) for k, v in value.items() if k != COMMENT_KEY}
+    return [_without_comments(item) for item in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of a settings table; `schema` is the JSON Schema of its value."""

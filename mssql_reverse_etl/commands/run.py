@@ -10,7 +10,7 @@ import click
 
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.state_file import StateFile
-from program_kit.report_file import find_report_path, remove_report
+from program_kit.report_file import find_report_path, remove_report, report_path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,11 @@ def run(
     file = StateFile(state)
     with file.locked():
         _remove_reports(taps, targets)
-        from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
+        from mssql_reverse_etl.configuration import (  # noqa: PLC0415 - slow
+            find_shared_files,
+            read_tap_config,
+        )
+        from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
         from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
         from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
@@ -71,6 +75,12 @@ def run(
         file.read()  # a damaged file fails before any query runs
         target_config = dict(read_target_config(targets))
         configuration = load_configuration(target_config)
+        options = RunOptions(resync=resync, start_now=start_now)
+        if problems := [
+            *find_problems(options, settings.syncs),
+            *find_shared_files(state, tap_config, configuration),
+        ]:
+            raise UsageError("\n".join(problems))
         if dask is None:
             from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
 
@@ -81,6 +91,7 @@ def run(
                 taps=taps,
                 targets=targets,
                 tap_options=_repeated("--resync", resync) + _repeated("--start-now", start_now),
+                tap_report=report_path_of(tap_config),
             ).run()
         else:
             from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow

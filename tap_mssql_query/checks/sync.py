@@ -11,7 +11,7 @@ from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.syntax_tree import find_comparisons
-from tap_mssql_query.sql.template import SyncTimes, find_variables, render_query
+from tap_mssql_query.sql.template import LOWER_BOUNDS, SyncTimes, find_variables, render_query
 from tap_mssql_query.sync.read_strategy import range_column_of, split_sync_query
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _PLACEHOLDERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
 """Rendered for the variables, so that they are recognised in the query."""
 
-_LOWER_BOUNDS = {"last_sync_time", "last_sync_datetime"}
 _DATETIME_KINDS = (ColumnKind.INSTANT, ColumnKind.DATE, ColumnKind.TIME)
 _KEY_TYPES = re.compile(
     r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
@@ -38,7 +37,7 @@ _PERMISSION_ERRORS = frozenset({229, 230, 297, 300, 916})
 def check_query_text(sync: SyncSettings) -> list[Finding]:
     """Findings about the text of a sync's query."""
     findings = [*check_query(render_query(sync.query, _PLACEHOLDERS)), *check_ranges(sync)]
-    if not _LOWER_BOUNDS & set(find_variables(sync.query)):
+    if not LOWER_BOUNDS & set(find_variables(sync.query)):
         findings.append(
             Finding(
                 Level.WARNING,

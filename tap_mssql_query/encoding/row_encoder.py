@@ -15,10 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.encoding.columns import Column, ColumnKind
-from tap_mssql_query.encoding.singer_json import INVALID_JSON, parse_json
+from tap_mssql_query.encoding.singer_json import INVALID_JSON, dump_value, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+_MAY_BE_DEEP = 200
+"""Texts with more opening brackets may be deeper than the 254 levels that orjson writes."""
 
 
 @dataclass(slots=True)
@@ -39,14 +43,20 @@ class LossyConversions:
         self.replaced_characters += pc.sum(pc.match_substring(texts, "\ufffd")).as_py() or 0
 
     def json_or_text(self, text: str | None) -> Any:
-        """The value of a JSON column's text; None if it is blank, the text if it is not JSON."""
+        """The value of a JSON column's text; None if it is blank.
+
+        What is not JSON, or nested too deeply to be written in a RECORD, stays text.
+        """
         if text is None or not text.strip():
             return None
         try:
-            return parse_json(text)
-        except INVALID_JSON:
+            value = parse_json(text)
+            if text.count("[") + text.count("{") > _MAY_BE_DEEP:
+                dump_value([[[value]]])
+        except (*INVALID_JSON, TypeError):
             self.invalid_json += 1
             return text
+        return value
 
 
 def to_utc(array: pa.Array, timezone: str) -> pa.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from program_kit.settings import without_comments
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.frequency import parse_frequency
@@ -76,6 +77,7 @@ class TapSettings:
 
 def parse_settings(config: Mapping[str, Any]) -> TapSettings:
     """Validate a configuration. Raises ConfigurationError with all problems."""
+    config = without_comments(config)
     if problems := find_problems(config):
         raise ConfigurationError(*problems)
     databases = _parse_databases(config)

@@ -13,11 +13,17 @@ from program_kit.json_schema import (
     describe_setting,
     find_schema_errors,
 )
-from program_kit.settings import describe_placeholder, is_placeholder
+from program_kit.settings import describe_placeholder, is_placeholder, without_comments
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
-from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, VARIABLES, find_unknown_variables
+from tap_mssql_query.sql.template import (
+    LOWER_BOUNDS,
+    MAX_UNIX_SECONDS,
+    VARIABLES,
+    find_unknown_variables,
+    find_variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +42,7 @@ class _LazyCallTypes:
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
     """All violations of the schema, and other problems of whatever conforms to it."""
+    config = without_comments(config)
     errors = find_schema_errors(CLOSED_JSONSCHEMA, config)
     problems = [
         f"{_setting_and_sync(error, config)} {describe_schema_error(error)}." for error in errors
@@ -188,9 +195,23 @@ def _time_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         yield "`timezone` is not an IANA time zone, such as Europe/Amsterdam"
     if "start_at" in sync and not _is_timestamp(sync["start_at"]):
         yield "`start_at` is not an ISO 8601 date-time, such as 2026-01-02T03:04:05Z"
+    if "start_from" in sync and not _has_lower_bound(sync):
+        yield (
+            "`start_from` has no effect, because its query has neither {{last_sync_time}} nor "
+            "{{last_sync_datetime}}: compare the time of a row with one of them"
+        )
     start_from = sync.get("start_from", "now")
     if start_from != "now" and not _is_timestamp(start_from):
         yield "`start_from` is neither `now` nor an ISO 8601 date-time from 1970 on"
+
+
+def _has_lower_bound(sync: Mapping[str, Any]) -> bool:
+    """Whether the query limits its rows by the last run; True if it cannot be read."""
+    try:
+        variables = find_variables(read_query(sync))
+    except (OSError, UnicodeDecodeError, KeyError):
+        return True
+    return bool(LOWER_BOUNDS & set(variables))
 
 
 def _is_timestamp(text: str) -> bool:

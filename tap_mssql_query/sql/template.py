@@ -52,6 +52,10 @@ VARIABLES: dict[str, Callable[[SyncTimes], str]] = {
 }
 
 
+LOWER_BOUNDS = frozenset({"last_sync_time", "last_sync_datetime"})
+"""The variables that limit a query to what changed since the last run."""
+
+
 def find_variables(query: str) -> list[str]:
     """The distinct names in double braces, in order."""
     return list(dict.fromkeys(match.strip() for match in _VARIABLE.findall(query)))

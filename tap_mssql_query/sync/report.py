@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from program_kit.report_file import describe_end, remove_report, write_report
+from program_kit.report_file import describe_end, find_report_problem, remove_report, write_report
 from tap_mssql_query.errors import ConfigurationError, TapError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -118,10 +119,33 @@ class TapReport:
 
 @contextlib.contextmanager
 def reporting_failed_start(path: Path | None) -> Iterator[None]:
-    """Write a report without syncs if the block, which starts a run, fails."""
+    """Write a report without syncs if the block, which starts a run, fails.
+
+    Raises ConfigurationError if no report can be written.
+    """
+    if problem := find_report_problem(path):
+        raise ConfigurationError(problem)
     remove_report(path)
     try:
         yield
     except TapError:
         with TapReport().written_to(path):
             raise
+
+
+def add_failures(path: Path, problems: Mapping[str, str], exit_code: int) -> None:
+    """Add syncs to a report that failed before the tap was started, by name with the reason.
+
+    `exit_code` is that of the run. Without a report one is written, if that is possible.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        report = describe_end(None) | {"syncs": {}}
+    for name, problem in problems.items():
+        entry = SyncReport()
+        entry.fail(problem)
+        report["syncs"][name] = entry.to_json()
+    message = "\n".join(filter(None, [report["message"], *dict.fromkeys(problems.values())]))
+    with contextlib.suppress(OSError):  # the tap has said so
+        write_report(path, report | {"exit_code": exit_code, "message": message})

@@ -86,8 +86,9 @@ def _find_start_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> 
     for sync in syncs:
         if sync.name in options.start_now and sync.name in options.resync:
             yield f'--start-now and --resync: choose one of them for sync "{sync.name}".'
-        if sync.name in options.start_now and not sync.enabled:
-            yield f'--start-now: sync "{sync.name}" is disabled; set `enabled` to true first.'
+        for option, names in (("--start-now", options.start_now), ("--resync", options.resync)):
+            if sync.name in names and not sync.enabled:
+                yield f'{option}: sync "{sync.name}" is disabled; set `enabled` to true first.'
 
 
 def _find_partition_problems(options: RunOptions) -> Iterator[str]:

@@ -15,7 +15,7 @@ from program_kit.json_schema import (
     describe_setting,
     find_schema_errors,
 )
-from program_kit.settings import describe_placeholder, is_placeholder
+from program_kit.settings import describe_placeholder, is_placeholder, without_comments
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
 
 if TYPE_CHECKING:
@@ -71,15 +71,18 @@ class ParsedSettings:
         run: the settings of the whole run.
         destinations: `run` with what each destination sets differently; one or more.
         problems: what is invalid, a sentence each.
+        faulty: the names of the settings with problems, whose values are left out.
     """
 
     run: TargetSettings
     destinations: Sequence[TargetSettings]
     problems: Sequence[str]
+    faulty: frozenset[str | int] = frozenset()
 
 
 def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     """Check a configuration against the table of settings."""
+    config = without_comments(config)
     is_valid = validator_for(CONFIG_JSONSCHEMA).is_valid(dict(config))
     errors = [] if is_valid else find_schema_errors(CONFIG_JSONSCHEMA, config)
     faulty = {tuple(error.path) for error in errors}
@@ -93,8 +96,9 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
     problems = [
         f"{describe_setting(list(error.path))} {describe_schema_error(error)}." for error in errors
     ]
+    names = frozenset(path[-1] for path in faulty if path)
     return ParsedSettings(
-        run, destinations or [run], [*problems, *_find_placeholders(config, entries)]
+        run, destinations or [run], [*problems, *_find_placeholders(config, entries)], names
     )
 
 

@@ -125,6 +125,11 @@ class HttpProfile:
     def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:
         """The URL of a request with these calls."""
         path = self.path(calls)
+        if not isinstance(path, str) or not path.isascii() or not path.isprintable() or " " in path:
+            raise PluginError(
+                f'Destination "{self.name}": `path` must return a text without blanks and line '
+                "breaks, other characters percent-encoded. Correct the plugin, and run it again."
+            )
         return f"{base_url.rstrip('/')}{path}" if path else base_url
 
     def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
@@ -139,7 +144,7 @@ class HttpProfile:
         """What is sent of a call. Raises PluginError."""
         try:
             return encode_json(reshape(decode_object(body)))
-        except Exception as error:  # a plugin's code
+        except BaseException as error:  # a plugin's code, which may even call `exit`
             problem = describe_exception(error, reshape)
             raise PluginError(
                 f'Destination "{self.name}" cannot send a call, because `reshape` failed: '
@@ -157,11 +162,16 @@ class HttpDestination:
         self._settings = settings
         self._base_url = base_url
         self.event_schemas = profile.events
+        call_max_bytes = settings.call_max_bytes or profile.call_max_bytes
+        batch_max_bytes = settings.batch_max_bytes or profile.batch_max_bytes
+        envelope_bytes = sum(map(len, profile.envelope))
+        if settings.batch_max_bytes:
+            call_max_bytes = max(1, min(call_max_bytes, batch_max_bytes - envelope_bytes))
         self.limits = Limits(
-            call_max_bytes=settings.call_max_bytes or profile.call_max_bytes,
-            batch_max_bytes=settings.batch_max_bytes or profile.batch_max_bytes,
+            call_max_bytes=call_max_bytes,
+            batch_max_bytes=batch_max_bytes,
             batch_max_calls=_lower(settings.batch_max_calls, profile.batch_max_calls),
-            envelope_bytes=sum(map(len, profile.envelope)),
+            envelope_bytes=envelope_bytes,
             requests_per_second=settings.requests_per_second or profile.requests_per_second,
             max_traits=profile.max_traits,
             max_trait_name_bytes=profile.max_trait_name_bytes,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import gzip
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from target_pipelines.api.errors import PluginError
 from target_pipelines.api.outcomes import Outcome, Rejected, Retry
 from target_pipelines.destinations.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
@@ -107,16 +109,26 @@ def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
     # By default no proxy gets the write key.
     session.trust_env = settings.trust_environment
     session.auth = api.authenticate(settings.write_key or "")
+    own_headers = api.headers(settings)
+    if not isinstance(own_headers, Mapping) or not all(map(_is_header, own_headers.items())):
+        raise PluginError(
+            f'Destination "{settings.destination_name}": `headers` must return texts in ASCII '
+            "without line breaks, by name. Correct the plugin, and run it again."
+        )
     session.headers.update(
         {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # responses are short; compressed, one could be a bomb
             "User-Agent": "target-pipelines",
             **({"Content-Encoding": "gzip"} if settings.gzip else {}),
-            **api.headers(settings),
+            **own_headers,
         }
     )
     return session
+
+
+def _is_header(item: tuple[object, object]) -> bool:
+    return all(isinstance(text, str) and text.isascii() and text.isprintable() for text in item)
 
 
 def _read_beginning(response: requests.Response) -> bytes:

@@ -76,7 +76,8 @@ class StreamEncoder:
         self._call_type = call_type
         self._null_values = settings.null_values
         self._call_max_bytes = call_max_bytes
-        self._kind_of_size: Kind = "settings" if settings.call_max_bytes else "query"
+        is_set = settings.call_max_bytes or settings.batch_max_bytes
+        self._kind_of_size: Kind = "settings" if is_set else "query"
         self._event_validators = _validators_by_event(call_type, event_schemas)
         self._mapper = Mapper(call_type, null_values=settings.null_values, described=stream.columns)
         self._validator = CallValidator(call_type.schema)
@@ -237,13 +238,13 @@ class StreamEncoder:
             raise BuildProblem(f"{self._plugin} {_BUILD_FAILED}: {problem}.") from problem
         except MappingProblem:
             raise
-        except Exception as error:  # `build` is a plugin's code
+        except BaseException as error:  # `build` is a plugin's code, which may even call `exit`
             raise BuildProblem(self._describe_build_error(error, record)) from error
         if self._mapper.unmapped != self._warned_of:
             self._warn_unmapped()
         return call
 
-    def _describe_build_error(self, error: Exception, record: Json) -> str:
+    def _describe_build_error(self, error: BaseException, record: Json) -> str:
         """Which exception, where; a missing key only if it is the name of a column or a field."""
         build = self._call_type.build
         names = {*record, *names_in(self._call_type.schema), *_NAMES_OF_CALLS}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from jsonschema_rs import validator_for
 
 from program_kit.settings import Setting
 from target_pipelines.api.errors import PluginError
@@ -69,7 +72,38 @@ def _function(parameters: str, result: str) -> Expectation:
     )
 
 
+def _is_schema(value: Any) -> bool:
+    if not _is_mapping(value):
+        return False
+    try:
+        validator_for(dict(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _are_settings(value: Any) -> bool:
+    """Whether these are settings with distinct names and valid schemas, which defaults obey."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(s, Setting) for s in value):
+        return False
+    names = [setting.name for setting in value]
+    return len(set(names)) == len(names) and all(
+        _is_name(setting.name)
+        and isinstance(setting.help, str)
+        and _is_schema(setting.schema)
+        and (
+            setting.default is None or validator_for(dict(setting.schema)).is_valid(setting.default)
+        )
+        for setting in value
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w.-]+", value) is not None
+
+
 TEXT = Expectation("a text that is not empty", _is_text)
+NAME = Expectation("a text of letters, digits, underscores, dots and hyphens", _is_name)
 ANY_TEXT = Expectation("a text", lambda value: isinstance(value, str))
 BOOLEAN = Expectation("True or False", lambda value: isinstance(value, bool))
 SIZE = Expectation("an integer, not negative", lambda value: _is_int(value, 0))
@@ -79,16 +113,17 @@ SCHEMAS = Expectation(
     "a mapping of names to JSON Schemas",
     lambda value: (
         _is_mapping(value)
-        and all(_is_text(name) and _is_mapping(value[name]) for name in value.keys())  # noqa: SIM118
+        and all(_is_text(name) and _is_schema(value[name]) for name in value.keys())  # noqa: SIM118
     ),
 )
 SETTINGS = Expectation(
-    "a list or tuple of Setting",
-    lambda value: isinstance(value, (list, tuple)) and all(isinstance(s, Setting) for s in value),
+    "a list or tuple of Setting, each with a name of its own, a JSON Schema, a text of help and a "
+    "default that is valid",
+    _are_settings,
 )
 
 CALL_TYPE: Mapping[str, Expectation] = {
-    "name": TEXT,
+    "name": NAME,
     "summary": ANY_TEXT,
     "schema": Expectation("a JSON Schema (a mapping)", _is_mapping),
     "extra_columns": Expectation(
@@ -99,14 +134,14 @@ CALL_TYPE: Mapping[str, Expectation] = {
     "build": _function("call", "a call or None").or_none(),
 }
 DESTINATION_TYPE: Mapping[str, Expectation] = {
-    "name": TEXT,
+    "name": NAME,
     "open": _function("settings", "a Destination"),
     "find_problems": _function("settings", "sentences"),
     "settings": SETTINGS,
     "profile": Expectation("an HttpProfile or None", lambda _: True),
 }
 HTTP_PROFILE: Mapping[str, Expectation] = {
-    "name": TEXT,
+    "name": NAME,
     "base_urls": Expectation(
         "a mapping of regions to URLs",
         lambda value: (
@@ -186,6 +221,8 @@ def _describe(value: Any) -> str:
     """The type of a value; what a plugin's author can tell apart by it."""
     if value is None:
         return "None"
+    if value == "":
+        return "an empty text"
     if isinstance(value, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in value) or 'nothing'}"
     if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -9,7 +9,7 @@ from program_kit.json_schema import describe_schema_error, find_schema_errors
 from program_kit.settings import json_schema_of
 from target_pipelines.api.calls import Limits
 from target_pipelines.api.errors import PipelinesError, PluginError
-from target_pipelines.api.outcomes import Outcome
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
 from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.plugins.attributes import LIMITS, OPEN_DESTINATION, check_attributes
 
@@ -27,10 +27,18 @@ def find_problems(kind: DestinationType, settings: TargetSettings, plugin: str) 
     if problems:
         return problems  # the plugin's own check may rely on them
     filled = _fill(kind, settings)
-    found: list[str] = _call(
-        kind, plugin, "find_problems", lambda: list(kind.find_problems(filled))
-    )
-    return found
+    found: Any = _call(kind, plugin, "find_problems", lambda: _listed(kind.find_problems(filled)))
+    if not all(isinstance(problem, str) and problem for problem in found):
+        raise PluginError(
+            f'Plugin "{plugin}": `find_problems` of destination "{kind.name}" must give sentences, '
+            "one text each. Correct it, or block the plugin with `blocked_plugins`."
+        )
+    return [*map(str, found)]
+
+
+def _listed(found: Any) -> list[Any]:
+    """The items; a single text is no list of sentences."""
+    return [None] if isinstance(found, str) else list(found)
 
 
 def open_destination(kind: DestinationType, settings: TargetSettings, plugin: str) -> Destination:
@@ -58,13 +66,24 @@ class _CheckedDestination:
         self.limits = opened.limits
         self.max_lanes = opened.max_lanes
         self.event_schemas = opened.event_schemas
-        self.close = opened.close
 
     def open_sender(self) -> Sender:
         """Open another connection. Raises PluginError."""
         open_sender = self._opened.open_sender
-        sender: Sender = _call(self._kind, self._plugin, "open_sender", open_sender)
+        sender: Any = _call(self._kind, self._plugin, "open_sender", open_sender)
+        if not (
+            callable(getattr(sender, "send", None)) and callable(getattr(sender, "close", None))
+        ):
+            raise PluginError(
+                f'Plugin "{self._plugin}": `open_sender` of destination "{self._kind.name}" gave a '
+                f"value of type {type(sender).__name__}, which has no `send` and `close`. Correct "
+                "it, or block the plugin with `blocked_plugins`."
+            )
         return _CheckedSender(sender, self._kind, self._plugin)
+
+    def close(self) -> None:
+        """Close the destination. Raises PluginError."""
+        _call(self._kind, self._plugin, "close", self._opened.close)
 
 
 class _CheckedSender:
@@ -74,19 +93,40 @@ class _CheckedSender:
         self._sender = sender
         self._kind = kind
         self._plugin = plugin
-        self.close = sender.close
+
+    def close(self) -> None:
+        """Close the connection. Raises PluginError."""
+        _call(self._kind, self._plugin, "close", self._sender.close)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """Make one attempt. Raises PluginError."""
         outcome: Any = _call(self._kind, self._plugin, "send", lambda: self._sender.send(calls))
-        if not isinstance(outcome, get_args(Outcome)):
+        if not isinstance(outcome, get_args(Outcome)) or not _has_valid_fields(outcome):
             raise PluginError(
                 f'Plugin "{self._plugin}": an attempt of destination "{self._kind.name}" gave a '
-                f"value of type {type(outcome).__name__}, not an Outcome. Correct `classify` or "
+                f"value of type {type(outcome).__name__}, not an Outcome whose attributes have the "
+                "types that it documents. Correct `classify` or "
                 "`send`, or block the plugin with `blocked_plugins`."
             )
         checked: Outcome = outcome
         return checked
+
+
+def _has_valid_fields(outcome: Outcome) -> bool:
+    """Whether the attributes of an outcome have their types."""
+    match outcome:
+        case Delivered():
+            return True
+        case Retry(reason, after):
+            return isinstance(reason, str) and (after is None or isinstance(after, (int, float)))
+        case Rejected(reason, status):
+            return isinstance(reason, str) and (status is None or isinstance(status, int))
+        case Fatal(reason):
+            return isinstance(reason, str)
+    return isinstance(outcome.count, int) and all(
+        isinstance(place, int) and isinstance(rejected, Rejected) and _has_valid_fields(rejected)
+        for place, rejected in outcome.rejected.items()
+    )
 
 
 def _find_option_problems(kind: DestinationType, options: Mapping[str, Any]) -> list[str]:
@@ -116,7 +156,7 @@ def _call(kind: DestinationType, plugin: str, attribute: str, call: Callable[[],
         return call()
     except PipelinesError:
         raise
-    except Exception as error:
+    except BaseException as error:  # a plugin may even call `exit`
         problem = describe_exception(error, getattr(kind, attribute, None))
         raise PluginError(
             f'Plugin "{plugin}": `{attribute}` of destination "{kind.name}" failed: {problem}. '

@@ -47,7 +47,11 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
         place = (
             f"`destinations`, {settings.destination_name}: " if len(parsed.destinations) > 1 else ""
         )
-        problems += (f"{place}{problem}" for problem in _find_problems(settings, plugins))
+        problems += (
+            f"{place}{problem}"
+            for problem in _find_problems(settings, plugins)
+            if not any(f"`{name}`" in problem for name in parsed.faulty)  # it was reported
+        )
     problems += _find_shared(parsed.destinations)
     if problems:
         raise ConfigurationError(*problems)
@@ -55,6 +59,7 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
 
 
 def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
+    yield from _find_file_problems(settings)
     if settings.destination in plugins.destinations:
         yield from plugins.find_problems(settings)
     else:
@@ -71,6 +76,13 @@ def _find_unknown_call_types(settings: TargetSettings, plugins: PluginRegistry) 
                 f'Setting `call_types.{stream}`: no plugin provides "{name}". Choose one of '
                 f"{', '.join(plugins.call_types.names())}."
             )
+
+
+def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
+    """A pipe or a socket would let the run wait for a reader."""
+    path = Path(settings.dead_letter_path)
+    if path.is_fifo() or path.is_socket() or path.is_dir():
+        yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
 
 
 def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from program_kit.report_file import remove_report, report_path_of
+from program_kit.report_file import find_report_problem, remove_report, report_path_of
 from target_pipelines.acknowledgements.report import (
     FAILED,
     INTERRUPTED,
@@ -13,7 +13,7 @@ from target_pipelines.acknowledgements.report import (
     print_summaries,
     write_report,
 )
-from target_pipelines.api.errors import Interrupted, PipelinesError
+from target_pipelines.api.errors import ConfigurationError, Interrupted, PipelinesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +71,8 @@ def reporting(
     The block may fail before there is a configuration, or any report in `reports`.
     """
     path = report_path_of(config)
+    if problem := find_report_problem(path):
+        raise ConfigurationError(problem)
     remove_report(path)
     ending: BaseException | None = None
     try:

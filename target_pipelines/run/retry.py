@@ -95,8 +95,11 @@ def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bo
 
 def _has_retryable(settings: TargetSettings, limit: int) -> bool:
     """Whether the file has a letter to retry; a damaged line is for --replay to report."""
+    path = Path(settings.dead_letter_path)
+    if not path.is_file():  # a device or a pipe may never end
+        return False
     try:
-        with Path(settings.dead_letter_path).open("rb") as lines:
+        with path.open("rb") as lines:
             return any(
                 _is_retryable(decode_object(line), settings.destination_name, limit)
                 for line in lines

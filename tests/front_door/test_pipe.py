@@ -231,8 +231,59 @@ def test_no_report_of_an_earlier_run_is_left(site, program, settings):
 
     assert code in (2, 3)
     assert "1,000" not in log
-    assert not (site.folder / "tap_report.json").exists()
     assert not (site.folder / "target_report.json").exists()
+    if code == 3:  # the failed login is noticed before the tap is started
+        report = json.loads((site.folder / "tap_report.json").read_text())
+        assert (report["exit_code"], report["syncs"]["users"]["outcome"]) == (3, "failed")
+    else:
+        assert not (site.folder / "tap_report.json").exists()
+
+
+def test_report_has_the_syncs_that_failed_before_the_tap(site):
+    """And the exit code of the run: a monitor must not see a success."""
+    site.tap |= {"report_path": "tap_report.json"}
+    site.tap["syncs"] = [sync(), sync("bad", type="identfy")]
+
+    code, log = site.run()
+
+    report = json.loads((site.folder / "tap_report.json").read_text())
+    assert (code, report["exit_code"]) == (2, 2), log
+    assert {name: entry["outcome"] for name, entry in report["syncs"].items()} == {
+        "users": "read",
+        "bad": "failed",
+    }
+    assert "identfy" in report["message"]
+
+
+@pytest.mark.parametrize(
+    ("tap", "target", "words"),
+    [
+        ({"report_path": "r.json"}, {"report_path": "./r.json"}, "`report_path` of the target"),
+        ({}, {"dead_letter_path": "state.json"}, "--state and `dead_letter_path` of customerio"),
+        ({"report_path": "dead_letters.jsonl"}, {}, "`dead_letter_path` of customerio are the"),
+    ],
+)
+def test_file_for_two_purposes_is_refused(site, tap, target, words):
+    """One would overwrite the other; nothing is read."""
+    site.tap |= tap
+    site.target |= target
+
+    code, log = site.run()
+
+    assert code == 2
+    assert words in log
+    assert site.calls == []
+
+
+@pytest.mark.parametrize("option", ["--start-now", "--resync"])
+def test_option_for_a_disabled_sync_is_refused(site, option):
+    """Even if there is no other: its history would be sent when it is enabled."""
+    site.tap["syncs"] = [sync(enabled=False)]
+
+    code, log = site.run(option, "users")
+
+    assert code == 2
+    assert f'{option}: sync "users" is disabled' in log
 
 
 def test_rejected_calls_are_retried_by_the_next_run(site):

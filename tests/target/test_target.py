@@ -531,3 +531,14 @@ def test_alias_keeps_its_place(collector, config, run_target):
 
     assert run.exit_code == 0
     assert [call.type for call in collector.calls] == ["identify", "alias"] * 10
+
+
+def test_call_larger_than_a_batch_is_a_dead_letter(run_target, config):
+    """A limit of the settings for requests is one for calls, too."""
+    messages = [schema("s", "identify"), record("s", userId=1, note="x" * 200), state(1)]
+
+    run = run_target({**config, "batch_max_bytes": 120}, messages)
+
+    assert run.exit_code == 0, run.log
+    (letter,) = run.dead_letters
+    assert (letter["kind"], "the limit is" in letter["reason"]) == ("settings", True)

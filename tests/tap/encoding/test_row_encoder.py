@@ -113,6 +113,18 @@ def test_numbers_of_json_columns_keep_their_digits(text: str) -> None:
     assert _encode([text], pa.large_string(), json_columns=("v",)) == [text]
 
 
+@pytest.mark.parametrize("depth", [1, 100, 199, 240, 250, 254, 255, 256, 300, 3_000])
+@pytest.mark.parametrize("pair", ["[]", '{"a":}'])
+def test_json_of_any_depth_is_written(depth, pair) -> None:
+    """Up to 250 levels as JSON; what cannot be written so stays text."""
+    opening, closing = pair[:-1], pair[-1]
+    text = opening * depth + ("1" if opening != "[" else "") + closing * depth
+
+    (written,) = _encode([text], pa.large_string(), json_columns=("v",))
+
+    assert written == text or (depth > 250 and json.loads(written) == text)
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '"\\ud83d"', "NaN", "{} {}", "01"])
 def test_hostile_json_stays_text(text: str) -> None:
     """Deep nesting, lone surrogates and nearly valid JSON stay text."""

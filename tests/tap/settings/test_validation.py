@@ -25,6 +25,21 @@ def _with_sync(**changes: object) -> dict[str, Any]:
     return {**CONFIG, "syncs": [{**SYNC, **changes}]}
 
 
+def test_comments_are_welcome_everywhere() -> None:
+    """`$schema` is for editors."""
+    comment = {"$schema": "x"}
+    config = {**CONFIG, **comment, "syncs": [{**SYNC, **comment}]}
+    config |= {"connection_options": comment, "databases": {"$schema": "x", "a": {"host": "h"}}}
+    assert parse_settings(config).syncs[0].name == "users"
+
+
+def test_start_from_needs_a_bound() -> None:
+    """Without one the first run sends everything, whatever the setting says."""
+    assert "`start_from` has no effect" in _problems_of(_with_sync(start_from="now"))
+    query = "SELECT 1 AS userId WHERE 1 > {{last_sync_time}}"
+    parse_settings(_with_sync(start_from="now", query=query))
+
+
 def test_defaults() -> None:
     """A host and one sync are enough; everything else has the documented defaults."""
     settings = parse_settings(CONFIG)

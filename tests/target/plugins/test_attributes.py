@@ -47,7 +47,7 @@ PROFILES: dict[str, tuple[dict[str, Any], str]] = {
     "URL without scheme": ({"base_urls": {"us": "a"}}, "`base_urls` .* type dict"),
     "events as a list": ({"events": ["a"]}, "`events` .* type list"),
     "reshape as text": ({"reshape": "a"}, "`reshape` .*or None, not a value of type str"),
-    "settings of texts": ({"settings": ["a"]}, "`settings` .*of Setting, not a value"),
+    "settings of texts": ({"settings": ["a"]}, "`settings` .*of Setting, .* not a value"),
     "no name": ({"name": ""}, "`name` of"),
     "problems as a list": ({"find_further_problems": []}, "`find_further_problems` .* type list"),
 }

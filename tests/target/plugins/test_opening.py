@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from target_pipelines import (
     TargetSettings,
 )
 from target_pipelines.api.errors import PluginError
+from target_pipelines.api.outcomes import Retry
 from target_pipelines.plugins.opening import find_problems, open_destination
 from target_pipelines.testing import RecordingServer
 
@@ -158,7 +160,15 @@ AT_WORK: dict[str, tuple[dict[str, Any], str]] = {
     "path raises": ({"path": lambda calls: calls[7]}, "IndexError in line"),
     "path of a number": ({"envelope": (b"", b""), "path": lambda calls: 1 // 0}, "ZeroDivision"),
     "authenticate raises": ({"authenticate": lambda key: {}[key]}, "`open_sender` .*KeyError"),
-    "no headers": ({"headers": lambda settings: None}, "`open_sender` .*TypeError"),
+    "no headers": ({"headers": lambda settings: None}, "`headers` must return"),
+    "line break": ({"headers": lambda settings: {"a": "b\r\nc"}}, "`headers` must return"),
+    "number": ({"path": lambda calls: 5}, "`path` must return"),
+    "blank": ({"path": lambda calls: "/a b"}, "`path` must return"),
+    "exit": ({"path": lambda calls: sys.exit(0)}, "`send` .*SystemExit in line"),
+    "bad retry": (
+        {"classify": lambda status, headers, body, *, now: Retry("x", "y")},  # type: ignore[arg-type]
+        "Retry, not an Outcome whose attributes",
+    ),
 }
 
 

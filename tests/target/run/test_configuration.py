@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from target_pipelines.api.errors import ConfigurationError
@@ -61,6 +63,21 @@ def test_secret_is_never_shown(name):
 
     assert "c4n4ry" not in repr(configuration.settings)
     assert "c4n4ry" not in " ".join(problems)
+
+
+def test_dead_letters_need_a_file(tmp_path):
+    """A run would wait for the reader of a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+
+    for name in ("pipe", "."):
+        (problem,) = _problems({"dead_letter_path": str(tmp_path / name)})
+        assert "is not a file" in problem
+
+
+def test_problem_of_a_setting_is_reported_once():
+    """A key of a wrong type is not missing as well."""
+    (problem,) = _problems({"destination": "customerio", "write_key": 5})
+    assert "must be of type string" in problem
 
 
 def test_destinations_inherit_settings():

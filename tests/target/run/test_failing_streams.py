@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.run.runner import Runner
-from tests.target.conftest import record, schema
+from tests.target.conftest import record, schema, state
 from tests.target.run.failing_streams import Plan, judge
 
 SEEDS = range(4)
@@ -170,3 +170,50 @@ def test_dead_letter_names_the_row(collector, config, run_target, call_type, pro
     assert sorted(found) == [("destination", {"n": 9}, 2), ("query", {"n": 8}, 1)]
     assert "--resync s" in run.log
     assert f"--replay {config['dead_letter_path']}" in run.log
+
+
+LEAVING = """
+import sys
+from target_pipelines import ID, CallType, call_schema, hookimpl
+
+def build(call):
+    if call["userId"] == "3":
+        raise {exception}
+    return call
+
+LEAVE = CallType(
+    name="leave",
+    summary="ends the program",
+    sends_as="identify",
+    schema=call_schema({{"userId": ID}}, required=["userId"]),
+    build=build,
+)
+
+@hookimpl
+def register_call_types(register):
+    register(LEAVE)
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    "exception", ["SystemExit(0)", "KeyboardInterrupt", "BaseException('c4n4ry')"]
+)
+def test_plugin_cannot_end_the_program(run_target, tmp_path, exception, processes):
+    """Its row is a dead letter, like that of any other exception; no text of it is shown."""
+    about = tmp_path / "leaving-1.0.dist-info"
+    about.mkdir()
+    (tmp_path / "leaving.py").write_text(LEAVING.format(exception=exception))
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: leaving\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[target_pipelines]\nleaving = leaving\n")
+    calls, letters = tmp_path / "calls.jsonl", tmp_path / "dead_letters.jsonl"
+    config = {"output_path": str(calls), "dead_letter_path": str(letters), "processes": processes}
+    messages = [schema("s", "leave"), *(record("s", userId=n) for n in range(5)), state(1)]
+
+    run = run_target(config, messages, environment={"PYTHONPATH": str(tmp_path)})
+
+    assert run.exit_code == 0, run.log
+    assert len(calls.read_text().splitlines()) == 4
+    (letter,) = run.dead_letters
+    assert (letter["key"], letter["record"]["userId"], letter["kind"]) == (None, 3, "settings")
+    assert "c4n4ry" not in run.log + letters.read_text()
