@@ -28,8 +28,9 @@ def _with_sync(**changes: object) -> dict[str, Any]:
 def test_comments_are_welcome_everywhere() -> None:
     """`$schema` is for editors."""
     comment = {"$schema": "x"}
-    config = {**CONFIG, **comment, "syncs": [{**SYNC, **comment}]}
-    config |= {"connection_options": comment, "databases": {"$schema": "x", "a": {"host": "h"}}}
+    config: dict[str, Any] = {**CONFIG, **comment, "syncs": [{**SYNC, **comment}]}
+    further: dict[str, Any] = {"$schema": "x", "a": {"host": "h"}}
+    config |= {"connection_options": comment, "databases": further}
     assert parse_settings(config).syncs[0].name == "users"
 
 
