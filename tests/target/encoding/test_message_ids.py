@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
+import random
 import tracemalloc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +11,9 @@ from program_kit.exact_json import decode_object
 from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats, encode_key
 from target_pipelines.plugins.loading import load_plugins
 from target_pipelines.singer.streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CALL_TYPES = load_plugins().call_types
 TIMED, UNTIMED = True, False
@@ -104,28 +108,33 @@ def test_repeats_are_counted_among_many_rows():
     assert len(set(once)) == len(rows)
 
 
-def _memory_per_call(ids: EventIds | FactIds, source: Any, count: int) -> float:
+def _memory_per_call(add: Callable[[int], object], count: int) -> float:
+    """The bytes that the later two thirds of the calls cost each."""
     tracemalloc.start()
     for number in range(count // 3):
-        ids.add_to(b"{%d" % number, source)
+        add(number)
     fixed = tracemalloc.get_traced_memory()[0]
     for number in range(count // 3, count):
-        ids.add_to(b"{%d" % number, source)
+        add(number)
     grown = tracemalloc.get_traced_memory()[0] - fixed
     tracemalloc.stop()
     return grown / (count * 2 / 3)
 
 
-@pytest.mark.slow
 def test_memory_for_repeats_is_bounded():
     """A row costs at most 20 bytes, besides a fixed amount."""
-    assert _memory_per_call(_events(), UNTIMED, 600_000) < 20
+    repeats, draw, batch = Repeats(), random.Random(0), 2_000
+
+    def add(_: int) -> None:
+        assert [*repeats.find([draw.randbytes(16) for _ in range(batch)])] == []
+
+    assert _memory_per_call(add, 300) < 20 * batch
 
 
 @pytest.mark.parametrize(("ids", "source"), [(_facts(), 1), (_events(), KEY)], ids=["fact", "key"])
 def test_other_ids_need_no_memory(ids, source):
     """Facts and events with a key may come by the billion."""
-    assert _memory_per_call(ids, source, 15_000) < 1
+    assert _memory_per_call(lambda number: ids.add_to(b"{%d" % number, source), 15_000) < 1
 
 
 CHANGES = [{"salt": "x"}, {"name": "t"}, {"renamed_from": "t"}]
