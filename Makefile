@@ -7,7 +7,8 @@ MELTANO := .venv-meltano
 MELTANO_READY := $(MELTANO)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# A process more than processors: tests wait for programs that they start.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: help setup demo test test-all check bench soak clean
 
