@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import io
 import os
+import select
 from typing import IO, TYPE_CHECKING, Any
 
 from target_pipelines.api.errors import InputError
@@ -13,6 +14,8 @@ from target_pipelines.api.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_POLL_SECONDS = 0.5
+"""How long a signal may be unnoticed."""
 _BLOCK_BYTES = 128 * 1024
 _PIPE_BYTES = 1024 * 1024  # the most that Linux allows unprivileged processes
 MAX_LINE_BYTES = 50 * 1024 * 1024
@@ -55,7 +58,14 @@ def _reader_of(source: IO[Any]) -> Callable[[int], bytes]:
     except io.UnsupportedOperation:
         return lambda count: _to_bytes(source.read(count))
     widen_pipe(file)
-    return lambda count: os.read(file, count)
+
+    def read(count: int) -> bytes:
+        # A signal that arrives just before a read would be handled only after it, perhaps never.
+        while not select.select([file], [], [], _POLL_SECONDS)[0]:
+            pass
+        return os.read(file, count)
+
+    return read
 
 
 def _to_bytes(text: str | bytes) -> bytes:

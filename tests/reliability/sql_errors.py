@@ -109,7 +109,7 @@ def _assert_failed(run: ProgramResult, moved: set[str]) -> None:
     assert run.exit_code == 3, run.log
     assert "Trying again" not in run.log
     assert bookmarks(run) == moved
-    assert "4711" not in run.log or "Invalid column name" in run.log
+    assert "canary-4711" not in run.log or "Invalid column name" in run.log
 
 
 def fail_query(
