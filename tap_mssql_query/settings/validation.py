@@ -13,7 +13,7 @@ from program_kit.json_schema import (
     describe_setting,
     find_schema_errors,
 )
-from program_kit.settings import describe_placeholder, is_placeholder, without_comments
+from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
@@ -41,8 +41,10 @@ class _LazyCallTypes:
 
 
 def find_problems(config: Mapping[str, Any]) -> list[str]:
-    """All violations of the schema, and other problems of whatever conforms to it."""
-    config = without_comments(config)
+    """All violations of the schema, and other problems of whatever conforms to it.
+
+    The configuration is one without comments.
+    """
     errors = find_schema_errors(CLOSED_JSONSCHEMA, config)
     problems = [
         f"{_setting_and_sync(error, config)} {describe_schema_error(error)}." for error in errors

@@ -113,8 +113,8 @@ class RunReport:
             if report.outcome == DELIVERED and report.rejected:
                 report.outcome = INTERRUPTED
                 report.message = (
-                    "The tap did not move the bookmark, so that the next run reads these rows "
-                    "again: there are no dead letters of them. See the tap's log for the cause."
+                    "The tap did not move the bookmark. The next run reads these rows again, so no "
+                    "dead letters were kept. The tap's log has the cause."
                 )
 
     def set_end(self, outcome: str, message: str) -> None:

@@ -44,8 +44,8 @@ class StateWriter:
     def finish(self) -> None:
         """The input has ended: write the dead letters that no STATE covers, as of a backfill.
 
-        If the tap was to move a stream's bookmark, and has not, it stopped reading the stream: the
-        next run reads those rows again, so that their dead letters are not kept.
+        If the tap should have moved a stream's bookmark and has not, it stopped reading the stream.
+        The next run reads those rows again, so their dead letters are dropped.
         """
         expected = self._failures.expected
         staged = frozenset[str]().union(*(each.streams(None) for each in self._dead_letters))

@@ -27,17 +27,19 @@ def find_problems(kind: DestinationType, settings: TargetSettings, plugin: str) 
     if problems:
         return problems  # the plugin's own check may rely on them
     filled = _fill(kind, settings)
-    found: Any = _call(kind, plugin, "find_problems", lambda: _listed(kind.find_problems(filled)))
+    found: list[str] = _call(
+        kind, plugin, "find_problems", lambda: _listed(kind.find_problems(filled))
+    )
     if not all(isinstance(problem, str) and problem for problem in found):
         raise PluginError(
             f'Plugin "{plugin}": `find_problems` of destination "{kind.name}" must give sentences, '
             "one text each. Correct it, or block the plugin with `blocked_plugins`."
         )
-    return [*map(str, found)]
+    return found
 
 
 def _listed(found: Any) -> list[Any]:
-    """The items; a single text is no list of sentences."""
+    """The items; a bare string is not a list of sentences."""
     return [None] if isinstance(found, str) else list(found)
 
 

@@ -277,7 +277,7 @@ def test_file_for_two_purposes_is_refused(site, tap, target, words):
 
 @pytest.mark.parametrize("option", ["--start-now", "--resync"])
 def test_option_for_a_disabled_sync_is_refused(site, option):
-    """Even if there is no other: its history would be sent when it is enabled."""
+    """Even if it is the only sync: enabling it later would send its whole history."""
     site.tap["syncs"] = [sync(enabled=False)]
 
     code, log = site.run(option, "users")

@@ -234,7 +234,7 @@ def _write(
 ) -> Plan:
     """Write the chunks of all streams, with STATEs between them.
 
-    There is no STATE while a stream without a bookmark is being read: nothing would tell whether
+    There is no STATE while a stream without a bookmark is being read: nothing would show whether
     the next run reads its rows again.
     """
     plans = {stream.name: stream for stream in streams}
