@@ -35,7 +35,8 @@ EXIT_CODES: Mapping[Way, int] = {
 }
 """Way in which a stream fails → exit code. Those with 5 are rows of which too many are rejected."""
 WORST_FIRST = (4, 5, 2)
-REFUSED_BY_ONE_TEXT = "reject-me-there"
+REFUSED_BY_ONE_TEXT = "not-there"
+"""Refused by the last destination alone; without `REJECTED_TEXT`, which all refuse."""
 MIN_REJECTED = 10
 """Fewer rejected rows never fail a stream; of so few rows as here, more always do."""
 SECRET = "zoë-canary"
