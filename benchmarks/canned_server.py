@@ -21,6 +21,7 @@ from sandbox.sql_server.results import Column, SqlType
 from sandbox.sql_server.server import SqlServer
 from tap_mssql_query.sql.key_range import split_range
 from tap_mssql_query.sql.range_query import split_query
+from tap_mssql_query.sql.select_only import SelectQuery
 
 _MAX_DISTINCT_ROWS = 100_000
 _TYPES = (
@@ -63,14 +64,14 @@ def _canned_partitions(rows: int) -> dict[str, CannedResult]:
     """The results of the queries of a partitioned read; none if the rows cannot be divided."""
     if rows % PARTITIONS:
         return {}
-    range_query = split_query(partitioned_query(rows))
+    range_query = split_query(SelectQuery(partitioned_query(rows)))
     columns = [Column(name, SqlType("bigint")) for name in ("least", "greatest", "rows_read")]
     partition = canned_rows(rows // PARTITIONS)
     extremes = CannedResult.build(columns, [(0, rows - 1, 0)])
     return {
-        range_query.extremes_query("userId", counts=False): extremes,
+        range_query.extremes_query("userId", counts=False).sql: extremes,
         **{
-            range_query.where(key_range.condition("userId")): partition
+            range_query.where(key_range.condition("userId")).sql: partition
             for key_range in split_range(0, rows - 1, PARTITIONS)
         },
     }

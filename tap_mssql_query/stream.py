@@ -22,7 +22,8 @@ from tap_mssql_query.encoding.columns import (
 from tap_mssql_query.errors import ConfigurationError, Interrupted, QueryFailed
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.describe import describe_result
-from tap_mssql_query.sql.template import SyncTimes, render_query
+from tap_mssql_query.sql.template import SyncTimes
+from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.run import SyncRun
 from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
 
@@ -195,10 +196,10 @@ class QueryStream(Stream):
         if error := connections.failure_of(sync.database):
             raise error
         with contextlib.closing(connections.open(sync.database)) as session:
-            sql = render_query(sync.query, SyncTimes(0, server_time(session)))
+            query = query_of(sync, SyncTimes(0, server_time(session)))
             return [
                 mark_json(Column(column.name, kind_of_sql_type(column.sql_type)), sync.json_columns)
-                for column in describe_result(session, sql)
+                for column in describe_result(session, query)
             ]
 
     def _use_columns(self, columns: Sequence[Column]) -> None:

@@ -30,7 +30,7 @@ from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
-from tap_mssql_query.sync.renames import carry_over
+from tap_mssql_query.sync.renames import carry_over, find_foreign_state
 from tap_mssql_query.sync.report import TapReport, reporting_failed_start
 from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
@@ -115,8 +115,9 @@ class TapMSSQLQuery(Tap):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Load a state after validating its shape; renamed syncs keep theirs. Raises StateError."""
-        bookmarks.check_state(state)
-        super().load_state(carry_over(state, self.settings.syncs))
+        super().load_state(carry_over(bookmarks.unwrap_state(state), self.settings.syncs))
+        if problem := find_foreign_state(self.settings.syncs, self.state):
+            self.logger.warning("%s", problem)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
         """Validate settings and options. Raises ConfigurationError with all problems."""
@@ -203,8 +204,7 @@ class TapMSSQLQuery(Tap):
             return
         is_run = not check and preview is None
         with reporting_failed_start(_report_path(config) if is_run else None):
-            loaded_state = _load_json(state, StateError, "state")
-            bookmarks.check_state(loaded_state)  # the SDK would ignore an empty list
+            loaded_state = bookmarks.unwrap_state(_load_json(state, StateError, "state"))
             tap = cls(
                 config=config.config,
                 parse_env_config=config.parse_env,

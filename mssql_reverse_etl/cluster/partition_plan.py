@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
-from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync.bookmarks import SYNC_TIME_KEY, bookmark_of
 from tap_mssql_query.sync.read_strategy import (
     begin_partitioned_run,
@@ -141,7 +140,7 @@ def plan_sync(
             return None
         if sync.partition_column is None:
             return PartitionPlan(sync, None, [None], options)
-        range_query = split_sync_query(sync, render_query(sync.query, times))
+        range_query = split_sync_query(sync, times)
         run = begin_partitioned_run(session, sync, times, range_query)
     if sync.partition_column is None:
         return PartitionPlan(sync, None, [None])

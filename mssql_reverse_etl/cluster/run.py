@@ -19,6 +19,7 @@ from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
+from tap_mssql_query.sync.bookmarks import unwrap_state
 from tap_mssql_query.sync.renames import carry_over, find_missed_renaming
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def run_on_cluster(
     written), ConfigurationError or PluginError.
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
-    state = carry_over(file.read(), tap_settings.syncs)
+    state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
     summary = Summary()
     with ExitStack() as stack:
         unknown = find_unknown_call_types(tap_settings, settings.configuration)

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 from mssql_reverse_etl.cluster.partition_task import DEAD_LETTERS
 from mssql_reverse_etl.cluster.secret_refs import extract_secrets
 from mssql_reverse_etl.errors import UsageError
+from tap_mssql_query.settings.table import CONNECTION_SETTINGS
+from target_pipelines.api.settings_table import TARGET_SETTINGS
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.worker import split_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from program_kit.settings import Setting
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
 
 _LOCAL_PATHS = ("report_path", "dead_letter_path")
+_HOLDERS = frozenset({"destinations", "destination_options"})
+"""Settings that are marked as secret for what is in them, which is replaced one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,16 @@ def prepare_task_settings(
     """The settings of all tasks of a run. Raises UsageError, ConfigurationError or PluginError."""
     configuration = load_configuration(target)
     _refuse_file_destination(configuration)
-    tap, tap_secrets = extract_secrets(_with_inline_queries(tap, settings), "TAP_MSSQL_QUERY")
-    target, target_secrets = extract_secrets(_without_paths(target), "TARGET_PIPELINES")
+    tap, tap_secrets = extract_secrets(
+        _with_inline_queries(tap, settings), "TAP_MSSQL_QUERY", _secret_names(CONNECTION_SETTINGS)
+    )
+    plugins = configuration.plugins.destinations
+    own_settings = [setting for name in plugins.names() for setting in plugins[name].settings]
+    target, target_secrets = extract_secrets(
+        _without_paths(target),
+        "TARGET_PIPELINES",
+        _secret_names([*TARGET_SETTINGS, *own_settings]) - _HOLDERS,
+    )
     return TaskSettings(
         tap=tap,
         target=target,
@@ -74,6 +87,10 @@ def prepare_task_settings(
         dead_letter_paths=_dead_letter_paths(configuration),
         configuration=configuration,
     )
+
+
+def _secret_names(settings: Iterable[Setting]) -> frozenset[str]:
+    return frozenset(setting.name for setting in settings if setting.secret)
 
 
 def _with_inline_queries(config: Mapping[str, Any], settings: TapSettings) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_cal
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
-    check_comparisons,
     check_event_ids,
     check_query_text,
     check_timestamp,
@@ -21,6 +20,7 @@ from tap_mssql_query.checks.sync import (
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
+from tap_mssql_query.sync.comparisons import check_comparisons
 from tap_mssql_query.sync.renames import find_missed_renaming
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.mssql.connect import connect, server_time
 from tap_mssql_query.mssql.describe import describe_result
-from tap_mssql_query.sql.select_only import require_select
-from tap_mssql_query.sql.template import render_query
+from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
+    from tap_mssql_query.sql.select_only import SelectQuery
     from tap_mssql_query.sync.run_options import RunOptions
 
 _decode_record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -66,11 +66,9 @@ def read_preview(
     with contextlib.closing(connect(sync.database, settings)) as session:
         times = find_window(always_due, options, state, now=server_time(session))
         assert times is not None  # noqa: S101 - None only if the sync is not due
-        sql = render_query(sync.query, times)
-        require_select(sql)
-        types = _describe_types(session, sql)
-        # With ROWCOUNT the server itself stops: no further row is read or sent.
-        blocks = session.read(f"SET ROWCOUNT {limit}; {sql}")
+        query = query_of(sync, times)
+        types = _describe_types(session, query)
+        blocks = session.read(query, limit=limit)
         return _preview_of(blocks, sync, types, limit)
 
 
@@ -90,10 +88,10 @@ def _preview_of(
     return Preview(list(zip(names, shown_types, strict=True)), rows)
 
 
-def _describe_types(session: Session, sql: str) -> list[str]:
+def _describe_types(session: Session, query: SelectQuery) -> list[str]:
     """SQL Server's types of the columns; empty if they are unknown before a run."""
     try:
-        return [column.sql_type for column in describe_result(session, sql)]
+        return [column.sql_type for column in describe_result(session, query)]
     except QueryFailed:
         return []
 

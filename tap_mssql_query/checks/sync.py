@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.encoding.columns import ColumnKind, find_name_problems, kind_of_sql_type
+from tap_mssql_query.encoding.columns import find_name_problems
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
-from tap_mssql_query.sql.syntax_tree import find_comparisons
-from tap_mssql_query.sql.template import LOWER_BOUNDS, SyncTimes, find_variables, render_query
+from tap_mssql_query.sql.template import (
+    DATETIME_VARIABLES,
+    LOWER_BOUNDS,
+    SyncTimes,
+    find_variables,
+    render_query,
+)
+from tap_mssql_query.sync.comparisons import PLACEHOLDERS
+from tap_mssql_query.sync.query import query_of, render_sync
 from tap_mssql_query.sync.read_strategy import range_column_of, split_sync_query
 
 if TYPE_CHECKING:
@@ -21,10 +29,6 @@ if TYPE_CHECKING:
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
 
-_PLACEHOLDERS = SyncTimes(last_sync_time=1_987_654_321, sync_time=1_987_654_322)
-"""Rendered for the variables, so that they are recognised in the query."""
-
-_DATETIME_KINDS = (ColumnKind.INSTANT, ColumnKind.DATE, ColumnKind.TIME)
 _KEY_TYPES = re.compile(
     r"(tiny|small|big)?int\b|(decimal|numeric)\(\d+,0\)|date(time2?)?\b|smalldatetime|uniqueidentifier"
 )
@@ -36,7 +40,11 @@ _PERMISSION_ERRORS = frozenset({229, 230, 297, 300, 916})
 
 def check_query_text(sync: SyncSettings) -> list[Finding]:
     """Findings about the text of a sync's query."""
-    findings = [*check_query(render_query(sync.query, _PLACEHOLDERS)), *check_ranges(sync)]
+    findings = check_query(render_sync(sync, PLACEHOLDERS))
+    if all(finding.level is not Level.ERROR for finding in findings):
+        findings += check_ranges(sync)
+    if DATETIME_VARIABLES & set(find_variables(sync.query)):
+        findings.append(_describe_zone(sync))
     if not LOWER_BOUNDS & set(find_variables(sync.query)):
         findings.append(
             Finding(
@@ -48,36 +56,28 @@ def check_query_text(sync: SyncSettings) -> list[Finding]:
     return findings
 
 
+def _describe_zone(sync: SyncSettings) -> Finding:
+    now = int(time.time())
+    example = render_query("{{last_sync_datetime}}", SyncTimes(now, now), sync.timezone)
+    return Finding(
+        Level.OK,
+        f"Date-times are compared in `timezone` {sync.timezone}: for the present time, "
+        f"{{{{last_sync_datetime}}}} is {example}.",
+    )
+
+
 def check_ranges(sync: SyncSettings) -> Iterator[Finding]:
     """An error if the sync is read by ranges, and its query does not allow that."""
     if range_column_of(sync) is not None:
         try:
-            split_sync_query(sync, render_query(sync.query, _PLACEHOLDERS))
+            split_sync_query(sync, PLACEHOLDERS)
         except QueryFailed as error:
             yield Finding(Level.ERROR, str(error))
 
 
-def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]:
-    """An error for each date-time that is compared with a numeric variable.
-
-    SQL Server can compare a datetime with a small number, such as the 0 of the first run, but fails
-    with error 8115 from the second run on.
-    """
-    numbers = (_PLACEHOLDERS.last_sync_time, _PLACEHOLDERS.sync_time)
-    for expression, select in find_comparisons(render_query(sync.query, _PLACEHOLDERS), numbers):
-        sql_type = _type_of(session, select)
-        if sql_type and kind_of_sql_type(sql_type) in _DATETIME_KINDS:
-            yield Finding(
-                Level.ERROR,
-                f"{expression} is {sql_type}, but is compared with a number of seconds: use "
-                "{{last_sync_datetime}} and {{sync_datetime}} instead of {{last_sync_time}} and "
-                "{{sync_time}}.",
-            )
-
-
 def describe_sync(session: Session, sync: SyncSettings) -> Sequence[DescribedColumn]:
     """The columns of a sync's result, as the server describes them. Raises QueryFailed."""
-    return describe_result(session, render_query(sync.query, _PLACEHOLDERS))
+    return describe_result(session, query_of(sync, PLACEHOLDERS))
 
 
 def finding_for_error(error: QueryFailed) -> Finding:
@@ -151,11 +151,3 @@ def _check_key_column(columns: Sequence[DescribedColumn], sync: SyncSettings) ->
             f"`{setting}` {name} is {types[0]}; it must be a whole number, a date, a date-time "
             "without an offset or a uniqueidentifier.",
         )
-
-
-def _type_of(session: Session, select: str) -> str | None:
-    """The type of a SELECT's only column; None if the server cannot describe it."""
-    try:
-        return next((column.sql_type for column in describe_result(session, select)), None)
-    except QueryFailed:
-        return None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_mssql_query.encoding.columns import ColumnKind
-from tap_mssql_query.encoding.row_encoder import LossyConversions, to_utc
+from tap_mssql_query.encoding.row_encoder import LossyConversions, shortest_floats, to_utc
 from tap_mssql_query.encoding.singer_json import VALUE_OPTIONS, dump_value
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 TEXT = pa.large_string()
 _NOTHING = pa.scalar("", TEXT)
 _NO_FRACTION = b".000000"
-_INSTANT_BYTES = len("2026-01-02 03:04:05.123456")
-_YEAR_0 = b"0000-"
 _PLAIN_SCALE = 6
 """The largest scale at which Arrow writes every decimal without an exponent."""
 _SEPARATORS = ("\x7f", "\U0010ffff", "\ufdd0")
@@ -55,7 +53,7 @@ def column_text(
     """The column's values as they appear in a RECORD; arguments as for `records_of`."""
     match kind:
         case ColumnKind.INSTANT:
-            return _instants(to_utc(array, timezone))
+            return _instants(to_utc(array, timezone, conversions))
         case ColumnKind.TEXT:
             return _texts(array.cast(TEXT), conversions)
         case ColumnKind.JSON:
@@ -88,9 +86,10 @@ def _plain(array: pa.Array) -> ColumnText:
     return ColumnText(array.cast(TEXT))
 
 
-def _dumped(array: pa.Array) -> ColumnText:
-    """Values that orjson writes without a comma: identical to `row_encoder.py` by construction."""
-    return ColumnText(_split(orjson.dumps(array.to_pylist(), option=VALUE_OPTIONS)[1:-1], ","))
+def _floats(array: pa.Array) -> ColumnText:
+    """As orjson writes them, without a comma: identical to `row_encoder.py` by construction."""
+    values = shortest_floats(array).to_pylist()
+    return ColumnText(_split(orjson.dumps(values, option=VALUE_OPTIONS)[1:-1], ","))
 
 
 def _decimals(array: pa.Array) -> ColumnText:
@@ -116,8 +115,6 @@ def _instants(array: pa.Array) -> ColumnText:
     """Timestamps in UTC without a zone."""
     texts = array.cast(TEXT)
     data = text_bytes(texts).to_pybytes()
-    if len(data) != _INSTANT_BYTES * (len(texts) - texts.null_count) or _YEAR_0 in data:
-        return _dumped(array)  # outside the years 1 to 9999: refused, as in `records_of`
     validity, offsets, _ = texts.buffers()
     data = data.replace(b" ", b"T")
     texts = pa.LargeStringArray.from_buffers(
@@ -165,7 +162,7 @@ def _escaped(array: pa.LargeStringArray, joined: str) -> pa.LargeStringArray:
 _KERNELS: Mapping[ColumnKind, Callable[[pa.Array], ColumnText]] = {
     ColumnKind.BOOLEAN: _plain,
     ColumnKind.INTEGER: _plain,
-    ColumnKind.FLOAT: _dumped,
+    ColumnKind.FLOAT: _floats,
     ColumnKind.DECIMAL: _decimals,
     ColumnKind.DATE: _dates,
     ColumnKind.TIME: _times,

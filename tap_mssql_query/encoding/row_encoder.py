@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,11 +17,14 @@ import pyarrow.compute as pc
 
 from tap_mssql_query.encoding.columns import Column, ColumnKind
 from tap_mssql_query.encoding.singer_json import INVALID_JSON, dump_value, parse_json
+from tap_mssql_query.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_FIRST = pa.scalar(datetime(1, 1, 1), pa.timestamp("us"))  # noqa: DTZ001 - UTC, as Arrow has it
+_LAST = pa.scalar(datetime(9999, 12, 31, 23, 59, 59, 999999), pa.timestamp("us"))  # noqa: DTZ001
 _MAY_BE_DEEP = 200
 """Texts with more opening brackets may be deeper than the 254 levels that orjson writes."""
 
@@ -33,10 +37,12 @@ class LossyConversions:
         invalid_json: values of JSON columns that are not JSON and are sent as text.
         replaced_characters: texts with U+FFFD, by which drivers replace invalid characters, such
             as half an emoji.
+        clamped_times: date-times that are before the year 1 or after 9999 in UTC.
     """
 
     invalid_json: int = 0
     replaced_characters: int = 0
+    clamped_times: int = 0
 
     def count_replaced_characters(self, texts: pa.Array) -> None:
         """Count the texts with U+FFFD."""
@@ -59,16 +65,41 @@ class LossyConversions:
         return value
 
 
-def to_utc(array: pa.Array, timezone: str) -> pa.Array:
+def to_utc(array: pa.Array, timezone: str, conversions: LossyConversions) -> pa.Array:
     """Date-times in UTC, without a zone; those without an offset are local times in `timezone`.
 
-    An ambiguous local time is the earlier one; a nonexistent one becomes the next that exists.
+    An ambiguous local time is the earlier one; a nonexistent one becomes the next that exists. One
+    that is in the year 0 or 10000 in UTC becomes the first or last of the calendar.
+    Raises ConfigurationError if Arrow does not know the zone.
     """
     if array.type.tz is None and timezone != "UTC":
-        array = pc.assume_timezone(
-            array, timezone=timezone, ambiguous="earliest", nonexistent="latest"
+        try:
+            array = pc.assume_timezone(
+                array, timezone=timezone, ambiguous="earliest", nonexistent="latest"
+            )
+        except pa.ArrowInvalid as error:
+            raise ConfigurationError(
+                f"`timezone` {timezone} is not known to this machine's time zone database. Use the "
+                "name of a region, such as Europe/Amsterdam."
+            ) from error
+    utc = array.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+    extremes = pc.min_max(utc)
+    if _is_outside(extremes["min"]) or _is_outside(extremes["max"]):
+        clamped = pc.max_element_wise(
+            pc.min_element_wise(utc, _LAST, skip_nulls=False), _FIRST, skip_nulls=False
         )
-    return array.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+        conversions.clamped_times += pc.sum(pc.not_equal(clamped, utc)).as_py() or 0
+        return clamped
+    return utc
+
+
+def _is_outside(value: pa.Scalar) -> bool:
+    return value.is_valid and not _FIRST.value <= value.value <= _LAST.value
+
+
+def shortest_floats(array: pa.Array) -> pa.Array:
+    """Floats; a `real` becomes the one with the shortest digits: 0.1, not 0.10000000149011612."""
+    return array.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(array.type) else array
 
 
 def records_of(
@@ -91,7 +122,9 @@ def _values(
 ) -> list[Any]:
     match kind:
         case ColumnKind.INSTANT:
-            array = to_utc(array, timezone)
+            array = to_utc(array, timezone, conversions)
+        case ColumnKind.FLOAT:
+            array = shortest_floats(array)
         case ColumnKind.TIME:
             return _to_times(array)
         case ColumnKind.BINARY:

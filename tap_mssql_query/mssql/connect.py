@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from tap_mssql_query.errors import ConnectionFailed
+from tap_mssql_query.errors import ConfigurationError, ConnectionFailed
 from tap_mssql_query.mssql.connection_problems import describe_connection_problem
 from tap_mssql_query.mssql.network_probe import find_obstacle
 from tap_mssql_query.mssql.odbc_drivers import find_odbc_driver, is_freetds, missing_library_error
@@ -80,7 +80,10 @@ def choose_driver(
     except ImportError as error:
         raise missing_library_error("odbc", error) from error
     name = settings.odbc_driver or find_odbc_driver(driver_pyodbc.registered_drivers())
-    keywords = _freetds_keywords_of(database) if is_freetds(name) else _keywords_of(database)
+    keywords = _keywords_of(database)
+    if is_freetds(name):
+        _refuse_beyond_freetds(database)
+        keywords = _freetds_keywords_of(database)
     return driver_pyodbc.DRIVER, {"Driver": name, "APP": APPLICATION_NAME, **keywords}
 
 
@@ -107,6 +110,28 @@ def _keywords_of(database: DatabaseSettings) -> dict[str, str]:
         **{name: str(value) for name, value in database.connection_options.items()},
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _refuse_beyond_freetds(database: DatabaseSettings) -> None:
+    """Raise ConfigurationError for settings that FreeTDS would ignore."""
+    ignored = [
+        name
+        for name, is_set in (
+            ("`encrypt: strict`", database.encrypt == "strict"),
+            ("`authentication`", database.authentication is not None),
+            ("`connection_options`", bool(database.connection_options)),
+            (
+                "`trust_server_certificate: false`",
+                database.encrypt != "no" and not database.trust_server_certificate,
+            ),
+        )
+        if is_set
+    ]
+    if ignored:
+        raise ConfigurationError(
+            f"The driver FreeTDS ignores {', '.join(ignored)}. Install Microsoft's driver with "
+            "`pip install mssql-python-odbc`, or change these settings."
+        )
 
 
 def _freetds_keywords_of(database: DatabaseSettings) -> dict[str, str]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tap_mssql_query.errors import QueryFailed
     from tap_mssql_query.mssql.session import Session
+    from tap_mssql_query.sql.select_only import SelectQuery
 
 _NOT_DESCRIBABLE = range(11500, 11600)
 """Errors for a query that the server cannot describe, such as one with temporary tables.
@@ -27,13 +28,13 @@ class DescribedColumn:
     sql_type: str
 
 
-def describe_result(session: Session, sql: str) -> Sequence[DescribedColumn]:
+def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedColumn]:
     """The columns of a query, which is not run. Raises QueryFailed.
 
     Source: sp_describe_first_result_set, SQL Server 2012 and newer. It cannot describe queries that
     use temporary tables or dynamic SQL.
     """
-    quoted = sql.replace("'", "''")
+    quoted = query.sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
     return [
         DescribedColumn(name or "", type_name or "an unnamed type")

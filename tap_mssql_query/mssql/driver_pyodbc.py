@@ -23,6 +23,9 @@ _SQL_SS_VARIANT = -150
 _SQL_SS_TIMESTAMPOFFSET = -155
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
+_REAL_BITS = 24
+"""The precision that the driver gives for `real`; it is 53 for `float`."""
+
 _ARROW_TYPES: dict[type, pa.DataType] = {
     bool: pa.bool_(),
     int: pa.int64(),
@@ -75,7 +78,10 @@ def _decode_offset_datetime(raw: bytes) -> datetime:
     year, month, day, hour, minute, second, nanoseconds, *offset = struct.unpack("<6hI2h", raw)
     zone = timezone(timedelta(hours=offset[0], minutes=offset[1]))
     local = datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)
-    return local.astimezone(UTC)
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:  # in the year 0 or 10000 in UTC
+        return local.replace(tzinfo=UTC)
 
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
@@ -103,6 +109,8 @@ def _field_of(
     """An Arrow field from a column's first values and the seven items of PEP 249's description."""
     if python_type is Decimal:
         return pa.field(name, pa.decimal128(precision, scale))
+    if python_type is float and precision == _REAL_BITS:
+        return pa.field(name, pa.float32())
     # pyodbc describes a datetimeoffset as a string, but with a scale, which strings lack.
     if python_type is str and (scale or any(isinstance(value, datetime) for value in first)):
         return pa.field(name, pa.timestamp("us", tz="UTC"))

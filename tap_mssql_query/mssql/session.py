@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tap_mssql_query.sql.select_only import SelectQuery
+
 APPLICATION_NAME = "tap-mssql-query"
 """The program name of the session in sys.dm_exec_sessions."""
 
@@ -89,8 +91,9 @@ class Session:
             message = "The server went silent during the login."
             raise ConnectionFailed(message, sqlstate="HYT00") from error
 
-    def fetch_all(self, sql: str) -> list[Sequence[Any]]:
-        """All rows of a small result. Raises QueryFailed."""
+    def fetch_all(self, query: str | SelectQuery) -> list[Sequence[Any]]:
+        """All rows of a small result. Text of a user must be a SelectQuery. Raises QueryFailed."""
+        sql = query if isinstance(query, str) else query.sql
         return self._run_short(sql, lambda cursor: [tuple(row) for row in cursor.fetchall()])
 
     def run(self, sql: str) -> None:
@@ -112,15 +115,16 @@ class Session:
             message = f"The server did not respond within {_STATEMENT_TIMEOUT_SECONDS:g} s."
             raise QueryFailed(message) from error
 
-    def read(self, sql: str) -> Iterator[pa.RecordBatch]:
+    def read(self, query: SelectQuery, *, limit: int = 0) -> Iterator[pa.RecordBatch]:
         """Run a query; the first block is empty and only has the columns. Raises QueryFailed.
 
+        With a `limit`, the server itself stops after so many rows: no further one is read or sent.
         An iteration that ends without an error has read the last row and the rest of the response.
         """
         with self._cursor() as cursor:
             self._is_reading = True
             try:
-                cursor.execute(sql)
+                cursor.execute(f"SET ROWCOUNT {limit}; {query.sql}" if limit else query.sql)
                 while cursor.description is None:
                     if not cursor.nextset():
                         raise QueryFailed("The query returned no columns; it must be a SELECT.")

@@ -128,7 +128,13 @@ SYNC_SETTINGS = (
         [],
     ),
     Setting("json_columns", _TEXTS, "Text columns that contain JSON.", []),
-    Setting("timezone", _TEXT, "IANA time zone of date-times without an offset.", "UTC"),
+    Setting(
+        "timezone",
+        _TEXT,
+        "IANA time zone of date-times without an offset: of those in rows, and of "
+        "`last_sync_datetime` and `sync_datetime` in the query.",
+        "UTC",
+    ),
     Setting(
         "lookback_seconds",
         {"type": "integer", "minimum": 0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -76,11 +77,36 @@ def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:
         for setting in CONNECTION_SETTINGS:
             if is_placeholder(entry.get(setting.name)):
                 yield f"{describe_placeholder(describe_setting([*path, setting.name]))}."
+        if isinstance(host := entry.get("host"), str) and (problem := _host_problem(host)):
+            yield f"{describe_setting([*path, 'host'])} {problem}."
         if entry.get("username") and _needs_password(entry):
             yield (
                 f"{describe_setting([*path, 'username'])} needs a `password`, or "
                 "`authentication` for a login without one."
             )
+
+
+def _host_problem(host: str) -> str:
+    """What a host says beside the name of a machine; the driver would ignore it, or fail."""
+    name, _, instance = host.partition("\\")
+    if name.casefold() == "(localdb)":
+        return "is LocalDB, which has no TCP port; name a server"
+    if instance:
+        return (
+            f'names the instance "{instance}", but the connection goes to `port`: leave the '
+            "instance out, and set `port` to its TCP port, which SQL Server Configuration Manager "
+            "shows"
+        )
+    if "://" in host:
+        return "is a URL; leave its scheme and path out"
+    if host.startswith("["):
+        return "has brackets; write an IPv6 address without them"
+    if found := re.fullmatch(r"(?:(?:tcp|np|lpc|admin):)?([^:,]*)(?:[:,](\d+))?", host):
+        if found[2]:
+            return f"contains a port; set `port` to {found[2]}"
+        if found[1] != host:
+            return "begins with a protocol; leave it out"
+    return ""
 
 
 def _needs_password(entry: Mapping[str, Any]) -> bool:

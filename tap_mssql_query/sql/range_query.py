@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.key_range import quote_name
+from tap_mssql_query.sql.select_only import SelectQuery
 from tap_mssql_query.sql.tokenizer import tokenize
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ class RangeQuery:
     select: str
     order: str
 
-    def where(self, condition: str, *, order: str = "") -> str:
+    def where(self, condition: str, *, order: str = "") -> SelectQuery:
         """A query for the rows that meet a condition, in the query's order or another."""
         return self._around(
             f"SELECT * FROM {_ROWS} WHERE {condition}{order or self.order}"  # noqa: S608 - the user's own
         )
 
-    def extremes_query(self, column: str, *, counts: bool) -> str:
+    def extremes_query(self, column: str, *, counts: bool) -> SelectQuery:
         """A query for a column's minimum and maximum, and the number of rows if `counts`."""
         name = quote_name(column)
         count = "COUNT_BIG(*)" if counts else "0"
@@ -45,19 +46,20 @@ class RangeQuery:
             f"FROM {_ROWS}"
         )
 
-    def _around(self, outer: str) -> str:
-        # The line break ends a comment at the end of the query.
-        ctes = f"{self.ctes}, " if self.ctes else ""
-        return f"WITH {ctes}{_ROWS} AS (\n{self.select}\n)\n{outer}"
+    def _around(self, outer: str) -> SelectQuery:
+        # The line breaks end comments at the ends of the parts.
+        ctes = f"{self.ctes}\n, " if self.ctes else ""
+        return SelectQuery(f"WITH {ctes}{_ROWS} AS (\n{self.select}\n)\n{outer}")
 
 
-def split_query(sql: str, *, keeps_order: bool = True) -> RangeQuery:
-    """Split a rendered query into its parts. Raises QueryFailed with the reason if it cannot be.
+def split_query(query: SelectQuery, *, keeps_order: bool = True) -> RangeQuery:
+    """Split a query into its parts. Raises QueryFailed with the reason if it cannot be.
 
     Args:
-        sql: one SELECT.
+        query: the query.
         keeps_order: whether its ORDER BY is kept; otherwise it must have none.
     """
+    sql = query.sql
     tokens = [token for token in tokenize(sql) if token.text != ";"]
     start = 0
     ctes = ""

@@ -1,5 +1,7 @@
 """Decides whether a query is exactly one SELECT that writes nothing. Pure.
 
+Text of a user reaches a server only as a `SelectQuery`, which exists only if the text was checked.
+
 It looks at words rather than at a syntax tree. SQL Server's reserved words cannot be names unless
 they are quoted, so a word that begins a writing statement does so wherever it stands. Another
 parser would read `SELECT 1 DELETE FROM t` as a column called DELETE; it is only asked whether it
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
@@ -35,12 +38,21 @@ _HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
 _SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
 _END = Token(TokenKind.SYMBOL, ";")
+_STEPS = {"(": 1, ")": -1}
 
 
-def require_select(sql: str) -> None:
-    """Raise QueryFailed unless the rendered query is one SELECT that writes nothing."""
-    if violations := find_violations(sql):
-        raise QueryFailed(f"The query is not run. {' '.join(violations)}")
+@dataclass(frozen=True, slots=True)
+class SelectQuery:
+    """A rendered query, or one that was made of it, which is one SELECT and writes nothing.
+
+    Raises QueryFailed for any other text.
+    """
+
+    sql: str
+
+    def __post_init__(self) -> None:
+        if violations := find_violations(self.sql):
+            raise QueryFailed(f"The query is not run. {' '.join(violations)}")
 
 
 def check_query(sql: str) -> list[Finding]:
@@ -75,6 +87,8 @@ def is_parsable(sql: str) -> bool:
 def _violations_of(sql: str) -> Iterator[str]:
     tokens = list(tokenize(sql))
     yield from _control_characters(sql)
+    if not _is_balanced(tokens):
+        yield "Its parentheses do not match."
     yield from _statement_violations(tokens)
     yield from _word_violations(tokens)
 
@@ -101,13 +115,20 @@ def _statement_violations(tokens: Sequence[Token]) -> Iterator[str]:
         yield "It does not begin with SELECT or WITH."
 
 
+def _is_balanced(tokens: Sequence[Token]) -> bool:
+    """Whether no parenthesis is closed before it is opened, so that none is of a text around it."""
+    steps = (_STEPS.get(token.text, 0) for token in tokens)
+    depths = [*itertools.accumulate(steps, initial=0)]
+    return min(depths) == depths[-1] == 0
+
+
 def _count_selects(statement: Sequence[Token]) -> int:
     """The number of statements without a semicolon between them; at least 1."""
     depth = 0
     count = 0
     before = _END
     for token in statement:
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        depth += _STEPS.get(token.text, 0)
         if depth == 0 and token.text == "SELECT" and before.text not in _SET_OPERATORS:
             count += 1
         before = token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlglot
@@ -10,11 +11,31 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
 _DIALECT = "tsql"
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
+_BOUND_OF_LATER: dict[type[exp.Expr], str] = {exp.GT: "expression", exp.LT: "this"}
+"""Comparisons that leave out equal values, and the argument that is their lower bound."""
 _CLAUSES_THAT_NAME_TABLES = {"with_", "from_", "joins", "laterals"}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An expression that is compared with a literal.
+
+    Attributes:
+        expression: as SQL.
+        select: a SELECT that returns only the expression, from the same tables, so that the server
+            can describe its type.
+        literal: the text of the literal.
+        excludes_equal: whether the comparison is `>`, read from the expression.
+    """
+
+    expression: str
+    select: str
+    literal: str
+    excludes_equal: bool
 
 
 def parse_select(sql: str) -> exp.Query | None:
@@ -29,21 +50,24 @@ def parse_select(sql: str) -> exp.Query | None:
     return None
 
 
-def find_comparisons(sql: str, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """Expressions compared with one of the numbers, each with a SELECT that returns only it.
-
-    The SELECT has the same tables, so that the server can describe the expression's type.
-    """
+def find_comparisons(sql: str, literals: Collection[str]) -> Iterator[Comparison]:
+    """The comparisons with one of the literals: numbers, or texts that are cast to a date-time."""
     tree = parse_select(sql)
-    markers = {str(number) for number in numbers}
     for comparison in tree.find_all(*_COMPARISONS) if tree else ():
         sides = list(comparison.iter_expressions())
-        others = [side for side in sides if not _is_one_of(side, markers)]
+        literal = next((side for side in sides if _text_of(side) in literals), None)
         select = comparison.find_ancestor(exp.Select)
-        if tree and select and len(others) < len(sides):
-            for other in others:
-                if not isinstance(other, exp.Literal):
-                    yield other.sql(_DIALECT), _select_only(other, select, tree)
+        if tree is None or select is None or literal is None:
+            continue
+        excludes_equal = literal.arg_key == _BOUND_OF_LATER.get(type(comparison))
+        for side in sides:
+            if _text_of(side) is None:
+                yield Comparison(
+                    side.sql(_DIALECT),
+                    _select_only(side, select, tree),
+                    str(_text_of(literal)),
+                    excludes_equal,
+                )
 
 
 def find_order(sql: str) -> list[tuple[str, bool]] | None:
@@ -90,8 +114,10 @@ def _are_same(select: exp.Expr, term: exp.Expr) -> bool:
     return select == term
 
 
-def _is_one_of(side: exp.Expr, markers: set[str]) -> bool:
-    return isinstance(side, exp.Literal) and side.name in markers
+def _text_of(side: exp.Expr) -> str | None:
+    """The text of a literal, also of one that is cast; None for any other expression."""
+    inner = side.this if isinstance(side, exp.Cast) else side
+    return inner.name if isinstance(inner, exp.Literal) else None
 
 
 def _select_only(expression: exp.Expr, select: exp.Select, tree: exp.Query) -> str:

@@ -21,10 +21,34 @@ UNFINISHED_KEY = "unfinished"
 REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 
 
-def check_state(state: object) -> None:
-    """Raise StateError unless `state` has the shape of a Singer state with readable bookmarks."""
+def unwrap_state(state: object) -> dict[str, Any]:
+    """The Singer state in what a file holds, `{"bookmarks": …}` or nothing.
+
+    It may be what `meltano state get` prints (`{"singer_state": …}`), a STATE message, or the
+    bookmarks alone. Raises StateError for anything else: it would be taken for no state, and every
+    row would be sent again.
+    """
     if not isinstance(state, dict):
         raise StateError(f"The state is not a JSON object. {REMEDY}")
+    for wrapper in ("singer_state", "value"):
+        if "bookmarks" not in state and isinstance(state.get(wrapper), dict):
+            return unwrap_state(state[wrapper])
+    if state and all(map(_is_bookmark, state.values())):
+        state = {"bookmarks": state}
+    if state and "bookmarks" not in state:
+        raise StateError(
+            "The state has no `bookmarks`. Give the file that the runs before wrote, of the form "
+            '{"bookmarks": {"<sync>": {…}}}, or leave --state out to read everything again.'
+        )
+    _check_bookmarks(state)
+    return state
+
+
+def _is_bookmark(value: object) -> bool:
+    return isinstance(value, dict) and not {SYNC_TIME_KEY, UNFINISHED_KEY}.isdisjoint(value)
+
+
+def _check_bookmarks(state: dict[str, Any]) -> None:
     bookmarks = state.get("bookmarks", {})
     if not isinstance(bookmarks, dict):
         raise StateError(f"`bookmarks` in the state is not a JSON object. {REMEDY}")
@@ -59,6 +83,12 @@ def bookmark_of(state: dict[str, Any], sync: str) -> dict[str, Any]:
     """The bookmark of a sync, to be changed."""
     bookmark: dict[str, Any] = state.setdefault("bookmarks", {}).setdefault(sync, {})
     return bookmark
+
+
+def is_of_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
+    """Whether a sync's last complete run had this query."""
+    bookmark = state.get("bookmarks", {}).get(sync, {})
+    return bool(bookmark.get(FINGERPRINT_KEY) == fingerprint)
 
 
 def check_not_in_future(last_sync_time: int, *, sync: str, server_time: int) -> None:

@@ -12,8 +12,9 @@ from tap_mssql_query.errors import QueryFailed, StateError
 from tap_mssql_query.settings.table import MAX_PARTITIONS
 from tap_mssql_query.sql.key_range import KeyRange, quote_name, split_range, to_key_value
 from tap_mssql_query.sql.range_query import split_query
-from tap_mssql_query.sql.template import fingerprint_of, render_query
+from tap_mssql_query.sql.template import fingerprint_of
 from tap_mssql_query.sync.bookmarks import check_not_in_future
+from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.resume_state import Partition, ResumeState, read_resume_state
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sql.range_query import RangeQuery
+    from tap_mssql_query.sql.select_only import SelectQuery
     from tap_mssql_query.sql.template import SyncTimes
 
     SaveProgress = Callable[[ResumeState], None]
@@ -34,11 +36,14 @@ class ReadStrategy:
 
     def __init__(self, sync: SyncSettings, times: SyncTimes) -> None:
         self.sync = sync
-        self.sql = render_query(sync.query, times)
+        self.query = query_of(sync, times)
 
-    def queries(self) -> Iterator[str]:
+    def queries(self) -> Iterator[SelectQuery]:
         """The queries to run. Asking for the next confirms that the last was fully written."""
-        yield self.sql
+        yield self.query
+
+    def check_block(self, block: pa.RecordBatch) -> None:
+        """Called before the rows of a block are written. Raises QueryFailed to refuse them."""
 
     def on_block_written(self, block: pa.RecordBatch) -> None:
         """Called after the rows of a block were written."""
@@ -87,7 +92,7 @@ class PartitionedRead(_ResumableRead):
         super().__init__(sync, resume_state, range_query, save)
         self._only = only
 
-    def queries(self) -> Iterator[str]:
+    def queries(self) -> Iterator[SelectQuery]:
         """One query for each partition that is to be read and is not done."""
         self._save(self._resume_state)
         for number, partition in enumerate(self._resume_state.partitions):
@@ -115,7 +120,7 @@ class OrderedRead(_ResumableRead):
     _first = 0
     _next = 0
 
-    def queries(self) -> Iterator[str]:
+    def queries(self) -> Iterator[SelectQuery]:
         """One query. It includes the last value, which other rows may have as well."""
         column = self._resume_state.column
         self._first = self._next = self._resume_state.position
@@ -123,8 +128,14 @@ class OrderedRead(_ResumableRead):
         order = f"\nORDER BY {quote_name(column)}"
         yield self._range_query.where(rest.condition(column), order=order)
 
+    def check_block(self, block: pa.RecordBatch) -> None:
+        """Raise QueryFailed if the values cannot be saved: every run would send these rows."""
+        from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
+
+        last_value(block, self._resume_state.column)
+
     def on_block_written(self, block: pa.RecordBatch) -> None:
-        """Save the value of the last row. Raises QueryFailed if its type cannot be saved."""
+        """Save the value of the last row."""
         from tap_mssql_query.sync.order_value import (  # noqa: PLC0415 - loads pyarrow
             count_last,
             last_value,
@@ -215,9 +226,9 @@ def _has_same_settings(sync: SyncSettings, resume_state: ResumeState) -> bool:
     )
 
 
-def split_sync_query(sync: SyncSettings, sql: str) -> RangeQuery:
-    """Split a rendered query of the sync. Raises QueryFailed if it cannot be read by ranges."""
-    return split_query(sql, keeps_order=bool(sync.partition_column))
+def split_sync_query(sync: SyncSettings, times: SyncTimes) -> RangeQuery:
+    """Split the query of the sync. Raises QueryFailed if it cannot be read by ranges."""
+    return split_query(query_of(sync, times), keeps_order=bool(sync.partition_column))
 
 
 def choose_strategy(
@@ -244,7 +255,7 @@ def choose_strategy(
     column = range_column_of(sync)
     if column is None:
         return ReadStrategy(sync, times)
-    range_query = split_sync_query(sync, render_query(sync.query, times))
+    range_query = split_sync_query(sync, times)
     if sync.order_column:
         run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
         return OrderedRead(sync, run, range_query, save)

@@ -43,6 +43,11 @@ def find_missed_renaming(
     fingerprint = fingerprint_of(sync.query)
     known = {name for each in syncs for name in (each.name, each.renamed_from)}
     for name, bookmark in bookmarks.items():
+        if name not in known and name.casefold() == sync.name.casefold():
+            return (
+                f'The state has a bookmark of "{name}", which differs from "{sync.name}" only in '
+                "case, and is not used: all rows are sent again. Correct the name in one of them."
+            )
         if name not in known and fingerprint in _fingerprints(bookmark):
             return (
                 f'The state has a bookmark of "{name}", which is no longer a sync, and whose query '
@@ -50,6 +55,17 @@ def find_missed_renaming(
                 "without it, all rows are sent again, and events get new messageIds."
             )
     return None
+
+
+def find_foreign_state(syncs: Sequence[SyncSettings], state: Mapping[str, Any]) -> str | None:
+    """A warning if the state has bookmarks, and none of them is of any sync."""
+    bookmarks = state.get("bookmarks", {})
+    if not bookmarks or any(sync.name in bookmarks for sync in syncs):
+        return None
+    return (
+        f"No sync has a bookmark in the state, which has those of {', '.join(sorted(bookmarks))}: "
+        "every sync starts over. Is it the state of another configuration?"
+    )
 
 
 def _has_begun(bookmark: Mapping[str, Any]) -> bool:

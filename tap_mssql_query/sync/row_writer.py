@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from program_kit.progress import Progress
     from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.sync.context import Lines, MessageFormat
+    from tap_mssql_query.sync.read_strategy import ReadStrategy
 
 
 @dataclass(slots=True)
@@ -42,12 +43,12 @@ class RowWriter:
         self,
         blocks: Iterator[pa.RecordBatch],
         columns: Sequence[Column],
-        on_block_written: Callable[[pa.RecordBatch], None],
+        strategy: ReadStrategy,
     ) -> tuple[int, bool]:
         """Write all rows; returns how many there were, and whether those are all.
 
-        `on_block_written` is called after each block. Rows are left out only because of the
-        format's `max_records`.
+        The strategy is asked before, and told after, each block is written. Rows are left out only
+        because of the format's `max_records`.
         """
         conversions = LossyConversions()
         encode = self.format.record_encoder(columns, conversions)
@@ -55,11 +56,12 @@ class RowWriter:
         rows, is_complete = 0, True
         for block in blocks:
             wanted = block if limit is None else block.slice(0, limit - rows)
+            strategy.check_block(wanted)
             self.count_rows(wanted.num_rows)
             self._write_lines(encode(wanted))
             rows += wanted.num_rows
             self.progress.show(rows)
-            on_block_written(wanted)
+            strategy.on_block_written(wanted)
             if wanted.num_rows < block.num_rows:
                 is_complete = False
                 break
@@ -76,6 +78,10 @@ class RowWriter:
             (
                 conversions.replaced_characters,
                 "texts contain U+FFFD instead of an invalid character",
+            ),
+            (
+                conversions.clamped_times,
+                "date-times are outside the years 1 to 9999 in UTC; the nearest within was sent",
             ),
         ):
             if count:

@@ -13,9 +13,9 @@ from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.prefetch import prefetch
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
-from tap_mssql_query.sql.select_only import require_select
-from tap_mssql_query.sql.template import fingerprint_of
+from tap_mssql_query.sql.template import DATETIME_VARIABLES, find_variables, fingerprint_of
 from tap_mssql_query.sync import bookmarks
+from tap_mssql_query.sync.comparisons import check_comparisons
 from tap_mssql_query.sync.read_strategy import (
     choose_strategy,
     find_partitioned_run,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
+    from tap_mssql_query.sql.select_only import SelectQuery
     from tap_mssql_query.sql.template import SyncTimes
     from tap_mssql_query.sync.context import Lines, MessageFormat, RunContext
     from tap_mssql_query.sync.read_strategy import ReadStrategy
@@ -132,6 +133,7 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
+        self._warn_of_comparisons(session)
         settings, state = self._context.settings, self._context.state
         if problem := find_missed_renaming(self._sync, settings.syncs, state):
             self._logger.warning("sync=%s: %s", self._sync.name, problem)
@@ -145,8 +147,8 @@ class SyncRun:
             partition=options.partition,
             on_count=self._show_count,
         )
-        for sql in strategy.queries():
-            if not self._copy_rows(session, sql, times, strategy):
+        for query in strategy.queries():
+            if not self._copy_rows(session, query, times, strategy):
                 return
         if strategy.is_complete and not options.is_backfill:
             self._move_bookmark(times.sync_time)
@@ -202,8 +204,16 @@ class SyncRun:
                 name,
             )
 
+    def _warn_of_comparisons(self, session: Session) -> None:
+        """Say which comparisons miss rows, when a query runs for the first time."""
+        sync = self._sync
+        is_known = bookmarks.is_of_query(self._context.state, sync.name, fingerprint_of(sync.query))
+        if not is_known and DATETIME_VARIABLES & set(find_variables(sync.query)):
+            for finding in check_comparisons(session, sync):
+                self._logger.warning("sync=%s: %s", sync.name, finding.message)
+
     def _copy_rows(
-        self, session: Session, sql: str, times: SyncTimes, strategy: ReadStrategy
+        self, session: Session, query: SelectQuery, times: SyncTimes, strategy: ReadStrategy
     ) -> bool:
         """Write SCHEMA and all rows; False if the format's `max_records` left some out."""
         # Imported late: loading pyarrow takes longer than a run in which no sync is due.
@@ -211,7 +221,6 @@ class SyncRun:
         from tap_mssql_query.sync.row_writer import RowWriter  # noqa: PLC0415
 
         started = time.monotonic()
-        require_select(sql)
         name = self._sync.name
         progress = Progress(name, self._logger)
         writer = RowWriter(
@@ -222,11 +231,11 @@ class SyncRun:
             count_rows=self._report.count_rows,
             logger=self._logger,
         )
-        rows_read = prefetch(session.read(sql), seconds=session.row_timeout_seconds)
+        rows_read = prefetch(session.read(query), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
             columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
             self._write_schema(columns, times, strategy)
-            rows, is_complete = writer.write(blocks, columns, strategy.on_block_written)
+            rows, is_complete = writer.write(blocks, columns, strategy)
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             name,

@@ -114,8 +114,9 @@ class StreamEncoder:
             position: in its stream.
             repeat: how many equal events came before it, if that is known.
         """
+        event_key = None if self._fact_ids else encode_key(record, self._key_columns)
         try:
-            call = self._map(record)
+            call = self._map(record)  # may change the record
         except MappingProblem as problem:
             return Rejection(str(problem), kind=problem.kind)
         if call is None:
@@ -125,7 +126,7 @@ class StreamEncoder:
             if isinstance(body, Rejection):
                 return body
             if "messageId" not in call:
-                body = self._add_id(body, call, record, position, repeat)
+                body = self._add_id(body, call, event_key, position, repeat)
             return self._check_size(body, call) or self._make_call(
                 body, ordering_key_of(call), epoch, line, position
             )
@@ -211,12 +212,11 @@ class StreamEncoder:
         return body
 
     def _add_id(
-        self, body: bytes, call: Json, record: Json, position: int, repeat: int | None
+        self, body: bytes, call: Json, event_key: bytes | None, position: int, repeat: int | None
     ) -> bytes:
         if self._fact_ids:
             return self._fact_ids.add_to(body, position)
-        key = encode_key(record, self._key_columns)
-        source = call.get("timestamp") is not None if key is None else key
+        source = call.get("timestamp") is not None if event_key is None else event_key
         return self._event_ids.add_to(body, source, repeat)
 
     def _check_size(self, body: bytes, call: Json) -> Rejection | None:

@@ -65,8 +65,11 @@ class Pipeline:
         self, stream: Stream, record: dict[str, Any], line: bytes, position: int = 0
     ) -> None:
         """Encode one RECORD."""
-        for destination in self._destinations:
-            destination.encode_record(stream, record, line, position)
+        first, *others = self._destinations
+        # Each has a record of its own: a plugin's `build` may change it.
+        for destination in others:
+            destination.encode_record(stream, decode_object(line)["record"], line, position)
+        first.encode_record(stream, record, line, position)
 
     def discard(self, stream: str, count: int) -> None:
         """Count records of a failed stream, without sending them."""

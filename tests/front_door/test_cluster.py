@@ -22,8 +22,11 @@ import pytest
 from distributed import Client, Event, fire_and_forget
 
 from mssql_reverse_etl.cluster.secret_refs import extract_secrets, resolve_secrets
+from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
+from mssql_reverse_etl.errors import UsageError
 from program_kit.exit_codes import worst_exit_code
 from sandbox.sql_server.server import SqlServer
+from tap_mssql_query.settings.model import parse_settings
 from tests.front_door.conftest import PASSWORD, ROWS, TIMEOUT_SECONDS, create_users, sync
 
 if TYPE_CHECKING:
@@ -484,16 +487,20 @@ def test_file_destination_is_refused(site: Site) -> None:
     assert "without --dask" in log
 
 
+SECRETS = {"password", "write_key", "acme_pins"}
+
+
 def test_secrets_are_extracted_and_resolved() -> None:
-    """At any depth; the extracted configuration holds none."""
+    """At any depth and of any type; the extracted configuration holds none."""
     config = {
         "password": "c4n4ry-1",
         "databases": {"crm-eu": {"host": "h", "password": "c4n4ry-2"}},
         "destinations": [{"name": "a", "write_key": "c4n4ry-3"}, {"write_key": "c4n4ry-4"}],
+        "destination_options": {"acme_pins": ["c4n4ry-5"], "acme_url": "http://acme"},
         "syncs": [{"name": "password"}],
     }
 
-    extracted, secrets = extract_secrets(config, "X")
+    extracted, secrets = extract_secrets(config, "X", SECRETS)
 
     assert b"c4n4ry" not in pickle.dumps(extracted)
     assert secrets == {
@@ -501,8 +508,67 @@ def test_secrets_are_extracted_and_resolved() -> None:
         "X_DATABASES_CRM_EU_PASSWORD": "c4n4ry-2",
         "X_DESTINATIONS_A_WRITE_KEY": "c4n4ry-3",
         "X_DESTINATIONS_1_WRITE_KEY": "c4n4ry-4",
+        "X_DESTINATION_OPTIONS_ACME_PINS": '["c4n4ry-5"]',
     }
     assert resolve_secrets(extracted, secrets) == config
+
+
+@pytest.mark.parametrize(
+    ("config", "paths"),
+    [
+        (
+            {"destinations": [{"name": name, "write_key": name} for name in ("crm-eu", "crm_eu")]},
+            ("destinations[0].write_key", "destinations[1].write_key"),
+        ),
+        (
+            {"destinations": [{"name": "1", "write_key": "a"}, {"write_key": "b"}]},
+            ("destinations[0].write_key", "destinations[1].write_key"),
+        ),
+        (
+            {"databases": {"crm": {"password": "a"}, "CRM": {"password": "a"}}},
+            ("databases.crm.password", "databases.CRM.password"),
+        ),
+    ],
+)
+def test_secrets_with_one_variable_are_refused(config, paths) -> None:
+    """One would replace the other, and go to the wrong server."""
+    with pytest.raises(UsageError) as caught:
+        extract_secrets(config, "X", SECRETS)
+
+    assert all(path in str(caught.value) for path in paths)
+
+
+ACME = """
+from target_pipelines import HttpProfile, Setting, hookimpl
+
+PROFILE = HttpProfile(
+    name="acme",
+    base_urls={"us": "https://127.0.0.1:1"},
+    call_max_bytes=1000,
+    batch_max_bytes=9000,
+    settings=[Setting("pin", {"type": "string"}, "The second key.", secret=True)],
+)
+
+@hookimpl
+def register_destinations(register):
+    register(PROFILE.as_destination())
+"""
+
+
+def test_secrets_of_plugins_are_not_sent_to_workers(site: Site, tmp_path, monkeypatch) -> None:
+    """Those that a destination declares as secret, among its other options."""
+    about = tmp_path / "acme-1.0.dist-info"
+    about.mkdir()
+    (tmp_path / "acme.py").write_text(ACME)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[target_pipelines]\nacme = acme\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    target = {"destination": "acme", "write_key": "k", "destination_options": {"pin": "c4n4ry"}}
+
+    tasks = prepare_task_settings(site.tap, parse_settings(site.tap), target)
+
+    assert b"c4n4ry" not in pickle.dumps((tasks.tap, tasks.target))
+    assert tasks.secrets["TARGET_PIPELINES_DESTINATION_OPTIONS_PIN"] == "c4n4ry"
 
 
 FATES = {

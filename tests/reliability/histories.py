@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tap_mssql_query.settings.model import SyncSettings, parse_settings
-from tap_mssql_query.sql.template import render_query
+from tap_mssql_query.sync.query import render_sync
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
 from tests.reliability.oracle import Verdict
@@ -54,7 +54,7 @@ class Rules:
         late_seconds: how much longer than `lookback_seconds` a commit may take.
         includes_equal: whether the query compares with `>=` instead of `>`.
         clock_error: the error of the clock that sets the bookmark; the server's clock has none.
-        covers_overlap: whether the lookback of a local-time column covers the repeated hour.
+        covers_overlap: whether a query in local time begins before the hour that comes twice.
     """
 
     late_seconds: int = 0
@@ -110,11 +110,10 @@ def _run_history(
     zone = rng.choice((None, *CLOCK_CHANGES))
     start = _begin(rng, zone)
     lookback = rng.choice((0, 2, 30, 600))
-    overlap = HOUR if zone and rules.covers_overlap else 0
     rows = [_write(rng, start, lookback + rules.late_seconds) for _ in range(30)]
     kind = rng.choice(list(KINDS))
     stamps = [_stored(KINDS[kind](row.stamp), zone) for row in rows]
-    sync = _sync(lookback + overlap, rng)
+    sync = _sync(lookback, zone, rng)
     seen = _poll(rng, rows, stamps, sync, rules, start, counts, observe)
     counts.histories += 1
     counts.rows += len(rows)
@@ -137,18 +136,17 @@ def _write(rng: random.Random, start: float, longest: int) -> _Row:
 
 
 def _stored(stamp: float, zone: str | None) -> float:
-    """A timestamp as a query sees it; in the repeated hour the server assumes the first."""
-    if zone is None:
-        return stamp
-    local = datetime.fromtimestamp(stamp, ZoneInfo(zone)).replace(fold=0)
-    return local.timestamp()
+    """A timestamp as a query sees it: what a clock on the wall shows."""
+    return datetime.fromtimestamp(stamp, ZoneInfo(zone or "UTC")).replace(tzinfo=UTC).timestamp()
 
 
-def _sync(lookback: int, rng: random.Random) -> SyncSettings:
+def _sync(lookback: int, zone: str | None, rng: random.Random) -> SyncSettings:
+    variables = ["last_sync_datetime"] if zone else ["last_sync_time", " last_sync_datetime "]
     sync: dict[str, Any] = {
         "name": "users",
         "type": "identify",
-        "query": f"SELECT {rng.choice(('{{last_sync_time}}', '{{ last_sync_datetime }}'))} AS s",
+        "query": f"SELECT {{{{{rng.choice(variables)}}}}} AS s",
+        "timezone": zone or "UTC",
         "lookback_seconds": lookback,
         **rng.choice(({}, {"frequency": "1m"}, {"frequency": "10m"})),
     }
@@ -176,7 +174,9 @@ def _poll(
         if times is None:
             continue
         counts.polls += 1
-        since = _since(render_query(sync.query, times))
+        since = _since(render_sync(sync, times))
+        if not rules.covers_overlap:
+            since = _stored(times.last_sync_time, sync.timezone)
         snapshot = poll_time + rng.uniform(0, 0.5)
         if rng.random() < 0.1 and poll_time != start + 6 * HOUR:
             continue  # the run fails: rows may have been sent, the bookmark stays

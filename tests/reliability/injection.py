@@ -21,8 +21,8 @@ from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.mssql import connections, transient_errors
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import connect, server_time
-from tap_mssql_query.sql.template import render_query
 from tap_mssql_query.sync import read_strategy, run
+from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.run import SyncRun
 from tap_mssql_query.sync.window import find_window
 from target_pipelines.acknowledgements.acks import Acks
@@ -74,7 +74,7 @@ TAP_POINTS: Mapping[str, Point] = {
     "server time": Point(run, server_time),
     "find window": Point(run, find_window),
     "lock": Point(run, acquire_sync_lock),
-    "query": Point(read_strategy, render_query),
+    "query": Point(read_strategy, query_of),
     "fetch": Point(queue.Queue, queue.Queue.get),
     "retry": Point(transient_errors, transient_errors.retry_delay_seconds),
     "write": Point(LineWriter, LineWriter.write_lines),

@@ -12,8 +12,9 @@ import pytest
 
 from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema
 from tap_mssql_query.encoding.batch_encoder import BatchEncoder
-from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
+from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of, to_utc
 from tap_mssql_query.encoding.singer_json import dump_record, dump_value
+from tap_mssql_query.errors import ConfigurationError
 
 
 def _encode(
@@ -42,6 +43,12 @@ MATRIX = [
         [0.1, 1e300, float("nan"), float("inf"), -float("inf")],
         ["0.1", "1e+300", "null", "null", "null"],
         id="float",
+    ),
+    pytest.param(
+        pa.float32(),
+        [0.1, 1e10, 3.4e38, 16777217.0, float("nan"), -float("inf"), None],
+        ["0.1", "10000000000.0", "3.4e+38", "16777216.0", "null", "null", "null"],
+        id="real",
     ),
     pytest.param(
         pa.decimal128(38, 10),
@@ -170,6 +177,36 @@ def test_timezone_places_local_times(local: datetime, instant: str) -> None:
 def test_change_days_of_other_zones(zone: str, local: datetime, instant: str) -> None:
     """Daylight saving of an hour, of half an hour, and none."""
     assert _encode([local], pa.timestamp("us"), timezone=zone) == [f'"{instant}"']
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "instant"),
+    [
+        ("Europe/Amsterdam", datetime(1, 1, 1), "0001-01-01T00:00:00Z"),
+        ("Asia/Tokyo", datetime(1, 1, 1, 9), "0001-01-01T00:00:00Z"),
+        ("America/New_York", datetime(9999, 12, 31, 23, 59), "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_times_at_the_ends_of_the_calendar_are_clamped(zone, local, instant) -> None:
+    """Placeholders such as 0001-01-01 may be in the year 0 in UTC, which no text has."""
+    usual = datetime(2026, 1, 2)
+    assert _encode([local, None, usual], pa.timestamp("us"), timezone=zone)[:2] == [
+        f'"{instant}"',
+        "null",
+    ]
+
+
+def test_clamped_times_are_counted() -> None:
+    """Each one, and no other."""
+    conversions, values = LossyConversions(), [datetime(1, 1, 1), None, datetime(2026, 1, 2)]
+    to_utc(pa.array(values, pa.timestamp("us")), "Europe/Amsterdam", conversions)
+    assert conversions.clamped_times == 1
+
+
+def test_unknown_zone_is_a_configuration_error() -> None:
+    """Python's database may have names that Arrow's lacks."""
+    with pytest.raises(ConfigurationError, match="`timezone` No/Zone is not known"):
+        to_utc(pa.array([datetime(2026, 1, 2)], pa.timestamp("us")), "No/Zone", LossyConversions())
 
 
 def test_timezone_leaves_offsets_alone() -> None:

@@ -34,7 +34,7 @@ TYPES: dict[str, tuple[str, str, str]] = {
     "smallmoney": ("smallmoney", "214748.3647", "214748.3647"),
     "float": ("float", "1.5e300", "1.5e+300"),
     "float_third": ("float", "CAST(1 AS float) / 3", "0.3333333333333333"),
-    "real": ("real", "0.5", "0.5"),
+    "real": ("real", "0.1", "0.1"),
     "date": ("date", "'2026-01-02'", '"2026-01-02"'),
     "date_first": ("date", "'0001-01-01'", '"0001-01-01"'),
     "time": ("time(6)", "'03:04:05.123456'", '"03:04:05.123456"'),

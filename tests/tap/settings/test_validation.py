@@ -9,6 +9,7 @@ import pytest
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.table import SDK_SETTINGS, TAP_SETTINGS
+from tap_mssql_query.settings.validation import find_problems
 from tap_mssql_query.tap import TapMSSQLQuery
 
 SYNC = {"name": "users", "type": "identify", "query": "SELECT 1 AS userId"}
@@ -180,3 +181,35 @@ def test_every_setting_of_the_sdk_is_known() -> None:
     schema: dict[str, Any] = {"properties": {}}
     TapMSSQLQuery.append_builtin_config(schema)
     assert set(schema["properties"]) <= set(SDK_SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("db\\SQLEXPRESS", 'names the instance "SQLEXPRESS"'),
+        ("(localdb)\\MSSQLLocalDB", "is LocalDB"),
+        ("db:1433", "set `port` to 1433"),
+        ("db,1433", "set `port` to 1433"),
+        ("tcp:db.example.com,1444", "set `port` to 1444"),
+        ("tcp:db", "begins with a protocol"),
+        ("[::1]", "has brackets"),
+        ("mssql://db", "is a URL"),
+        ("db.example.com", ""),
+        ("::1", ""),
+        ("2001:db8::7", ""),
+        ("127.0.0.1", ""),
+    ],
+)
+def test_host_is_a_machine_alone(host, problem):
+    """What stands beside it would be ignored: the connection goes to `port`."""
+    config = {"host": host, "syncs": [SYNC], "databases": {"crm": {"host": host}}}
+    problems = [text for text in find_problems(config) if "host`" in text]
+
+    if problem:
+        assert [text.partition(" ")[2].split(" ")[0] for text in problems] == [
+            "`host`",
+            "`databases.crm.host`",
+        ]
+        assert all(problem in text for text in problems)
+    else:
+        assert problems == []

@@ -6,6 +6,7 @@ from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.key_range import KeyRange
 from tap_mssql_query.sql.range_query import split_query
+from tap_mssql_query.sql.select_only import SelectQuery
 
 READABLE = {
     "plain": "SELECT id, name FROM t",
@@ -13,6 +14,11 @@ READABLE = {
     "CTE": "WITH a AS (SELECT id, name FROM t) SELECT id, name FROM a",
     "CTEs": "WITH a(id) AS (SELECT id FROM t), b AS (SELECT * FROM t)\n"
     "SELECT b.id, b.name FROM a JOIN b ON b.id = a.id",
+    "comment after a CTE": "WITH a AS (SELECT id, name FROM t)\n-- final\nSELECT id, name FROM a",
+    "comment before a CTE": "WITH -- first\na AS (SELECT id, name FROM t -- all\n) SELECT id, name "
+    "FROM a -- end",
+    "comments around ORDER BY": "SELECT id, name FROM t -- rows\nORDER BY name -- sorted",
+    "no blanks": "SELECT[id],[name]FROM[t]WHERE(1=1)ORDER BY[name]",
     "union": "SELECT id, name FROM t WHERE id < 3 UNION ALL SELECT id, name FROM t WHERE id >= 3",
     "subquery with TOP": "SELECT id, (SELECT TOP 1 name FROM t AS u WHERE u.id = t.id ORDER BY id) "
     "AS name FROM t",
@@ -40,22 +46,21 @@ UNREADABLE = {
 
 @pytest.fixture(scope="module")
 def run():
-    """Runs a query over a small table."""
+    """Runs a SelectQuery over a small table."""
     engine = DuckDBEngine()
     engine.create_database("d")
     engine.run("d", "CREATE TABLE t (id int, name varchar(10))")
     engine.run("d", "INSERT INTO t VALUES (1, 'a'), (2, 'c'), (3, 'b'), (4, 'd'), (NULL, 'e')")
-    return lambda sql: engine.run("d", sql)
+    return lambda query: engine.run("d", query.sql)
 
 
 @pytest.mark.parametrize("query", READABLE.values(), ids=list(READABLE))
 def test_ranges_have_all_rows_of_the_query(run, query):
     """The ranges together have the rows of the query, each in the query's order."""
-    whole = run(query)
+    whole = run(SelectQuery(query))
 
-    low, high = (
-        split_query(query).where(r.condition("id")) for r in (KeyRange(None, 3), KeyRange(3))
-    )
+    range_query = split_query(SelectQuery(query))
+    low, high = (range_query.where(r.condition("id")) for r in (KeyRange(None, 3), KeyRange(3)))
 
     expected = [
         [row for row in whole if (row[0] or 0) < 3],
@@ -75,18 +80,18 @@ def test_ranges_have_all_rows_of_the_query(run, query):
 def test_unsupported_query_is_refused(query, word):
     """A query whose result would change is refused with the reason."""
     with pytest.raises(QueryFailed, match=word):
-        split_query(query)
+        split_query(SelectQuery(query))
 
 
 def test_order_column_replaces_order_by():
     """A query for `order_column` may not have an ORDER BY."""
     with pytest.raises(QueryFailed, match="remove it"):
-        split_query("SELECT id FROM t ORDER BY id", keeps_order=False)
+        split_query(SelectQuery("SELECT id FROM t ORDER BY id"), keeps_order=False)
 
 
 def test_extent_counts_only_when_asked(run):
     """Rows are counted only on request: the extremes of an index cost only two seeks."""
-    range_query = split_query(READABLE["CTE"])
+    range_query = split_query(SelectQuery(READABLE["CTE"]))
 
     assert run(range_query.extremes_query("id", counts=True)) == [(1, 4, 5)]
     assert run(range_query.extremes_query("id", counts=False)) == [(1, 4, 0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
@@ -58,3 +60,33 @@ def test_only_checked_integers_reach_sql(value: object) -> None:
     """Times must be whole seconds of the years 1970 to 9999."""
     with pytest.raises(ValueError, match="unix seconds"):
         SyncTimes(last_sync_time=value, sync_time=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("zone", "utc", "literal"),
+    [
+        ("Europe/Berlin", "2026-07-01T10:00:00", "2026-07-01T12:00:00"),
+        ("America/New_York", "2026-01-01T03:00:00", "2025-12-31T22:00:00"),
+        # Before the clocks are put back, and in the first pass of the hour: where it begins.
+        ("America/New_York", "2026-11-01T04:59:59", "2026-11-01T00:59:59"),
+        ("America/New_York", "2026-11-01T05:30:00", "2026-11-01T01:00:00"),
+        ("America/New_York", "2026-11-01T06:30:00", "2026-11-01T01:30:00"),
+        ("Europe/Berlin", "2026-10-25T00:50:00", "2026-10-25T02:00:00"),
+        ("Australia/Lord_Howe", "2026-04-04T14:45:00", "2026-04-05T01:30:00"),
+        # The clocks are put forward.
+        ("Europe/Berlin", "2026-03-29T01:00:00", "2026-03-29T03:00:00"),
+        ("Pacific/Kiritimati", "9999-12-31T23:59:59", "9999-12-31T23:59:59"),
+    ],
+)
+def test_datetimes_are_local_times_of_the_zone(zone: str, utc: str, literal: str) -> None:
+    """The lower bound is the earliest local time that a later change can have."""
+    seconds = int(datetime.fromisoformat(utc).replace(tzinfo=UTC).timestamp())
+    sql = render_query("{{last_sync_datetime}}", SyncTimes(seconds, seconds), zone)
+    assert sql == f"CAST('{literal}' AS datetime2(0))"
+
+
+def test_upper_bound_is_the_local_time() -> None:
+    """In the hour that comes twice, too: the next run begins before it."""
+    seconds = int(datetime(2026, 11, 1, 5, 30, tzinfo=UTC).timestamp())
+    sql = render_query("{{sync_datetime}}", SyncTimes(0, seconds), "America/New_York")
+    assert sql == "CAST('2026-11-01T01:30:00' AS datetime2(0))"

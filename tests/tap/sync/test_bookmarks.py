@@ -7,7 +7,11 @@ import math
 import pytest
 
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.sync.bookmarks import check_not_in_future, check_state, read_last_sync_time
+from tap_mssql_query.sync.bookmarks import (
+    check_not_in_future,
+    read_last_sync_time,
+    unwrap_state,
+)
 
 
 def test_bookmark_is_read() -> None:
@@ -19,7 +23,7 @@ def test_bookmark_is_read() -> None:
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}, {"bookmarks": {"users": {}}}])
 def test_first_sync_has_bookmark_zero(state: dict[str, object]) -> None:
     """A sync that is not in the state starts at 0."""
-    check_state(state)
+    unwrap_state(state)
     assert read_last_sync_time(state, "users") == 0
 
 
@@ -31,11 +35,36 @@ def test_unusable_bookmark_is_refused(value: object) -> None:
     assert "10000" not in str(caught.value)
 
 
+WRAPPINGS = [
+    {"bookmarks": {"users": {"last_sync_time": 7}}, "currently_syncing": None},
+    {"singer_state": {"bookmarks": {"users": {"last_sync_time": 7}}}},
+    {"type": "STATE", "value": {"bookmarks": {"users": {"last_sync_time": 7}}}},
+    {"users": {"last_sync_time": 7}},
+    {"users": {"last_sync_time": 7}, "new": {"unfinished": {}}},
+]
+
+
+@pytest.mark.parametrize("state", WRAPPINGS)
+def test_state_is_taken_out_of_its_wrapping(state) -> None:
+    """As Meltano or another program prints it."""
+    assert read_last_sync_time(unwrap_state(state), "users") == 7
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"users": {}}, {"state": {"bookmarks": {}}}, {"host": "h"}, {"singer_state": {"a": 1}}],
+)
+def test_other_json_is_not_taken_for_an_empty_state(state) -> None:
+    """Everything would be sent again, and the file be overwritten."""
+    with pytest.raises(StateError, match="has no `bookmarks`"):
+        unwrap_state(state)
+
+
 @pytest.mark.parametrize("state", [[], None, 1, {"bookmarks": []}, {"bookmarks": {"users": 1}}])
 def test_unusable_state_is_refused(state: object) -> None:
     """A state that does not have Singer's structure is refused."""
     with pytest.raises(StateError, match="is not a JSON object"):
-        check_state(state)
+        unwrap_state(state)
 
 
 def test_bookmark_in_the_future_is_refused() -> None:

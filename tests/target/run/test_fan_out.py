@@ -153,3 +153,65 @@ def test_dry_run_names_the_destination(config, run_target, collector):
     )
     assert {line["call"]["event"] for line in lines} == {"fine", "poison"}
     assert collector.calls == []
+
+
+CHANGING = """
+from target_pipelines import ID, CallType, call_schema, hookimpl
+
+def build(call):
+    properties = call["properties"]
+    properties["detail"]["seen"] = properties["detail"].get("seen", 0) + 1
+    properties["tags"].append("built")
+    del properties["id"]
+    return call
+
+DEED = CallType(
+    name="deed",
+    summary="changes what it is given",
+    sends_as="track",
+    schema=call_schema({"userId": ID}, required=["userId"]),
+    extra_columns="properties",
+    is_event=True,
+    build=build,
+)
+
+@hookimpl
+def register_call_types(register):
+    register(DEED)
+"""
+
+
+def test_plugin_that_changes_its_record_changes_no_other_call(run_target, tmp_path):
+    """Each destination gets the calls, with the ids, that it would get alone."""
+    about = tmp_path / "changing-1.0.dist-info"
+    about.mkdir()
+    (tmp_path / "changing.py").write_text(CHANGING)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: changing\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[target_pipelines]\nchanging = changing\n")
+    keyed = {**schema("s", "deed"), "key_properties": ["id", "detail"]}
+    rows: list[dict[str, Any]] = [
+        {"detail": {"n": n}, "tags": [], "gone": None, "id": n, "userId": n} for n in range(3)
+    ]
+    messages = [keyed, *(record("s", **row) for row in rows), state(1)]
+    entries = [
+        {"destination": "file", "name": name, "null_values": null_values}
+        for name, null_values in (("a", "send"), ("b", "omit"), ("c", "send"))
+    ]
+
+    def calls_of(*chosen: dict[str, Any]) -> list[list[str]]:
+        paths = [tmp_path / f"{entry['name']}-{len(chosen)}.jsonl" for entry in chosen]
+        destinations = [
+            {**entry, "output_path": str(path)} for entry, path in zip(chosen, paths, strict=True)
+        ]
+        run = run_target(
+            {"destinations": destinations, "dead_letter_path": str(tmp_path / "letters.jsonl")},
+            messages,
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+        assert run.exit_code == 0, run.log
+        return [path.read_text().splitlines() for path in paths]
+
+    together = calls_of(*entries)
+
+    assert together == [calls_of(entry)[0] for entry in entries]
+    assert all('"seen":1' in call and '"gone"' not in call for call in together[1])
