@@ -71,6 +71,7 @@ FOUND: list[tuple[str, Any]] = [
             '{"type": "STATE", "value": 1e9999999999999999999}',
             '{"type": "RECORD", "stream": "a", "record": null}',
             '{"type": "RECORD", "stream": "a", "record": [1]}',
+            '{"type": "RECORD", "stream": "b"}\n{"type": "RECORD", "stream": "c"}',
         )
     ),
     (
