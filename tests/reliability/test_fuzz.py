@@ -61,6 +61,7 @@ _SCHEMA = json.dumps(
         "schema": {"properties": {}, "x-call-type": "identify", "x-last-sync-time": 0},
     }
 )
+_RECORD_WITHOUT_SCHEMA = '{"type": "RECORD", "stream": "%s", "record": {}}'
 FOUND: list[tuple[str, Any]] = [
     ("JSON columns", ["1e9999999999999999999"]),
     ("JSON columns", ['{"a": [-2.5E-9999999999999999999]}']),
@@ -71,7 +72,10 @@ FOUND: list[tuple[str, Any]] = [
             '{"type": "STATE", "value": 1e9999999999999999999}',
             '{"type": "RECORD", "stream": "a", "record": null}',
             '{"type": "RECORD", "stream": "a", "record": [1]}',
-            '{"type": "RECORD", "stream": "b"}\n{"type": "RECORD", "stream": "c"}',
+            (
+                '{"type": "STATE", "value": {}}\n'
+                f"{_RECORD_WITHOUT_SCHEMA % 'b'}\n{_RECORD_WITHOUT_SCHEMA % 'c'}"
+            ),
         )
     ),
     (
