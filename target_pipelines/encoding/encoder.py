@@ -162,13 +162,19 @@ class StreamEncoder:
 
     def _encode_rest(
         self, encoded: EncodedBlock, block: bytes, epoch: int, positions: Sequence[int]
-    ) -> list[Encoded]:
-        """The calls of a block with fallbacks; in order, as repeats are counted in order."""
+    ) -> list[Encoded] | None:
+        """The calls of a block with fallbacks; in order, as repeats are counted in order.
+
+        None if a record lacks its key.
+        """
         calls: list[Encoded] = []
-        for number, line in enumerate(lines_of(block)):
-            if number in encoded.fallbacks:
-                record = decode_object(line)["record"]
-                call = self.encode(record, epoch, line, positions[number])
+        lines = list(lines_of(block))
+        records = {number: decode_object(lines[number])["record"] for number in encoded.fallbacks}
+        if not all(self._stream.keys <= record.keys() for record in records.values()):
+            return None
+        for number, line in enumerate(lines):
+            if number in records:
+                call = self.encode(records[number], epoch, line, positions[number])
             else:
                 body = encoded.bodies[number]
                 body = (

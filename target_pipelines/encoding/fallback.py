@@ -37,6 +37,8 @@ class Fallback(Enum):
     OWN_MESSAGE_ID = "a column sets the messageId"
     RESHAPED_CONTAINER = "traits or properties are renamed, nested or filled by one column"
 
+    MISSING_KEY = "the first record lacks a key column"
+
     # All records of a block
     NOT_DECODABLE = "a line is not a RECORD of the stream with the expected columns"
 

@@ -43,7 +43,10 @@ class OrderingKeys:
             return ""
 
     def find_all(self, block: bytes) -> list[str] | None:
-        """The keys of a block of RECORDs with the columns of the first; None if a line differs."""
+        """The keys of a block of RECORDs with the columns of the first.
+
+        None if a line differs, or lacks its key columns: then they are checked one by one.
+        """
         if self._is_built:
             return None
         try:
@@ -56,15 +59,21 @@ class OrderingKeys:
         keys = [ordering_key_of(call) if type(call) is dict else None for call in calls]
         if None not in keys:
             return cast("list[str]", keys)
-        return [
-            self.find(decode_object(line)["record"]) if key is None else key
-            for key, line in zip(keys, lines_of(block), strict=True)
-        ]
+        rest = {
+            number: decode_object(line)["record"]
+            for number, (key, line) in enumerate(zip(keys, lines_of(block), strict=True))
+            if key is None
+        }
+        if not all(self._stream.keys <= record.keys() for record in rest.values()):
+            return None
+        return [self.find(rest[number]) if key is None else key for number, key in enumerate(keys)]
 
     def _compile(self, block: bytes) -> BlockMapper | None:
         """A function block → calls, of the fields alone that make the key."""
         record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
         if not isinstance(record, dict) or needs_escaping(record):
+            return None
+        if not self._stream.keys <= record.keys():
             return None
         plan = compile_plan(tuple(record), self._stream.call_type, null_values="omit")
         plan = plan.restrict(ORDERING_KEY_PATHS)

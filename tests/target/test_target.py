@@ -473,14 +473,20 @@ def test_order_is_kept_for_many_persons(collector, config, run_target):
     assert any(request.status == 503 for request in collector.requests)
 
 
-def test_record_without_its_key_is_an_error(collector, config, run_target):
-    """A missing key property stops the run; earlier rows are delivered."""
-    keyed = {**schema("s", "identify"), "key_properties": ["userId"]}
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("key", ["userId", "number"])
+@pytest.mark.parametrize("sound", [0, 2])
+def test_record_without_its_key_is_an_error(collector, config, run_target, sound, key, processes):
+    """A missing key property stops the run, in any row; earlier rows are delivered."""
+    keyed = {**schema("s", "identify"), "key_properties": [key]}
+    row = {"userId": "1", "email": "a@example.com", "number": 7}
+    keyless = {column: value for column, value in row.items() if column != key}
+    rows = [record("s", **row)] * sound + [state(1)] + [record("s", **keyless)]
 
-    run = run_target(config, [keyed, *_users(2), state(1), record("s", plan="a")])
+    run = run_target({**config, "processes": processes}, [keyed, *rows])
 
-    assert (run.exit_code, run.states, len(collector.calls)) == (4, [STATE], 2)
-    assert "lacks its key: userId" in run.log
+    assert (run.exit_code, run.states, len(collector.calls)) == (4, [STATE], sound)
+    assert f"lacks its key: {key}" in run.log
 
 
 def test_interleaved_streams_keep_their_states(collector, config, run_target):

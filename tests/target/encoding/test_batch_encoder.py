@@ -260,6 +260,13 @@ def test_missing_key_is_not_taken_for_null():
     assert encoder.encode(_line(_without(ROW, {"count"}))) is Fallback.NOT_DECODABLE
 
 
+def test_missing_key_of_the_first_record_is_noticed():
+    """Its columns make the struct, which would not ask for the key."""
+    assert _compile(columns=_without(COLUMNS, {"count"}), keys=frozenset(["count"])) is (
+        Fallback.MISSING_KEY
+    )
+
+
 def test_fallback_reaches_the_caller():
     """The stream encoder asks for records one by one, now and for later blocks."""
     encoder = _encoder(_stream(_call_type(extra_columns=None), {}, frozenset()), "omit")
