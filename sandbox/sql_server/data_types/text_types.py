@@ -70,9 +70,7 @@ def _varying(
     return build
 
 
-def _large(
-    form: int, encode: Callable[[Any], bytes], *, suffix: bytes = b""
-) -> WireTypeFactory:
+def _large(form: int, encode: Callable[[Any], bytes], *, suffix: bytes = b"") -> WireTypeFactory:
     """text, ntext and image: NULL is an absent text pointer."""
     type_info = bytes([form]) + struct.pack("<I", _MAX_LENGTH) + suffix
 
