@@ -3,7 +3,8 @@
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
 `call` (possibly incomplete), `record`, and what a record that became no call needs for its
-messageId: `last_sync_time` and `origin`. The file holds personal data, so only its owner may read
+messageId: `last_sync_time` and `origin`. A line that cannot be read has no record; `line` is its
+text. The file holds personal data, so only its owner may read
 it.
 """
 
@@ -13,7 +14,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,16 @@ class DeadLetter:
     record: Any = None
     last_sync_time: Any = None
     origin: Any = None
+    line: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All fields; `origin` only where there is one."""
-        fields = asdict(self)
-        if self.origin is None:
-            del fields["origin"]
-        return fields
+        """All fields; `origin` and `line` only where there is one."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None or name not in ("origin", "line")
+        }
 
 
 def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:

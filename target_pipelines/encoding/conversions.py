@@ -19,6 +19,8 @@ _SECONDS_FROM, _SECONDS_TO = 10**8, 10**10
 """Unix seconds have 9 or 10 digits: from 1973 to 2286, or as long before 1970."""
 _MILLISECONDS_FROM, _MILLISECONDS_TO = 10**11, 10**13
 """Unix milliseconds have 12 or 13. With other lengths a number may be a date, such as 20260102."""
+_MAX_EXPONENT = 400
+"""More than a float has: written in full, a number with a larger one would fill the memory."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEPARATORS = ("T", " ", "")
 _UNIX_TIME = re.compile(r"[+-]?\d{1,13}(?:\.\d{1,20})?", re.ASCII)
@@ -50,6 +52,8 @@ def to_text(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
+        if abs(value.adjusted()) > _MAX_EXPONENT:
+            return value
         return str(int(value)) if value == value.to_integral_value() else format(value, "f")
     return value
 

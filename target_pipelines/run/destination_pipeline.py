@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from target_pipelines.encoding.encoder import Encoded
     from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.singer.streams import Stream
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 logger = logging.getLogger(__name__)
 
@@ -191,6 +192,22 @@ class DestinationPipeline:
                     origin=origin_of(stream, repeat),
                 )
             )
+
+    def reject_line(self, line: UnreadableRecord) -> None:
+        """Keep a line that cannot be read as a dead letter."""
+        self.report.start_stream(line.stream, line.call_type)
+        self._read[line.stream] += 1
+        self._dead_letters.append(
+            DeadLetter(
+                stream=line.stream,
+                call_type=line.call_type,
+                destination=self.name,
+                reason=line.reason,
+                position=line.position,
+                last_sync_time=line.last_sync_time,
+                line=line.text,
+            )
+        )
 
     def resend(self, dead_letter: Mapping[str, Any]) -> None:
         """Send the call of a dead letter again, unchanged. Raises KeyError or TypeError."""

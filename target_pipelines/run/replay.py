@@ -15,7 +15,9 @@ from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letters import DeadLetters, locked
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import ConfigurationError, InputError
+from target_pipelines.api.remedies import describe_remedy
 from target_pipelines.singer.streams import Stream, parse_schema
+from target_pipelines.singer.unreadable import UnreadableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +82,9 @@ class Replay:
         destination or call type is unknown.
         """
         destination = pipeline.find_destination(dead_letter.get("destination"))
-        if dead_letter["attempts"]:
+        if "line" in dead_letter:
+            destination.reject_line(_unreadable(dead_letter))
+        elif dead_letter["attempts"]:
             destination.resend(dead_letter)
         else:
             stream = self._stream_of(dead_letter)
@@ -126,6 +130,19 @@ class Replay:
             f"Line {number} of {self._path} is not a dead letter; the file was not changed. "
             "Correct or remove the line."
         )
+
+
+def _unreadable(dead_letter: Mapping[str, Any]) -> UnreadableRecord:
+    """The line of a dead letter that cannot be read, which only its tap can send again."""
+    stream = dead_letter["stream"]
+    return UnreadableRecord(
+        stream,
+        dead_letter["call_type"],
+        dead_letter["position"],
+        dead_letter["last_sync_time"],
+        dead_letter["reason"].removesuffix(f" {describe_remedy('query', stream)}"),
+        dead_letter["line"],
+    )
 
 
 def _read_all(file: int) -> bytes:

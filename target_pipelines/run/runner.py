@@ -72,6 +72,7 @@ class Runner:
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
             failures.raise_failures()
+            dispatcher.finish()
             return dispatcher.message_counts
 
     def _open_run(

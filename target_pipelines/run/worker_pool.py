@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.streams import Stream
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 _POLL_SECONDS = 0.1
 _LANE_BITS = 16
@@ -95,7 +97,7 @@ class WorkerPool:
     def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
         keys = self._ordering_keys[stream.name].find_all(block)
-        lines = block.splitlines(keepends=True)
+        lines = list(BytesIO(block))
         if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
         lines = list(map(add_position, lines, positions))
@@ -113,6 +115,11 @@ class WorkerPool:
         outbox = self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
         outbox.append(add_position(line, position))
         self._read[stream.name] += 1
+
+    def handle_unreadable(self, record: UnreadableRecord) -> None:
+        """Send a line that cannot be read to one of the workers."""
+        self._outboxes[0].append(record.to_line())
+        self._read[record.stream] += 1
 
     def discard(self, stream: str, count: int) -> None:
         """Count RECORDs of a failed stream, without sending them to a worker."""

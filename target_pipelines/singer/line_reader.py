@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import io
+import json
 import os
 import select
 from typing import IO, TYPE_CHECKING, Any
 
-from target_pipelines.api.errors import InputError
+from target_pipelines.singer.repair import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,31 +20,49 @@ _POLL_SECONDS = 0.5
 """How long a signal may be unnoticed."""
 _BLOCK_BYTES = 128 * 1024
 _PIPE_BYTES = 1024 * 1024  # the most that Linux allows unprivileged processes
-MAX_LINE_BYTES = 50 * 1024 * 1024
+_ENCODING_BYTES = 4
+"""How many bytes tell the encoding."""
 
 
 def read_blocks(source: IO[Any]) -> Iterator[bytes]:
     """Yield blocks of whole lines as they arrive; the last line may lack its newline.
 
-    Raises:
-        InputError: a line is longer than `MAX_LINE_BYTES`.
+    Of a line longer than `MAX_LINE_BYTES` only the beginning is kept, and one byte more than that.
     """
-    read = _reader_of(source)
     rest: list[bytes] = []
     rest_bytes = 0
-    while block := read(_BLOCK_BYTES):
+    for block in _as_utf8(_reader_of(source)):
         if end := block.rfind(b"\n") + 1:
-            yield b"".join([*rest, memoryview(block)[:end]])
+            if rest_bytes > MAX_LINE_BYTES:  # without the end of a line that is too long
+                rest.append(block[block.index(b"\n") : end])
+            else:
+                rest.append(block[:end])
+            yield b"".join(rest)
             rest, rest_bytes = [], 0
-        rest.append(block[end:])
-        rest_bytes += len(block) - end
-        if rest_bytes > MAX_LINE_BYTES:
-            raise InputError(
-                f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Remove the longest "
-                "column from the query."
-            )
+        if rest_bytes <= MAX_LINE_BYTES:
+            rest.append(block[end:])
+            rest_bytes += len(block) - end
     if last := b"".join(rest):
         yield last
+
+
+def _as_utf8(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """The blocks of the input: in UTF-8, whatever its first bytes say that it is written in."""
+    first = read(_BLOCK_BYTES)
+    while 0 < len(first) < _ENCODING_BYTES and (more := read(_BLOCK_BYTES)):
+        first += more
+    encoding = json.detect_encoding(first)
+    if encoding == "utf-8":
+        decode = bytes
+    elif encoding == "utf-8-sig":
+        first, decode = first.removeprefix(codecs.BOM_UTF8), bytes
+    else:
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        decode = lambda block: decoder.decode(block).encode()  # noqa: E731
+    if first:
+        yield decode(first)
+    while block := read(_BLOCK_BYTES):
+        yield decode(block)
 
 
 def widen_pipe(file: int) -> None:

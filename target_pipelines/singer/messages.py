@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from itertools import islice, repeat, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from program_kit.exact_json import INVALID_JSON, decode_object
+from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
+from program_kit.json_limits import find_excess
 from target_pipelines.api.errors import InputError
+from target_pipelines.singer.repair import MAX_LINE_BYTES, UnreadableLine, repair
+from target_pipelines.singer.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +25,13 @@ _REQUIRED: Mapping[str, tuple[str, type]] = {
     "RECORD": ("record", dict),
     "SCHEMA": ("schema", dict),
     "STATE": ("value", dict),
+    "BATCH": ("manifest", object),
 }
 _RECORD_HEAD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"(?P<stream>[\w.-]+)", ?"record": ?')
 """The usual beginning of a RECORD. Other lines are parsed one by one."""
 IGNORED = ("ACTIVATE_VERSION",)
 """Message types that have no meaning for calls."""
-_OF_STREAMS = ("RECORD", "SCHEMA")
+_OF_STREAMS = ("RECORD", "SCHEMA", "BATCH")
 
 
 class _Record(msgspec.Struct):
@@ -55,23 +59,58 @@ def stream_of_record(line: bytes) -> str | None:
     return head and head["stream"].decode()
 
 
-def parse_message(line: bytes, number: int) -> dict[str, Any]:
-    """Parse a line; the message has a known `type`, and `check_message` finds what it lacks.
+class Message(NamedTuple):
+    """A message, its line as this program would read it, and whether characters were replaced."""
+
+    content: Mapping[str, Any]
+    line: bytes
+    is_replaced: bool = False
+
+
+def parse_message(line: bytes, number: int) -> Message:
+    """Parse a line, repaired if need be; the message has a known `type`.
+
+    `check_message` finds what it lacks.
 
     Raises:
-        InputError: it is not a message. The error has the line's number, never its content.
+        UnreadableLine: it is not a message.
+        InputError: it is the last line, and truncated.
     """
+    excess = "it is too long" if len(line) > MAX_LINE_BYTES else find_excess(line)
     try:
-        message: dict[str, Any] = decode_object(line)
-    except INVALID_JSON as error:
+        if excess:
+            raise UnreadableLine(excess)
+        message = _parse(line)
+    except UnreadableLine as error:
+        if line.endswith(b"\n"):
+            raise
         raise InputError(
-            f"Line {number} of the input is not a Singer message ({_reason_of(error, line)}). The "
-            "tap may have crashed; the last STATE covers what was delivered. Run it again."
+            f"Line {number} of the input is not a Singer message (truncated: {error}). The tap may "
+            "have crashed; the last STATE covers what was delivered. Run it again."
         ) from error
-    kind = str(message.get("type"))
-    if kind not in _REQUIRED and kind not in IGNORED:
-        raise InputError(_unknown_type(kind, number))
+    _check_kind(message.content)
     return message
+
+
+def _check_kind(message: Mapping[str, Any]) -> None:
+    """Raise UnreadableLine if nobody can tell whose message it is."""
+    kind = message.get("type")
+    if kind not in (*_REQUIRED, *IGNORED, UNREADABLE):
+        raise UnreadableLine("it has no `type` of a Singer message")
+    if kind in _OF_STREAMS and not isinstance(message.get("stream"), str):
+        raise UnreadableLine(f"a {kind} has no string `stream`")
+    if kind == "STATE" and not isinstance(message.get("value"), dict):
+        raise UnreadableLine("a STATE has no object `value`")
+
+
+def _parse(line: bytes) -> Message:
+    try:
+        return Message(decode_object(line), line)
+    except INVALID_JSON:
+        value, is_replaced = repair(line)
+    if not isinstance(value, dict):
+        raise UnreadableLine("it is not a JSON object")
+    return Message(value, encode_json(value) + b"\n", is_replaced)
 
 
 def stream_of(message: Mapping[str, Any]) -> str | None:
@@ -94,31 +133,19 @@ def check_message(message: Mapping[str, Any], number: int) -> None:
     kind = message["type"]
     if kind not in _REQUIRED:
         return
+    if kind == "BATCH":
+        raise InputError(
+            f"Line {number} of the input is a BATCH message, which is not supported. Turn off "
+            "`batch_config` in the tap."
+        )
     key, expected = _REQUIRED[kind]
     if not isinstance(message.get(key), expected):
         raise InputError(f"Line {number} of the input, a {kind}, has no object `{key}`.")
-    if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
-        raise InputError(f"Line {number} of the input, a SCHEMA, has no object `properties`.")
+    if kind == "SCHEMA" and not isinstance(message["schema"].get("properties", {}), dict):
+        raise InputError(f"Line {number} of the input, a SCHEMA: `properties` is no object.")
     if kind == "SCHEMA" and not _are_strings(message.get("key_properties") or []):
         raise InputError(f"Line {number} of the input: `key_properties` is not a list of strings.")
-    if kind != "STATE" and not isinstance(message.get("stream"), str):
-        raise InputError(f"Line {number} of the input, a {kind}, has no string `stream`.")
 
 
 def _are_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _unknown_type(kind: str, number: int) -> str:
-    if kind == "BATCH":
-        return (
-            f"Line {number} of the input is a BATCH message, which is not supported. Turn off "
-            "`batch_config` in the tap."
-        )
-    return f"Line {number} of the input has no `type` of a Singer message."
-
-
-def _reason_of(error: Exception, line: bytes) -> str:
-    if not line.endswith(b"\n"):
-        return "truncated"
-    return "not a JSON object" if isinstance(error, msgspec.ValidationError) else "invalid JSON"
