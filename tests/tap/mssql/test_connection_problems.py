@@ -72,7 +72,6 @@ def _speak_http(connection: socket.socket) -> None:
     ("changes", "words"),
     [
         pytest.param({"port": 1}, "connection is refused", id="closed port"),
-        pytest.param({"port": 1, "host": r"127.0.0.1\SALES"}, "instance name", id="instance"),
         pytest.param({"host": "no-such-host.invalid"}, "host name", id="unknown host"),
         pytest.param({"encrypt": "yes"}, "`trust_server_certificate`", id="self-signed"),
         pytest.param({"encrypt": "strict"}, "`trust_server_certificate`", id="strict"),
