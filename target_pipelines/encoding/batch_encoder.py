@@ -167,7 +167,7 @@ def compile_batch_encoder(
     if fallback := find_stream_fallback(call_type):
         return fallback
     types = _column_types(stream, first_record)
-    if not stream.keys <= types.keys():  # its struct would not ask for them
+    if not stream.has_keys(types):  # its struct would not ask for them
         return Fallback.MISSING_KEY
     ordered = in_one_order([*types], stream.columns)
     described = [column for column in stream.columns if column in types]

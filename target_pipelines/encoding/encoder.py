@@ -170,7 +170,7 @@ class StreamEncoder:
         calls: list[Encoded] = []
         lines = list(lines_of(block))
         records = {number: decode_object(lines[number])["record"] for number in encoded.fallbacks}
-        if not all(self._stream.keys <= record.keys() for record in records.values()):
+        if not all(map(self._stream.has_keys, records.values())):
             return None
         for number, line in enumerate(lines):
             if number in records:

@@ -36,7 +36,6 @@ class Fallback(Enum):
     COLUMN_NAME = "a column's name needs escaping, or differs from another in case only"
     OWN_MESSAGE_ID = "a column sets the messageId"
     RESHAPED_CONTAINER = "traits or properties are renamed, nested or filled by one column"
-
     MISSING_KEY = "the first record lacks a key column"
 
     # All records of a block

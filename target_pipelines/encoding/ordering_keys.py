@@ -64,7 +64,7 @@ class OrderingKeys:
             for number, (key, line) in enumerate(zip(keys, lines_of(block), strict=True))
             if key is None
         }
-        if not all(self._stream.keys <= record.keys() for record in rest.values()):
+        if not all(map(self._stream.has_keys, rest.values())):
             return None
         return [self.find(rest[number]) if key is None else key for number, key in enumerate(keys)]
 
@@ -73,7 +73,7 @@ class OrderingKeys:
         record = decode_object(block[: block.find(b"\n") + 1] or block)["record"]
         if not isinstance(record, dict) or needs_escaping(record):
             return None
-        if not self._stream.keys <= record.keys():
+        if not self._stream.has_keys(record):
             return None
         plan = compile_plan(tuple(record), self._stream.call_type, null_values="omit")
         plan = plan.restrict(ORDERING_KEY_PATHS)

@@ -60,6 +60,10 @@ class Stream:
         """The key columns, in an order that does not depend on the SCHEMA."""
         return sorted(self.keys)
 
+    def has_keys(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record, or whatever has its columns, has all key columns."""
+        return self.keys <= record.keys()
+
 
 def check_record(stream: Stream | None, message: Mapping[str, Any], line_number: int) -> Stream:
     """The stream of a RECORD. Raises RecordWithoutSchema or RecordWithoutKey."""
@@ -69,7 +73,7 @@ def check_record(stream: Stream | None, message: Mapping[str, Any], line_number:
             f'Line {line_number} of the input is a RECORD of stream "{name}", which has no '
             "SCHEMA yet. Correct the tap."
         )
-    if stream.keys and not stream.keys <= record.keys():
+    if not stream.has_keys(record):
         missing = ", ".join(sorted(stream.keys - record.keys()))
         raise RecordWithoutKey(
             f'Line {line_number} of the input, a RECORD of stream "{name}", lacks its key: '
