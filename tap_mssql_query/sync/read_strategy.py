@@ -6,6 +6,7 @@ original times, so that re-read rows produce identical calls.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_mssql_query.errors import QueryFailed, StateError
@@ -32,15 +33,11 @@ if TYPE_CHECKING:
 
 
 class ReadStrategy:
-    """Reads all rows at once; an interrupted run starts over."""
-
-    def __init__(self, sync: SyncSettings, times: SyncTimes) -> None:
-        self.sync = sync
-        self.query = query_of(sync, times)
+    """How a run reads the rows of a sync."""
 
     def queries(self) -> Iterator[SelectQuery]:
         """The queries to run. Asking for the next confirms that the last was fully written."""
-        yield self.query
+        raise NotImplementedError
 
     def check_block(self, block: pa.RecordBatch) -> None:
         """Called before the rows of a block are written. Raises QueryFailed to refuse them."""
@@ -59,49 +56,43 @@ class ReadStrategy:
         return True
 
 
+@dataclass
+class WholeRead(ReadStrategy):
+    """Reads all rows at once; an interrupted run starts over."""
+
+    query: SelectQuery
+
+    def queries(self) -> Iterator[SelectQuery]:
+        """The sync's own query."""
+        yield self.query
+
+
+@dataclass
 class _ResumableRead(ReadStrategy):
     """Reads the query range by range and saves its progress."""
 
-    def __init__(
-        self,
-        sync: SyncSettings,
-        resume_state: ResumeState,
-        range_query: RangeQuery,
-        save: SaveProgress,
-    ) -> None:
-        super().__init__(sync, resume_state.times)
-        self._resume_state = resume_state
-        self._range_query = range_query
-        self._save = save
+    resume_state: ResumeState
+    range_query: RangeQuery
+    save: SaveProgress
 
 
+@dataclass
 class PartitionedRead(_ResumableRead):
     """Reads one partition after the other; with `only`, that one alone."""
 
-    _current = 0
-
-    def __init__(
-        self,
-        sync: SyncSettings,
-        resume_state: ResumeState,
-        range_query: RangeQuery,
-        save: SaveProgress,
-        *,
-        only: int | None,
-    ) -> None:
-        super().__init__(sync, resume_state, range_query, save)
-        self._only = only
+    only: int | None
+    _current: int = field(default=0, init=False)
 
     def queries(self) -> Iterator[SelectQuery]:
         """One query for each partition that is to be read and is not done."""
-        self._save(self._resume_state)
-        for number, partition in enumerate(self._resume_state.partitions):
-            if not partition.is_done and self._only in (None, number):
+        self.save(self.resume_state)
+        for number, partition in enumerate(self.resume_state.partitions):
+            if not partition.is_done and self.only in (None, number):
                 self._current = number
-                condition = partition.range.condition(self._resume_state.column)
-                yield self._range_query.where(condition)
+                condition = partition.range.condition(self.resume_state.column)
+                yield self.range_query.where(condition)
                 partition.is_done = True
-                self._save(self._resume_state)
+                self.save(self.resume_state)
 
     @property
     def schema_keywords(self) -> Mapping[str, Any]:
@@ -111,28 +102,29 @@ class PartitionedRead(_ResumableRead):
     @property
     def is_complete(self) -> bool:
         """Whether every partition is done, by this run or by others."""
-        return self._resume_state.is_complete
+        return self.resume_state.is_complete
 
 
+@dataclass
 class OrderedRead(_ResumableRead):
     """Reads in the order of a column, from the last value that was saved."""
 
-    _first = 0
-    _next = 0
+    _first: int = field(default=0, init=False)
+    _next: int = field(default=0, init=False)
 
     def queries(self) -> Iterator[SelectQuery]:
         """One query. It includes the last value, which other rows may have as well."""
-        column = self._resume_state.column
-        self._first = self._next = self._resume_state.position
-        rest = KeyRange(low=self._resume_state.order_value)
+        column = self.resume_state.column
+        self._first = self._next = self.resume_state.position
+        rest = KeyRange(low=self.resume_state.order_value)
         order = f"\nORDER BY {quote_name(column)}"
-        yield self._range_query.where(rest.condition(column), order=order)
+        yield self.range_query.where(rest.condition(column), order=order)
 
     def check_block(self, block: pa.RecordBatch) -> None:
         """Raise QueryFailed if the values cannot be saved: every run would send these rows."""
         from tap_mssql_query.sync.order_value import last_value  # noqa: PLC0415 - loads pyarrow
 
-        last_value(block, self._resume_state.column)
+        last_value(block, self.resume_state.column)
 
     def on_block_written(self, block: pa.RecordBatch) -> None:
         """Save the value of the last row."""
@@ -141,7 +133,7 @@ class OrderedRead(_ResumableRead):
             last_value,
         )
 
-        run = self._resume_state
+        run = self.resume_state
         value = last_value(block, run.column)
         self._next += block.num_rows
         if value is None:
@@ -149,7 +141,7 @@ class OrderedRead(_ResumableRead):
         if value != run.order_value:
             run.order_value = value
             run.position = self._next - count_last(block, run.column)
-        self._save(run)
+        self.save(run)
 
     @property
     def schema_keywords(self) -> Mapping[str, Any]:
@@ -254,13 +246,13 @@ def choose_strategy(
     """
     column = range_column_of(sync)
     if column is None:
-        return ReadStrategy(sync, times)
+        return WholeRead(query_of(sync, times))
     range_query = split_sync_query(sync, times)
     if sync.order_column:
         run = resume_state or ResumeState(times, fingerprint_of(sync.query), column)
-        return OrderedRead(sync, run, range_query, save)
+        return OrderedRead(run, range_query, save)
     run = resume_state or begin_partitioned_run(session, sync, times, range_query, on_count)
-    return PartitionedRead(sync, run, range_query, save, only=partition)
+    return PartitionedRead(run, range_query, save, only=partition)
 
 
 def begin_partitioned_run(
