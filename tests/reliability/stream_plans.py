@@ -235,8 +235,8 @@ def _write(
 ) -> Plan:
     """Write the chunks of all streams, with STATEs between them.
 
-    There is no STATE while a stream without a bookmark is being read: nothing would show whether
-    the next run reads its rows again.
+    No STATE is written while a stream without a bookmark is being read: it would not show whether
+    the next run reads that stream's rows again.
     """
     plans = {stream.name: stream for stream in streams}
     rows: dict[str, list[Row]] = {name: [] for name in plans}
