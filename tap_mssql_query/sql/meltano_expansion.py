@@ -40,9 +40,13 @@ _GAP = re.compile(
     re.VERBOSE,
 )
 
+_OPTION = re.compile(r"(?<!\S)SET [^;=]*? (?:ON|OFF)(?!\S)")
+"""SET NOCOUNT ON, in which nothing is missing behind ON."""
+
 
 def find_lost_variable(sql: str) -> str | None:
     """A sentence with the place of the gap and the remedy; None if there is no gap."""
     text = " ".join(token.text or _QUOTED for token in tokenize(sql))
+    text = _OPTION.sub("", text)
     found = _GAP.search(f"{text} ;")
     return found and f"Something is missing at `{found[0]}`. {REMEDY}"

@@ -2,11 +2,9 @@
 
 Text of a user reaches a server only as a `SelectQuery`, which exists only if the text was checked.
 
-It looks at words rather than at a syntax tree. SQL Server's reserved words cannot be names unless
-they are quoted, so a word that begins a writing statement does so wherever it stands. Another
-parser would read `SELECT 1 DELETE FROM t` as a column called DELETE; it is only asked whether it
-can parse the query at all.
-Source of the words: "Reserved Keywords (Transact-SQL)".
+It looks at words rather than at a syntax tree: another parser would read `SELECT 1 DELETE FROM t`
+as a column called DELETE; it is only asked whether it can parse the query at all. Text that servers
+may divide into other words is refused.
 """
 
 from __future__ import annotations
@@ -18,22 +16,19 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
 from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.sql.forbidden_words import SECTION, find_forbidden_words
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
-from tap_mssql_query.sql.tokenizer import Token, TokenKind, tokenize
+from tap_mssql_query.sql.outside import find_reaches
+from tap_mssql_query.sql.tokenizer import (
+    Token,
+    TokenKind,
+    find_unclear_line_end,
+    is_stuck,
+    tokenize,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_WORDS = """
-    ALTER BACKUP BEGIN BREAK CHECKPOINT CLOSE COMMIT CONTINUE CREATE DBCC DEALLOCATE DECLARE DELETE
-    DENY DISK DROP DUMP EXEC EXECUTE GOTO GRANT IF INSERT INTO KILL LOAD MERGE OPEN OPENDATASOURCE
-    OPENQUERY OPENROWSET PRINT RAISERROR READTEXT RECONFIGURE RESTORE RETURN REVERT REVOKE ROLLBACK
-    SAVE SET SETUSER SHUTDOWN TRIGGER TRUNCATE UPDATE UPDATETEXT USE WAITFOR WHILE WRITETEXT
-    SP_EXECUTESQL XP_CMDSHELL
-"""
-_FORBIDDEN = frozenset(_WORDS.split())
-_HINTS = frozenset({"MERGE JOIN", "MERGE UNION", "USE HINT", "USE PLAN"})
-"""Hints of a SELECT that contain a forbidden word."""
 
 _SET_OPERATORS = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _DIRTY_READS = frozenset({"NOLOCK", "READUNCOMMITTED"})
@@ -70,11 +65,15 @@ def check_query(sql: str) -> list[Finding]:
 
 
 def find_violations(sql: str) -> list[str]:
-    """Why the rendered query may write or is not one SELECT, a sentence each; empty if it is."""
-    # SQL Server may or may not end a comment at a lone CR or at U+2028: check both readings.
-    readings = dict.fromkeys((sql, "\n".join(sql.splitlines())))
-    found = (violation for reading in readings for violation in _violations_of(reading))
-    return list(dict.fromkeys(found))
+    """Why the rendered query is not run, a sentence or more each; empty if it is.
+
+    It may write, is not one SELECT, reaches outside the database, or can be read in two ways.
+    """
+    tokens = list(tokenize(sql))
+    statement = [*_statement_violations(tokens), *find_forbidden_words(sql, tokens)]
+    if statement and tokens:
+        statement.append(SECTION)
+    return [*_find_unclear_text(sql, tokens), *statement, *find_reaches(tokens)]
 
 
 def is_parsable(sql: str) -> bool:
@@ -84,19 +83,38 @@ def is_parsable(sql: str) -> bool:
     return parse_select(sql) is not None
 
 
-def _violations_of(sql: str) -> Iterator[str]:
-    tokens = list(tokenize(sql))
-    yield from _control_characters(sql)
-    if not _is_balanced(tokens):
-        yield "Its parentheses do not match."
-    yield from _statement_violations(tokens)
-    yield from _word_violations(tokens)
-
-
-def _control_characters(sql: str) -> Iterator[str]:
-    """It is not documented how SQL Server reads a NUL between two letters."""
+def _find_unclear_text(sql: str, tokens: Sequence[Token]) -> Iterator[str]:
+    """What servers may read in different ways, or what is cut off."""
+    # It is not documented how SQL Server reads a NUL between two letters.
     if any(unicodedata.category(c) == "Cc" and not c.isspace() for c in sql):
         yield "It contains control characters; remove them."
+    if line_end := find_unclear_line_end(sql):
+        yield (
+            f"A comment after -- contains {line_end}, which may or may not end the line: end lines "
+            "with line feeds only."
+        )
+    if any(token.kind is TokenKind.UNCLOSED for token in tokens):
+        yield "A comment, a string or a quoted name is not closed."
+    unknown = [token.text for token in tokens if _is_unknown(token)]
+    if unknown:
+        yield (
+            f"It contains the character U+{ord(unknown[0]):04X} outside of strings and quoted "
+            "names, perhaps copied from a text; remove it or write it on the keyboard."
+        )
+    if any(is_stuck(number, word) for number, word in itertools.pairwise(tokens)):
+        yield "A number and a word are not separated; write a blank between them."
+    if not _is_balanced(tokens):
+        yield "Its parentheses do not match."
+
+
+def _is_unknown(token: Token) -> bool:
+    """Whether a symbol is none of T-SQL, nor a currency sign or a part of a letter."""
+    return (
+        token.kind is TokenKind.SYMBOL
+        and not token.text.isascii()
+        and unicodedata.category(token.text)[0] != "M"
+        and unicodedata.category(token.text) != "Sc"
+    )
 
 
 def _statement_violations(tokens: Sequence[Token]) -> Iterator[str]:
@@ -105,13 +123,13 @@ def _statement_violations(tokens: Sequence[Token]) -> Iterator[str]:
         list(group) for is_end, group in itertools.groupby(tokens, _END.__eq__) if not is_end
     ]
     if not statements:
-        yield "It contains no statement."
+        yield "It contains no statement: write a SELECT."
         return
     count = sum(_count_selects(statement) for statement in statements)
     if count > 1:
         yield f"It contains {count} statements; a sync is one SELECT."
-    first = statements[0][0]
-    if first.text not in ("SELECT", "WITH", "("):
+    first = next((token.text for token in statements[0] if token.text != "("), "")
+    if first not in ("SELECT", "WITH"):
         yield "It does not begin with SELECT or WITH."
 
 
@@ -134,29 +152,6 @@ def _count_selects(statement: Sequence[Token]) -> int:
         before = token
     begins_in_parentheses = statement[0].text == "("
     return max(1, count + begins_in_parentheses)
-
-
-def _word_violations(tokens: Sequence[Token]) -> Iterator[str]:
-    words = dict.fromkeys(
-        word
-        for token, following in itertools.pairwise([*tokens, _END])
-        if f"{token.text} {following.text}" not in _HINTS and (word := _forbidden_word(token))
-    )
-    if words:
-        yield f"It contains {', '.join(words)}: not part of a SELECT. Write names as [name]."
-    text = " ".join(token.text for token in tokens)
-    if "{ CALL" in text:
-        yield "It calls a procedure."
-    if "NEXT VALUE FOR" in text:
-        yield "It takes a number from a sequence, which writes."
-
-
-def _forbidden_word(token: Token) -> str | None:
-    if token.kind is TokenKind.WORD and token.text in _FORBIDDEN:
-        return token.text
-    if token.kind is TokenKind.NUMBER:
-        return next((word for word in sorted(_FORBIDDEN) if token.text.endswith(word)), None)
-    return None
 
 
 def _find_dirty_reads(tokens: Sequence[Token]) -> Iterator[str]:

@@ -36,6 +36,9 @@ QUERIES = [
     "SELECT $RowGuid AS id FROM t",
 ]
 LOOK_ALIKE = [
+    "SET NOCOUNT ON; SELECT a FROM t",
+    "SET NOCOUNT, XACT_ABORT ON\nSELECT a FROM t",
+    "SELECT a FROM t; SET NOCOUNT OFF",
     "SELECT .5 AS a, -.5 AS b FROM t",
     "SELECT a FROM shop..t (NOLOCK) WHERE b <= 1 AND c <> 2 AND d >= 3 AND e != 4",
     "SELECT a FROM shop..f(1) AS t",

@@ -120,7 +120,30 @@ WRITING = [
     "GO\nDROP TABLE t",
     "PRINT 'x'",
     "RAISERROR('x', 16, 1)",
+    "SELECT 1SELECT 2",
+    "SELECT 1.5SELECT 2",
+    "SELECT 1 AS a UNION SELECT 1SELECT 2",
+    "SELECT $1SELECT 2",
+    "SELECT 'a'SELECT 2",
+    "SELECT 1 AS a\nGO",
+    "SELECT a FROM t\n  go 5 -- five times\n",
+    "SELECT a FROM t\r\nGO;\r\nSELECT b FROM u",
+    "SELECT CASE WHEN a = 1THEN 1ELSE 2END AS b FROM t",
+    "SELECT 0xFOR AS a",
+    "SELECT 1 AS a {?=call sp_who}",
+    "SELECT a FROM t WHERE b = \u2018x\u2019",
+    "SELECT a\u200b FROM t",
+    "SELECT a FROM t\uff1b DROP TABLE t",
+    "SELECT a FROM t /* DROP TABLE t",
+    "SELECT a FROM t WHERE b = 'DROP TABLE t",
+    "SELECT a FROM t AS [b",
+    'SELECT a FROM t AS "b',
+    "SELECT a FROM t /* /* */",
     "",
+    " \t\r\n",
+    ";",
+    ";;--\n;",
+    "()",
     "-- SELECT 1 AS a",
     "/* SELECT 1 AS a",
 ]
@@ -166,6 +189,15 @@ INNOCENT = [
     "SELECT GROUPING(a) AS g, a FROM t GROUP BY GROUPING SETS ((a), ())",
     "SELECT 1e5 AS a, 0xDEAD AS b, $1.50 AS c, 1. AS d",
     "SELECT naïve, größe, [名前], 数 FROM ünï",
+    "SELECT नाम, gro\u0308ße, £5 AS a, $5 AS b FROM t",
+    "SELECT a FROM t WHERE b > 1795439367AND c > 0ORDER BY a",
+    "SELECT 1UNION ALL SELECT 2",
+    "SELECT a,\ngo\nFROM t",
+    "SELECT a AS\nGO\nFROM t",
+    "SELECT [go]\nFROM t -- GO\n/*\nGO\n*/",
+    "SELECT a -- first\r\n, b -- second \t\r\r\nFROM t",
+    "SELECT 'a\u2028b\rc' AS a, [b\u2028] FROM t /* \u2028 -- \r */",
+    "SELECT\xa0a\u3000FROM\u2003t",
 ]
 HINTED = [
     "SELECT a FROM t OPTION (USE HINT ('FORCE_LEGACY_CARDINALITY_ESTIMATION'))",
@@ -214,6 +246,35 @@ def test_query_that_cannot_be_parsed_is_a_warning() -> None:
     (finding,) = check_query("SELECT a FROM t WHERE b LIKE LIKE 1")
     assert isinstance(finding, Finding)
     assert (finding.level, "could not be parsed" in finding.message) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("sql", "remedy"),
+    [
+        ("EXEC dbo.changes", "inline table-valued function"),
+        ("SELECT 1 AS a {call sp_who}", "inline table-valued function"),
+        ("DECLARE @a int = 1; SELECT @a AS a", "{{last_sync_time}}"),
+        ("SET NOCOUNT ON; SELECT a FROM t", "Leave options such as SET NOCOUNT ON out"),
+        ("SELECT a INTO #t FROM u", "Instead of a temporary table write a CTE"),
+        ("USE shop; SELECT a FROM t", "Set the `database`"),
+        ("IF 1 = 1 SELECT 1 AS a", "CASE or WHERE"),
+        ("UPDATE t SET a = 1", "A sync only reads"),
+        ("SELECT NEXT VALUE FOR s AS a", "ROW_NUMBER"),
+    ],
+)
+def test_refusal_names_a_way_out(sql: str, remedy: str) -> None:
+    """Each says what to write instead, and where the documentation has more."""
+    message = " ".join(find_violations(sql))
+    assert remedy in message
+    assert 'See "Queries that need more than a SELECT" in docs/operations.md.' in message
+    if sql.startswith("UPDATE"):
+        assert "NOCOUNT" not in message
+
+
+@pytest.mark.parametrize("sql", ["SELECT a FROM t\nGO", "SELECT a FROM t\ngo\nSELECT b FROM t"])
+def test_go_is_named(sql: str) -> None:
+    """The server would take it for the name of the table."""
+    assert "command of sqlcmd" in " ".join(find_violations(sql))
 
 
 def test_all_violations_are_reported_at_once() -> None:
