@@ -39,13 +39,15 @@ class SqlType:
     """A SQL Server type as named in `sys.types`.
 
     `length` counts characters of char types and bytes of binary types; None means (max).
-    `scale` is the number of fractional digits, of seconds for time types.
+    `scale` is the number of fractional digits, of seconds for time types. `collation` is one of
+    `data_types/collations.py`, for text; empty is the server's.
     """
 
     name: str
     length: int | None = 0
     precision: int = 0
     scale: int = 0
+    collation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

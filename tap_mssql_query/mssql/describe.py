@@ -17,7 +17,6 @@ _NOT_DESCRIBABLE = range(11500, 11600)
 
 Source: sys.messages, 11501 to 11558.
 """
-_NOT_DESCRIBABLE_TEXT = "The metadata could not be determined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +44,4 @@ def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedC
 
 def is_undescribable(error: QueryFailed) -> bool:
     """Whether the error only means that the columns are unknown until the query runs."""
-    return error.number in _NOT_DESCRIBABLE or _NOT_DESCRIBABLE_TEXT in str(error)
+    return error.number in _NOT_DESCRIBABLE

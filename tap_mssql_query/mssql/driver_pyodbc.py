@@ -13,7 +13,7 @@ import pyodbc
 
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.batch_size import FIRST_BLOCK_ROWS, next_block_rows
-from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE
+from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE, error_number
 from tap_mssql_query.mssql.session import Driver
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def registered_drivers() -> list[str]:
     return list(pyodbc.drivers())
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def _explain(error: Exception) -> tuple[str, int | None, str]:
     """Errors of the driver are (SQLSTATE, text), those of pyodbc itself (text, SQLSTATE)."""
     first, *rest = (str(argument) for argument in error.args or (error,))
     if rest and _SQLSTATE.fullmatch(rest[0]):
-        return rest[0], first
-    return first, (rest[0] if rest else first).removeprefix(f"[{first}]")
+        return rest[0], error_number(first), first
+    text = (rest[0] if rest else first).removeprefix(f"[{first}]")
+    return first, error_number(text), text
 
 
 def _decode_text(raw: bytes) -> str:
@@ -135,4 +136,6 @@ def _array_of(column: Sequence[Any], field: pa.Field) -> pa.Array:
         return pa.array(texts, type=field.type)
 
 
-DRIVER = Driver(connect=_connect, errors=(pyodbc.Error,), explain=_explain, blocks=_blocks)
+DRIVER = Driver(
+    connect=_connect, errors=(pyodbc.Error, pyodbc.Warning), explain=_explain, blocks=_blocks
+)

@@ -40,13 +40,14 @@ class Driver:
 
     `connect` opens a PEP 249 connection with autocommit off, given the connection string and the
     timeouts in seconds for the login and for a query (0: none); `errors` are the exceptions that
-    the driver raises; `explain` returns an exception's SQLSTATE and text; `blocks` reads a cursor's
+    the driver raises; `explain` returns an exception's SQLSTATE, SQL Server's
+    number (None if it is not known) and text; `blocks` reads a cursor's
     result set, beginning with an empty block that only has the columns.
     """
 
     connect: Callable[[str, int, int], Any]
     errors: tuple[type[Exception], ...]
-    explain: Callable[[Exception], tuple[str, str]]
+    explain: Callable[[Exception], tuple[str, int | None, str]]
     blocks: Callable[[Any], Iterator[pa.RecordBatch]]
 
 
@@ -165,8 +166,8 @@ class Session:
     def _server_error(
         self, kind: type[ConnectionFailed | QueryFailed], error: Exception
     ) -> ConnectionFailed | QueryFailed:
-        sqlstate, text = self._driver.explain(error)
-        number = error_number(text)
+        sqlstate, number, text = self._driver.explain(error)
+        number = number or error_number(text)
         return kind(
             safe_message(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate
         )

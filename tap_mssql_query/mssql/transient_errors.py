@@ -27,7 +27,8 @@ _REFUSED_LOGINS = frozenset({916, 4060, 4062, 4063, 4064, *range(18450, 18490)})
 18451 is a server that is shutting down.
 """
 
-_SQLSTATES = frozenset({"08S01", "HYT00", "HYT01"})
+_SQLSTATES = frozenset({"08S01", "40001", "HYT00", "HYT01"})
+"""Lost connections, deadlocks (40001) and timeouts: known in every language of the server."""
 
 MAX_ATTEMPTS = 5
 MAX_SECONDS = 30.0

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sandbox.sql_server.data_types.text_types import CODE_PAGE
+from sandbox.sql_server.data_types.collations import COLLATIONS, DEFAULT_COLLATION
 from sandbox.sql_server.data_types.time_types import DAYS_TO_1900
 from sandbox.sql_server.transport.packets import ProtocolError
 
@@ -153,7 +153,7 @@ def _varying(reader: ByteReader) -> bytes | None:
 
 def _ansi(data: bytes, collation: bytes) -> str:
     is_utf8 = int.from_bytes(collation[:4], "little") & _UTF8_FLAG
-    return data.decode("utf-8" if is_utf8 else CODE_PAGE, "replace")
+    return data.decode("utf-8" if is_utf8 else COLLATIONS[DEFAULT_COLLATION].code_page, "replace")
 
 
 def _unicode(data: bytes, _: bytes = b"") -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.data_types.collations import COLLATIONS, DEFAULT_COLLATION
 from sandbox.sql_server.data_types.wire_type import (
-    COLLATION,
     PLP_NULL,
     WireType,
     in_chunks,
@@ -29,18 +30,12 @@ if TYPE_CHECKING:
 
 BIGVARBINARY, BIGVARCHAR, BIGBINARY, BIGCHAR = 0xA5, 0xA7, 0xAD, 0xAF
 NVARCHAR, NCHAR, XML, UDT, IMAGE, TEXT, NTEXT = 0xE7, 0xEF, 0xF1, 0xF0, 0x22, 0x23, 0x63
-CODE_PAGE = "cp1252"
 _SHORT_NULL = b"\xff\xff"
 _MAX_LENGTH = 0x7FFFFFFF
 _ROWVERSION_USER_TYPE = 80
 _length = struct.Struct("<H").pack
 # A text pointer of 16 bytes and a timestamp of 8; clients only send them back.
 _TEXT_POINTER = b"\x10" + b"textptr".ljust(16, b"\0") + b"textts".ljust(8, b"\0")
-
-
-def encode_ansi(text: str) -> bytes:
-    """Encode in the collation's code page; other characters become question marks."""
-    return text.encode(CODE_PAGE, "replace")
 
 
 def encode_unicode(text: str) -> bytes:
@@ -59,7 +54,7 @@ def _short(encode: Callable[[Any], bytes], limit: int) -> Callable[[Any], bytes]
 
 
 def _varying(
-    form: int, encode: Callable[[Any], bytes], *, unit: int, suffix: bytes, user_type: int = 0
+    form: int, encode: Callable[[Any], bytes], *, unit: int = 1, suffix: bytes = b""
 ) -> WireTypeFactory:
     def build(sql_type: SqlType, _: bool) -> WireType:
         if sql_type.length is None:
@@ -70,12 +65,12 @@ def _varying(
             )
         limit = sql_type.length * unit
         type_info = bytes([form]) + _length(limit) + suffix
-        return WireType(type_info, _SHORT_NULL, _short(encode, limit), user_type=user_type)
+        return WireType(type_info, _SHORT_NULL, _short(encode, limit))
 
     return build
 
 
-def _large(form: int, encode: Callable[[Any], bytes], suffix: bytes) -> WireTypeFactory:
+def _large(form: int, encode: Callable[[Any], bytes], *, suffix: bytes = b"") -> WireTypeFactory:
     """text, ntext and image: NULL is an absent text pointer."""
     type_info = bytes([form]) + struct.pack("<I", _MAX_LENGTH) + suffix
 
@@ -84,6 +79,19 @@ def _large(form: int, encode: Callable[[Any], bytes], suffix: bytes) -> WireType
         return _TEXT_POINTER + struct.pack("<I", len(data)) + data
 
     return lambda _, __: WireType(type_info, b"\x00", pack, is_large_object=True)
+
+
+def _collated(
+    form: int, build: Callable[..., WireTypeFactory], encode: Callable[[Any], bytes] | None = None
+) -> WireTypeFactory:
+    """A type whose TYPE_INFO has its collation; without `encode`, in the collation's code page."""
+
+    def build_collated(sql_type: SqlType, nullable: bool) -> WireType:
+        collation = COLLATIONS[sql_type.collation or DEFAULT_COLLATION]
+        factory = build(form, encode or collation.encode, suffix=collation.wire)
+        return factory(sql_type, nullable)
+
+    return build_collated
 
 
 def _clr(database: str, assembly: str) -> WireTypeFactory:
@@ -121,16 +129,16 @@ _ASSEMBLY = (
 _XML_FORM = WireType(bytes([XML, 0]), PLP_NULL, lambda value: in_chunks(encode_unicode(value)))
 
 FACTORIES: Mapping[str, WireTypeFactory] = {
-    "char": _varying(BIGCHAR, encode_ansi, unit=1, suffix=COLLATION),
-    "varchar": _varying(BIGVARCHAR, encode_ansi, unit=1, suffix=COLLATION),
-    "nchar": _varying(NCHAR, encode_unicode, unit=2, suffix=COLLATION),
-    "nvarchar": _varying(NVARCHAR, encode_unicode, unit=2, suffix=COLLATION),
-    "binary": _varying(BIGBINARY, bytes, unit=1, suffix=b""),
-    "varbinary": _varying(BIGVARBINARY, bytes, unit=1, suffix=b""),
+    "char": _collated(BIGCHAR, _varying),
+    "varchar": _collated(BIGVARCHAR, _varying),
+    "nchar": _collated(NCHAR, partial(_varying, unit=2), encode_unicode),
+    "nvarchar": _collated(NVARCHAR, partial(_varying, unit=2), encode_unicode),
+    "binary": _varying(BIGBINARY, bytes),
+    "varbinary": _varying(BIGVARBINARY, bytes),
     "sysname": _sysname,
-    "text": _large(TEXT, encode_ansi, COLLATION),
-    "ntext": _large(NTEXT, encode_unicode, COLLATION),
-    "image": _large(IMAGE, bytes, b""),
+    "text": _collated(TEXT, _large),
+    "ntext": _collated(NTEXT, _large, encode_unicode),
+    "image": _large(IMAGE, bytes),
     "xml": lambda _, __: _XML_FORM,
     "timestamp": _rowversion,
     "rowversion": _rowversion,

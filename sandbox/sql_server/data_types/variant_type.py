@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sandbox.sql_server.data_types import number_types, text_types, time_types
-from sandbox.sql_server.data_types.wire_type import COLLATION, WireType
+from sandbox.sql_server.data_types.collations import COLLATIONS, DEFAULT_COLLATION
+from sandbox.sql_server.data_types.wire_type import WireType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ def _time(value: time) -> tuple[int, bytes, bytes]:
 
 def _text(value: str) -> tuple[int, bytes, bytes]:
     data = text_types.encode_unicode(value)
-    return text_types.NVARCHAR, COLLATION + struct.pack("<H", 8000), data
+    return text_types.NVARCHAR, COLLATIONS[DEFAULT_COLLATION].wire + struct.pack("<H", 8000), data
 
 
 # bool before int and datetime before date, because they are subclasses.

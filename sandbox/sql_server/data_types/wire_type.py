@@ -9,9 +9,6 @@ from typing import Any, TypeAlias
 
 from sandbox.sql_server.results import SqlError, SqlType
 
-COLLATION = bytes.fromhex("0904d00034")
-"""SQL_Latin1_General_CP1_CI_AS: locale 0x0409, its comparison flags, sort id 52; code page 1252."""
-
 PLP_NULL = b"\xff" * 8
 PLP_CHUNK_BYTES = 64 * 1024
 _MAX_INLINE_CHUNK = struct.Struct("<QI")

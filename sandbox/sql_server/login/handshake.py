@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sql_server.data_types.wire_type import COLLATION
+from sandbox.sql_server.data_types.collations import COLLATIONS, DEFAULT_COLLATION
 from sandbox.sql_server.login.login7 import FEATURE_UTF8, Login, parse_login
 from sandbox.sql_server.login.prelogin import (
     Encryption,
@@ -72,7 +72,7 @@ def login_response(login: Login, database: str) -> bytes:
     return b"".join(
         (
             tokens.database_changed(database, "master"),
-            tokens.change_bytes(Change.COLLATION, COLLATION),
+            tokens.change_bytes(Change.COLLATION, COLLATIONS[DEFAULT_COLLATION].wire),
             tokens.language_changed(login.language or DEFAULT_LANGUAGE, ""),
             tokens.login_acknowledged(TDS_8 if login.tds_version == TDS_8 else TDS_7_4),
             tokens.change_text(Change.PACKET_SIZE, packet_size, str(DEFAULT_PACKET_SIZE)),

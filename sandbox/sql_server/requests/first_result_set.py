@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.sql_server.data_types.collations import COLLATIONS, DEFAULT_COLLATION
 from sandbox.sql_server.data_types.number_types import decimal_size
 from sandbox.sql_server.data_types.registry import column_wire_type
 from sandbox.sql_server.results import Column, ResultSet, SqlType
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 _BIT, _INT, _SMALLINT, _TINYINT = map(SqlType, ("bit", "int", "smallint", "tinyint"))
 _NAME, _TEXT = SqlType("nvarchar", 128), SqlType("nvarchar", 4000)
-_COLLATION = "SQL_Latin1_General_CP1_CI_AS"
-_COLLATION_NUMBER = 0x3400D009
 
 COLUMNS: Sequence[Column] = tuple(
     Column(name, sql_type)
@@ -102,6 +101,7 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
     number = _TYPES[column.type.name][0]
     length, precision = _length_of(column.type), _precision_of(column.type)
     has_collation = column.type.name in _WITH_COLLATION
+    collation = column.type.collation or DEFAULT_COLLATION
     return {
         "is_hidden": False,
         "column_ordinal": ordinal,
@@ -112,7 +112,7 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
         "max_length": length,
         "precision": precision,
         "scale": column.type.scale,
-        "collation_name": _COLLATION if has_collation else None,
+        "collation_name": collation if has_collation else None,
         "is_xml_document": False,
         "is_case_sensitive": False,
         "is_fixed_length_clr_type": False,
@@ -123,7 +123,7 @@ def _describe(column: Column, ordinal: int) -> dict[str, object]:
         "is_sparse_column_set": False,
         "tds_type_id": column_wire_type(column).type_info[0],
         "tds_length": length,
-        "tds_collation_id": _COLLATION_NUMBER if has_collation else None,
+        "tds_collation_id": COLLATIONS[collation].number if has_collation else None,
     }
 
 
