@@ -44,6 +44,7 @@ class TargetSettings:
     requests_per_second: float | None = None
     gzip: bool = False
     trust_environment: bool = False
+    ca_file: str | None = None
     timeout_seconds: float = 30
     max_retry_seconds: float = 600
     dead_letter_path: str = "dead_letters.jsonl"

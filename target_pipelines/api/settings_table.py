@@ -80,6 +80,13 @@ DESTINATION_SETTINGS = (
         "Use the proxies and `.netrc` of the environment.",
         default=False,
     ),
+    Setting(
+        "ca_file",
+        _PATH,
+        "PEM file with the certificates of the authorities to trust, for `https://` APIs and "
+        "proxies, instead of the usual ones. Default: the file or folder of the environment's "
+        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE`.",
+    ),
     Setting("timeout_seconds", _SECONDS, "Timeout of one attempt.", 30),
     Setting(
         "max_retry_seconds", _SECONDS, "Maximum time to retry one batch; then the run stops.", 600

@@ -7,21 +7,18 @@ import math
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
-
-from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from target_pipelines.destinations.response_head import CompleteHeadResponse
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import requests
+
+class AttemptEnded(TimeoutError):  # noqa: N818 - reads as what happened
+    """The attempt may not go on: it took too long, or the run stops."""
 
 
 class Deadline:
-    """Ends requests of one session that take too long, whatever they wait for.
+    """Ends the attempts of one sender that take too long, whatever they wait for.
 
     One thread watches them all: a timer for each request would cost more than the request.
 
@@ -29,34 +26,15 @@ class Deadline:
         is_over: whether the last `limit` expired.
     """
 
-    def __init__(self, session: requests.Session, seconds: float) -> None:
+    def __init__(self, seconds: float) -> None:
         self.is_over = False
         self._seconds = seconds
         self._end = math.inf
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._connection: Any = None
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1)
-        adapter.poolmanager.pool_classes_by_scheme = {
-            "http": self._watched(HTTPConnectionPool),
-            "https": self._watched(HTTPSConnectionPool),
-        }
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-
-    def _watched(self, pool_class: Any) -> type[HTTPConnectionPool]:
-        """A pool class whose connections register with this deadline when they open."""
-        deadline = self
-
-        class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
-            response_class = CompleteHeadResponse
-
-            def connect(self) -> None:
-                super().connect()
-                deadline._connection = self
-
-        return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
+        self._stopped = False
+        self._socket: socket.socket | None = None
 
     @contextlib.contextmanager
     def limit(self) -> Iterator[None]:
@@ -67,14 +45,47 @@ class Deadline:
         self.is_over = False
         self._end = time.monotonic() + self._seconds
         try:
+            self.check()
             yield
         finally:
             with self._lock:  # no later block's connection is shut down
                 self._end = math.inf
 
+    def check(self) -> None:
+        """Raise AttemptEnded if the block's time is over, or `stop` was called."""
+        if self.is_over or self._stopped:
+            raise AttemptEnded("the attempt has ended")
+
+    def watch(self, connected: socket.socket) -> None:
+        """Cut this connection at the deadline, not one before it. Raises AttemptEnded.
+
+        It is duplicated: TLS takes the socket over, and a response that ends with the connection
+        hides it.
+        """
+        own = connected.dup()
+        with self._lock:
+            self._release()
+            self._socket = own
+        self.check()
+
+    def release(self) -> None:
+        """The connection is closed, and need not be cut."""
+        with self._lock:
+            self._release()
+
+    def _release(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def stop(self) -> None:
+        """Begin nothing more: no block, and no request on a connection that opens meanwhile."""
+        self._stopped = True
+
     def close(self) -> None:
         """No block will follow. Idempotent."""
         self._closed.set()
+        self.release()
 
     def _watch(self) -> None:
         """Enforce deadlines; wakes often enough to see blocks that begin meanwhile."""
@@ -89,7 +100,6 @@ class Deadline:
 
     def _cut(self) -> None:
         self.is_over = True
-        opened = getattr(self._connection, "sock", None)
-        if opened is not None:
+        if self._socket is not None:
             with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)

@@ -14,6 +14,11 @@ from target_pipelines.api.calls import Limits
 from target_pipelines.api.destinations import DestinationType
 from target_pipelines.api.errors import PluginError
 from target_pipelines.api.plugin_errors import describe_exception
+from target_pipelines.destinations import trusted_certificates
+from target_pipelines.destinations.addresses import (
+    describe_endpoint_problem,
+    describe_proxy_problem,
+)
 from target_pipelines.destinations.authentication import Authenticate, basic
 from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.destinations.responses import ResponseClassifier, classify_response
@@ -100,12 +105,20 @@ class HttpProfile:
                 f"Setting `write_key` for {self.name} has leading or trailing whitespace, or a "
                 "line break; remove it."
             )
-        if not self._base_url(settings):
+        if settings.endpoint is not None:
+            if problem := describe_endpoint_problem(settings.endpoint):
+                yield f"Setting `endpoint` {problem}."
+                return
+        elif not self._base_url(settings):
             known = ", ".join(self.base_urls) or "none"
             yield (
                 f"Setting `endpoint` is required for {self.name} in region {settings.region} "
                 f"(regions with a built-in URL: {known})."
             )
+        yield from trusted_certificates.find_problems(settings)
+        url = self._base_url(settings)
+        if settings.trust_environment and (problem := describe_proxy_problem(url)):
+            yield f"The proxy of the environment (such as HTTPS_PROXY) {problem}."
         yield from self.find_further_problems(settings)
 
     def open(self, settings: TargetSettings) -> HttpDestination:
@@ -130,7 +143,10 @@ class HttpProfile:
                 f'Destination "{self.name}": `path` must return a text without blanks and line '
                 "breaks, other characters percent-encoded. Correct the plugin, and run it again."
             )
-        return f"{base_url.rstrip('/')}{path}" if path else base_url
+        if not path:
+            return base_url
+        address, mark, query = base_url.partition("?")
+        return f"{address.rstrip('/')}{path}{'&' if mark and '?' in path else mark}{query}"
 
     def body_of(self, calls: Sequence[EncodedCall]) -> bytes:
         """The body of a request; identical for identical calls."""

@@ -7,14 +7,18 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from target_pipelines.api.errors import PluginError
-from target_pipelines.api.outcomes import Outcome, Rejected, Retry
-from target_pipelines.destinations.deadline import Deadline
+from target_pipelines.api.outcomes import Outcome, Rejected
+from target_pipelines.destinations.connection_errors import outcome_of_error
+from target_pipelines.destinations.connections import GuardedAdapter
+from target_pipelines.destinations.deadline import AttemptEnded, Deadline
+from target_pipelines.destinations.trusted_certificates import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +70,8 @@ class HttpSender:
         self._max_bytes = max_bytes
         self._timeout_seconds = settings.timeout_seconds
         self._compresses = settings.gzip
-        self._session = _open_session(api, settings)
-        self._deadline = Deadline(self._session, settings.timeout_seconds)
+        self._deadline = Deadline(settings.timeout_seconds)
+        self._session = _open_session(api, settings, self._deadline)
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """POST the calls as one request; a retry has identical bytes."""
@@ -80,21 +84,26 @@ class HttpSender:
         try:
             with self._deadline.limit():
                 return self._post(url, body)
-        except (requests.RequestException, HTTPError) as error:
-            kind = "timeout" if self._deadline.is_over else _kind_of(error)
-            return Retry(f"no response ({kind})")
+        except (requests.RequestException, HTTPError, AttemptEnded) as error:
+            return outcome_of_error(error, is_timeout=self._deadline.is_over)
+
+    def stop(self) -> None:
+        """Begin no more requests, from whichever thread; one that was sent may end."""
+        self._deadline.stop()
 
     def _post(self, url: str, body: bytes) -> Outcome:
         timeouts = (min(self._timeout_seconds, _MAX_CONNECT_SECONDS), self._timeout_seconds)
         with self._session.post(
             url, data=body, timeout=timeouts, allow_redirects=False, stream=True
         ) as response:
-            return self._api.classify(
-                response.status_code,
-                response.headers,
-                _read_beginning(response),
-                now=datetime.now(UTC),
-            )
+            start = _read_beginning(response)
+        if self._deadline.is_over:  # a body that ends with its connection was cut
+            raise AttemptEnded("the attempt has ended")
+        if response.status_code == HTTPStatus.MISDIRECTED_REQUEST:
+            self._session.close()  # RFC 9110, 15.5.20: repeat it on another connection
+        return self._api.classify(
+            response.status_code, response.headers, start, now=datetime.now(UTC)
+        )
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -102,10 +111,13 @@ class HttpSender:
         self._session.close()
 
 
-def _open_session(api: HttpApi, settings: TargetSettings) -> requests.Session:
+def _open_session(api: HttpApi, settings: TargetSettings, deadline: Deadline) -> requests.Session:
     # Its messages quote URLs and responses, which may hold secrets.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
+    adapter = GuardedAdapter(deadline, tls_context(settings))
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
     # By default no proxy gets the write key.
     session.trust_env = settings.trust_environment
     session.auth = api.authenticate(settings.write_key or "")
@@ -137,10 +149,3 @@ def _read_beginning(response: requests.Response) -> bytes:
     if len(body) < _MAX_RESPONSE_BYTES and response.raw.length_remaining:
         raise requests.ConnectionError("the response is truncated")
     return body
-
-
-def _kind_of(error: Exception) -> str:
-    """The error in a word; its own text may hold the URL and more."""
-    if isinstance(error, requests.Timeout):
-        return "timeout"
-    return "TLS" if isinstance(error, requests.exceptions.SSLError) else "connection"

@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Mapping, Sequence
 
 _POLL_SECONDS = 0.02
+_DRIP_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,17 @@ class Server(Protocol):
 
 
 class RecordingServer:
-    """A `Server` that responds 200 to every request; a context manager."""
+    """A `Server` that responds 200 to every request; a context manager.
 
-    def __init__(self, port: int = 0) -> None:
+    With a `context` it speaks TLS. Further behaviours: `raw`, the bytes of a response, after which
+    the connection ends; `drip`, bytes that are sent again and again, slowly.
+    """
+
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         self._server = _HttpServer(("127.0.0.1", port), _Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._server.context = context
+        scheme = "https" if context else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,))
 
     def script(self, behaviours: Iterable[Mapping[str, Any]]) -> None:
@@ -85,7 +93,16 @@ class _HttpServer(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self.behaviours: list[Mapping[str, Any]] = []
         self.received: list[ReceivedRequest] = []
+        self.context: ssl.SSLContext | None = None
         super().__init__(*arguments)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Handle a connection, in its own thread."""
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        with self.context.wrap_socket(request, server_side=True) as encrypted:
+            super().finish_request(encrypted, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore errors: the checks make clients disconnect."""
@@ -107,6 +124,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.stopping.wait(delay)
         if "drop" in behaviour:
             self.close_connection = True
+        elif "raw" in behaviour:
+            self.wfile.write(behaviour["raw"])
+            self.close_connection = True
+        elif "drip" in behaviour:
+            while not self.server.stopping.wait(_DRIP_SECONDS):
+                self.wfile.write(behaviour["drip"])
+                self.wfile.flush()
         else:
             self._respond(behaviour)
 

@@ -15,7 +15,7 @@ import pytest
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
 from sandbox.sql_server.transport.tls import server_context, write_certificate
-from target_pipelines.api.outcomes import Delivered, Outcome, Retry
+from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Retry
 from target_pipelines.api.settings import TargetSettings
 from target_pipelines.destinations.customerio import PROFILE
 from target_pipelines.destinations.http_sender import HttpSender
@@ -100,7 +100,7 @@ def test_call_goes_only_to_a_server_with_the_right_certificate(
         outcome = _send(server, host)
 
     assert isinstance(outcome, Delivered) == is_taken
-    assert outcome == (Delivered() if is_taken else Retry("no response (TLS)"))
+    assert isinstance(outcome, Delivered if is_taken else Fatal)  # repeating it cannot help
     assert any(server.received) == is_taken
 
 
