@@ -92,7 +92,7 @@ class LocalRun:
         return PipeOptions(
             tap_configs=self.taps,
             target_configs=self.targets,
-            state=self.file.path if self.file.path.exists() else None,
+            state=self.file.path if self.file.exists() else None,
             tap_options=[*lock_options(syncs), *self.tap_options],
         )
 

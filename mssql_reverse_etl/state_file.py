@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
+from program_kit.file_locks import lock_file, try_lock
+from program_kit.replaced_file import SmallJSONFile, find_file_problem, is_null_device
+from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,45 +18,77 @@ if TYPE_CHECKING:
 
 
 class StateFile:
-    """A Singer state on disk.
+    """A Singer state on disk; `/dev/null` stands for none.
 
     After a kill or a power cut at any point the file holds the previous state or a newer one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = SmallJSONFile(path)
+        self._is_null = is_null_device(path)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs from using this file. Raises AlreadyRunning or StateNotWritten."""
-        path = self._sibling("lock")
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StateNotWritten(
-                f"The lock file {path} cannot be opened ({error.strerror}). Let this user write to "
-                "its folder."
-            ) from error
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+        """Keep other runs from using this file, which can be replaced.
+
+        Raises AlreadyRunning, UsageError or StateNotWritten.
+        """
+        if self._is_null:
+            yield
+            return
+        if problem := find_file_problem(self.path):
+            raise UsageError(f"--state: {self.path} {problem}. Name a file.")
+        with self._lock() as is_free:
+            if not is_free:
                 raise AlreadyRunning(
                     f"Another run is using the state file {self.path}; nothing was done. Wait "
                     "until it has ended."
+                )
+            try:
+                self._file.check()
+            except OSError as error:
+                raise StateNotWritten(
+                    f"The state file {self.path} cannot be written ({error.strerror}); nothing was "
+                    "done. Let this user write to it or to its folder."
                 ) from error
             yield
-        finally:
-            os.close(file)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[bool]:
+        """Lock a file beside it; the file itself if none can be there, so that it stays the same.
+
+        Yields whether no other run holds the lock. Raises StateNotWritten.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                is_free = stack.enter_context(lock_file(self._file.sibling("lock"), is_kept=True))
+            except OSError as error:
+                try:
+                    file = os.open(self._file.path, os.O_RDWR | os.O_CLOEXEC)
+                except OSError:
+                    raise StateNotWritten(
+                        f"The lock file {self._file.sibling('lock')} cannot be opened "
+                        f"({error.strerror}); nothing was done. Let this user write to its folder."
+                    ) from error
+                stack.callback(os.close, file)
+                is_free = try_lock(file)
+            yield is_free
+
+    def exists(self) -> bool:
+        """Whether there is a state."""
+        return not self._is_null and self.path.exists()
 
     def read(self) -> dict[str, Any]:
         """The state; empty if there is no file. Raises UsageError if the file is damaged."""
+        if self._is_null:
+            return {}
         try:
-            state = json.loads(self.path.read_text(encoding="utf-8"))
+            state = read_json(self._file.path)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise self._damaged("cannot be read") from error
+        except UNREADABLE as error:
+            raise self._damaged(f"cannot be read ({describe_read_error(error)})") from error
         if not isinstance(state, dict):
             raise self._damaged("is not a JSON object")
         return state
@@ -65,33 +99,18 @@ class StateFile:
 
     def replace(self, line: bytes) -> None:
         """Replace the state by one that is encoded as a line of JSON. Raises StateNotWritten."""
+        if self._is_null:
+            return
         try:
-            self._replace(line)
+            self._file.replace([line])
         except OSError as error:
             raise StateNotWritten(
                 f"The state file {self.path} cannot be written ({error.strerror}). The next run "
                 "sends again what was sent after the last state that was written."
             ) from error
 
-    def _replace(self, line: bytes) -> None:
-        new = self._sibling("next")
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "wb") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
     def _damaged(self, problem: str) -> UsageError:
         return UsageError(
             f"The state file {self.path} {problem}; nothing was done. Restore it from a backup, or "
             "move it away to start without a state."
         )
-
-    def _sibling(self, ending: str) -> Path:
-        return self.path.with_name(f"{self.path.name}.{ending}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from program_kit.signals import is_signal_exit_code
 from program_kit.startup import PARENT_VARIABLE
+from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 
 if TYPE_CHECKING:
     import logging
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 ENV = "ENV"
 """In the place of a configuration file: read settings from environment variables."""
-UNREADABLE_JSON = (OSError, ValueError, RecursionError)
-"""The errors of reading a JSON file; see `describe_read_error`."""
 OUTPUT_CLOSED_EXIT_CODE = 141
 """What a shell reports for SIGPIPE: the reader of stdout closed the pipe."""
 
@@ -89,24 +86,11 @@ def read_config(paths: Sequence[str], error: type[Exception]) -> dict[str, Any]:
 
 def _read_object(path: str, error: type[Exception]) -> dict[str, Any]:
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except UNREADABLE_JSON as reason:
+        config = read_json(path)
+    except UNREADABLE as reason:
         raise error(
             f"The configuration file {path} cannot be read: {describe_read_error(reason)}."
         ) from reason
     if not isinstance(config, dict):
         raise error(f"The configuration file {path} does not contain a JSON object.")
     return config
-
-
-def describe_read_error(error: OSError | ValueError | RecursionError) -> str:
-    """Why a JSON file cannot be read, without its content, which may include a password."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"invalid JSON at line {error.lineno}, column {error.colno}"
-    if isinstance(error, UnicodeDecodeError):
-        line = error.object[: error.start].count(b"\n") + 1
-        column = error.start - error.object.rfind(b"\n", 0, error.start)
-        return f"it is not UTF-8 text at line {line}, column {column}"
-    if isinstance(error, RecursionError):
-        return "its JSON is nested too deeply"
-    return getattr(error, "strerror", None) or type(error).__name__

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from program_kit.command_line import UNREADABLE_JSON, describe_read_error
+from program_kit.text_files import UNREADABLE, describe_read_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ def find_environment_problems(prefix: str, settings: Iterable[Setting]) -> Itera
         elif setting.schema.get("type") in ("object", "array"):
             try:
                 json.loads(text)
-            except UNREADABLE_JSON as reason:
+            except UNREADABLE as reason:
                 yield (
                     f"The environment variable {variable} cannot be read: "
                     f"{describe_read_error(reason)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import click
@@ -11,16 +10,11 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
 
-from program_kit.command_line import (
-    ENV,
-    UNREADABLE_JSON,
-    describe_read_error,
-    read_config,
-    run_program,
-)
+from program_kit.command_line import ENV, read_config, run_program
 from program_kit.environment import find_environment_problems
 from program_kit.report_file import find_report_path, remove_report, report_path_of
 from program_kit.signals import on_stop_signals
+from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 from tap_mssql_query.cli_options import OPTIONS
 from tap_mssql_query.errors import ConfigurationError, StateError, TapError
 from tap_mssql_query.line_writer import LineWriter
@@ -246,9 +240,8 @@ def _load_json(path: str | None, error: type[ConfigurationError], what: str) -> 
     if path is None:
         return {}
     try:
-        with click.open_file(path, encoding="utf-8-sig") as file:
-            return json.load(file)
-    except UNREADABLE_JSON as reason:
+        return read_json(path)
+    except UNREADABLE as reason:
         raise error(
             f"The {what} file {path} cannot be read: {describe_read_error(reason)}. Nothing "
             f"was read from the server. Restore the file, or leave --{what} out to start without."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from program_kit.json_schema import (
     find_schema_errors,
 )
 from program_kit.settings import describe_placeholder, is_placeholder
+from program_kit.text_files import NotUTF8, describe_read_error, read_text
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
@@ -60,10 +60,10 @@ def find_problems(config: Mapping[str, Any]) -> list[str]:
 
 
 def read_query(sync: Mapping[str, Any]) -> str:
-    """The query template, from `query` or `query_file`. Raises OSError or UnicodeDecodeError."""
+    """The query template, from `query` or `query_file`. Raises OSError or NotUTF8."""
     if "query" in sync:
         return str(sync["query"])
-    return Path(sync["query_file"]).read_text(encoding="utf-8-sig")
+    return read_text(sync["query_file"])
 
 
 def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -176,8 +176,8 @@ def _query_problems(sync: Mapping[str, Any]) -> Iterator[str]:
         return
     try:
         query = read_query(sync)
-    except (OSError, UnicodeDecodeError) as error:
-        yield f"`query_file` cannot be read ({type(error).__name__})"
+    except (OSError, NotUTF8) as error:
+        yield f"`query_file` cannot be read ({describe_read_error(error)})"
         return
     for variable in find_unknown_variables(query):
         known = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
@@ -237,7 +237,7 @@ def _has_lower_bound(sync: Mapping[str, Any]) -> bool:
     """Whether the query limits its rows by the last run; True if it cannot be read."""
     try:
         variables = find_variables(read_query(sync))
-    except (OSError, UnicodeDecodeError, KeyError):
+    except (OSError, NotUTF8, KeyError):
         return True
     return bool(LOWER_BOUNDS & set(variables))
 

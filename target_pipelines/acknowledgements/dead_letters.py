@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
+from program_kit.file_locks import is_at, locked
+from program_kit.replaced_file import resolve, sync_folder
 from target_pipelines.api.errors import DeliveryStopped
 from target_pipelines.api.remedies import Kind, describe_remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _TAIL_BYTES = 64 * 1024
@@ -78,21 +79,27 @@ class DeadLetters:
         path: where it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check_interrupted: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._check_interrupted = check_interrupted
 
     def append(self, lines: Iterable[bytes]) -> None:
         """Append chunks of whole lines and fsync. Raises DeliveryStopped, with none appended."""
         with (
             self.describing_errors(),
-            locked(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file,
+            locked(
+                self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, self._check_interrupted
+            ) as file,
         ):
+            is_new = not os.fstat(file).st_size
             _end_last_line(file)
             with _undone_after_errors(file):
                 for chunk in lines:
                     _write_all(file, chunk)
                 os.fsync(file)
-                if not _is_at(file, self.path):
+                if is_new:
+                    sync_folder(resolve(self.path).parent)
+                if not is_at(file, self.path):
                     raise FileNotFoundError(errno.ENOENT, "it was deleted during the write")
 
     @contextlib.contextmanager
@@ -144,25 +151,3 @@ def _end_last_line(file: int) -> None:
             os.write(file, b"\n")
     except INVALID_JSON:
         os.ftruncate(file, size - len(last))
-
-
-def _is_at(file: int, path: Path) -> bool:
-    """Whether the path still refers to the open file."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file), path.stat())
-    return False
-
-
-@contextlib.contextmanager
-def locked(path: Path, flags: int) -> Iterator[int]:
-    """Open and lock a file against other targets and replays. Raises OSError."""
-    while True:
-        file = os.open(path, flags, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if _is_at(file, path):
-            break
-        os.close(file)  # it was deleted, or a replay replaced it
-    try:
-        yield file
-    finally:
-        os.close(file)

@@ -10,6 +10,7 @@
     ├── TooManyRejected             5    look at the reasons; correct the query or the mapping
     ├── PluginError                 6    correct, update or block the plugin
     ├── StreamsFailed            1-6     several streams failed: the worst of their codes
+    ├── AlreadyReplaying           75    wait: another replay of the same dead letters is not over
     ├── Interrupted          129-143    a signal ended the run; run it again
     └── OutputClosed                141    stdout was closed (SIGPIPE)
 
@@ -76,6 +77,12 @@ class PluginError(PipelinesError):
     """A plugin cannot be used; the message names it and how to continue without it."""
 
     exit_code = 6
+
+
+class AlreadyReplaying(PipelinesError):  # noqa: N818 - reads as what happened
+    """Another replay of the same dead letters is not over."""
+
+    exit_code = 75
 
 
 class StreamsFailed(PipelinesError):  # noqa: N818 - reads as what happened

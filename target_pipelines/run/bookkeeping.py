@@ -43,6 +43,8 @@ def keep_rejected(
     failures: StreamFailures,
     count_read: Callable[[str, str], int],
     staged: StagedDeadLetters | None = None,
+    *,
+    check_interrupted: Callable[[], None] = lambda: None,
 ) -> Mapping[str, RejectedRows]:
     """The rejected rows of each destination, by its name.
 
@@ -51,10 +53,12 @@ def keep_rejected(
         failures: the failed streams of the run.
         count_read: how many rows a destination has read of a stream.
         staged: one place for the dead letters of all destinations, instead of their own files.
+        check_interrupted: ends the wait for a file that another process has locked.
     """
     return {
         settings.destination_name: RejectedRows(
-            staged or StagedDeadLetters(DeadLetters(Path(settings.dead_letter_path))),
+            staged
+            or StagedDeadLetters(DeadLetters(Path(settings.dead_letter_path), check_interrupted)),
             failures,
             settings,
             lambda stream, name=settings.destination_name: count_read(name, stream),  # type: ignore[misc]
@@ -70,10 +74,15 @@ def keep_books(
     failures: StreamFailures,
     write_state: Callable[[State], None],
     staged: StagedDeadLetters | None = None,
+    check_interrupted: Callable[[], None] = lambda: None,
 ) -> Bookkeeping:
-    """The bookkeeping of a run in one process; `staged` as in `keep_rejected`."""
+    """The bookkeeping of a run in one process; the last two arguments as in `keep_rejected`."""
     rejected = keep_rejected(
-        configuration, failures, lambda name, stream: reports[name].count_read(stream), staged
+        configuration,
+        failures,
+        lambda name, stream: reports[name].count_read(stream),
+        staged,
+        check_interrupted=check_interrupted,
     )
     letters = dict.fromkeys(rows.dead_letters for rows in rejected.values())
     writer = StateWriter(write_state, failures, list(letters))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.acknowledgements.dead_letter_file import is_other_file
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
 from target_pipelines.plugins.loading import PluginRegistry, load_plugins
@@ -83,6 +84,16 @@ def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
     path = Path(settings.dead_letter_path)
     if path.is_fifo() or path.is_socket() or path.is_dir():
         yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
+        return
+    try:
+        is_other = is_other_file(path)
+    except OSError:  # the first dead letter says so
+        return
+    if is_other:
+        yield (
+            f"Setting `dead_letter_path`: {path} holds something other than dead letters. Set the "
+            "path of a file of its own."
+        )
 
 
 def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
-from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from program_kit.exact_json import decode_object, encode_json
+from target_pipelines.acknowledgements.dead_letter_file import parse_letter
 from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.run.configuration import Configuration
@@ -35,7 +35,13 @@ def find_retryable(configuration: Configuration) -> Sequence[TargetSettings]:
 class Retry(Replay):
     """One retry of the dead letters of one destination."""
 
-    def __init__(self, configuration: Configuration, destination: TargetSettings) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        destination: TargetSettings,
+        *,
+        check_interrupted: Callable[[], None] = lambda: None,
+    ) -> None:
         alone = replace(
             destination,
             max_retry_seconds=min(destination.max_retry_seconds, _MAX_RETRY_SECONDS),
@@ -43,6 +49,7 @@ class Retry(Replay):
         super().__init__(
             Path(destination.dead_letter_path),
             replay_settings(replace(configuration, destinations=[alone])),
+            check_interrupted=check_interrupted,
         )
         self._name = destination.destination_name
         self._limit = configuration.settings.retry_rejected
@@ -53,33 +60,15 @@ class Retry(Replay):
             self._retries[_digest_of(dead_letter)] = dead_letter.get("retries", 0)
             super()._replay_dead_letter(dead_letter, pipeline)
 
-    def finish(self) -> None:
-        """Replace the file: its other letters, and those that failed again with their counts."""
-        failed = list(self._failed_again())
-        self._kept_path.unlink(missing_ok=True)
-        kept = DeadLetters(self._kept_path)
-        kept.append(self._untouched())
-        kept.append(failed)
-        super().finish()
+    def _is_untouched(self, line: bytes) -> bool:
+        letter = parse_letter(line)
+        return letter is not None and not _is_retryable(letter, self._name, self._limit)
 
-    def _failed_again(self) -> Iterator[bytes]:
-        if not self._kept_path.exists():
-            return
-        for line in self._kept_path.read_bytes().splitlines():
+    def _lines_failed_again(self) -> Iterator[bytes]:
+        for line in super()._lines_failed_again():
             letter = decode_object(line)
             retries = self._retries.get(_digest_of(letter), 0) + 1
             yield encode_json({**letter, "retries": retries}) + b"\n"
-
-    def _untouched(self) -> Iterator[bytes]:
-        """The lines of the letters that were not sent, as they are."""
-        remaining = self._size
-        with self._path.open("rb") as lines:
-            for line in lines:
-                remaining -= len(line)
-                if remaining < 0:  # appended meanwhile
-                    break
-                if not _is_retryable(decode_object(line), self._name, self._limit):
-                    yield line
 
 
 def _digest_of(letter: Mapping[str, Any]) -> bytes:
@@ -89,7 +78,7 @@ def _digest_of(letter: Mapping[str, Any]) -> bytes:
 def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bool:
     """Whether the destination rejected the call, and it was not retried too often."""
     is_rejected = letter.get("kind", "destination") == "destination" and letter["attempts"] > 0
-    is_own = letter["destination"] == destination
+    is_own = letter.get("destination") == destination
     return bool(is_rejected and is_own and letter.get("retries", 0) < limit)
 
 
@@ -100,10 +89,10 @@ def _has_retryable(settings: TargetSettings, limit: int) -> bool:
         return False
     try:
         with path.open("rb") as lines:
+            letters = (parse_letter(line) for line in lines if line.endswith(b"\n"))
             return any(
-                _is_retryable(decode_object(line), settings.destination_name, limit)
-                for line in lines
-                if line.endswith(b"\n")
+                letter is not None and _is_retryable(letter, settings.destination_name, limit)
+                for letter in letters
             )
-    except (OSError, KeyError, TypeError, *INVALID_JSON):
+    except OSError:
         return False

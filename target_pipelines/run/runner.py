@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
@@ -94,6 +95,7 @@ class Runner:
             reports=reports,
             failures=failures,
             write_state=_discard_state if self._is_dry_run else partial(print_state, write),
+            check_interrupted=self._check_interrupted,
             staged=CountedDeadLetters() if self._is_dry_run else None,
         )
         return build_pipeline(
@@ -106,21 +108,34 @@ class Runner:
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
-        self._send_again(lambda: Replay(path, replay_settings(load_configuration(self._config))))
+        self._send_again(
+            lambda: Replay(
+                path,
+                replay_settings(load_configuration(self._config)),
+                is_dry_run=self._is_dry_run,
+                check_interrupted=self._check_interrupted,
+            )
+        )
 
     def retry_rejected(self) -> None:
         """Send again what the destinations rejected, a few times each. Raises PipelinesError."""
         configuration = load_configuration(self._config)
         for destination in find_retryable(configuration):
-            self._send_again(partial(Retry, configuration, destination))
+            self._send_again(
+                partial(
+                    Retry, configuration, destination, check_interrupted=self._check_interrupted
+                )
+            )
 
     def _send_again(self, open_replay: Callable[[], Replay]) -> None:
         reports, failures = Reports(), StreamFailures()
         with (
             reporting(self._config, reports, failures, outlook_of_replay),
             private_stdout() as write,
+            ExitStack() as stack,
         ):
             replay = open_replay()
+            stack.enter_context(replay.opened())
             configuration = replay.configuration
             reports.open(configuration)
             staged = replay.stage_dead_letters()
@@ -132,6 +147,7 @@ class Runner:
                     reports=reports,
                     failures=failures,
                     write_state=_discard_state,
+                    check_interrupted=self._check_interrupted,
                     staged=CountedDeadLetters() if self._is_dry_run else staged,
                 ),
                 check_interrupted=self._check_interrupted,

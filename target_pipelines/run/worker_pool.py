@@ -56,7 +56,10 @@ class WorkerPool:
         failures.on_failure = self._tell_workers
         self._read: Counter[str] = Counter()
         self._rejected = keep_rejected(
-            configuration, failures, lambda _destination, stream: self._read[stream]
+            configuration,
+            failures,
+            lambda _destination, stream: self._read[stream],
+            check_interrupted=check_interrupted,
         )
         letters = [rows.dead_letters for rows in self._rejected.values()]
         self._writer = StateWriter(write_state, failures, letters)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from decimal import Decimal
 from pathlib import Path
@@ -8,8 +9,13 @@ from unittest.mock import ANY
 
 import pytest
 
+from program_kit.file_locks import locked
+from target_pipelines.acknowledgements import dead_letters
+from target_pipelines.acknowledgements.dead_letter_file import is_other_file
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, DeadLetters, encode_lines
-from target_pipelines.api.errors import DeliveryStopped
+from target_pipelines.api.errors import DeliveryStopped, Interrupted
+from target_pipelines.api.settings import TargetSettings
+from target_pipelines.run.configuration import _find_file_problems
 
 
 def _dead_letter(number: int = 1) -> DeadLetter:
@@ -96,3 +102,49 @@ def test_dead_letter_after_a_partial_line_is_complete(tmp_path, left, kept):
 
     *before, dead_letter = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert (before, dead_letter["reason"][:8]) == (kept, "reason 1")
+
+
+def test_wait_for_the_file_hears_a_signal(tmp_path):
+    """Another process may hold it for long."""
+    path = tmp_path / "dead_letters.jsonl"
+
+    def interrupt() -> None:
+        raise Interrupted(15)
+
+    with locked(path, os.O_RDWR | os.O_CREAT, interrupt), pytest.raises(Interrupted):
+        DeadLetters(path, interrupt).append([encode_lines([_dead_letter()])])
+
+    assert path.read_bytes() == b""
+
+
+def test_new_name_survives_a_power_cut(tmp_path, monkeypatch):
+    """The folder of a new file is synced, once."""
+    synced: list[Path] = []
+    monkeypatch.setattr(dead_letters, "sync_folder", synced.append)
+
+    for number in (1, 2):
+        _append(tmp_path / "dead_letters.jsonl", number)
+
+    assert synced == [tmp_path]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_other"),
+    [
+        ("", False),
+        ("\n", False),
+        ('{"time":"2026', False),
+        ('{"stream":"s","call_type":"x","attempts":0,"record":{}}\n{"time', False),
+        ('{"host": "db"}', True),
+        ('{"host": "db"}\n', True),
+        ("127.0.0.1 localhost\nlast line", True),
+    ],
+)
+def test_other_file_is_known(tmp_path, content, is_other):
+    """Its last line would be taken for one that a killed writer left."""
+    path = tmp_path / "file"
+    path.write_text(content)
+
+    assert is_other_file(path) is is_other
+    problems = list(_find_file_problems(TargetSettings(dead_letter_path=str(path))))
+    assert bool(problems) is is_other

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_pipelines.api.errors import AlreadyReplaying, ConfigurationError, DeliveryStopped
+from target_pipelines.run.configuration import load_configuration
+from target_pipelines.run.pipeline import Pipeline
+from target_pipelines.run.replay import Replay
 from tests.target.conftest import record, schema, state
+
+if TYPE_CHECKING:
+    from target_pipelines.run.destination_pipeline import DestinationPipeline
 
 POISON = {"status": 400, "contains": "poison", "times": None}
 MESSAGES = [
@@ -136,3 +143,87 @@ def test_replayed_record_has_the_id_of_its_run(config, run_target, tmp_path, cal
     assert [call["messageId"] for call in replayed] == [
         call["messageId"] for call in _read(tmp_path / "calls.jsonl")
     ]
+
+
+def test_second_replay_is_refused(tmp_path):
+    """By any way to the file; a dry run takes no lock and touches nothing."""
+    path, link = tmp_path / "letters.jsonl", tmp_path / "link.jsonl"
+    path.write_text(UNKNOWN + "\n")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    configuration = load_configuration({"destination": "file"})
+
+    with Replay(link, configuration).opened():
+        with (
+            pytest.raises(AlreadyReplaying, match="is not over"),
+            Replay(path, configuration).opened(),
+        ):
+            pass
+        before = sorted(tmp_path.iterdir())
+        with Replay(path, configuration, is_dry_run=True).opened():
+            assert sorted(tmp_path.iterdir()) == before
+
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.iterdir()) == [path, link]
+
+
+BROKEN = [
+    "{",
+    "[]",
+    "{}",
+    '{"stream": 1, "call_type": "track", "attempts": 1, "call": {}}',
+    '{"stream": "s", "call_type": "track", "attempts": 1, "call": [1]}',
+    '{"stream": "s", "call_type": "track", "attempts": "1", "call": {}}',
+    '{"stream": "s", "call_type": "track", "attempts": 0, "record": null}',
+    '{"stream": "s", "call_type": "track", "attempts": 0, "record": {}, "key": 5}',
+    '{"stream": "s", "call_type": "track", "attempts": 0, "record": {}, "origin": [1]}',
+    "\ufeff\ufeff",
+]
+UNKNOWN = '{"stream": "s", "call_type": "none", "attempts": 0, "record": {}}'
+
+
+@pytest.mark.parametrize(("others", "code"), [(BROKEN, 4), ([UNKNOWN], 2)])
+def test_broken_line_stays_and_stops_no_other(
+    collector, config, run_target, dead_letters, others, code
+):
+    """It is named; the letters around it are sent once."""
+    dead_letters = dead_letters.rename(dead_letters.with_name("letters.jsonl"))
+    first, *rest = dead_letters.read_text().splitlines()
+    dead_letters.write_text("\n".join(["\ufeff" + first, *others, *rest]) + "\n", encoding="utf-8")
+
+    run = run_target({**config, "retry_rejected": 0}, [], "--replay", str(dead_letters))
+
+    assert run.exit_code == code
+    assert "Traceback" not in run.log
+    assert len(collector.calls) == 2
+    kept = dead_letters.read_text(encoding="utf-8").splitlines()
+    assert [line for line in kept if line in others] == others
+    assert len(kept) == len(others) + 1
+
+
+class _NoPipeline(Pipeline):
+    def __init__(self) -> None:
+        """It has no destination."""
+
+    def find_destination(self, name: str | None) -> DestinationPipeline:
+        raise ConfigurationError(f"no {name}")
+
+
+def test_replaced_file_is_left_alone(tmp_path):
+    """A file that logrotate or an editor put there meanwhile is not overwritten."""
+    path = tmp_path / "letters.jsonl"
+    letter = b'{"stream": "s", "call_type": "x", "attempts": 0, "record": {}}\n'
+    path.write_bytes(letter)
+    replay = Replay(path, load_configuration({"destination": "file"}))
+    with replay.opened():
+        replay.send(_NoPipeline())
+        path.unlink()
+        path.write_bytes(letter[:10] + letter)
+        with pytest.raises(DeliveryStopped, match="changed or replaced"):
+            replay.finish()
+        path.unlink()
+        with pytest.raises(DeliveryStopped, match="No such file"):
+            replay.finish()
+
+    assert list(tmp_path.iterdir()) == []
