@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
@@ -21,8 +24,11 @@ from program_kit.startup import PARENT_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_TERMINATION_SECONDS = 30.0
+GRACE_SECONDS = 30.0
+"""How long the programs may take to end when they are asked to; then they are killed."""
 _TAP, _TARGET = "tap_mssql_query", "target_pipelines"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,8 @@ class Pipe:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._is_stopping = False
+        self._stopped: SimpleQueue[None] = SimpleQueue()  # one that a signal handler may use
+        self._killer = threading.Thread(target=self._kill_late, name="killer", daemon=True)
 
     def run(self, options: PipeOptions, on_state: Callable[[bytes], None]) -> PipeResult:
         """Run both programs to their ends; `on_state` gets each safe state, a line of JSON.
@@ -123,8 +131,12 @@ class Pipe:
                 _terminate(process)
 
     def stop(self) -> None:
-        """Ask both programs to end; the target settles the requests in flight."""
+        """Ask both programs to end; the target settles the requests in flight.
+
+        Those that do not end within the grace are killed.
+        """
         self._is_stopping = True
+        self._stopped.put(None)
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -153,6 +165,14 @@ class Pipe:
             for process in reversed(started):
                 _terminate(process)
 
+    def _kill_late(self) -> None:
+        self._stopped.get()
+        threading.Event().wait(GRACE_SECONDS)
+        for process in self._processes:
+            if process.poll() is None:
+                logger.error("A program did not end within %.0f s; it is killed.", GRACE_SECONDS)
+                process.kill()
+
     def _start(
         self,
         program: str,
@@ -169,6 +189,8 @@ class Pipe:
             env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
         )
         self._processes.append(process)
+        if not self._killer.ident:
+            self._killer.start()
         if self._is_stopping:
             process.terminate()
         return process
@@ -215,7 +237,7 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_TERMINATION_SECONDS)
+            process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

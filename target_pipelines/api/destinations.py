@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Sender(Protocol):
-    """One connection to a destination; used by one thread at a time."""
+    """One connection to a destination; used by one thread at a time.
+
+    A method `stop`, if there is one, may be called by another thread while `send` waits: then no
+    further request may begin, not even on a connection that is being opened.
+    """
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """Make one attempt to deliver all the calls. Failures are outcomes, not exceptions."""

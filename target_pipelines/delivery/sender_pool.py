@@ -67,14 +67,15 @@ class SenderPool:
             max_retry_seconds=max_retry_seconds,
             count_waiting=lambda: sum(lane.waiting for lane in self._lanes),
         )
+        self._senders = [destination.open_sender() for _ in self._lanes]
         self._threads = [
             threading.Thread(
                 target=self._work,
-                args=(lane, destination.open_sender()),
+                args=(lane, sender),
                 name=f"{name}-lane-{number}",
                 daemon=True,  # an abandoned attempt must not keep the process alive
             )
-            for number, lane in enumerate(self._lanes)
+            for number, (lane, sender) in enumerate(zip(self._lanes, self._senders, strict=True))
         ]
 
     # The main thread's side
@@ -89,8 +90,8 @@ class SenderPool:
 
         Raises the failure of a lane, or Interrupted.
         """
+        self._check()
         if not calls:
-            self._check()
             return
         count = len(self._lanes)
         sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
@@ -115,8 +116,11 @@ class SenderPool:
         self._check()
 
     def stop(self) -> None:
-        """Start no new requests."""
+        """Start no new requests; from any thread."""
         self._stopping.set()
+        for sender in self._senders:
+            if stop := getattr(sender, "stop", None):
+                stop()
         self._outage.end()
         for lane in self._lanes:
             lane.clear()
@@ -189,6 +193,7 @@ class SenderPool:
         attempts = 0
         while True:
             self._wait(self._rate_limiter.reserve())
+            self._check_interrupted()
             started = time.monotonic()
             outcome = sender.send(batch)
             self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)

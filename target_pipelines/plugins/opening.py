@@ -100,6 +100,11 @@ class _CheckedSender:
         """Close the connection. Raises PluginError."""
         _call(self._kind, self._plugin, "close", self._sender.close)
 
+    def stop(self) -> None:
+        """Begin no more attempts, if the sender can see to that. Raises PluginError."""
+        if stop := getattr(self._sender, "stop", None):
+            _call(self._kind, self._plugin, "stop", stop)
+
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """Make one attempt. Raises PluginError."""
         outcome: Any = _call(self._kind, self._plugin, "send", lambda: self._sender.send(calls))

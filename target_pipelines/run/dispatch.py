@@ -17,7 +17,7 @@ from target_pipelines.singer.positions import CountedPositions
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
@@ -73,12 +73,14 @@ class Dispatcher:
         failures: StreamFailures,
         started_at: float | None = None,
         positions: Positions | None = None,
+        check_interrupted: Callable[[], None] = lambda: None,
     ) -> None:
         self._handler = handler
         self._failures = failures
         self._plugins = plugins
         self._call_types = call_types
         self._started_at = started_at
+        self._check_interrupted = check_interrupted
         self._positions = positions or CountedPositions()
         self._streams: dict[str, Stream] = {}
         self._line_number = 0
@@ -132,6 +134,7 @@ class Dispatcher:
         return True
 
     def _dispatch_line(self, line: bytes) -> None:
+        self._check_interrupted()  # the `build` of a plugin may take long for each
         self._line_number += 1
         if line.isspace():
             return

@@ -11,6 +11,8 @@ from target_pipelines.run.dispatch import MessageHandler
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_pipelines.run.interruption import Interruption
+
 
 class Run(MessageHandler, Protocol):
     """A message handler with a lifecycle: a `Pipeline`, or a `WorkerPool` of several."""
@@ -24,23 +26,28 @@ class Run(MessageHandler, Protocol):
     def finish(self) -> None:
         """The input has ended: settle everything and verify the counts. Raises PipelinesError."""
 
+    def interrupt(self) -> None:
+        """Start no new requests; called by another thread, and more than once."""
+
     def abandon(self) -> None:
         """End early: let requests in flight end, start no new ones."""
 
 
 @contextlib.contextmanager
-def running(run: Run) -> Iterator[None]:
+def running(run: Run, interruption: Interruption | None = None) -> Iterator[None]:
     """Start a run; finish it at the end of the block, abandon it when the block fails.
 
-    After invalid input it is drained: the records before are valid, and their STATE may be printed.
+    A signal interrupts it at once. After invalid input it is drained: the records before are valid,
+    and their STATE may be printed.
     """
     run.start()
-    try:
-        yield
-        run.finish()
-    except InputError:
-        run.drain()
-        raise
-    except BaseException:
-        run.abandon()
-        raise
+    with interruption.watched(run.interrupt) if interruption else contextlib.nullcontext():
+        try:
+            yield
+            run.finish()
+        except InputError:
+            run.drain()
+            raise
+        except BaseException:
+            run.abandon()
+            raise

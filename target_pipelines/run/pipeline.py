@@ -105,10 +105,14 @@ class Pipeline:
             )
         self._bookkeeping.finish()
 
-    def abandon(self) -> None:
-        """End early: let requests in flight end, start no new ones."""
+    def interrupt(self) -> None:
+        """Start no new requests; called by another thread, and more than once."""
         for destination in self._destinations:
             destination.stop()
+
+    def abandon(self) -> None:
+        """End early: let requests in flight end, start no new ones."""
+        self.interrupt()
         for destination in self._destinations:
             destination.abandon()
 

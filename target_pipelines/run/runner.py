@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from program_kit.signals import on_stop_signals
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
-from target_pipelines.api.errors import Interrupted
 from target_pipelines.run.bookkeeping import keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.dry_run import CountedDeadLetters
+from target_pipelines.run.interruption import Interruption
 from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, replay_settings
 from target_pipelines.run.reporting import (
@@ -44,7 +44,7 @@ class Runner:
     def __init__(self, config: Mapping[str, Any], *, is_dry_run: bool = False) -> None:
         self._config = config
         self._is_dry_run = is_dry_run
-        self._signal: int | None = None
+        self._interruption = Interruption()
         self._is_reading = False
 
     def catch_signals(self) -> None:
@@ -68,8 +68,9 @@ class Runner:
                 call_types=configuration.settings.call_types,
                 failures=failures,
                 started_at=configuration.started_at,
+                check_interrupted=self._interruption.check,
             )
-            with running(run):
+            with running(run, self._interruption):
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
             failures.raise_failures()
@@ -88,21 +89,21 @@ class Runner:
                 reports=reports,
                 failures=failures,
                 write_state=partial(print_state, write),
-                check_interrupted=self._check_interrupted,
+                check_interrupted=self._interruption.check,
             )
         books = keep_books(
             configuration,
             reports=reports,
             failures=failures,
             write_state=_discard_state if self._is_dry_run else partial(print_state, write),
-            check_interrupted=self._check_interrupted,
+            check_interrupted=self._interruption.check,
             staged=CountedDeadLetters() if self._is_dry_run else None,
         )
         return build_pipeline(
             configuration,
             reports=reports,
             bookkeeping=books,
-            check_interrupted=self._check_interrupted,
+            check_interrupted=self._interruption.check,
             write_calls=write if self._is_dry_run else None,
         )
 
@@ -113,7 +114,7 @@ class Runner:
                 path,
                 replay_settings(load_configuration(self._config)),
                 is_dry_run=self._is_dry_run,
-                check_interrupted=self._check_interrupted,
+                check_interrupted=self._interruption.check,
             )
         )
 
@@ -123,7 +124,7 @@ class Runner:
         for destination in find_retryable(configuration):
             self._send_again(
                 partial(
-                    Retry, configuration, destination, check_interrupted=self._check_interrupted
+                    Retry, configuration, destination, check_interrupted=self._interruption.check
                 )
             )
 
@@ -147,13 +148,13 @@ class Runner:
                     reports=reports,
                     failures=failures,
                     write_state=_discard_state,
-                    check_interrupted=self._check_interrupted,
+                    check_interrupted=self._interruption.check,
                     staged=CountedDeadLetters() if self._is_dry_run else staged,
                 ),
-                check_interrupted=self._check_interrupted,
+                check_interrupted=self._interruption.check,
                 write_calls=write if self._is_dry_run else None,
             )
-            with running(pipeline):
+            with running(pipeline, self._interruption):
                 replay.send(pipeline)
             if not self._is_dry_run:
                 replay.finish()
@@ -164,7 +165,7 @@ class Runner:
         while True:
             self._is_reading = True
             try:
-                self._check_interrupted()
+                self._interruption.check()
                 block = next(blocks, None)
             finally:
                 self._is_reading = False
@@ -174,13 +175,9 @@ class Runner:
 
     def _note_signal(self, number: int) -> None:
         """Remember a signal; end the run at once only while it waits for input."""
-        self._signal = number
+        self._interruption.note(number)
         if self._is_reading:
-            self._check_interrupted()
-
-    def _check_interrupted(self) -> None:
-        if self._signal is not None:
-            raise Interrupted(self._signal)
+            self._interruption.check()
 
 
 def _discard_state(_: State) -> None:

@@ -21,6 +21,7 @@ from target_pipelines.api.errors import DeliveryError, Interrupted, PipelinesErr
 from target_pipelines.run.bookkeeping import Bookkeeping
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.dispatch import Dispatcher
+from target_pipelines.run.interruption import Interruption
 from target_pipelines.run.lifecycle import running
 from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.positions import SentPositions
@@ -139,11 +140,10 @@ class Worker:
             os.close(self._input)
             self._input = -1
 
-    def stop(self) -> None:
-        """Ask the worker to start no new requests."""
+    def interrupt(self) -> None:
+        """Ask the worker to start no new requests; from any thread."""
         if self._process.is_alive():
             self._process.terminate()
-        self.end_input()
 
     def kill(self) -> None:
         """Wait for the worker to end; kill it if it takes too long."""
@@ -233,13 +233,14 @@ def _work(
     # When the parent is killed its run is over: calls of a surviving worker could overtake those
     # of the next run.
     set_parent_death_signal(parent, signal.SIGKILL)
-    stopped = []
+    interruption = Interruption()
     for inherited in (signal.SIGINT, signal.SIGHUP):
         signal.signal(inherited, signal.SIG_IGN)  # the parent gets them too and sends SIGTERM
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+    signal.signal(signal.SIGTERM, lambda *_: interruption.note(signal.SIGTERM))
 
     def check_interrupted() -> None:
-        if stopped or os.getppid() != parent:
+        interruption.check()
+        if os.getppid() != parent:
             raise Interrupted(signal.SIGTERM)
 
     reports = {settings.destination_name: RunReport() for settings in configuration.destinations}
@@ -255,7 +256,8 @@ def _work(
                 shows_progress=False,
                 logs_warnings=number == 0,  # one of the workers is enough
             )
-            _run(configuration, pipeline, link.failures, file, check_interrupted)
+            with running(pipeline, interruption):
+                _read(configuration, pipeline, link.failures, file, check_interrupted)
     except Interrupted:
         pass  # by the parent
     except PipelinesError as caught:
@@ -273,7 +275,7 @@ def _work(
     os._exit(0)  # without waiting for abandoned threads
 
 
-def _run(
+def _read(
     configuration: Configuration,
     pipeline: Pipeline,
     failures: StreamFailures,
@@ -287,9 +289,9 @@ def _run(
         failures=failures,
         started_at=configuration.started_at,
         positions=SentPositions(),
+        check_interrupted=check_interrupted,
     )
-    with running(pipeline):
-        for block in read_blocks(file):
-            check_interrupted()
-            dispatcher.dispatch(block)
-        check_interrupted()  # the input also ends when the parent dies
+    for block in read_blocks(file):
+        check_interrupted()
+        dispatcher.dispatch(block)
+    check_interrupted()  # the input also ends when the parent dies

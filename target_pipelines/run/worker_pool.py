@@ -162,10 +162,16 @@ class WorkerPool:
             )
         self._writer.finish()
 
+    def interrupt(self) -> None:
+        """Start no new requests; called by another thread, and more than once."""
+        for worker in self._workers:
+            worker.interrupt()
+
     def abandon(self) -> None:
         """End early: let requests in flight end, start no new ones."""
         for worker in self._workers:
-            worker.stop()
+            worker.interrupt()
+            worker.end_input()
         for worker in self._workers:
             worker.kill()
         for listener in self._listeners:

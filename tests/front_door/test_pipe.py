@@ -6,11 +6,13 @@ import os
 import signal
 import stat
 import subprocess
+import threading
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from mssql_reverse_etl import pipe
 from sandbox.sql_server.faults import AnswerError
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.server import SqlServer
@@ -436,3 +438,27 @@ def test_killed_tap_loses_nothing(site):
 
     assert code == 0
     assert len({call for call, _ in site.calls}) == ROWS
+
+
+def test_program_that_does_not_end_is_killed(monkeypatch, tmp_path):
+    """As if a program were deaf to signals: it is killed when its grace is over."""
+    monkeypatch.setattr(pipe, "GRACE_SECONDS", 0.2)
+    (tmp_path / "deaf.py").write_text(
+        "import pathlib, signal, threading\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "pathlib.Path('started').touch()\n"
+        "threading.Event().wait(60)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipe, "_TARGET", "deaf")
+    running = pipe.Pipe()
+    result = []
+    thread = threading.Thread(target=lambda: result.append(running.retry_rejected([])))
+    thread.start()
+    while not Path("started").exists():
+        threading.Event().wait(0.02)
+
+    running.stop()
+
+    thread.join(20)
+    assert result == [128 + signal.SIGKILL]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -35,7 +36,7 @@ def _install(folder, name: str, source: str) -> dict[str, str]:
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(f"[target_pipelines]\n{name} = {name}\n")
-    return {"PYTHONPATH": str(folder)}
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -144,6 +145,70 @@ def test_output_of_a_plugin_goes_to_stderr(config, run_target, tmp_path):
     assert (run.exit_code, run.output) == (0, STATE_LINE)
     assert "hello from the import" in run.log
     assert "hello from build" in run.log
+
+
+SLOW_PLUGIN = """
+import pathlib, time
+from target_pipelines import CallType, hookimpl
+from target_pipelines.run import interruption
+interruption.GRACE_SECONDS = 0.5
+
+def build(call):
+    pathlib.Path("building").touch()
+    time.sleep(DURATION)
+    return call
+
+@hookimpl
+def register_call_types(register):
+    register(CallType(name="wave", sends_as="track", summary="", schema={}, build=build))
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_nothing_begins_after_a_signal_although_a_plugin_is_slow(
+    collector, config, start_target, tmp_path, processes
+):
+    """Not the calls of the block that is being mapped, nor those that wait in a lane."""
+    environment = _install(tmp_path, "slow", SLOW_PLUGIN.replace("DURATION", "0.02"))
+    collector.script([{"delay_seconds": 0.2, "times": None}])
+    rows = [record("s", userId=number) for number in range(8)]
+    later = [record("w", userId=number) for number in range(500)]
+    process = start_target(
+        {**config, "concurrency": 1, "batch_max_calls": 1, "processes": processes},
+        environment=environment,
+    )
+    process.stdin.write(lines([schema("s", "identify"), *rows, schema("w", "wave")]))
+    process.stdin.flush()
+    collector.wait_for_requests(2)
+    feeder = threading.Thread(target=_feed, args=(process, [*later, state(1)], False))
+    feeder.start()
+    while not (tmp_path / "building").exists():
+        threading.Event().wait(0.02)
+
+    process.send_signal(signal.SIGTERM)
+    threading.Event().wait(0.15)
+    begun = len(collector.requests)
+
+    assert process.wait(timeout=20) == 143
+    assert len(collector.requests) <= begun + processes  # answered late, begun before
+    assert process.stdout.read() == ""
+    feeder.join()
+
+
+def test_plugin_that_does_not_return_is_left(collector, config, start_target, tmp_path):
+    """The process ends within a grace after a signal, and says why."""
+    environment = _install(tmp_path, "slow", SLOW_PLUGIN.replace("DURATION", "100"))
+    process = start_target(config, environment=environment)
+    process.stdin.write(lines([schema("w", "wave"), record("w", userId=1)]))
+    process.stdin.flush()
+    while not (tmp_path / "building").exists():
+        threading.Event().wait(0.02)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=20) == 143
+    assert "did not end within" in process.stderr.read()
+    assert not collector.requests
 
 
 def test_row_whose_build_raises_is_a_dead_letter(config, run_target, tmp_path):
