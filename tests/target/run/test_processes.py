@@ -151,7 +151,7 @@ SLOW_PLUGIN = """
 import pathlib, time
 from target_pipelines import CallType, hookimpl
 from target_pipelines.run import interruption
-interruption.GRACE_SECONDS = 0.5
+interruption.GRACE_SECONDS = LIMIT
 
 def build(call):
     pathlib.Path("building").touch()
@@ -164,12 +164,17 @@ def register_call_types(register):
 """
 
 
+def _slow(*, seconds: float, limit: float) -> str:
+    """A plugin that builds each call so slowly, and a grace after a signal."""
+    return SLOW_PLUGIN.replace("DURATION", str(seconds)).replace("LIMIT", str(limit))
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_nothing_begins_after_a_signal_although_a_plugin_is_slow(
     collector, config, start_target, tmp_path, processes
 ):
     """Not the calls of the block that is being mapped, nor those that wait in a lane."""
-    environment = _install(tmp_path, "slow", SLOW_PLUGIN.replace("DURATION", "0.02"))
+    environment = _install(tmp_path, "slow", _slow(seconds=1, limit=60))
     collector.script([{"delay_seconds": 0.2, "times": None}])
     rows = [record("s", userId=number) for number in range(8)]
     later = [record("w", userId=number) for number in range(500)]
@@ -197,7 +202,7 @@ def test_nothing_begins_after_a_signal_although_a_plugin_is_slow(
 
 def test_plugin_that_does_not_return_is_left(collector, config, start_target, tmp_path):
     """The process ends within a grace after a signal, and says why."""
-    environment = _install(tmp_path, "slow", SLOW_PLUGIN.replace("DURATION", "100"))
+    environment = _install(tmp_path, "slow", _slow(seconds=100, limit=0.5))
     process = start_target(config, environment=environment)
     process.stdin.write(lines([schema("w", "wave"), record("w", userId=1)]))
     process.stdin.flush()
