@@ -8,7 +8,7 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_pipelines.api.calls import EncodedCall, Limits
 
@@ -35,6 +35,9 @@ class CallQueue:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def __iter__(self) -> Iterator[EncodedCall]:
+        return iter(self._calls)
 
     @property
     def bytes(self) -> int:

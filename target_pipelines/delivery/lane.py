@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_pipelines.delivery.batching import CallQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_pipelines.api.calls import EncodedCall, Limits
 
@@ -33,6 +33,7 @@ class Lane:
         self._room_bytes = min(_ROOM_BATCHES * limits.batch_max_bytes, _MAX_ROOM_BYTES)
         self._room_calls = _ROOM_BATCHES * (limits.batch_max_calls or math.inf)
         self._waiting = CallQueue(limits)
+        self._in_flight: list[EncodedCall] = []
         self._is_ended = False
         self._changed = threading.Condition()
 
@@ -40,6 +41,17 @@ class Lane:
     def waiting(self) -> int:
         """How many calls wait."""
         return len(self._waiting)
+
+    def calls(self) -> list[EncodedCall]:
+        """The calls that wait, and those of the batch that was taken last."""
+        with self._changed:
+            return [*self._waiting, *self._in_flight]
+
+    def change_waiting(self, change: Callable[[EncodedCall], None]) -> None:
+        """Change the calls that wait; no thread takes them meanwhile."""
+        with self._changed:
+            for call in self._waiting:
+                change(call)
 
     def add(self, calls: Sequence[EncodedCall]) -> None:
         """Append calls."""
@@ -74,7 +86,7 @@ class Lane:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_ended)
             self._changed.wait_for(self._is_ready, self._max_age_seconds)
-            batch = self._waiting.take_batch()
+            batch = self._in_flight = self._waiting.take_batch()
             self._changed.notify_all()
             return batch
 

@@ -17,6 +17,7 @@ from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import split_batch, total_bytes
+from target_pipelines.delivery.held_input import HeldInput, detach_all
 from target_pipelines.delivery.lane import Lane
 from target_pipelines.delivery.outage import Outage
 
@@ -62,6 +63,7 @@ class SenderPool:
         self._failure: BaseException | None = None
         count = min(concurrency, destination.max_lanes or concurrency)
         self._lanes = [Lane(destination.limits) for _ in range(count)]
+        self._held_input = HeldInput(self._lanes)
         self._outage = Outage(
             name,
             max_retry_seconds=max_retry_seconds,
@@ -100,6 +102,10 @@ class SenderPool:
             sorted_calls[crc32(key) % count].append(call)  # stable between runs
         for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
             lane.add(its_calls)
+        self._held_input.add(calls)
+        while not self._held_input.is_bounded():
+            self._stopping.wait(_POLL_SECONDS)
+            self._check()
         for lane in self._lanes:
             while not lane.wait_for_room(_POLL_SECONDS):
                 self._check()
@@ -207,6 +213,7 @@ class SenderPool:
                     f'Destination "{self._name}" stopped this run: {outcome.reason}.'
                 )
             delay = self._retry_delay(outcome, attempts, deadline)
+            detach_all(batch)  # it may wait for long
             self._outage.add(batch, outcome.reason, deadline)
             self._wait(delay)
 
