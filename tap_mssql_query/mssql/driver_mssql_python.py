@@ -9,7 +9,7 @@ import mssql_python
 import mssql_python.ddbc_bindings
 from mssql_python.cursor import Cursor
 
-from tap_mssql_query.mssql.batch_size import FIRST_BLOCK_ROWS, next_block_rows
+from tap_mssql_query.mssql.batch_size import BlockRows
 from tap_mssql_query.mssql.session import APPLICATION_NAME, Driver
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ def _explain(error: Exception) -> tuple[str, int | None, str]:
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
     yield cursor.arrow_batch(0)
-    rows = FIRST_BLOCK_ROWS
+    sizes = BlockRows(cursor.description)
+    rows = sizes.first
     while (block := cursor.arrow_batch(rows)).num_rows:
-        rows = next_block_rows(block)
+        rows = sizes.after(block)
         yield block
+        del block  # while the next one is fetched
 
 
 DRIVER = Driver(

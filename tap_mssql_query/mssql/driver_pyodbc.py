@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyodbc
 
 from tap_mssql_query.errors import QueryFailed
-from tap_mssql_query.mssql.batch_size import FIRST_BLOCK_ROWS, next_block_rows
+from tap_mssql_query.mssql.batch_size import BlockRows
 from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE, error_number
 from tap_mssql_query.mssql.session import Driver
 
@@ -86,15 +86,20 @@ def _decode_offset_datetime(raw: bytes) -> datetime:
 
 
 def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
-    rows = cursor.fetchmany(FIRST_BLOCK_ROWS)
+    sizes = BlockRows(cursor.description)
+    rows = cursor.fetchmany(sizes.first)
     firsts = list(zip(*rows, strict=True)) or [() for _ in cursor.description]
     schema = pa.schema(
         _field_of(first, *column) for first, column in zip(firsts, cursor.description, strict=True)
     )
     yield _block_of([], schema)
+    del firsts
     while rows:
-        yield (block := _block_of(rows, schema))
-        rows = cursor.fetchmany(next_block_rows(block))
+        block = _block_of(rows, schema)
+        rows, count = [], sizes.after(block)
+        yield block
+        del block  # while the next one is fetched
+        rows = cursor.fetchmany(count)
 
 
 def _field_of(

@@ -6,6 +6,7 @@ a queue instead, so a signal is handled at once, and the next block is fetched w
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from time import monotonic as clock
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCKS_AHEAD = 2
+_LARGE_BYTES = 16 * 1024 * 1024
+"""After a block that is larger, none is read ahead."""
 _CLOSE_SECONDS = 1.0
 
 
@@ -47,6 +50,8 @@ def prefetch(
     try:
         while not isinstance(item := _take(ready, seconds), _End):
             yield item
+            del item  # while the next one is fetched
+            ready.task_done()
         if item.error is not None:
             raise item.error
     finally:
@@ -75,6 +80,10 @@ def _fill(
             if stopped.is_set():
                 break
             ready.put(block)
+            is_large = block.nbytes > _LARGE_BYTES
+            del block  # while the next one is fetched
+            if is_large:
+                ready.join()
     except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
         end = _End(error)
     ready.put(end)
@@ -85,7 +94,7 @@ def _drain(
 ) -> None:
     """Make room in the queue until the thread has ended, or the deadline has passed."""
     while until.is_alive() and clock() < deadline:
-        try:
+        with contextlib.suppress(ValueError):  # all were taken
+            ready.task_done()
+        with contextlib.suppress(queue.Empty):
             ready.get(timeout=0.05)
-        except queue.Empty:
-            continue

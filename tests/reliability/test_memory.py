@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.sink import running_sink
+from sandbox.sql_server.server import SqlServer
+from tests.front_door.conftest import PASSWORD, create_users, sync
 from tests.packaging.conftest import ROOT
+from tests.tap.conftest import TAP
 from tests.target.conftest import TARGET
 
 RECORDS = """
@@ -36,6 +41,63 @@ def _peak_megabytes(records: int, folder, url: str) -> float:
         target.returncode = os.waitstatus_to_exitcode(status)
     assert target.returncode == 0
     return usage.ru_maxrss / 1024
+
+
+LONG_VALUES = {
+    "long from the first row": "n < 300",
+    "long after many short ones": "n >= 20000 AND n < 20300",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+@pytest.mark.parametrize("condition", LONG_VALUES.values(), ids=list(LONG_VALUES))
+def test_long_values_need_bounded_memory(tmp_path, numbers, reader, condition):
+    """300 rows of 1 MB: the tap fetches few rows at once if their columns have no length."""
+    query = (
+        f"SELECT n AS id, REPLICATE(CAST('x' AS varchar(max)), CASE WHEN {condition} "
+        "THEN 1000000 ELSE 1 END) AS v FROM numbers ORDER BY n"
+    )
+    config = {**numbers, "reader": reader, "syncs": [{**sync(), "query": query}]}
+    (tmp_path / "tap.json").write_text(json.dumps(config))
+    peak = 0.0
+    with subprocess.Popen(
+        [TAP, "--config", "tap.json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as tap:
+        assert tap.stdout
+        while tap.stdout.read(1024 * 1024):
+            peak = max(peak, _peak_so_far(tap.pid))
+
+    assert tap.returncode == 0
+    assert 0 < peak < 600
+
+
+def _peak_so_far(process_id: int) -> float:
+    """Peak memory of a running program in MB; that of `wait4` includes the parent's at the fork."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process_id}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """The tap's settings for a server with a table of numbers."""
+    engine = create_users()
+    engine.run("shop", "CREATE TABLE numbers (n int)")
+    for start in range(0, 21_000, 1000):
+        rows = ", ".join(f"({n})" for n in range(start, start + 1000))
+        engine.run("shop", f"INSERT INTO numbers VALUES {rows}")
+    with SqlServer(engine) as server:
+        yield {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "database": "shop",
+            "username": "reader",
+            "password": PASSWORD,
+            "encrypt": "no",
+        }
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from tap_mssql_query.mssql.batch_size import next_block_rows, slices_of
+from tap_mssql_query.mssql.batch_size import BlockRows, slices_of
 
 
 def _block(rows: int, value: str) -> pa.RecordBatch:
@@ -18,13 +18,39 @@ def _block(rows: int, value: str) -> pa.RecordBatch:
 )
 def test_next_block_has_a_bounded_size(length: int, rows: int) -> None:
     """Up to 8 MB are fetched at once, judged by earlier rows; at least one row."""
-    assert next_block_rows(_block(1 if length > 10**6 else 16, "x" * length)) == rows
+    sizes = BlockRows([_described(int, 10)])
+    assert sizes.after(_block(1 if length > 10**6 else 16, "x" * length)) == rows
+
+
+def _described(kind: type, size: int | None) -> tuple[object, ...]:
+    return "v", kind, None, size, size, 0, True
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "most"),
+    [
+        ([(int, 10)] * 12, 1024, 16384),
+        ([(str, 50)] * 12, 1024, 16384),
+        ([(str, 4000)] * 60, 32, 256),
+        ([(str, 0)], 16, 128),
+        ([(bytearray, None)], 16, 128),
+        ([(str, 2_147_483_647), (str, 1_073_741_823), (int, 10)], 16, 128),
+        ([(str, 0)] + [(str, 8000)] * 1000, 1, 4),
+    ],
+)
+def test_block_is_bounded_whatever_comes_next(
+    columns: list[tuple[type, int | None]], first: int, most: int
+) -> None:
+    """Small rows say nothing about the next: columns that may be long get few rows at once."""
+    sizes = BlockRows([_described(*column) for column in columns])
+    assert sizes.first == first
+    assert sizes.after(_block(16, "x")) == most
 
 
 def test_slice_has_its_own_size() -> None:
     """The size of a slice is that of its rows, not of the block it is part of."""
     block = pa.RecordBatch.from_pydict({"v": ["x" * 10**6] * 8 + ["x"] * 8})
-    assert next_block_rows(block.slice(8)) == 16384
+    assert BlockRows([]).after(block.slice(8)) == 16384
 
 
 @pytest.mark.parametrize("rows", [0, 1, 4096, 4097, 20_000])

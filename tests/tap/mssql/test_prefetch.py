@@ -56,6 +56,33 @@ def test_only_a_few_blocks_are_read_ahead() -> None:
     blocks.close()
 
 
+def test_nothing_is_read_ahead_of_a_large_block() -> None:
+    """Until it was taken and used, so that few of them are in memory."""
+    taken: list[int] = []
+
+    def large() -> Iterator[pa.RecordBatch]:
+        for number in range(10):
+            taken.append(number)
+            yield pa.RecordBatch.from_pydict({"n": ["x" * 17_000_000]})
+
+    blocks = prefetch(large())
+    for number in range(10):
+        next(blocks)
+        threading.Event().wait(0.02)
+        assert len(taken) == number + 1
+    assert not [*blocks]
+
+
+def test_closing_ends_a_reader_that_waits_after_a_large_block() -> None:
+    """No thread is left behind."""
+    before = threading.active_count()
+    large = pa.RecordBatch.from_pydict({"n": ["x" * 17_000_000]})
+    blocks = prefetch(iter([large] * 10))
+    next(blocks)
+    blocks.close()
+    assert threading.active_count() == before
+
+
 def test_closing_early_ends_the_reader() -> None:
     """When the consumer stops, the thread stops reading."""
     taken: list[int] = []
