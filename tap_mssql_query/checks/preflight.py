@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import CheckResult, Finding, Level
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
+from tap_mssql_query.checks.column_types import check_ids
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
@@ -98,6 +99,8 @@ class Preflight:
             if self.call_types.is_event(sync.type) and sync.name not in self.mapped:
                 yield from check_timestamp(names, sync)
                 yield from check_event_ids(names, sync)
+            if sync.name not in self.mapped:
+                yield from check_ids(names)
             yield from self.call_types.check_columns(
                 names, sync.type, may_be_completed_later=sync.name in self.mapped
             )
