@@ -21,7 +21,8 @@ from tap_mssql_query.checks.sync import (
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
-from tap_mssql_query.sync.comparisons import check_comparisons
+from tap_mssql_query.sync.comparisons import PLACEHOLDERS, check_comparisons
+from tap_mssql_query.sync.query import render_sync
 from tap_mssql_query.sync.renames import find_missed_renaming
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ class Preflight:
                 yield from (self._check_sync(sync, None) for sync in syncs)
                 return
             stack.enter_context(contextlib.closing(session))
-            yield CheckResult(subject, list(_database_findings(session, database.label)))
+            queries = [render_sync(sync, PLACEHOLDERS) for sync in syncs]
+            findings = list(_database_findings(session, database.label, queries))
+            yield CheckResult(subject, findings)
             yield from (self._check_sync(sync, session) for sync in syncs)
 
     def _check_sync(self, sync: SyncSettings, session: Session | None) -> CheckResult:
@@ -136,8 +139,8 @@ def raise_for_errors(results: Sequence[CheckResult]) -> None:
         raise ServerError(message)
 
 
-def _database_findings(session: Session, label: str) -> Iterator[Finding]:
+def _database_findings(session: Session, label: str, queries: Sequence[str]) -> Iterator[Finding]:
     try:
-        yield from check_database(session, label)
+        yield from check_database(session, label, queries)
     except QueryFailed as error:
         yield finding_for_error(error)
