@@ -10,6 +10,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from tap_mssql_query.sql.tokenizer import tokenize
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -43,12 +45,26 @@ def parse_select(sql: str) -> exp.Query | None:
     """The syntax tree of a query; None if sqlglot does not read it as one SELECT."""
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     try:
-        statements = [tree for tree in sqlglot.parse(sql, dialect=_DIALECT) if tree is not None]
+        trees = sqlglot.parse(_plain_text(sql), dialect=_DIALECT)
+        statements = [tree for tree in trees if tree is not None]
     except (SqlglotError, RecursionError):
         return None
     if len(statements) == 1 and isinstance(statements[0], exp.Query):
         return statements[0]
     return None
+
+
+def _plain_text(sql: str) -> str:
+    """The query without comments, and with single blanks.
+
+    sqlglot does not know ORDER BY and the like with a comment between their words.
+    """
+    tokens = list(tokenize(sql))
+    ends = [0, *(token.end for token in tokens)]
+    return "".join(
+        (" " if end < token.start else "") + sql[token.start : token.end]
+        for end, token in zip(ends, tokens, strict=False)
+    )
 
 
 def find_comparisons(sql: str, literals: Collection[str]) -> Iterator[Comparison]:
