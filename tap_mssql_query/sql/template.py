@@ -121,11 +121,14 @@ class _Place(NamedTuple):
 
 
 def _find_places(query: str) -> Iterator[_Place]:
-    """The double braces of a template that the server would see, in order."""
+    """The double braces of a template that the server would see, in order.
+
+    A comment is one token, so nothing in it begins one.
+    """
     position = 0
     for token in tokenize_all(query):
         is_quoted = token.kind in _QUOTES
-        if token.start < position or token.kind is TokenKind.COMMENT:
+        if token.start < position:
             continue
         if is_quoted:
             matches = _QUOTED_VARIABLE.finditer(query, token.start, token.end)
