@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from program_kit.findings import CheckResult, Finding, Level
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
+from tap_mssql_query.checks.column_types import check_ids
 from tap_mssql_query.checks.database import check_database
 from tap_mssql_query.checks.sync import (
     check_columns,
@@ -20,7 +21,8 @@ from tap_mssql_query.checks.sync import (
 )
 from tap_mssql_query.errors import ConfigurationError, QueryFailed, ServerError, TapError
 from tap_mssql_query.mssql.connect import connect
-from tap_mssql_query.sync.comparisons import check_comparisons
+from tap_mssql_query.sync.comparisons import PLACEHOLDERS, check_comparisons
+from tap_mssql_query.sync.query import render_sync
 from tap_mssql_query.sync.renames import find_missed_renaming
 
 if TYPE_CHECKING:
@@ -67,7 +69,9 @@ class Preflight:
                 yield from (self._check_sync(sync, None) for sync in syncs)
                 return
             stack.enter_context(contextlib.closing(session))
-            yield CheckResult(subject, list(_database_findings(session, database.label)))
+            queries = [render_sync(sync, PLACEHOLDERS) for sync in syncs]
+            findings = list(_database_findings(session, database.label, queries))
+            yield CheckResult(subject, findings)
             yield from (self._check_sync(sync, session) for sync in syncs)
 
     def _check_sync(self, sync: SyncSettings, session: Session | None) -> CheckResult:
@@ -98,6 +102,8 @@ class Preflight:
             if self.call_types.is_event(sync.type) and sync.name not in self.mapped:
                 yield from check_timestamp(names, sync)
                 yield from check_event_ids(names, sync)
+            if sync.name not in self.mapped:
+                yield from check_ids(names)
             yield from self.call_types.check_columns(
                 names, sync.type, may_be_completed_later=sync.name in self.mapped
             )
@@ -133,8 +139,8 @@ def raise_for_errors(results: Sequence[CheckResult]) -> None:
         raise ServerError(message)
 
 
-def _database_findings(session: Session, label: str) -> Iterator[Finding]:
+def _database_findings(session: Session, label: str, queries: Sequence[str]) -> Iterator[Finding]:
     try:
-        yield from check_database(session, label)
+        yield from check_database(session, label, queries)
     except QueryFailed as error:
         yield finding_for_error(error)

@@ -149,7 +149,11 @@ _HINTS = {
 UNREADABLE_TYPE = (
     "A column has a type that the driver cannot read, such as sql_variant; CAST it in the query."
 )
-_UNREADABLE_TEXTS = ("is not yet supported", "Unsupported data type for Arrow")
+_UNREADABLE_TEXT = re.compile(
+    r"SQL type -?\d+ is not yet supported|Unsupported data type for Arrow"
+)
+"""Of pyodbc and mssql-python. Servers, such as Babelfish, say of syntax that it "is not yet
+supported"."""
 
 
 def error_number(text: str) -> int | None:
@@ -176,8 +180,7 @@ def safe_message(text: str, number: int | None) -> str:
     if number is None:
         if "[SQL Server]" in text:
             return f"SQL Server refused it. {_NOT_SHOWN}"
-        is_unreadable = any(part in text for part in _UNREADABLE_TEXTS)
-        return UNREADABLE_TYPE if is_unreadable else _first_record(text)
+        return UNREADABLE_TYPE if _UNREADABLE_TEXT.search(text) else _first_record(text)
     return f"SQL Server error {number}: {_words_of(text, number)} {_HINTS.get(number, '')}".rstrip()
 
 

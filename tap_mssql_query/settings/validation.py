@@ -21,8 +21,7 @@ from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTING
 from tap_mssql_query.sql.template import (
     LOWER_BOUNDS,
     MAX_UNIX_SECONDS,
-    VARIABLES,
-    find_unknown_variables,
+    find_variable_problems,
     find_variables,
 )
 
@@ -179,9 +178,7 @@ def _query_problems(sync: Mapping[str, Any]) -> Iterator[str]:
     except (OSError, NotUTF8) as error:
         yield f"`query_file` cannot be read ({describe_read_error(error)})"
         return
-    for variable in find_unknown_variables(query):
-        known = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
-        yield f"unknown variable {{{{{variable}}}}} in its query; known are {known}"
+    yield from find_variable_problems(query)
 
 
 def _partition_problems(sync: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from tap_mssql_query.sql.tokenizer import tokenize
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -17,6 +19,7 @@ _DIALECT = "tsql"
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
 _BOUND_OF_LATER: dict[type[exp.Expr], str] = {exp.GT: "expression", exp.LT: "this"}
 """Comparisons that leave out equal values, and the argument that is their lower bound."""
+_SYSTEM_SCHEMAS = frozenset({"sys", "information_schema"})
 _CLAUSES_THAT_NAME_TABLES = {"with_", "from_", "joins", "laterals"}
 
 
@@ -42,12 +45,26 @@ def parse_select(sql: str) -> exp.Query | None:
     """The syntax tree of a query; None if sqlglot does not read it as one SELECT."""
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     try:
-        statements = [tree for tree in sqlglot.parse(sql, dialect=_DIALECT) if tree is not None]
+        trees = sqlglot.parse(_plain_text(sql), dialect=_DIALECT)
+        statements = [tree for tree in trees if tree is not None]
     except (SqlglotError, RecursionError):
         return None
     if len(statements) == 1 and isinstance(statements[0], exp.Query):
         return statements[0]
     return None
+
+
+def _plain_text(sql: str) -> str:
+    """The query without comments, and with single blanks.
+
+    sqlglot does not know ORDER BY and the like with a comment between their words.
+    """
+    tokens = list(tokenize(sql))
+    ends = [0, *(token.end for token in tokens)]
+    return "".join(
+        (" " if end < token.start else "") + sql[token.start : token.end]
+        for end, token in zip(ends, tokens, strict=False)
+    )
 
 
 def find_comparisons(sql: str, literals: Collection[str]) -> Iterator[Comparison]:
@@ -68,6 +85,28 @@ def find_comparisons(sql: str, literals: Collection[str]) -> Iterator[Comparison
                     str(_text_of(literal)),
                     excludes_equal,
                 )
+
+
+def find_tables(sql: str) -> list[tuple[str, str, str]] | None:
+    """The database, schema and name of all tables, views and table-valued functions of a query.
+
+    Database and schema are empty where the query has none. CTEs, built-in functions and system
+    views are left out. None if sqlglot does not read the query.
+    """
+    tree = parse_select(sql)
+    if tree is None:
+        return None
+    ctes = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
+    found = []
+    for table in tree.find_all(exp.Table):
+        name = table.this.name
+        is_own = bool(table.db) or (
+            isinstance(table.this, exp.Identifier) and name.casefold() not in ctes
+        )
+        is_system = table.db.casefold() in _SYSTEM_SCHEMAS or name.startswith(("#", "@"))
+        if name and is_own and not is_system:
+            found.append((table.catalog, table.db, name))
+    return list(dict.fromkeys(found))
 
 
 def find_order(sql: str) -> list[tuple[str, bool]] | None:

@@ -2,6 +2,9 @@
 
 Variables are written in double braces, with or without inner spaces. They are rendered from
 range-checked integers only, so no text of a state file can become SQL.
+
+A comment is left as it is. In a string or a quoted name, variables that are numbers are rendered,
+and `{{{{x}}}}` stands for the text `{{x}}`.
 """
 
 from __future__ import annotations
@@ -10,18 +13,24 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from tap_mssql_query.sql.tokenizer import TokenKind, tokenize_all
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_UNIX_SECONDS = 253_402_300_799
 """9999-12-31T23:59:59Z, the last second of datetime2."""
 
 _DAY = 86_400
 
-_VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_VARIABLE = re.compile(r"\{\{(?P<name>.*?)\}\}", re.DOTALL)
+_QUOTED_VARIABLE = re.compile(
+    r"\{{4}(?P<escaped>(?:(?!\}\}).)*)\}{4} | \{\{(?P<name>.*?)\}\}", re.DOTALL | re.VERBOSE
+)
+_QUOTES = frozenset({TokenKind.STRING, TokenKind.NAME, TokenKind.UNCLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +110,64 @@ LOWER_BOUNDS = frozenset({"last_sync_time", "last_sync_datetime"})
 """The variables that limit a query to what changed since the last run."""
 
 
+class _Place(NamedTuple):
+    """Double braces outside of comments; `name` is None for an escape, which gives `text`."""
+
+    name: str | None
+    text: str
+    start: int
+    end: int
+    is_quoted: bool
+
+
+def _find_places(query: str) -> Iterator[_Place]:
+    """The double braces of a template that the server would see, in order.
+
+    A comment is one token, so nothing in it begins one.
+    """
+    position = 0
+    for token in tokenize_all(query):
+        is_quoted = token.kind in _QUOTES
+        if token.start < position:
+            continue
+        if is_quoted:
+            matches = _QUOTED_VARIABLE.finditer(query, token.start, token.end)
+        else:
+            matches = filter(None, [_VARIABLE.match(query, token.start)])
+        for match in matches:
+            escaped = match.groupdict().get("escaped")
+            name = match["name"].strip() if escaped is None else None
+            yield _Place(name, f"{{{{{escaped}}}}}", *match.span(), is_quoted)
+            position = match.end()
+
+
 def find_variables(query: str) -> list[str]:
-    """The distinct names in double braces, in order."""
-    return list(dict.fromkeys(match.strip() for match in _VARIABLE.findall(query)))
+    """The distinct names in double braces, in order, that stand outside of quotes and comments."""
+    places = _find_places(query)
+    return list(dict.fromkeys(p.name for p in places if p.name is not None and not p.is_quoted))
 
 
 def find_unknown_variables(query: str) -> list[str]:
     """The distinct names in double braces that are not variables, in order."""
-    return [name for name in find_variables(query) if name not in VARIABLES]
+    names = dict.fromkeys(place.name for place in _find_places(query))
+    return [name for name in names if name is not None and name not in VARIABLES]
+
+
+def find_variable_problems(query: str) -> Iterator[str]:
+    """Why the variables of a template cannot be rendered, a clause each."""
+    known = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
+    for variable in find_unknown_variables(query):
+        yield (
+            f"unknown variable {{{{{variable}}}}} in its query; known are {known}. In a string, "
+            "double the braces of what is no variable: {{{{text}}}} is sent as {{text}}"
+        )
+    quoted = dict.fromkeys(place.name for place in _find_places(query) if place.is_quoted)
+    for name in quoted:
+        if name in DATETIME_VARIABLES:
+            yield (
+                f"{{{{{name}}}}} stands in quotes in its query, but is a date-time with quotes of "
+                "its own: remove the quotes around it"
+            )
 
 
 def fingerprint_of(query: str) -> str:
@@ -122,4 +181,10 @@ def render_query(query: str, times: SyncTimes, timezone: str = "UTC") -> str:
     Raises KeyError for an unknown variable.
     """
     zone = ZoneInfo(timezone)
-    return _VARIABLE.sub(lambda match: VARIABLES[match[1].strip()](times, zone), query)
+    parts = []
+    position = 0
+    for place in _find_places(query):
+        text = place.text if place.name is None else VARIABLES[place.name](times, zone)
+        parts += [query[position : place.start], text]
+        position = place.end
+    return "".join([*parts, query[position:]])

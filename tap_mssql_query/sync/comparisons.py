@@ -47,6 +47,8 @@ def check_comparisons(session: Session, sync: SyncSettings) -> Iterator[Finding]
         subject = f"{found.expression} is {sql_type}"
         if found.literal in numbers:
             yield from _check_number(subject, sql_type)
+            if found.excludes_equal and found.literal == str(PLACEHOLDERS.last_sync_time):
+                yield from _check_second(found.expression, sql_type)
         else:
             yield from _check_zone(subject, sql_type, sync.timezone)
             if found.literal == texts[0]:
@@ -65,6 +67,16 @@ def _check_number(subject: str, sql_type: str) -> Iterator[Finding]:
             Level.ERROR,
             f"{subject}, but is compared with a number of seconds: use {{{{last_sync_datetime}}}} "
             "and {{sync_datetime}} instead of {{last_sync_time}} and {{sync_time}}.",
+        )
+
+
+def _check_second(expression: str, sql_type: str) -> Iterator[Finding]:
+    if kind_of_sql_type(sql_type) is ColumnKind.INTEGER:
+        yield Finding(
+            Level.OK,
+            f"{expression} > {{{{last_sync_time}}}} can lose rows of the second in which a run "
+            "starts. >= sends them twice; `key_columns` or a `messageId` column let the "
+            "destination drop the repeats.",
         )
 
 

@@ -22,7 +22,12 @@ from tap_mssql_query.errors import ConfigurationError, QueryFailed, StateError
 from tap_mssql_query.mssql.connect import connection_string
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.select_only import SelectQuery
-from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
+from tap_mssql_query.sql.template import (
+    SyncTimes,
+    find_unknown_variables,
+    find_variables,
+    render_query,
+)
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.run_options import RunOptions
 from tap_mssql_query.sync.window import find_window
@@ -273,7 +278,7 @@ def check_query(query: str) -> None:
 
     error = _error_of(QueryFailed, lambda: SelectQuery(sql))
 
-    assert "{{last_sync_time}}" not in sql
+    assert "last_sync_time" not in find_variables(sql)
     assert error is not None or not sql.lstrip().startswith(("DELETE", "EXEC"))
 
 

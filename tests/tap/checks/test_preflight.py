@@ -13,7 +13,7 @@ from program_kit.findings import Level
 from sandbox.shop.creation import create_empty_shop
 from sandbox.shop.syncs import SYNCS
 from sandbox.sql_server.engine import DuckDBEngine
-from tap_mssql_query.checks.database import check_database
+from tap_mssql_query.checks.database import check_database, login_script
 from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
 from tests.tap.conftest import TAP
 
@@ -199,7 +199,12 @@ def test_check_with_errors_exits_2(faulty: _Check) -> None:
 
 def test_check_gives_the_statements_of_a_minimal_login(faulty: _Check) -> None:
     """An administrator's login is answered with the statements for a read-only one."""
-    for statement in ("CREATE LOGIN", "USE [shop];", "CREATE USER", "GRANT SELECT TO"):
+    for statement in (
+        "CREATE LOGIN",
+        "USE [shop];",
+        "CREATE USER",
+        "GRANT SELECT ON [dbo].[users] TO",
+    ):
         assert faulty.output.count(statement) == 1
 
 
@@ -250,6 +255,22 @@ class _OldServer:
 
 def test_old_server_is_a_warning() -> None:
     """Versions before SQL Server 2014 give a warning."""
-    findings = list(check_database(_OldServer(), "host"))  # type: ignore[arg-type]
+    findings = list(check_database(_OldServer(), "host", []))  # type: ignore[arg-type]
     assert [finding.level for finding in findings] == [Level.OK, Level.WARNING, Level.OK]
     assert "12.0" in findings[1].message
+
+
+@pytest.mark.parametrize(
+    ("query", "tables"),
+    [
+        ("SELECT * FROM t JOIN T AS u ON 1 = 1", "ON [dbo].[t] TO"),
+        ("WITH c AS (SELECT x FROM [a b].[z]]z]) SELECT x FROM c", "ON [a b].[z]]z] TO"),
+        ("SELECT x FROM shop.crm.t, other.dbo.u, sys.tables", "ON [crm].[t] TO"),
+        ("SELECT x FROM dbo.changes(1) CROSS APPLY OPENJSON(j)", "ON [dbo].[changes] TO"),
+        ("SELECT FROM WHERE", "TO"),
+    ],
+)
+def test_grant_is_for_the_tables_of_the_query(query: str, tables: str) -> None:
+    """The whole database is granted only if the tables are not known."""
+    grants = [line for line in login_script("shop", [query]).splitlines() if "GRANT" in line]
+    assert grants == [f"GRANT SELECT {tables} reverse_etl;"]

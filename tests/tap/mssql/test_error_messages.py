@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.mssql.error_messages import error_number, safe_message
+from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE, error_number, safe_message
 
 OWN = " [Microsoft][ODBC Driver 18 for SQL Server]"
 PYODBC = f"{OWN}[SQL Server]"
@@ -92,3 +92,17 @@ def test_further_records_are_not_shown() -> None:
 def test_datetime_compared_with_seconds_has_a_remedy(number: int) -> None:
     """The message names the variable that avoids the common mistake with last_sync_time."""
     assert "{{last_sync_datetime}}" in safe_message("Operand type clash", number)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_type"),
+    [
+        ("ODBC SQL type -150 is not yet supported.  column-index=1  type=-150", True),
+        ("Unsupported data type for Arrow: -150", True),
+        ("TOP # PERCENT is not yet supported", False),
+    ],
+)
+def test_only_drivers_speak_of_types(text: str, is_type: bool) -> None:
+    """A server that does not know some syntax keeps its own words."""
+    message = safe_message(text, None)
+    assert (message == UNREADABLE_TYPE, message == text) == (is_type, not is_type)

@@ -7,6 +7,7 @@ from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.sql.key_range import KeyRange
 from tap_mssql_query.sql.range_query import split_query
 from tap_mssql_query.sql.select_only import SelectQuery
+from tap_mssql_query.sql.tokenizer import TokenKind, tokenize, tokenize_all
 
 READABLE = {
     "plain": "SELECT id, name FROM t",
@@ -95,3 +96,42 @@ def test_extent_counts_only_when_asked(run):
 
     assert run(range_query.extremes_query("id", counts=True)) == [(1, 4, 5)]
     assert run(range_query.extremes_query("id", counts=False)) == [(1, 4, 0)]
+
+
+GAPS = (
+    "\n",
+    "\r\n",
+    "\r",
+    "/**/",
+    "/* ) , */",
+    " -- c\n",
+    " -- )\r\n",
+    " --\n",
+    "\t/* /* ' */ */ ",
+)
+ENDS = ("", ";", " ; ;", "-- end", " -- end\n", "/* end */;-- end", ";\r\n")
+
+
+def _with_gaps(query, gap, end):
+    """The query with something in every place where its words may be apart."""
+    tokens = tokenize_all(SelectQuery(query).sql)
+    words = [query[t.start : t.end] for t in tokens if t.kind is not TokenKind.COMMENT]
+    words = [word for word in words if word != ";"]
+    return gap + gap.join(words).replace(f">{gap}=", ">=") + gap + end
+
+
+@pytest.mark.parametrize("gap", GAPS, ids=map(repr, GAPS))
+@pytest.mark.parametrize("query", READABLE.values(), ids=list(READABLE))
+def test_insertions_survive_comments_and_line_ends(query, gap):
+    """What is put around a query gives the same words, whatever stands between its own."""
+    expected = split_query(SelectQuery(query))
+    end = ENDS[GAPS.index(gap) % len(ENDS)]
+    parts = split_query(SelectQuery(_with_gaps(query, gap, end)))
+    for made, plain in (
+        (parts.where("[id] >= 3"), expected.where("[id] >= 3")),
+        (
+            parts.extremes_query("id", counts=True),
+            expected.extremes_query("id", counts=True),
+        ),
+    ):
+        assert [*tokenize(made.sql)] == [*tokenize(plain.sql)]

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tap_mssql_query.sql.template import SyncTimes, find_unknown_variables, render_query
+from tap_mssql_query.sql.template import (
+    SyncTimes,
+    find_unknown_variables,
+    find_variable_problems,
+    find_variables,
+    render_query,
+)
 
 TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
 
@@ -26,11 +32,18 @@ TIMES = SyncTimes(last_sync_time=1_795_439_367, sync_time=1_795_439_400)
         ),
         ("SELECT '{not} a {variable}'", "SELECT '{not} a {variable}'"),
         ("{{sync_time}}{{sync_time}}", "17954394001795439400"),
+        ("SELECT 1 -- {{x}} {{sync_time}}\r\n/* {{y}} '{{ */", None),
+        ("SELECT '{{sync_time}}', [{{sync_time}}]", "SELECT '1795439400', [1795439400]"),
+        ('SELECT \'{"a":{"b":{{sync_time}}}}\'', 'SELECT \'{"a":{"b":1795439400}}\''),
+        ("SELECT 'a {{{{customer.x}}}} {{{{{y}}}}}'", "SELECT 'a {{customer.x}} {{{y}}}'"),
+        ("SELECT '{{{{sync_time}}}}{{sync_time}}'", "SELECT '{{sync_time}}1795439400'"),
+        ("SELECT '{{', '}}', '--{{sync_time}}'", "SELECT '{{', '}}', '--1795439400'"),
+        ("SELECT 'it''s {{sync_time}}' -- '", "SELECT 'it''s 1795439400' -- '"),
     ],
 )
-def test_variables_are_replaced(template: str, sql: str) -> None:
+def test_variables_are_replaced(template: str, sql: str | None) -> None:
     """Each variable is replaced, with or without inner spaces; the rest is unchanged."""
-    assert render_query(template, TIMES) == sql
+    assert render_query(template, TIMES) == (sql or template)
 
 
 def test_first_sync_starts_at_the_epoch() -> None:
@@ -48,11 +61,37 @@ def test_first_sync_starts_at_the_epoch() -> None:
         ("{{}}", [""]),
         ("{{LAST_SYNC_TIME}}", ["LAST_SYNC_TIME"]),
         ("{{last_sync_time + 1}}", ["last_sync_time + 1"]),
+        ("{{ 'x' }} '{{y}}' [{{z}}]", ["'x'", "y", "z"]),
+        ("'{{{{x}}}}' /* {{y}} /* */ {{z}} */ -- {{a}}", []),
+        ("{{{{x}}}}", ["{{x"]),
+        ("-- a\n{{x}}", ["x"]),
     ],
 )
 def test_unknown_variables_are_found(template: str, unknown: list[str]) -> None:
     """Every unknown name in double braces is reported once."""
     assert find_unknown_variables(template) == unknown
+
+
+@pytest.mark.parametrize(
+    "template", ["-- {{sync_time}}", "/* {{sync_time}} */", "'{{sync_time}}'", "[{{sync_time}}]"]
+)
+def test_only_variables_in_code_count(template: str) -> None:
+    """A variable in a comment or in quotes limits nothing."""
+    assert find_variables(f"SELECT {{{{last_sync_time}}}} {template}") == ["last_sync_time"]
+
+
+@pytest.mark.parametrize("template", ["'{{sync_datetime}}'", '"{{ sync_datetime }}"'])
+def test_quoted_datetime_is_a_problem(template: str) -> None:
+    """A date-time variable brings its own quotes."""
+    (problem,) = find_variable_problems(template)
+    assert "remove the quotes" in problem
+
+
+def test_unknown_variable_names_the_escape() -> None:
+    """Text in double braces can be written in a string."""
+    (problem,) = find_variable_problems("SELECT '{{customer.x}}'")
+    assert "{{customer.x}}" in problem
+    assert "{{{{text}}}}" in problem
 
 
 @pytest.mark.parametrize("value", [-1, 253_402_300_800, True, 1.5, "0", "1; DROP TABLE x", None])

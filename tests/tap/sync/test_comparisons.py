@@ -143,3 +143,15 @@ def test_first_run_of_a_query_warns(run_tap, config, run_sql):
 
     assert "sync=s: at is date, which keeps less" in first.log
     assert "which keeps less" not in second.log
+
+
+@pytest.mark.parametrize(("operator", "count"), [(">", 1), (">=", 0)])
+def test_greater_than_a_second_recommends_a_key(session, run_sql, operator, count):
+    """Whole seconds with > lose rows of the second of a run's start."""
+    run_sql("DROP TABLE IF EXISTS changes")
+    run_sql("CREATE TABLE changes (id int, at bigint)")
+
+    findings = list(check_comparisons(session, _sync(f"at {operator} {{{{last_sync_time}}}}")))
+
+    assert [finding.level for finding in findings] == [Level.OK] * count
+    assert all("key_columns" in finding.message for finding in findings)
