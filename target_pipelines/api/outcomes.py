@@ -18,11 +18,15 @@ class Delivered:
 class Retry:
     """The destination has accepted none, or it is unknown: repeat the same bytes after a pause.
 
-    `after_seconds` is the shortest pause; None leaves it to the retry policy.
+    `after_seconds` is the shortest pause; None leaves it to the retry policy. `blames_call` says
+    that one call may be the cause, as with HTTP 500: when the retries run out, it is looked for,
+    and becomes a dead letter if others are accepted. `status` is the HTTP status, if there is one.
     """
 
     reason: str
     after_seconds: float | None = None
+    blames_call: bool = False
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

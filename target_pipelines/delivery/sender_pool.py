@@ -18,6 +18,7 @@ from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Reje
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import split_batch, total_bytes
 from target_pipelines.delivery.held_input import HeldInput, detach_all
+from target_pipelines.delivery.isolation import NothingPasses, Settled, isolate
 from target_pipelines.delivery.lane import Lane
 from target_pipelines.delivery.outage import Outage
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.settlement import Settlement
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.destinations import Destination, Sender
+    from target_pipelines.api.outcomes import Outcome
     from target_pipelines.delivery.rate_limiter import RateLimiter
 
 _POLL_SECONDS = 0.1  # how often signals and failures of lanes are checked
@@ -61,6 +63,7 @@ class SenderPool:
         self._jitter = jitter
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
+        self._accepted = 0  # batches, by all lanes; only whether it grows matters
         count = min(concurrency, destination.max_lanes or concurrency)
         self._lanes = [Lane(destination.limits) for _ in range(count)]
         self._held_input = HeldInput(self._lanes)
@@ -164,8 +167,18 @@ class SenderPool:
         batch = self._settlement.discard_failed(batch)
         if not batch:
             return
+        accepted = self._accepted
         outcome, attempts = self._attempt(batch, sender)
+        if isinstance(outcome, Retry):
+            self._isolate(batch, outcome, attempts, sender, lambda: self._accepted > accepted)
+        else:
+            self._settle(batch, outcome, attempts, sender)
+
+    def _settle(
+        self, batch: list[EncodedCall], outcome: Settled, attempts: int, sender: Sender
+    ) -> None:
         if isinstance(outcome, Delivered):
+            self._accepted += 1
             self._settlement.deliver(batch)
         elif isinstance(outcome, PartlyRejected):
             self._settle_each(batch, outcome, attempts)
@@ -174,6 +187,26 @@ class SenderPool:
                 self._deliver(half, sender)
         else:
             self._reject(batch[0], outcome, attempts)
+
+    def _isolate(
+        self,
+        batch: list[EncodedCall],
+        outcome: Retry,
+        attempts: int,
+        sender: Sender,
+        has_accepted_others: Callable[[], bool],
+    ) -> None:
+        """Look for the calls at which the API fails. Raises DeliveryStopped if it accepts none."""
+        try:
+            for calls, settled in isolate(
+                batch,
+                lambda calls: self._attempt_once(calls, sender, is_retry=True),
+                has_accepted_others,
+            ):
+                self._settle(calls, settled, attempts + 1, sender)
+        except NothingPasses:
+            raise self._exhausted(outcome, attempts) from None
+        self._outage.end_of(batch)
 
     def _settle_each(
         self, batch: Sequence[EncodedCall], outcome: PartlyRejected, attempts: int
@@ -190,19 +223,15 @@ class SenderPool:
             if number in outcome.rejected:
                 self._reject(call, outcome.rejected[number], attempts)
 
-    def _attempt(
-        self, batch: Sequence[EncodedCall], sender: Sender
-    ) -> tuple[Delivered | PartlyRejected | Rejected, int]:
-        """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped."""
-        size = total_bytes(batch)
+    def _attempt(self, batch: Sequence[EncodedCall], sender: Sender) -> tuple[Settled | Retry, int]:
+        """Retry until the destination accepts or rejects the batch. Raises DeliveryStopped.
+
+        The outcome is a Retry only if one of the calls may be to blame, and the time is over.
+        """
         deadline = time.monotonic() + self._max_retry_seconds
         attempts = 0
         while True:
-            self._wait(self._rate_limiter.reserve())
-            self._check_interrupted()
-            started = time.monotonic()
-            outcome = sender.send(batch)
-            self._report.add_attempt(size, time.monotonic() - started, is_retry=attempts > 0)
+            outcome = self._attempt_once(batch, sender, is_retry=attempts > 0)
             attempts += 1
             if isinstance(outcome, (Delivered, PartlyRejected, Rejected)):
                 if attempts > 1:
@@ -212,20 +241,31 @@ class SenderPool:
                 raise DeliveryStopped(
                     f'Destination "{self._name}" stopped this run: {outcome.reason}.'
                 )
-            delay = self._retry_delay(outcome, attempts, deadline)
+            delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())
+            if time.monotonic() + delay > deadline:
+                if outcome.blames_call:
+                    return outcome, attempts
+                raise self._exhausted(outcome, attempts)
             detach_all(batch)  # it may wait for long
             self._outage.add(batch, outcome.reason, deadline)
             self._wait(delay)
 
-    def _retry_delay(self, outcome: Retry, attempts: int, deadline: float) -> float:
-        delay = backoff_seconds(attempts, outcome.after_seconds, self._jitter())
-        if time.monotonic() + delay > deadline:
-            raise DeliveryStopped(
-                f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '
-                f"`max_retry_seconds` ({self._max_retry_seconds:g}): {outcome.reason}. Run it "
-                "again later; the last state covers what was delivered."
-            )
-        return delay
+    def _attempt_once(
+        self, batch: Sequence[EncodedCall], sender: Sender, *, is_retry: bool
+    ) -> Outcome:
+        self._wait(self._rate_limiter.reserve())
+        self._check_interrupted()
+        started = time.monotonic()
+        outcome = sender.send(batch)
+        self._report.add_attempt(total_bytes(batch), time.monotonic() - started, is_retry=is_retry)
+        return outcome
+
+    def _exhausted(self, outcome: Retry, attempts: int) -> DeliveryStopped:
+        return DeliveryStopped(
+            f'Destination "{self._name}" did not accept a batch in {attempts} attempts within '
+            f"`max_retry_seconds` ({self._max_retry_seconds:g}): {outcome.reason}. Run it "
+            "again later; the last state covers what was delivered."
+        )
 
     def _wait(self, seconds: float) -> None:
         if self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set():

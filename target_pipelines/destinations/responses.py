@@ -9,20 +9,35 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from target_pipelines.api.outcomes import Delivered, Fatal, Outcome, Rejected, Retry
+from target_pipelines.destinations.error_bodies import reports_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_RETRY_AFTER_SECONDS = 300.0
-_RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 522, 524})
-_FATAL_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410})
+_RETRIED = frozenset({408, 409, 420, 421, 423, 424, 425, 429, 449, 460, 499})
+"""Client errors that may be over at the next attempt. 420 and 449 are Twitter's and Microsoft's
+words for 429 and 503; 460 and 499 are those of AWS and nginx for a client that was too slow."""
+_BLAMES_CALL = frozenset({409, 423, 424})
+_BLAMES_SERVER = frozenset({503, 507, 508, 509, 511, 529, 530})
+"""Server errors that say that no call is the cause; 529 and 530 are not registered."""
+_FATAL_STATUSES = frozenset(
+    {*range(401, 408), *range(410, 418), 426, 428, 431, 440, 451, *range(494, 499)} - {413}
+)
+"""What is wrong with the address, the key or the client, whatever the calls are. 440 is IIS's for a
+session that is over, 494 to 498 are nginx's and ArcGIS's for headers, certificates and tokens."""
 _FATAL_ADVICE = {
-    401: "the write key was rejected. Correct the setting `write_key`",
+    401: "the write key was rejected. Correct the setting `write_key`, or `region` if the account "
+    "is in another one",
+    402: "the account is not paid for, or its quota is used up",
     403: "the write key lacks permission. Correct the setting `write_key`",
     404: "the URL does not exist. Correct the setting `endpoint`",
+    407: "a proxy asks for its own password. Correct the proxy's URL in the environment",
+    451: "the API refuses for legal reasons. Ask its operator",
 }
 
 
@@ -48,10 +63,16 @@ def classify_response(
     """
     if 200 <= status <= 299:
         return _classify_success(status, body)
-    if status in _RETRY_STATUSES or not 200 <= status <= 499:  # below 200 it is not final
-        return Retry(f"HTTP {status}", parse_retry_after(headers.get("Retry-After"), now))
+    if status in _RETRIED or not 200 <= status <= 499:  # below 200 it is not final
+        blames_call = status in _BLAMES_CALL or (
+            500 <= status <= 599 and status not in _BLAMES_SERVER
+        )
+        seconds = parse_retry_after(headers.get("Retry-After"), now)
+        return Retry(f"HTTP {status}", seconds, blames_call, status)
     if status in _FATAL_STATUSES:
-        return Fatal(f"HTTP {status}: {_FATAL_ADVICE.get(status, 'check endpoint and write_key')}")
+        return Fatal(
+            f"HTTP {status}: {_FATAL_ADVICE.get(status, 'check `endpoint` and `write_key`')}"
+        )
     if 300 <= status <= 399:
         return Fatal(
             f"HTTP {status}: a redirect, and redirects are never followed. Correct the setting "
@@ -60,8 +81,18 @@ def classify_response(
     return Rejected(f"HTTP {status}", status)
 
 
+def _blames_call(status: int) -> bool:
+    """Whether one of the calls may be the cause of a status that is retried."""
+    return status in _BLAMES_CALL or (500 <= status <= 599 and status not in _BLAMES_SERVER)
+
+
 def _classify_success(status: int, body: bytes) -> Outcome:
     """A success needs a body like the API's: empty, or JSON that reports no failure."""
+    if status == HTTPStatus.MULTI_STATUS:
+        return Fatal(
+            "HTTP 207: the API answers for each call, which only a `classify` of its own can read. "
+            "Correct the setting `endpoint`, or write a profile for this API"
+        )
     text = body.strip()
     if not text or text.lower() == b"ok":
         return Delivered()
@@ -72,8 +103,8 @@ def _classify_success(status: int, body: bytes) -> Outcome:
             f"HTTP {status} with a body that is not JSON: the response may come from a proxy or a "
             "login page instead of the API. Correct the setting `endpoint`"
         )
-    if isinstance(content, dict) and content.get("success") is False:
-        return Rejected(f"HTTP {status} with success: false", status)
+    if reports_error(content):
+        return Rejected(f"HTTP {status} with a body that reports an error", status)
     return Delivered()
 
 

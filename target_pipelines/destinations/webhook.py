@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines import Delivered, HttpProfile, Outcome, classify_response, hookimpl
@@ -62,7 +63,7 @@ def decode_secret(write_key: str) -> bytes:
 
 def _classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
     """As for other APIs, but a success may have any plain text as its body."""
-    if 200 <= status <= 299 and _is_plain_text(body):
+    if 200 <= status <= 299 and status != HTTPStatus.MULTI_STATUS and _is_plain_text(body):
         return Delivered()
     return classify_response(status, headers, body, now=now)
 

@@ -124,8 +124,12 @@ def _has_valid_fields(outcome: Outcome) -> bool:
     match outcome:
         case Delivered():
             return True
-        case Retry(reason, after):
-            return isinstance(reason, str) and (after is None or isinstance(after, (int, float)))
+        case Retry(reason, after, _, status):
+            return (
+                isinstance(reason, str)
+                and (after is None or isinstance(after, (int, float)))
+                and (status is None or isinstance(status, int))
+            )
         case Rejected(reason, status):
             return isinstance(reason, str) and (status is None or isinstance(status, int))
         case Fatal(reason):

@@ -188,6 +188,44 @@ def test_long_response_is_harmless(collector, config, run_target, bomb):
     assert (run.exit_code, run.states, len(collector.calls)) == (0, [STATE], 1)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_row_at_which_the_api_fails_does_not_block_the_others(
+    collector, config, run_target, processes
+):
+    """As with a character that the API's database cannot keep: HTTP 500 at each attempt."""
+    collector.script([{"status": 500, "contains": "poison", "times": None}])
+    rows = [
+        record("s", userId=number, email=f"{'poison' if number in (7, 30) else 'good'}@example.com")
+        for number in range(40)
+    ]
+
+    run = run_target(
+        {**config, "max_retry_seconds": 0.3, "max_rejected_ratio": 0.5, "processes": processes},
+        [schema("s", "identify"), *rows, state(1)],
+    )
+
+    assert run.exit_code == 0, run.log
+    assert sorted(call.body["userId"] for call in collector.calls) == sorted(
+        str(n) for n in range(40) if n not in (7, 30)
+    )
+    assert {letter["record"]["userId"] for letter in run.dead_letters} == {7, 30}
+    assert all("HTTP 500 to this call alone" in letter["reason"] for letter in run.dead_letters)
+
+
+def test_outage_makes_no_dead_letters(collector, config, run_target):
+    """The run stops, as the next one may find the API well."""
+    collector.script([{"status": 500, "times": None}])
+    rows = [record("s", userId=number) for number in range(40)]
+
+    run = run_target(
+        {**config, "max_retry_seconds": 0.3}, [schema("s", "identify"), *rows, state(1)]
+    )
+
+    assert run.exit_code == 4
+    assert not run.dead_letters
+    assert not run.output
+
+
 def test_retries_are_limited(collector, config, run_target):
     """After `max_retry_seconds` the run stops, and no STATE is printed."""
     collector.script([{"status": 500, "times": None}])

@@ -14,9 +14,10 @@ from target_pipelines.destinations.responses import (
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATUSES = [
     *((status, Delivered) for status in (200, 201, 202, 204)),
-    *((status, Fatal) for status in (301, 302, 303, 307, 308, 401, 403, 404)),
-    *((status, Rejected) for status in (400, 409, 413, 422)),
-    *((status, Retry) for status in (408, 429, 500, 501, 502, 503, 504, 522, 524, 599)),
+    *((status, Fatal) for status in (301, 302, 308, 401, 403, 404, 406, 412, 431, 451)),
+    *((status, Rejected) for status in (400, 413, 418, 422)),
+    *((status, Retry) for status in (408, 409, 421, 423, 425, 429)),
+    *((status, Retry) for status in (500, 501, 502, 503, 504, 522, 524, 599)),
 ]
 
 
@@ -72,4 +73,61 @@ def test_retry_after_reaches_the_outcome():
     """The outcome carries the Retry-After of the response."""
     outcome = classify_response(429, {"Retry-After": "7"}, b"", now=NOW)
 
-    assert outcome == Retry("HTTP 429", 7)
+    assert outcome == Retry("HTTP 429", 7, status=429)
+
+
+REPORTED = [
+    b'{"success": false}',
+    b'{"success": "false"}',
+    b'{"ok": 0}',
+    b'{"Is_Success": "False"}',
+    b'{"errors": [{"index": 3}]}',
+    b'{"errors": {"3": "x"}}',
+    b'{"error": "x"}',
+    b'{"error": true}',
+    b'{"failed_count": 2}',
+    b'{"status": "error"}',
+    b'{"status": 422}',
+    b'{"code": "Failure"}',
+    b'{"success": true, "errors": ["x"]}',
+    b'{"meta": {"errors": ["x"]}}',
+    b'{"data": {"results": [{"ok": true}, {"ok": false}]}}',
+    b'{"items": [{"status": 201}, {"status": 422}]}',
+    b'[{"status": "ok"}, {"status": "error"}]',
+]
+UNREPORTED = [
+    b'{"success": null}',
+    b'{"success": "true", "errors": []}',
+    b'{"errors": {}, "error": null, "failed": 0, "failed_count": "0"}',
+    b'{"error": "", "errorCode": 0, "status": "success", "code": 0}',
+    b'{"status": 200, "code": "ok", "message": "no error"}',
+    b'{"traits": {"error": "x", "status": "failed"}, "batch": [{"success": false}]}',
+    b"[" * 500 + b"]" * 500,
+    b"[]",
+    b"false",
+    b'"error"',
+]
+
+
+@pytest.mark.parametrize("body", REPORTED)
+@pytest.mark.parametrize("status", [200, 202])
+def test_success_that_reports_an_error_is_no_delivery(status, body):
+    """The batch is split until the call that the API refused is alone."""
+    assert isinstance(classify_response(status, {}, body, now=NOW), Rejected)
+
+
+@pytest.mark.parametrize("body", UNREPORTED)
+def test_success_that_reports_none_is_a_delivery(body):
+    """Nor does an error count that the API repeats of the calls."""
+    assert isinstance(classify_response(200, {}, body, now=NOW), Delivered)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"success": true}', b"ok"])
+def test_answer_for_each_call_is_unknown(body):
+    """Whether a 207 delivers a call stands in its body, which each API writes differently."""
+    assert isinstance(classify_response(207, {}, body, now=NOW), Fatal)
+
+
+def test_rejected_key_hints_at_the_region():
+    """An account of another region has the same kind of key."""
+    assert "`region`" in repr(classify_response(401, {}, b"", now=NOW))

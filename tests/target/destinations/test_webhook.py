@@ -110,7 +110,7 @@ RESPONSES: list[tuple[int, str, type]] = [
     ),
     *((200, text, Fatal) for text in ("\ufeff<?xml?>", "{broken", "[")),
     (410, "", Fatal),
-    (409, "", Rejected),
+    (422, "", Rejected),
     (503, "", Retry),
 ]
 
