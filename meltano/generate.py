@@ -139,7 +139,8 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "options"
     kind = str(schema["type"])
-    return {"number": "decimal"}.get(kind, kind)
+    # Meltano 4.4 fails with a traceback for a setting of the kind `decimal` that has a value.
+    return {"number": "string"}.get(kind, kind)
 
 
 def holds_secret(schema: Any) -> bool:

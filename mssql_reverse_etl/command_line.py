@@ -8,8 +8,8 @@ import click
 
 from mssql_reverse_etl.commands.run import run
 from program_kit.command_line import run_program
-from program_kit.errors import ProgramError
-from program_kit.logs import LOG_FORMAT
+from program_kit.logs import LOG_FORMAT, log_level
+from program_kit.startup import open_closed_streams
 
 logger = logging.getLogger("mssql-reverse-etl")
 
@@ -25,5 +25,6 @@ cli.add_command(run)
 
 def main() -> None:
     """Run the command line; exits with a code of `errors`, of the tap's or of the target's."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, style="{")
-    run_program(cli, logger, ProgramError)
+    open_closed_streams()
+    logging.basicConfig(level=log_level(logger.name), format=LOG_FORMAT, style="{")
+    run_program(cli, logger)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
-from program_kit.command_line import ENV, read_config
+from program_kit.command_line import read_config
 from program_kit.report_file import report_path_of
 from tap_mssql_query.tap import TapMSSQLQuery
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def read_tap_config(paths: Sequence[str]) -> tuple[dict[str, Any], TapSettings]:
     """The tap's configuration, and its settings. Raises UsageError or ConfigurationError."""
-    tap = TapMSSQLQuery(config=read_config(paths, UsageError), parse_env_config=ENV in paths)
+    config = read_config(paths, UsageError, TapMSSQLQuery.environment())
+    tap = TapMSSQLQuery(config=config)
     return dict(tap.config), tap.settings
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from program_kit.console import cell, print_line, summary_console
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from rich.text import Text
 
 _COUNTS = ("delivered", "filtered", "rejected", "discarded")
 
@@ -55,23 +57,24 @@ class Summary:
         results = [sync.result for sync in self._syncs.values()]
         if all(result and result.outcome == SyncOutcome.NOT_DUE for result in results):
             return
-        console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
+        console = summary_console()
         table = Table("sync", "outcome", box=None)
         for heading in ("rows", *_COUNTS, "seconds"):
             table.add_column(heading, justify="right")
         for row in self._rows():
             table.add_row(*row)
-        console.print(table)
-        for name, sync in self._syncs.items():
-            if sync.result and sync.result.message:
-                text = f"{name}: {sync.result.outcome}: {sync.result.message}"
-                console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):  # a full disk under stderr must not hide the outcome
+            console.print(table)
+            for name, sync in self._syncs.items():
+                if sync.result and sync.result.message:
+                    text = f"{name}: {sync.result.outcome}: {sync.result.message}"
+                    print_line(console, text)
 
-    def _rows(self) -> Iterator[list[str]]:
+    def _rows(self) -> Iterator[list[str | Text]]:
         for name, sync in self._syncs.items():
             counts = [sync.rows, *(sync.counts[count] for count in _COUNTS)]
             outcome = sync.result.outcome if sync.result else ""
-            yield [name, outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
+            yield [cell(name), outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
 
     def _get(self, name: str) -> _Sync:
         return self._syncs.setdefault(name, _Sync())

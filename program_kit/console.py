@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-import unicodedata
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,10 +11,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from program_kit.errors import StdoutFailed
 from program_kit.findings import Level
+from program_kit.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from program_kit.findings import CheckResult
 
@@ -32,7 +34,7 @@ def print_findings(results: Iterable[CheckResult]) -> None:
     for result in results:
         for finding in result.findings:
             level = Text(finding.level.label, _STYLES[finding.level])
-            table.add_row(Text(result.subject), level, Text(finding.message))
+            table.add_row(cell(result.subject), level, cell(finding.message))
     print_table(table)
 
 
@@ -45,13 +47,32 @@ def print_table(table: Table) -> None:
     if not console.is_terminal:
         width = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
         console = Console(width=max(width, 1))
-    console.print(table)
-    sys.stdout.flush()
+    with writing_to_stdout():
+        console.print(table)
 
 
-def printable(text: str) -> str:
-    """The text with control characters escaped, so that it cannot control the terminal."""
-    return "".join(
-        f"\\x{ord(character):02x}" if unicodedata.category(character) in ("Cc", "Cf") else character
-        for character in text
-    )
+@contextlib.contextmanager
+def writing_to_stdout() -> Iterator[None]:
+    """Write what the block printed. Raises StdoutFailed, or BrokenPipeError."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StdoutFailed(f"stdout cannot be written ({error.strerror}).") from error
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Text of others for a table: no markup, and nothing that controls the terminal."""
+    return Text(printable(text), style)
+
+
+def summary_console() -> Console:
+    """A console on stderr; in a file, tables have a fixed width."""
+    return Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print one line, as long as it is."""
+    console.print(cell(text), soft_wrap=True)

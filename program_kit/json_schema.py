@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
 from program_kit.settings import COMMENT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -17,10 +18,23 @@ def find_schema_errors(
     schema: Mapping[str, Any], config: Mapping[str, Any]
 ) -> list[ValidationError]:
     """All violations of a schema, ordered by path."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow
+    from jsonschema import (  # noqa: PLC0415 - slow
+        Draft202012Validator,
+        ValidationError,
+        validators,
+    )
 
+    def check_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+        # In Python `$` also matches before a line feed at the end; in JSON Schema it does not.
+        exact = f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+        if isinstance(value, str) and not re.search(exact, value):
+            yield ValidationError(f"does not match {pattern}")
+
+    validator: Any = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"pattern": check_pattern}
+    )
     return sorted(
-        Draft202012Validator(schema).iter_errors(dict(config)),
+        validator(schema).iter_errors(dict(config)),
         key=lambda error: list(map(str, error.path)),
     )
 

@@ -8,6 +8,7 @@
     │   └── QueryFailed         3    the query of one sync; the others still run
     ├── Interrupted      129-143    a signal ended the run; run it again
     └── OutputClosed          141    the reader of stdout closed the pipe (SIGPIPE)
+        └── OutputFailed       74    stdout cannot be written: free disk space
 
 A message says what failed, where, and what to do. It never contains row values, passwords or
 tokens.
@@ -75,3 +76,9 @@ class OutputClosed(TapError):  # noqa: N818 - named for what happened
     """The reader of stdout closed the pipe."""
 
     exit_code = 141
+
+
+class OutputFailed(OutputClosed):
+    """stdout cannot be written, such as into a full disk."""
+
+    exit_code = 74

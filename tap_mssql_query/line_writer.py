@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
 from tap_mssql_query.encoding.singer_json import dump_message
-from tap_mssql_query.errors import Interrupted, OutputClosed
+from tap_mssql_query.errors import Interrupted, OutputClosed, OutputFailed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +37,11 @@ class LineWriter(SimpleSingerWriter):
             sys.stdout.buffer.flush()
         except BrokenPipeError as error:
             raise OutputClosed("stdout was closed") from error
+        except OSError as error:
+            raise OutputFailed(
+                f"stdout cannot be written ({error.strerror}), so the run ended. Free disk space, "
+                "and run it again."
+            ) from error
         finally:
             self._is_writing = False
         if self._signal is not None:

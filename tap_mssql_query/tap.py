@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Tap
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
 
-from program_kit.command_line import ENV, read_config, run_program
-from program_kit.environment import find_environment_problems
+from program_kit.command_line import read_config, run_program
+from program_kit.environment import Environment
 from program_kit.report_file import find_report_path, remove_report, report_path_of
 from program_kit.signals import on_stop_signals
 from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 from tap_mssql_query.cli_options import OPTIONS
-from tap_mssql_query.errors import ConfigurationError, StateError, TapError
+from tap_mssql_query.errors import ConfigurationError, StateError
 from tap_mssql_query.line_writer import LineWriter
 from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA, TAP_SETTINGS
+from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.context import RunContext
@@ -61,12 +63,20 @@ class TapMSSQLQuery(Tap):
         self.run_options = run_options or RunOptions()
         self.report = TapReport()
         self.errors = RunErrors()
-        try:
-            super().__init__(**kwargs)
-        except ValueError as error:
-            _raise_environment_problems(error, self._env_var_prefix)
+        super().__init__(**kwargs)
+
+    @classmethod
+    def environment(cls) -> Environment:
+        """The variables of all settings, the SDK's included."""
+        schema = deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        return Environment(f"{ENV_PREFIX}_", schema["properties"])
 
     # Overrides of the SDK
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
+        return cls.environment().read(ConfigurationError)
 
     def discover_streams(self) -> list[QueryStream]:
         """One stream per sync; a warning for each query that lost a variable to Meltano."""
@@ -165,9 +175,10 @@ class TapMSSQLQuery(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the configuration files. Raises ConfigurationError."""
-        given = super().cb_config(ctx, param, tuple(path for path in value if path == ENV))
+        given = super().cb_config(ctx, param, ())
         try:
-            given.config = read_config(value, ConfigurationError)
+            given.config = read_config(value, ConfigurationError, cls.environment())
+            given.parse_env = False  # it was read, in the order of the options
         except ConfigurationError:
             remove_report(find_report_path(value, env_prefix=ENV_PREFIX))
             raise
@@ -221,19 +232,9 @@ class TapMSSQLQuery(Tap):
             tap.run()
 
 
-def _raise_environment_problems(error: ValueError, prefix: str) -> NoReturn:
-    """Raise ConfigurationError for variables that cannot be read; the error itself otherwise."""
-    if problems := list(find_environment_problems(prefix, TAP_SETTINGS)):
-        raise ConfigurationError(*problems) from error
-    raise error
-
-
 def _report_path(config: Any) -> Path | None:
     """Where a run with this configuration, which may be invalid, reports to."""
-    from_environment = [ENV] if config.parse_env else []
-    return report_path_of(config.config) or find_report_path(
-        from_environment, env_prefix=ENV_PREFIX
-    )
+    return report_path_of(config.config)
 
 
 def _load_json(path: str | None, error: type[ConfigurationError], what: str) -> Any:
@@ -250,4 +251,7 @@ def _load_json(path: str | None, error: type[ConfigurationError], what: str) -> 
 
 def main() -> None:
     """Run the command line; exit codes are those of `errors`."""
-    run_program(TapMSSQLQuery.cli, TapMSSQLQuery.logger, TapError)
+    run_program(
+        lambda: TapMSSQLQuery.cli(),  # noqa: PLW0108 - it configures the log when it is made
+        TapMSSQLQuery.logger,
+    )

@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from program_kit.command_line import ENV, read_config, run_program
-from program_kit.logs import LOG_FORMAT
+from program_kit.command_line import read_config, run_program
+from program_kit.logs import LOG_FORMAT, log_level
 from program_kit.report_file import find_report_path, remove_report
-from target_pipelines.api.errors import ConfigurationError, PipelinesError
+from target_pipelines.api.errors import ConfigurationError
+from target_pipelines.api.settings_table import ENVIRONMENT
 from target_pipelines.run.runner import Runner
 
 if TYPE_CHECKING:
@@ -120,17 +121,12 @@ def _list(config: Mapping[str, Any], *, call_types: bool, destinations: bool) ->
 
 
 def read_target_config(paths: Sequence[str]) -> Mapping[str, Any]:
-    """The settings of all files, the later ones over the earlier. Raises ConfigurationError."""
+    """The settings of all files, later ones over earlier ones. Raises ConfigurationError."""
     try:
-        config = read_config(paths, ConfigurationError)
+        return read_config(paths, ConfigurationError, ENVIRONMENT)
     except ConfigurationError:
         remove_report(find_report_path(paths, env_prefix="TARGET_PIPELINES"))
         raise
-    if ENV in paths:
-        from target_pipelines.sdk_plugin import PipelinesPlugin  # noqa: PLC0415 - slow
-
-        return PipelinesPlugin(config=config, parse_env_config=True).config
-    return config
 
 
 def main() -> None:
@@ -140,7 +136,6 @@ def main() -> None:
 
         PipelinesPlugin.configure_logging()
     else:
-        level = os.environ.get("TARGET_PIPELINES_LOGLEVEL") or os.environ.get("LOGLEVEL") or "INFO"
-        logging.basicConfig(level=level.upper(), format=LOG_FORMAT, style="{")
+        logging.basicConfig(level=log_level(logger.name), format=LOG_FORMAT, style="{")
     logging.captureWarnings(capture=True)
-    run_program(command, logger, PipelinesError)
+    run_program(command, logger)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
-from program_kit.environment import find_environment_problems
 from target_pipelines.api.errors import ConfigurationError
-from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, ENVIRONMENT
 
 
 class PipelinesPlugin(PluginBase):
@@ -26,15 +26,9 @@ class PipelinesPlugin(PluginBase):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Raises ConfigurationError for environment variables that cannot be read."""
-        try:
-            super().__init__(**kwargs)
-        except ValueError as error:
-            problems = list(find_environment_problems(self._env_var_prefix, TARGET_SETTINGS))
-            if problems:
-                raise ConfigurationError(*problems) from error
-            raise
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
+        return ENVIRONMENT.read(ConfigurationError)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 from rich.text import Text
 
-from program_kit.console import print_table, printable
+from program_kit.console import cell, print_table
+from program_kit.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +23,8 @@ def print_rows(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[objec
 
 
 def _heading(name: str, sql_type: str) -> Text:
-    return Text.assemble((printable(name), "bold"), "\n", (sql_type, "dim"))
+    return Text.assemble((printable(name), "bold"), "\n", (printable(sql_type), "dim"))
 
 
 def _cell(value: object) -> Text:
-    return Text("NULL", "dim") if value is None else Text(printable(str(value)))
+    return Text("NULL", "dim") if value is None else cell(str(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -9,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from program_kit import report_file
+from program_kit.console import cell, print_line, summary_console
 from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
@@ -238,15 +239,17 @@ class RunReport:
 
     def print_summary(self, dead_letter_path: str, title: str | None = None) -> None:
         """Print the summary as a table on stderr, with the reasons of rejections and a remedy."""
-        console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else 100)
+        console = summary_console()
         if title:
-            console.print(f"{title}:", markup=False, highlight=False)
+            print_line(console, f"{title}:")
         table = Table("stream", "call type", "outcome", box=None)
         for heading in (*_COUNTS, "seconds"):
             table.add_column(heading, justify="right")
         for name, entry in self._streams.items():
             row = [f"{getattr(entry, count):,}" for count in _COUNTS]
-            table.add_row(name, entry.call_type, entry.outcome, *row, f"{entry.seconds:.1f}")
+            table.add_row(
+                cell(name), cell(entry.call_type), entry.outcome, *row, f"{entry.seconds:.1f}"
+            )
         console.print(table)
         console.print(
             f"{self.delivered:,} API calls in "
@@ -256,9 +259,9 @@ class RunReport:
         )
         for name, entry in self._streams.items():
             for reason, count in entry.reasons.most_common(5):
-                console.print(f"{name}: {count:,} rejected: {reason}", markup=False)
+                print_line(console, f"{name}: {count:,} rejected: {reason}")
         for remedy in self._remedies(dead_letter_path):
-            console.print(remedy, markup=False, highlight=False, soft_wrap=True)
+            print_line(console, remedy)
 
     def _remedies(self, dead_letter_path: str) -> Iterator[str]:
         """The commands to type for rejected rows, after the correction of their cause."""
@@ -277,7 +280,8 @@ def print_summaries(reports: Mapping[str, RunReport], dead_letter_paths: Mapping
     """Print the summary of each destination that read any record, by name."""
     for name, report in reports.items():
         if report.read:
-            report.print_summary(dead_letter_paths[name], name if len(reports) > 1 else None)
+            with contextlib.suppress(OSError):  # a full disk under stderr must not end the run
+                report.print_summary(dead_letter_paths[name], name if len(reports) > 1 else None)
 
 
 def write_report(

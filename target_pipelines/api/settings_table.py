@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from program_kit.environment import Environment
 from program_kit.settings import Setting, json_schema_of
 
 NAME_PATTERN = "^[A-Za-z0-9_-]+$"
@@ -188,3 +189,4 @@ RUN_SETTINGS = (
 TARGET_SETTINGS = (*DESTINATION_SETTINGS, *RUN_SETTINGS)
 
 CONFIG_JSONSCHEMA = json_schema_of(TARGET_SETTINGS, closed=True)
+ENVIRONMENT = Environment("TARGET_PIPELINES_", CONFIG_JSONSCHEMA["properties"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
+from program_kit.console import cell, writing_to_stdout
 from program_kit.exact_json import encode_json
 from program_kit.json_schema import required_names
 
@@ -25,8 +26,10 @@ def print_call_types(call_types: Registry[CallType]) -> None:
     table = Table(name_column, "summary", "required", plugin_column, box=None)
     for name in call_types.names():
         call_type = call_types[name]
-        table.add_row(name, call_type.summary, _describe(call_type), call_types.plugin_of(name))
-    Console(soft_wrap=True).print(table)
+        texts = (name, call_type.summary, _describe(call_type), call_types.plugin_of(name))
+        table.add_row(*map(cell, texts))
+    with writing_to_stdout():
+        Console(soft_wrap=True).print(table)
 
 
 def print_destinations(destinations: Registry[DestinationType]) -> None:
@@ -34,12 +37,13 @@ def print_destinations(destinations: Registry[DestinationType]) -> None:
     name_column, plugin_column = Column("destination", no_wrap=True), Column("plugin", no_wrap=True)
     table = Table(name_column, plugin_column, "settings under destination_options", box=None)
     for name in destinations.names():
-        settings = map(_describe_setting, destinations[name].settings)
-        table.add_row(name, destinations.plugin_of(name), escape("\n".join(settings)))
-    Console(soft_wrap=True).print(table)
+        settings = Text("\n").join(map(_describe_setting, destinations[name].settings))
+        table.add_row(cell(name), cell(destinations.plugin_of(name)), settings)
+    with writing_to_stdout():
+        Console(soft_wrap=True).print(table)
 
 
-def _describe_setting(setting: Setting) -> str:
+def _describe_setting(setting: Setting) -> Text:
     """Such as `acme_project (string, required, secret): The id of the project.`, in one line."""
     kind = setting.schema.get("type", "any")
     facts = [kind if isinstance(kind, str) else " or ".join(kind)]
@@ -49,7 +53,7 @@ def _describe_setting(setting: Setting) -> str:
         facts.append(f"default {encode_json(setting.default).decode()}")
     if setting.secret:
         facts.append("secret")
-    return f"{setting.name} ({', '.join(facts)}): {setting.help}"
+    return cell(f"{setting.name} ({', '.join(facts)}): {setting.help}")
 
 
 def _describe(call_type: CallType) -> str:

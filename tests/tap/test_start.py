@@ -97,7 +97,7 @@ from program_kit.command_line import run_program
 def cli():
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     sys.stdout.write("x")
-run_program(cli, logging.getLogger(), ValueError)
+run_program(cli, logging.getLogger())
 """
 
 
