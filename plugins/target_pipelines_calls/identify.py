@@ -34,7 +34,9 @@ IDENTIFY = CallType(
             *USER_OR_ANONYMOUS_ID,
             {
                 "required": ["traits"],
-                "properties": {"traits": {"required": ["email"]}},
+                "properties": {
+                    "traits": {"required": ["email"], "properties": {"email": {"type": "string"}}}
+                },
             },
         ],
     ),

@@ -48,8 +48,7 @@ _PAGE = object_of(
 )
 _CONTEXT_FIELDS: dict[str, Schema] = {
     "active": BOOLEAN,
-    "channel": {"type": "string", "enum": ["browser", "server", "mobile"]},
-    **text_fields("ip", "locale", "userAgent"),
+    **text_fields("channel", "ip", "locale", "userAgent"),
     "campaign": object_of(text_fields("content", "medium", "name", "source", "term")),
     "page": _PAGE,
 }
@@ -63,7 +62,7 @@ MOBILE_CONTEXT = object_of(
         "device": object_of(
             {
                 **text_fields("advertisingId", "id", "manufacturer", "model", "name", "version"),
-                "type": {"type": "string", "enum": ["android", "ios"]},
+                "type": TEXT,
             }
         ),
         "network": object_of(
@@ -78,6 +77,9 @@ INTEGRATIONS: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["boolean", "object"]},
 }
+
+NEEDS_ID: Schema = {"anyOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]}
+"""For the `call_schema` of an API that drops calls about nobody."""
 
 USER_OR_ANONYMOUS_ID: Sequence[Schema] = (
     {"required": ["userId"]},

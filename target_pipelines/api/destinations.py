@@ -29,7 +29,11 @@ class Sender(Protocol):
 
 
 class Destination(Protocol):
-    """A destination that is open."""
+    """A destination that is open.
+
+    An attribute `call_schema`, if there is one, is a JSON Schema that each call must satisfy as
+    well as that of its type.
+    """
 
     @property
     def limits(self) -> Limits:

@@ -36,7 +36,7 @@ class TargetSettings:
     region: str = "us"
     endpoint: str | None = None
     strict: bool = True
-    call_types: Mapping[str, str] = field(default_factory=dict)
+    call_types: Mapping[str, str | None] = field(default_factory=dict)
     batch_max_bytes: int | None = None
     batch_max_calls: int | None = None
     call_max_bytes: int | None = None

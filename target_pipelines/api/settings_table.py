@@ -151,8 +151,9 @@ RUN_SETTINGS = (
     ),
     Setting(
         "call_types",
-        {"type": "object", "additionalProperties": _TEXT},
-        "Stream → call type, for taps that send no call type, or to override it.",
+        {"type": "object", "additionalProperties": {**_TEXT, "type": ["string", "null"]}},
+        "Stream → call type, for taps that send no call type, or to override it; null leaves the "
+        "stream out.",
         {},
     ),
     Setting(

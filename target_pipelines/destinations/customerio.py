@@ -46,8 +46,17 @@ _EVENTS = {
     "Device Deleted": _event("userId", context=_DEVICE),
 }
 
+_CONTEXT_LIMITS = {
+    "properties": {
+        "channel": {"enum": ["browser", "server", "mobile"]},
+        "device": {"properties": {"type": {"enum": ["android", "ios"]}}},
+    }
+}
+"""Source: the field tables of Customer.io's Data Pipelines API."""
+
 PROFILE = HttpProfile(
     name="customerio",
+    call_schema={"properties": {"context": _CONTEXT_LIMITS}},
     base_urls={"us": "https://cdp.customer.io/v1", "eu": "https://cdp-eu.customer.io/v1"},
     call_max_bytes=32 * 1024,
     batch_max_bytes=500 * 1024,

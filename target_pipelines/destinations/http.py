@@ -55,6 +55,8 @@ class HttpProfile:
             the call as it is. It must be deterministic.
         classify: classifies responses.
         events: JSON Schemas of track events with a meaning to the API, by name.
+        call_schema: a JSON Schema that each call must satisfy as well as that of its type, such as
+            `NEEDS_ID`; calls that violate it are rejected before they are sent.
         settings: the destination's own settings, given under `destination_options`.
         find_further_problems: further problems of the settings, one sentence each.
         judge: deprecated name of `classify`.
@@ -75,6 +77,7 @@ class HttpProfile:
     reshape: Callable[[Json], Any] | None = None
     classify: ResponseClassifier = classify_response
     events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    call_schema: Mapping[str, Any] = field(default_factory=dict)
     settings: Sequence[Setting] = ()
     find_further_problems: Callable[[TargetSettings], Iterable[str]] = lambda _: ()
     judge: InitVar[ResponseClassifier | None] = None
@@ -178,6 +181,7 @@ class HttpDestination:
         self._settings = settings
         self._base_url = base_url
         self.event_schemas = profile.events
+        self.call_schema = profile.call_schema
         call_max_bytes = settings.call_max_bytes or profile.call_max_bytes
         batch_max_bytes = settings.batch_max_bytes or profile.batch_max_bytes
         envelope_bytes = sum(map(len, profile.envelope))

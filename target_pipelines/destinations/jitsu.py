@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_pipelines import Fatal, HttpProfile, Outcome, classify_response, hookimpl, key_in_header
+from target_pipelines import (
+    NEEDS_ID,
+    Fatal,
+    HttpProfile,
+    Outcome,
+    classify_response,
+    hookimpl,
+    key_in_header,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +52,7 @@ def _find_problems(settings: TargetSettings) -> Iterator[str]:
 
 PROFILE = HttpProfile(
     name="jitsu",
+    call_schema=NEEDS_ID,
     call_max_bytes=900_000,  # it stores 1,000,000, including the headers and times it adds
     batch_max_bytes=900_000,
     batch_max_calls=1,

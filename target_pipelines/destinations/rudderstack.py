@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_pipelines import HttpProfile, hookimpl
+from target_pipelines import NEEDS_ID, HttpProfile, hookimpl
 
 PROFILE = HttpProfile(
     name="rudderstack",
+    call_schema=NEEDS_ID,
     call_max_bytes=32 * 1024,
     batch_max_bytes=4000 * 1024,
 )

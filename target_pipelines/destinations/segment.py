@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_pipelines import HttpProfile, hookimpl
+from target_pipelines import NEEDS_ID, HttpProfile, hookimpl
 
 PROFILE = HttpProfile(
     name="segment",
+    call_schema=NEEDS_ID,
     base_urls={"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"},
     call_max_bytes=32 * 1024,
     batch_max_bytes=500 * 1024,

@@ -6,7 +6,7 @@ A value that cannot be converted is returned unchanged: the call's schema then r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +30,7 @@ _ISO_TIME = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """ISO 8601 with or without time and offset; a blank instead of the T, as SQL Server writes it."""
+_WITHOUT_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -37,14 +38,41 @@ def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
     """The conversion to the type in a field's schema; None if the schema accepts any value."""
     if schema.get("format") == "date-time":
         return to_instant
+    if words := schema.get("enum"):
+        return _to_word(words)
     wanted = schema.get("type")
-    return _BY_TYPE.get(wanted[0] if isinstance(wanted, list) else wanted)
+    types = wanted if isinstance(wanted, list) else [wanted]
+    found = [_BY_TYPE[name] for name in types if name in _BY_TYPE]
+    return found[0] if len(found) < 2 and found else _one_of(found) if found else None
+
+
+def _to_word(words: Sequence[Any]) -> Conversion:
+    """One of these words, in whatever case it is written."""
+    by_fold = {word.casefold(): word for word in words if isinstance(word, str)}
+
+    def convert(value: Any) -> Any:
+        text = to_text(value)
+        return by_fold.get(text.casefold(), text) if isinstance(text, str) else text
+
+    return convert
+
+
+def _one_of(conversions: Sequence[Conversion]) -> Conversion:
+    """The first of these that changes a value."""
+
+    def convert(value: Any) -> Any:
+        results = (conversion(value) for conversion in conversions)
+        return next((result for result in results if result is not value), value)
+
+    return convert
 
 
 def to_text(value: Any) -> Any:
-    """A string: numbers keep their digits, whole ones lose `.0`; no padding; empty is None."""
+    """A string: numbers keep their digits, whole ones lose `.0`; no padding; blank is None."""
     if isinstance(value, str):
-        return value.rstrip(" ") or None
+        text = value.rstrip(" ")
+        is_blank = not text or text.isspace() or not text.strip(_WITHOUT_WIDTH + " ")
+        return None if is_blank else text
     if type(value) is int:  # a bool is an int, too
         return str(value)
     if isinstance(value, bool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import INVALID_JSON, decode_object, decode_plain, encode_json
@@ -12,7 +12,8 @@ from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
-from target_pipelines.encoding.column_paths import names_in
+from target_pipelines.encoding.call_limits import with_limits
+from target_pipelines.encoding.column_paths import DELETED_COLUMN, names_in
 from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats, encode_key
@@ -59,6 +60,7 @@ class StreamEncoder:
         settings: TargetSettings,
         call_max_bytes: int,
         event_schemas: Mapping[str, Mapping[str, Any]],
+        call_schema: Mapping[str, Any] | None = None,
         repeats: Repeats | None = None,
     ) -> None:
         """Compile what the records of a stream need.
@@ -68,9 +70,11 @@ class StreamEncoder:
             settings: the destination's.
             call_max_bytes: what the destination accepts.
             event_schemas: the destination's schemas of events, by name.
+            call_schema: what the destination requires of every call.
             repeats: the equal events of this run that came before a further SCHEMA.
         """
-        call_type = stream.call_type
+        call_type = with_limits(stream.call_type, call_schema or {})
+        stream = replace(stream, call_type=call_type)
         self._stream = stream
         self._plugin = f'Plugin "{stream.plugin}"'
         self._call_type = call_type
@@ -114,7 +118,10 @@ class StreamEncoder:
             position: in its stream.
             repeat: how many equal events came before it, if that is known.
         """
+        if self._stream.is_left_out or self._is_deleted(record):
+            return None
         event_key = None if self._fact_ids else encode_key(record, self._key_columns)
+        columns = tuple(record)
         try:
             call = self._map(record)  # may change the record
         except MappingProblem as problem:
@@ -122,7 +129,7 @@ class StreamEncoder:
         if call is None:
             return None
         try:
-            body = self._encode_call(call)
+            body = self._encode_call(call, columns)
             if isinstance(body, Rejection):
                 return body
             if "messageId" not in call:
@@ -141,6 +148,8 @@ class StreamEncoder:
         self, block: bytes, epoch: int, positions: Sequence[int] = FROM_ZERO
     ) -> list[Encoded] | None:
         """The same as `encode` for each record of a block; None if it must be done one by one."""
+        if self._stream.is_left_out:
+            return [None] * len(lines_of(block))
         encoder = self._batch_encoder or self._compile_batch_encoder(block)
         encoded = encoder if isinstance(encoder, Fallback) else encoder.encode(block)
         if isinstance(encoded, Fallback):
@@ -203,17 +212,30 @@ class StreamEncoder:
         )
         return self._batch_encoder
 
-    def _encode_call(self, call: Json) -> bytes | Rejection:
+    def _is_deleted(self, record: Json) -> bool:
+        """Whether the source says that a row is gone, which no call can express."""
+        if record.get(DELETED_COLUMN) is None:
+            return False
+        if DELETED_COLUMN not in self._warned_of:
+            self._warned_of.add(DELETED_COLUMN)
+            logger.warning(
+                "stream=%s: rows with a `%s` were deleted at the source; they are not sent.",
+                self._stream.name,
+                DELETED_COLUMN,
+            )
+        return True
+
+    def _encode_call(self, call: Json, columns: Sequence[str]) -> bytes | Rejection:
         """The call's JSON, without a messageId unless it has its own; or why it is invalid."""
         body = encode_json(call)
         if self._call_type.build and not has_text_keys(call):
             raise ValueError("a key is not a string")
         plain = decode_plain(body)  # of types that the validators know
         if not self._validator.is_valid(plain):
-            return Rejection(self._validator.describe_violation(plain), call)
+            return Rejection(self._validator.describe_violation(plain, columns), call)
         event_validator = self._event_validators.get(str(call.get("event", "")))
         if event_validator and not event_validator.is_valid(plain):
-            reason = event_validator.describe_violation(plain)
+            reason = event_validator.describe_violation(plain, columns)
             return Rejection(f'As event "{call["event"]}": {reason}', call)
         return body
 
@@ -246,7 +268,7 @@ class StreamEncoder:
             raise
         except BaseException as error:  # `build` is a plugin's code, which may even call `exit`
             raise BuildProblem(self._describe_build_error(error, record)) from error
-        if self._mapper.unmapped != self._warned_of:
+        if not self._mapper.unmapped <= self._warned_of:
             self._warn_unmapped()
         return call
 

@@ -28,6 +28,7 @@ class Fallback(Enum):
     """Why the row encoder encodes a record."""
 
     # All records of a stream
+    DELETED = "the source marks rows that are gone, which are not sent"
     BUILD = "the call type has a `build`, which needs the whole call"
     NO_CONTAINER = "the call type has no traits or properties for further columns"
     STRICT_SCHEMA = "the call's schema restricts members that it does not mention"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_pipelines.encoding.column_paths import Path, find_path, schema_at
+from target_pipelines.encoding.column_paths import Path, find_path, is_metadata, schema_at
 from target_pipelines.encoding.conversions import Conversion, conversion_for
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: st
         key=lambda parents: (parents[0] == call_type.extra_columns, len(parents)),
     )
     nested = [Group(parents, steps[parents]) for parents in ordered]
-    unmapped = [column for column, path in paths.items() if not path]
+    unmapped = [column for column, path in paths.items() if not path and not is_metadata(column)]
     return Plan(call_type.api_type, Group((), steps[()]), nested, unmapped)
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import validator_for
 
 from program_kit.json_schema import required_names
+from target_pipelines.encoding.column_paths import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from jsonschema_rs import ValidationError
 
+_NAMES_OF_CALLS = frozenset({"type", "traits", "properties"})
 _ALTERNATIVES = ("anyOf", "oneOf")
 _COMPARISONS = {
     "minimum": "is less than",
@@ -41,22 +43,28 @@ class CallValidator:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = dict(schema)
+        self._names = frozenset(names_in(self._schema)) | _NAMES_OF_CALLS
         self._validator = validator_for(self._schema, validate_formats=True)
         self.is_valid = self._validator.is_valid
 
-    def describe_violation(self, call: Any) -> str:
-        """The most relevant violation, as a sentence; empty if there is none."""
+    def describe_violation(self, call: Any, columns: Iterable[str] = ()) -> str:
+        """The most relevant violation, as a sentence; empty if there is none.
+
+        It names members that the schema or one of the `columns` names. Others are keys in the JSON
+        of a row, which are values.
+        """
+        shown = self._names.union(columns, *(column.split(".") for column in columns))
         errors = list(self._validator.iter_errors(call))
         if not errors:
             return ""
         first = min(errors, key=_relevance)
         if first.kind.name != "required":
-            return f"{_field(first)} {self._describe(first)}."
+            return f"{_field(first, shown)} {self._describe(first, shown)}."
         kinds: list[Any] = [e.kind for e in errors if e.instance_path == first.instance_path]
         missing = [f"`{kind.property}`" for kind in kinds if kind.name == "required"]
-        return f"{_field(first)} lacks {', '.join(missing)}."
+        return f"{_field(first, shown)} lacks {', '.join(missing)}."
 
-    def _describe(self, error: ValidationError) -> str:
+    def _describe(self, error: ValidationError, shown: Collection[str]) -> str:
         """What is wrong with a field, and the type and size of its value."""
         schema, keyword = self._rule_of(error)
         if keyword == "falseSchema" and list(error.schema_path)[-1:] == ["additionalProperties"]:
@@ -68,19 +76,20 @@ class CallValidator:
                 return f"lacks `{kind.property}`"
             case "additionalProperties" | "unevaluatedProperties":
                 known = ", ".join(schema.get("properties", {})) or "none"
-                return f"has unknown keys: {', '.join(kind.unexpected)}; known are {known}"
+                return f"has unknown keys: {_list(kind.unexpected, shown)}; known are {known}"
             case "anyOf" | "oneOf" if all(required_names(choice) for choice in expected or [{}]):
                 return f"needs {_join_choices(expected)}"
-            case "anyOf" | "oneOf" if problems := self._problems_of_branches(kind):
+            case "anyOf" | "oneOf" if problems := self._problems_of_branches(kind, shown):
                 return f"fits none of its alternatives ({'; '.join(problems)})"
         came = describe_value(error.instance)
         return f"{_describe_rule(schema, keyword)}: {came}"
 
-    def _problems_of_branches(self, kind: Any) -> list[str]:
+    def _problems_of_branches(self, kind: Any, shown: Collection[str]) -> list[str]:
         """The first violation of each alternative; none if more than one alternative fits."""
         firsts = [min(branch, key=_relevance) for branch in getattr(kind, "context", ()) if branch]
         return [
-            f"{_field(first, begins_sentence=False)} {self._describe(first)}" for first in firsts
+            f"{_field(first, shown, begins_sentence=False)} {self._describe(first, shown)}"
+            for first in firsts
         ]
 
     def _rule_of(self, error: ValidationError) -> tuple[Mapping[str, Any], str]:
@@ -154,8 +163,16 @@ def _join_choices(choices: Sequence[Mapping[str, Any]]) -> str:
     return " or ".join(names)
 
 
-def _field(error: ValidationError, *, begins_sentence: bool = True) -> str:
-    path = ".".join(map(str, error.instance_path))
+def _list(names: Sequence[str], shown: Collection[str]) -> str:
+    """Names, without those that are keys in a row's JSON."""
+    own = [name for name in names if name in shown]
+    hidden = len(names) - len(own)
+    return ", ".join([*own, *([f"{_count(hidden, 'key')} of a JSON value"] if hidden else [])])
+
+
+def _field(error: ValidationError, shown: Collection[str], *, begins_sentence: bool = True) -> str:
+    steps = (s if isinstance(s, int) or s in shown else "…" for s in error.instance_path)
+    path = ".".join(map(str, steps))
     if begins_sentence:
         return f"Field `{path}`" if path else "The call"
     return f"field `{path}`" if path else "the call"

@@ -116,6 +116,7 @@ SCHEMAS = Expectation(
         and all(_is_text(name) and _is_schema(value[name]) for name in value.keys())  # noqa: SIM118
     ),
 )
+SCHEMA = Expectation("a JSON Schema", _is_schema)
 SETTINGS = Expectation(
     "a list or tuple of Setting, each with a name of its own, a JSON Schema, a text of help and a "
     "default that is valid",
@@ -172,6 +173,7 @@ HTTP_PROFILE: Mapping[str, Expectation] = {
     "reshape": _function("call", "a JSON value").or_none(),
     "classify": _function("status, headers, body, *, now", "an Outcome"),
     "events": SCHEMAS,
+    "call_schema": SCHEMA,
     "settings": SETTINGS,
     "find_further_problems": _function("settings", "sentences"),
 }

@@ -68,6 +68,7 @@ class _CheckedDestination:
         self.limits = opened.limits
         self.max_lanes = opened.max_lanes
         self.event_schemas = opened.event_schemas
+        self.call_schema: Mapping[str, Any] = getattr(opened, "call_schema", {})
 
     def open_sender(self) -> Sender:
         """Open another connection. Raises PluginError."""

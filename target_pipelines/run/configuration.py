@@ -72,7 +72,7 @@ def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterato
 
 def _find_unknown_call_types(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
     for stream, name in settings.call_types.items():
-        if name not in plugins.call_types:
+        if name is not None and name not in plugins.call_types:
             yield (
                 f'Setting `call_types.{stream}`: no plugin provides "{name}". Choose one of '
                 f"{', '.join(plugins.call_types.names())}."

@@ -98,6 +98,7 @@ class DestinationPipeline:
             settings=self._settings,
             call_max_bytes=self._destination.limits.call_max_bytes,
             event_schemas=self._destination.event_schemas,
+            call_schema=getattr(self._destination, "call_schema", {}),
             repeats=self._repeats[stream.name],
         )
         self._key_columns[stream.name] = stream.keys

@@ -69,7 +69,7 @@ class Dispatcher:
         handler: MessageHandler,
         *,
         plugins: PluginRegistry,
-        call_types: Mapping[str, str],
+        call_types: Mapping[str, str | None],
         failures: StreamFailures,
         started_at: float | None = None,
         positions: Positions | None = None,

@@ -34,6 +34,11 @@ class DryRunDestination:
         return self._destination.limits
 
     @property
+    def call_schema(self) -> Mapping[str, Any]:
+        """That of the destination."""
+        return getattr(self._destination, "call_schema", {})
+
+    @property
     def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
         """The real destination's."""
         return self._destination.event_schemas

@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.api.call_types import CallType
 from target_pipelines.api.errors import ConfigurationError, RecordWithoutKey, RecordWithoutSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_pipelines.api.call_types import CallType
     from target_pipelines.plugins.loading import PluginRegistry
+
+_LEFT_OUT = CallType(
+    name="none",
+    sends_as="track",
+    summary="left out by `call_types`",
+    schema={},
+    build=lambda _: None,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,7 @@ class Stream:
         name: as its messages say.
         call_type: what its rows become.
         plugin: who offers that call type.
+        is_left_out: whether its rows become no calls, because the settings say so.
         keys: columns that each record must have.
         last_sync_time: the bookmark that its query was rendered with; part of messageIds.
         sync_time: the start of the run that reads it; part of messageIds.
@@ -36,6 +45,7 @@ class Stream:
     name: str
     call_type: CallType
     plugin: str
+    is_left_out: bool = False
     keys: frozenset[str] = frozenset()
     last_sync_time: Any = None
     sync_time: Any = None
@@ -85,7 +95,7 @@ def check_record(stream: Stream | None, message: Mapping[str, Any], line_number:
 def parse_schema(
     message: Mapping[str, Any],
     plugins: PluginRegistry,
-    call_types: Mapping[str, str],
+    call_types: Mapping[str, str | None],
     *,
     started_at: float | None = None,
 ) -> Stream:
@@ -100,11 +110,14 @@ def parse_schema(
     name = message["stream"]
     # tap-mssql-query puts its keywords inside `schema`; other taps may put them beside it.
     keywords = {**message, **message["schema"]}
-    call_type = _find_call_type(name, call_types.get(name) or keywords.get("x-call-type"), plugins)
+    is_left_out = name in call_types and call_types[name] is None
+    wanted = call_types.get(name) or keywords.get("x-call-type")
+    call_type = _LEFT_OUT if is_left_out else _find_call_type(name, wanted, plugins)
     return Stream(
         name=name,
         call_type=call_type,
-        plugin=plugins.call_types.plugin_of(call_type.name),
+        plugin="" if is_left_out else plugins.call_types.plugin_of(call_type.name),
+        is_left_out=is_left_out,
         keys=frozenset(message.get("key_properties") or ()),
         last_sync_time=keywords.get("x-last-sync-time"),
         sync_time=keywords.get("x-sync-time", started_at),

@@ -75,7 +75,7 @@ def test_email_identifies_a_person():
 
 
 FIELDS = {
-    "unknown channel": {"context": {"channel": "tv"}},
+    "channel as number": {"context": {"channel": 1}},
     "active as text": {"context": {"active": "yes"}},
     "keywords as text": {"context": {"page": {"keywords": "a,b"}}},
     "keywords of numbers": {"context": {"page": {"keywords": [1]}}},
@@ -116,7 +116,7 @@ def test_common_fields_are_accepted(name):
 
 
 SCREEN_FIELDS = {
-    "unknown device type": {"device": {"type": "windows"}},
+    "device type as number": {"device": {"type": 1}},
     "wifi as number": {"network": {"wifi": 1}},
     "os as text": {"os": "x"},
 }

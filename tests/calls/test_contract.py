@@ -39,11 +39,6 @@ def _sort_in_place(call):
     return call
 
 
-def _reveal_value(call):
-    ref = call.get("properties", {}).get("ref")
-    return {**call, "integrations": {"ref" if ref == "r" else str(ref): ref == "r" or "no"}}
-
-
 def _use_text(call):
     return {**call, "event": call.get("properties", {}).get("ref", "").upper()}
 
@@ -73,7 +68,6 @@ BAD = {
     "needs some column": ({"build": _require_column}, "raised KeyError without any column"),
     "returns a list": ({"build": lambda call: [call]}, "`build` returned a list"),
     "sorts in place": ({"build": _sort_in_place}, "changed the row's own values"),
-    "value as a key": ({"build": _reveal_value}, "shows the value in the reason"),
 }
 
 

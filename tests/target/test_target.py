@@ -586,3 +586,66 @@ def test_call_larger_than_a_batch_is_a_dead_letter(run_target, config):
     assert run.exit_code == 0, run.log
     (letter,) = run.dead_letters
     assert (letter["kind"], "the limit is" in letter["reason"]) == ("settings", True)
+
+
+DESTINATIONS = {
+    "customerio": {("identify", "email"), ("group", "alone")},
+    "segment": set(),
+    "rudderstack": set(),
+    "hightouch": set(),
+    "webhook": {("identify", "email"), ("group", "alone")},
+}
+NOBODY = {
+    ("identify", "email"): {"email": "a@example.com"},
+    ("group", "alone"): {"groupId": "g"},
+}
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS)
+def test_call_about_nobody_is_rejected_where_the_api_would_drop_it(config, run_target, destination):
+    """The profile says what its API needs; Customer.io knows people by their email address, too."""
+    messages = []
+    for name, row in NOBODY.items():
+        messages += [schema(f"{name[0]}", name[0]), record(name[0], **row)]
+    config = {**config, "destination": destination, "max_rejected_ratio": 1}
+
+    run = run_target(config, [*messages, state(1)], "--dry-run")
+
+    sent = {json.loads(line)["type"] for line in run.output.splitlines()}
+    assert sent == {name for name, _ in DESTINATIONS[destination]}
+    assert run.log.count("The call needs `userId` or `anonymousId`.") == 2 - len(sent)
+
+
+def test_limits_of_one_vendor_are_not_those_of_all(config, run_target):
+    """Only Customer.io lists channels and types of devices, in whatever case they are written."""
+    row = {"userId": 1, "context.device.type": "iOS", "context.channel": "Server"}
+    messages = [schema("s", "identify"), record("s", **row), state(1)]
+
+    own = run_target({**config, "destination": "customerio"}, messages, "--dry-run")
+    other = run_target({**config, "destination": "segment"}, messages, "--dry-run")
+
+    assert json.loads(own.output)["context"] == {"channel": "server", "device": {"type": "ios"}}
+    assert json.loads(other.output)["context"] == {"channel": "Server", "device": {"type": "iOS"}}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stream_is_left_out_and_deleted_rows_are_not_sent(collector, config, run_target, processes):
+    """As another tap writes them; the STATE passes, and the counts add up."""
+    gone = {"_sdc_deleted_at": "2026-01-02T03:04:05Z"}
+    messages = [
+        schema("noise", "nothing that exists"),
+        *(record("noise", a=number) for number in range(30)),
+        schema("s", "identify"),
+        record("s", userId=1, _sdc_deleted_at=None, _sdc_batched_at="x"),
+        record("s", userId=2, **gone),
+        state(1),
+    ]
+
+    run = run_target({**config, "call_types": {"noise": None}, "processes": processes}, messages)
+
+    assert run.exit_code == 0, run.log
+    (call,) = collector.calls
+    assert call.body["userId"] == "1"
+    assert "traits" not in call.body
+    assert run.output == '{"bookmarks":{"s":{"last_sync_time":1}}}\n'
+    assert not run.dead_letters

@@ -11,6 +11,7 @@ from program_kit.exact_json import decode_object, encode_json
 from target_pipelines import CallType, call_schema
 from target_pipelines.api.calls import EncodedCall
 from target_pipelines.api.settings import TargetSettings
+from target_pipelines.destinations import customerio, segment
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
 from target_pipelines.encoding.encoder import StreamEncoder
 from target_pipelines.encoding.fallback import Fallback
@@ -20,7 +21,12 @@ from target_pipelines.singer.streams import Stream
 PLUGINS = load_plugins()
 NAMES_OF_CALLS = PLUGINS.call_types.names()
 EVENTS = {"User Deleted": {"required": ["anonymousId"]}}
-TEXTS = st.one_of(st.text(max_size=8), st.sampled_from(["", " ", "a ", "2026-01-02T03:04:05Z"]))
+TEXTS = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(
+        ["", " ", "\t", "\u00a0", "\u200b", "a ", "iOS", "WEB", "2026-01-02T03:04:05Z"]
+    ),
+)
 NUMBERS = st.sampled_from(["1.50", "1e16", "-0.0", "1E-7", "12345678901234567890.123", "0.10"])
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "string": TEXTS,
@@ -34,6 +40,8 @@ NAMES = (
     *("userId", "anonymousId", "groupId", "previousId", "event", "name", "timestamp", "messageId"),
     *("email", "createdAt", "category", "objectTypeId", "traits", "properties", "context.ip"),
     *("context.campaign.name", "properties.total", "Plan", "plan", 'quo"te', "ünï", "Email"),
+    *("integrations.All", "integrations.Some.Vendor", "relationshipAttributes.role"),
+    *("context.channel", "context.device.type", "_sdc_batched_at", "_sdc_deleted_at"),
 )
 
 
@@ -49,12 +57,13 @@ def _stream(call_type: CallType, columns: dict[str, str], keys: frozenset[str]) 
     )
 
 
-def _encoder(stream: Stream, null_values: str) -> StreamEncoder:
+def _encoder(stream: Stream, null_values: str, limits: Any = None) -> StreamEncoder:
     return StreamEncoder(
         stream,
         settings=TargetSettings(null_values=null_values),
         call_max_bytes=400,
         event_schemas=EVENTS,
+        call_schema=limits,
     )
 
 
@@ -92,8 +101,15 @@ def _plain(encoded: Any) -> Any:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(NAMES_OF_CALLS), _tables(), st.booleans(), st.integers(0, 2), st.booleans())
-def test_block_encodes_as_single_records(name, table, sends_null, keys, has_types):
+@given(
+    st.sampled_from(NAMES_OF_CALLS),
+    _tables(),
+    st.booleans(),
+    st.integers(0, 2),
+    st.booleans(),
+    st.sampled_from([None, customerio.PROFILE.call_schema, segment.PROFILE.call_schema]),
+)
+def test_block_encodes_as_single_records(name, table, sends_null, keys, has_types, limits):
     """Bodies, messageIds, ordering keys and rejections are the same for any columns and values."""
     types, rows = table
     stream = _stream(
@@ -103,13 +119,13 @@ def test_block_encodes_as_single_records(name, table, sends_null, keys, has_type
     )
     null_values = "send" if sends_null else "omit"
     lines = [_line(row) for row in rows]
-    one_by_one = _encoder(stream, null_values)
+    one_by_one = _encoder(stream, null_values, limits)
     expected = [
         one_by_one.encode(decode_object(line)["record"], 0, line, position)
         for position, line in enumerate(lines)
     ]
 
-    block = _encoder(stream, null_values).encode_block(b"".join(lines), 0)
+    block = _encoder(stream, null_values, limits).encode_block(b"".join(lines), 0)
 
     if block is not None:
         assert [_plain(item) for item in block] == [_plain(item) for item in expected]

@@ -21,6 +21,36 @@ def _map(call_type: CallType, record: dict[str, Any], null_values: str = "omit")
 
 
 CASES: list[tuple[str, CallType, dict[str, Any], dict[str, Any]]] = [
+    (
+        "vendors name integrations as they like",
+        TRACK,
+        {"integrations.All": 0, "integrations.Some.Vendor (v2)": "true", "integrations.X": "{}"},
+        {"integrations": {"All": False, "Some.Vendor (v2)": True, "X": {}}},
+    ),
+    (
+        "attributes of a relationship are one object",
+        GROUP,
+        {"relationshipAttributes.role": "admin", "traits.relationshipAttributes.since": 1},
+        {"traits": {"relationshipAttributes": {"role": "admin", "since": 1}}},
+    ),
+    (
+        "a trait with a dot is no object",
+        IDENTIFY,
+        {"plan.name": "a", "email.work": "b"},
+        {"traits": {"plan.name": "a", "email.work": "b"}},
+    ),
+    (
+        "columns of the extraction are no traits",
+        IDENTIFY,
+        {"userId": 1, "_sdc_extracted_at": "x", "_sdc_table_version": 2},
+        {"userId": "1"},
+    ),
+    (
+        "ids of blanks are no ids",
+        IDENTIFY,
+        {"userId": "\t \u00a0\u3000", "anonymousId": "\u200b", "groupId": " a "},
+        {"traits": {"groupId": " a "}},
+    ),
     ("an unknown column is a trait", IDENTIFY, {"plan": "a"}, {"traits": {"plan": "a"}}),
     ("an unknown column is a property", TRACK, {"plan": "a"}, {"properties": {"plan": "a"}}),
     ("name is known to page", PAGE, {"name": "a"}, {"name": "a"}),

@@ -67,10 +67,6 @@ CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "missing event": ({"userId": "1"}, "The call lacks `event`."),
     "empty": ({"userId": "1", "event": ""}, "Field `event` is empty: text of 0 characters."),
     "type": ({"userId": 17, "event": "e"}, "not of type string: an integer of 2 digits."),
-    "enum": (
-        {"userId": "1", "event": "e", "context": {"channel": "tv"}},
-        "Field `context.channel` is not one of browser, server, mobile: text of 2 letters.",
-    ),
     "array": (
         {"userId": "1", "event": "e", "context": {"page": {"keywords": ["a", 1]}}},
         "Field `context.page.keywords.1` is not of type string: an integer of 1 digit.",
@@ -105,8 +101,9 @@ RULES: dict[str, tuple[Any, Any, str]] = {
     "unknown": (
         {"properties": {"a": {}}, "additionalProperties": False},
         {"b": 1},
-        "Field `f` has unknown keys: b; known are a.",
+        "Field `f` has unknown keys: 1 key of a JSON value; known are a.",
     ),
+    "enum": ({"enum": ["browser", "server"]}, "tv", "is not one of browser, server: text of 2 l"),
     "reference": ({"$ref": "#/$defs/t"}, 1, "is not of type string: an integer of 1 digit."),
     "two alternatives": (
         {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
@@ -127,6 +124,31 @@ def test_every_keyword_of_a_plugin_has_a_sentence(rule, value, end):
 
     assert reason.startswith("Field `f` ")
     assert reason.endswith(end) or end in reason
+
+
+def test_reason_names_columns_but_no_keys_of_a_value():
+    """A key in the JSON of a row may be an address or a name."""
+    schema = {
+        "properties": {
+            "traits": {
+                "properties": {"carts": {"type": "object", "additionalProperties": {"minItems": 9}}}
+            },
+            "context": {"properties": {"a": {}}, "additionalProperties": False},
+        }
+    }
+    validator = CallValidator(schema)
+    cart = {"traits": {"carts": {"ann@example.com": [1]}}}
+    device = {"context": {"ann": 1, "ip": 2}}
+
+    assert validator.describe_violation(cart) == (
+        "Field `traits.carts.…` has fewer items than 9: an array of 1 item."
+    )
+    assert "Field `traits.carts.vip` has" in validator.describe_violation(
+        {"traits": {"carts": {"vip": [1]}}}, ["userId", "traits.carts.vip"]
+    )
+    assert validator.describe_violation(device, ["context.ip"]) == (
+        "Field `context` has unknown keys: ip, 1 key of a JSON value; known are a."
+    )
 
 
 JSON = st.recursive(
