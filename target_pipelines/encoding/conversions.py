@@ -15,13 +15,13 @@ from program_kit.exact_json import INVALID_JSON, decode_json
 
 Conversion = Callable[[Any], Any]
 
-_SECONDS_FROM, _SECONDS_TO = 10**8, 10**10
-"""Unix seconds have 9 or 10 digits: from 1973 to 2286, or as long before 1970."""
-_MILLISECONDS_FROM, _MILLISECONDS_TO = 10**11, 10**13
-"""Unix milliseconds have 12 or 13. With other lengths a number may be a date, such as 20260102."""
+_UNIX_FROM, _UNIX_TO = 631_152_000, 4_102_444_800
+"""A unix time is plausible from 1990 to the end of 2099, in seconds. So at most one unit fits, and
+dates and times written as digits fit none: 20260102, 202601020304, 20260102030405."""
+_PER_SECOND = (1, 10**3, 10**6, 10**9)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEPARATORS = ("T", " ", "")
-_UNIX_TIME = re.compile(r"[+-]?\d{1,13}(?:\.\d{1,20})?", re.ASCII)
+_UNIX_TIME = re.compile(r"\+?\d{1,19}(?:\.\d{1,20})?", re.ASCII)
 _COMPACT_DATE = re.compile(r"(?!1[0-7]|1800)[1-9]\d{7}", re.ASCII)
 """ISO 8601 without hyphens, such as 20260102: as unix time it would be neither."""
 _ISO_TIME = re.compile(
@@ -94,7 +94,8 @@ def to_boolean(value: Any) -> Any:
 def to_instant(value: Any) -> Any:
     """ISO 8601 with an offset, from ISO 8601 text (without an offset: UTC) or unix time.
 
-    Unix time is a number or its digits, in seconds or milliseconds, told apart by magnitude.
+    Unix time is a number or its digits, in seconds, milliseconds, microseconds or nanoseconds, told
+    apart by magnitude.
     """
     if isinstance(value, str):
         return _instant_of_text(value)
@@ -133,15 +134,14 @@ def _instant_of_parts(date: str, time: str = "", offset: str = "") -> str | None
 
 
 def _instant_of_number(value: int | Decimal) -> str | None:
-    """A unix time as text; None if its magnitude is neither that of seconds nor milliseconds."""
-    magnitude = value if value > 0 else -value
-    if magnitude == 0 or _SECONDS_FROM <= magnitude < _SECONDS_TO:
-        unit = 1_000_000
-    elif _MILLISECONDS_FROM <= magnitude < _MILLISECONDS_TO:
-        unit = 1000
-    else:
-        return None
-    return _format(_EPOCH + timedelta(microseconds=round(value * unit)))
+    """A unix time as text, to the microsecond; None if it is plausible in no unit."""
+    if value == 0:  # the same in every unit
+        return _format(_EPOCH)
+    for per_second in _PER_SECOND:
+        if _UNIX_FROM * per_second <= value < _UNIX_TO * per_second:
+            microseconds = round(Decimal(value) * 10**6 / per_second)
+            return _format(_EPOCH + timedelta(microseconds=microseconds))
+    return None
 
 
 def _format(instant: datetime) -> str:

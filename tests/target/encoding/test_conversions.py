@@ -30,14 +30,18 @@ INSTANTS = {
     "seconds as text": ("1735715858", "2025-01-01T07:17:38Z"),
     "seconds with a fraction": (Decimal("1735689600.5"), "2025-01-01T00:00:00.500000Z"),
     "seconds with a fraction as text": ("1735689600.5", "2025-01-01T00:00:00.500000Z"),
-    "seconds with 9 digits": (100_000_000, "1973-03-03T09:46:40Z"),
-    "seconds before 1970": (-1735715858, "1914-12-31T16:42:22Z"),
+    "seconds with 9 digits": (631_152_000, "1990-01-01T00:00:00Z"),
+    "the last second": (4_102_444_799, "2099-12-31T23:59:59Z"),
     "milliseconds": (1704062112345, "2023-12-31T22:35:12.345000Z"),
     "milliseconds as text, which begins like a date": (
         "1704062112345",
         "2023-12-31T22:35:12.345000Z",
     ),
-    "milliseconds with 12 digits": ("100000000000", "1973-03-03T09:46:40Z"),
+    "milliseconds with 12 digits": ("631152000000", "1990-01-01T00:00:00Z"),
+    "microseconds": (1735715858123456, "2025-01-01T07:17:38.123456Z"),
+    "microseconds as text": ("1735715858123456", "2025-01-01T07:17:38.123456Z"),
+    "nanoseconds": (1735715858123456789, "2025-01-01T07:17:38.123457Z"),
+    "nanoseconds as text": ("1735715858123456789", "2025-01-01T07:17:38.123457Z"),
     "a whole decimal": (Decimal("1735715858.0"), "2025-01-01T07:17:38Z"),
     "zero, the same in every unit": (0, "1970-01-01T00:00:00Z"),
     "empty": ("  ", None),
@@ -59,10 +63,14 @@ NOT_INSTANTS = {
     "a year as text": "2026",
     "minus one": -1,
     "11 digits": 99_999_999_999,
-    "microseconds": 1735715858123456,
-    "microseconds as text": "1735715858123456",
-    "nanoseconds": "1735715858123456789",
-    "too far": 10**18,
+    "the year 4970 in seconds, 1973 in milliseconds": 94694400000,
+    "a date and minutes as digits": "202601021530",
+    "a date and milliseconds as digits": "20260102030405123",
+    "before 1990": 631_151_999,
+    "2100": 4_102_444_800,
+    "before 1970": -1735715858,
+    "before 1970 as text": "-1735715858",
+    "too far": 10**19,
     "38 digits": 10**38 - 1,
     "infinite": Decimal("Infinity"),
     "an exponent as text": "1.7e9",
@@ -86,6 +94,18 @@ NOT_INSTANTS = {
 def test_other_values_are_left_to_the_schema(value):
     """Nothing is guessed: the schema rejects the value, and the reason names the field."""
     assert to_instant(value) is value
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_every_magnitude_is_near_or_no_instant(as_text):
+    """No number, and no text of digits, becomes a time outside 1990 to 2099; dates aside."""
+    for digits in range(1, 40):
+        for first in range(10, 100):
+            number = int(f"{first}{'0' * digits}"[:digits])
+            value = str(number) if as_text else number
+            converted = to_instant(value)
+            is_date = as_text and digits == 8 and number >= 18010000
+            assert converted is value or is_date or "1990" <= converted[:4] <= "2099", value
 
 
 @pytest.mark.parametrize(
