@@ -95,7 +95,7 @@ class Session:
     def fetch_all(self, query: str | SelectQuery) -> list[Sequence[Any]]:
         """All rows of a small result. Text of a user must be a SelectQuery. Raises QueryFailed."""
         sql = query if isinstance(query, str) else query.sql
-        return self._run_short(sql, lambda cursor: [tuple(row) for row in cursor.fetchall()])
+        return self._run_short(sql, _take_rows)
 
     def run(self, sql: str) -> None:
         """Run a statement that returns no rows. Raises QueryFailed."""
@@ -126,9 +126,8 @@ class Session:
             self._is_reading = True
             try:
                 cursor.execute(f"SET ROWCOUNT {limit}; {query.sql}" if limit else query.sql)
-                while cursor.description is None:
-                    if not cursor.nextset():
-                        raise QueryFailed("The query returned no columns; it must be a SELECT.")
+                if not _skip_messages(cursor):
+                    raise QueryFailed("The query returned no columns; it must be a SELECT.")
                 yield from self._driver.blocks(cursor)
                 # An error after the last row is raised only when the rest is drained.
                 while cursor.nextset():
@@ -171,6 +170,21 @@ class Session:
         return kind(
             safe_message(text, number), number=number, sqlstate=sqlstate_of(text) or sqlstate
         )
+
+
+def _skip_messages(cursor: Any) -> bool:
+    """Go on to the first result with columns, past what the server prints; False if there is none.
+
+    A trigger of the login may print, and so may the server's own procedures.
+    """
+    while cursor.description is None:
+        if not cursor.nextset():
+            return False
+    return True
+
+
+def _take_rows(cursor: Any) -> list[Sequence[Any]]:
+    return [tuple(row) for row in cursor.fetchall()] if _skip_messages(cursor) else []
 
 
 def _wait_for_login(

@@ -32,6 +32,7 @@ class DatabaseSettings:
     application_intent: str = "ReadOnly"
     login_timeout_seconds: int = 15
     query_timeout_seconds: int = 0
+    clock_tolerance_seconds: int = 300
     connection_options: Mapping[str, str | int] = field(default_factory=dict)
 
     @property

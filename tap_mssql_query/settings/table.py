@@ -72,6 +72,13 @@ CONNECTION_SETTINGS = (
         0,
     ),
     Setting(
+        "clock_tolerance_seconds",
+        {"type": "integer", "minimum": 0},
+        "How far the server's clock may be behind a bookmark, as after a failover to a replica: so "
+        "much time before the bookmark is read again. Beyond it the sync fails.",
+        300,
+    ),
+    Setting(
         "connection_options",
         {
             "type": "object",

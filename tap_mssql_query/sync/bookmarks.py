@@ -91,12 +91,14 @@ def is_of_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:
     return bool(bookmark.get(FINGERPRINT_KEY) == fingerprint)
 
 
-def check_not_in_future(last_sync_time: int, *, sync: str, server_time: int) -> None:
-    """Raise StateError if the bookmark is later than the server's clock.
+def check_not_in_future(
+    last_sync_time: int, *, sync: str, server_time: int, tolerance_seconds: int
+) -> None:
+    """Raise StateError if the bookmark is later than the server's clock, beyond a tolerance.
 
     A bookmark in the future would silently skip every change until then.
     """
-    if last_sync_time > server_time:
+    if last_sync_time > server_time + tolerance_seconds:
         raise StateError(
             f'`{SYNC_TIME_KEY}` of "{sync}" in the state is {last_sync_time - server_time} s after '
             f"the server's clock. {REMEDY}"

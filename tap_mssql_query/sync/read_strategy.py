@@ -154,6 +154,15 @@ def range_column_of(sync: SyncSettings) -> str | None:
     return sync.partition_column or sync.order_column
 
 
+def _check_not_in_future(sync: SyncSettings, found: ResumeState, now: int) -> None:
+    check_not_in_future(
+        found.times.sync_time,
+        sync=sync.name,
+        server_time=now,
+        tolerance_seconds=sync.database.clock_tolerance_seconds,
+    )
+
+
 def find_resume_state(
     sync: SyncSettings, state: Mapping[str, Any], *, now: int, log: Callable[..., None]
 ) -> ResumeState | None:
@@ -171,7 +180,7 @@ def find_resume_state(
     found = read_resume_state(state, sync.name)
     if found is None:
         return None
-    check_not_in_future(found.times.sync_time, sync=sync.name, server_time=now)
+    _check_not_in_future(sync, found, now)
     if _has_same_settings(sync, found):
         log("sync=%s resumes an interrupted run", sync.name)
         return found
@@ -194,7 +203,7 @@ def find_partitioned_run(
             f'{option}: the state has no unfinished partitioned run of sync "{sync.name}". Pass '
             "the state that holds it, or run the sync without --partition."
         )
-    check_not_in_future(found.times.sync_time, sync=sync.name, server_time=now)
+    _check_not_in_future(sync, found, now)
     if not _has_same_settings(sync, found):
         raise StateError(
             f'{option}: the unfinished run of sync "{sync.name}" in the state has another query or '

@@ -121,7 +121,17 @@ class SyncRun:
         return find_resume_state(self._sync, state, now=now, log=self._logger.warning)
 
     def _find_window(self, now: int) -> SyncTimes | None:
-        return find_window(self._sync, self._context.options, self._context.state, now=now)
+        times = find_window(self._sync, self._context.options, self._context.state, now=now)
+        behind = bookmarks.read_last_sync_time(self._context.state, self._sync.name) - now
+        if times is not None and behind > 0:
+            self._logger.warning(
+                "sync=%s: the server's clock is %d s behind the bookmark, as after a failover. The "
+                "last %d s before the bookmark are read again (`clock_tolerance_seconds`).",
+                self._sync.name,
+                behind,
+                self._sync.database.clock_tolerance_seconds,
+            )
+        return times
 
     def _has_lock(self, session: Session) -> bool:
         """Take the sync's lock; with `--locked` the caller holds it."""

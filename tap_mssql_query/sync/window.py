@@ -34,7 +34,10 @@ def find_window(
     if sync.name in options.resync:
         return SyncTimes(0 if sync.start_from == "now" else _first_time(sync, now), now)
     last_sync_time = bookmarks.read_last_sync_time(state, sync.name)
-    bookmarks.check_not_in_future(last_sync_time, sync=sync.name, server_time=now)
+    tolerance = sync.database.clock_tolerance_seconds
+    bookmarks.check_not_in_future(
+        last_sync_time, sync=sync.name, server_time=now, tolerance_seconds=tolerance
+    )
     if not is_due(
         now=now,
         last_sync_time=last_sync_time,
@@ -44,7 +47,9 @@ def find_window(
         return None
     if not bookmarks.has_run(state, sync.name):
         return SyncTimes(_first_time(sync, now), now)
-    return SyncTimes(max(last_sync_time - sync.lookback_seconds, 0), now)
+    # Rows that were stamped by a clock that is behind have times before the bookmark.
+    missed_seconds = tolerance if last_sync_time > now else 0
+    return SyncTimes(max(last_sync_time - sync.lookback_seconds - missed_seconds, 0), now)
 
 
 def _first_time(sync: SyncSettings, now: int) -> int:

@@ -77,7 +77,7 @@ def test_secrets_are_sensitive(name, secrets):
         ({"type": "string"}, "string"),
         ({"type": "string", "enum": ["a"]}, "options"),
         ({"type": "integer"}, "integer"),
-        ({"type": "number"}, "decimal"),
+        ({"type": "number"}, "string"),
         ({"type": "boolean"}, "boolean"),
         ({"type": "array"}, "array"),
         ({"type": "object"}, "object"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.sql_server.faults import AnswerError
-from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.results import Message, RowCount, SqlError
 from sandbox.sql_server.server import SqlServer
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.connect import connect
@@ -20,16 +20,26 @@ from tests.sandbox.fake_engine import PASSWORD, FakeEngine, counting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sandbox.sql_server.results import Result
     from tap_mssql_query.mssql.session import Session
 
 QUERY = SelectQuery("SELECT n FROM numbers")
+PRINTING = "EXEC printing"
 READERS = ["arrow", "odbc"]
+
+
+def _print_and_count() -> Iterator[Result]:
+    """Two messages, a count, and then the result."""
+    yield Message(0, "hello")
+    yield RowCount(3)
+    yield Message(0, "again")
+    yield from counting(3)()
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[SqlServer]:
     """A SQL Server that knows one query."""
-    with SqlServer(FakeEngine({QUERY.sql: counting(10)})) as server:
+    with SqlServer(FakeEngine({QUERY.sql: counting(10), PRINTING: _print_and_count})) as server:
         yield server
 
 
@@ -97,3 +107,9 @@ def test_german_value_is_not_shown(running, session, after_rows):
         _read(session)
 
     assert "ada" not in str(caught.value)
+
+
+def test_question_skips_what_the_server_prints(session):
+    """As a trigger of the login may do; the answer is the first result with columns."""
+    assert session.fetch_all(PRINTING) == [(0,), (1,), (2,)]
+    assert session.fetch_all(PRINTING) == [(0,), (1,), (2,)]

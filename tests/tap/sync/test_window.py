@@ -48,6 +48,12 @@ CASES: dict[str, tuple[dict[str, Any], RunOptions, dict[str, Any], SyncTimes | N
         {},
         SyncTimes(NOW, NOW),
     ),
+    "the clock is behind": (
+        {"lookback_seconds": 60},
+        RunOptions(),
+        {"bookmarks": {"s": {"last_sync_time": NOW + 300}}},
+        SyncTimes(NOW - 60, NOW),
+    ),
     "start_from after a run": (
         {"start_from": "now"},
         RunOptions(),
