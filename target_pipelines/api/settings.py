@@ -37,6 +37,7 @@ class TargetSettings:
     endpoint: str | None = None
     strict: bool = True
     call_types: Mapping[str, str | None] = field(default_factory=dict)
+    json_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     batch_max_bytes: int | None = None
     batch_max_calls: int | None = None
     call_max_bytes: int | None = None

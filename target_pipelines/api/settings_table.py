@@ -157,6 +157,13 @@ RUN_SETTINGS = (
         {},
     ),
     Setting(
+        "json_columns",
+        {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},
+        "Stream → columns whose text is JSON, for taps that send it as text. Text that is not JSON "
+        "stays as it is.",
+        {},
+    ),
+    Setting(
         "processes",
         {"type": "integer", "minimum": 1, "maximum": 64},
         "Worker processes, which divide `concurrency` and `requests_per_second` among them. Calls "

@@ -150,16 +150,22 @@ def _format(instant: datetime) -> str:
     return text.replace("+00:00", "Z") if instant.tzinfo else f"{text}Z"
 
 
+def to_json(value: Any) -> Any:
+    """The value that a JSON text stands for; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return decode_json(value.encode())
+    except INVALID_JSON:
+        return value
+
+
 def _parse_json(opening: str) -> Conversion:
     """A conversion that parses text which begins with this character as JSON."""
 
     def convert(value: Any) -> Any:
-        if not isinstance(value, str) or not value.lstrip().startswith(opening):
-            return value
-        try:
-            return decode_json(value.encode())
-        except INVALID_JSON:
-            return value
+        is_json = isinstance(value, str) and value.lstrip().startswith(opening)
+        return to_json(value) if is_json else value
 
     return convert
 

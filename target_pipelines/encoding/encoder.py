@@ -83,7 +83,13 @@ class StreamEncoder:
         is_set = settings.call_max_bytes or settings.batch_max_bytes
         self._kind_of_size: Kind = "settings" if is_set else "query"
         self._event_validators = _validators_by_event(call_type, event_schemas)
-        self._mapper = Mapper(call_type, null_values=settings.null_values, described=stream.columns)
+        self._json_columns = settings.json_columns.get(stream.name, ())
+        self._mapper = Mapper(
+            call_type,
+            null_values=settings.null_values,
+            described=stream.columns,
+            json_columns=self._json_columns,
+        )
         self._validator = CallValidator(call_type.schema)
         self._key_columns = stream.key_columns
         salt = settings.message_id_salt
@@ -203,6 +209,8 @@ class StreamEncoder:
             return Fallback.NOT_DECODABLE
         if not isinstance(record, dict):
             return Fallback.NOT_DECODABLE
+        if self._json_columns:
+            return Fallback.JSON_COLUMNS
         self._batch_encoder = compile_batch_encoder(
             self._stream,
             record,

@@ -32,6 +32,7 @@ class Fallback(Enum):
     BUILD = "the call type has a `build`, which needs the whole call"
     NO_CONTAINER = "the call type has no traits or properties for further columns"
     STRICT_SCHEMA = "the call's schema restricts members that it does not mention"
+    JSON_COLUMNS = "a column has JSON as text"
     COLUMN_CONFLICT = "two columns map to the same field"
     COLUMN_ORDER = "the SCHEMA describes some of the columns, and not in the order of their names"
     COLUMN_NAME = "a column's name needs escaping, or differs from another in case only"

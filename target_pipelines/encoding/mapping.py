@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_pipelines.encoding.column_paths import Path, find_path, is_metadata, schema_at
-from target_pipelines.encoding.conversions import Conversion, conversion_for
+from target_pipelines.encoding.conversions import Conversion, conversion_for, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -170,11 +170,17 @@ class Mapper:
     """
 
     def __init__(
-        self, call_type: CallType, *, null_values: str, described: Collection[str] = ()
+        self,
+        call_type: CallType,
+        *,
+        null_values: str,
+        described: Collection[str] = (),
+        json_columns: Collection[str] = (),
     ) -> None:
         self._call_type = call_type
         self._described = described
         self._null_values = null_values
+        self._json_columns = frozenset(json_columns)
         self._plans: dict[Path, Plan] = {}
         self.unmapped: set[str] = set()
 
@@ -182,6 +188,8 @@ class Mapper:
         """The call of a record; None if the call type filters it out. Raises MappingProblem."""
         columns = tuple(record)
         plan = self._plans.get(columns) or self._add_plan(columns)
+        for column in self._json_columns & record.keys():
+            record[column] = to_json(record[column])
         call = plan.apply(record)
         build = self._call_type.build
         return call if build is None else _check_built(build(call), plan.api_type)

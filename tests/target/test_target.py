@@ -661,3 +661,19 @@ def test_state_without_bookmarks_is_not_printed_over_a_good_one(config, run_targ
     assert run.exit_code == 0
     assert all(json.loads(line).get("bookmarks") for line in run.output.splitlines())
     assert run.output.endswith('"last_sync_time":1}}}\n')
+
+
+def test_json_columns_of_another_tap_are_parsed(collector, config, run_target):
+    """The setting of the target names them by stream; a dead letter keeps the text."""
+    bad = record("s", address='{"city": "a"}')
+    rows = [record(name, userId=1, address='{"city": "a"}') for name in ("s", "t")]
+
+    run = run_target(
+        {**config, "json_columns": {"s": ["address"]}},
+        [schema("s", "identify"), schema("t", "identify"), *rows, bad],
+    )
+
+    assert run.exit_code == 0, run.log
+    traits = [call.body["traits"]["address"] for call in collector.calls]
+    assert sorted(traits, key=str) == sorted([{"city": "a"}, '{"city": "a"}'], key=str)
+    assert run.dead_letters[0]["record"] == {"address": '{"city": "a"}'}

@@ -241,3 +241,24 @@ def test_build_must_keep_the_type():
 
     with pytest.raises(MappingProblem, match='`type` is not "x"'):
         _map(call_type, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('{"a": [1.50]}', {"a": [Decimal("1.50")]}), ("[1]", [1]), ("7", 7), ("{a", "{a"), (5, 5)],
+)
+def test_texts_of_json_columns_are_parsed(text, value):
+    """Columns in `json_columns` become what their text says; others stay."""
+    mapper = Mapper(IDENTIFY, null_values="omit", json_columns=["a", "absent"])
+
+    call = mapper.map({"userId": "1", "a": text, "b": text})
+
+    assert call is not None
+    assert call["traits"] == {"a": value, "b": text}
+
+
+def test_json_text_null_is_a_null():
+    """As NULL is: omitted."""
+    mapper = Mapper(IDENTIFY, null_values="omit", json_columns=["a"])
+
+    assert mapper.map({"userId": "1", "a": "null"}) == {"type": "identify", "userId": "1"}
