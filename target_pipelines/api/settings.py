@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
+NullValues = str | dict[str, str]
+"""`omit` or `send`; or one of them by column, and under "" for the other columns."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
     """The settings of a run with one destination; see `docs/settings.md`.
@@ -52,12 +56,18 @@ class TargetSettings:
     on_rejected: str = "dead_letter"
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
+    stream_null_values: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     destination_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     message_id_salt: str = field(default="", repr=False)
     processes: int = 1
     blocked_plugins: Sequence[str] = ()
     report_path: str | None = None
     retry_rejected: int = 3
+
+    def null_values_of(self, stream: str) -> NullValues:
+        """What becomes of NULL in the columns of a stream."""
+        own = self.stream_null_values.get(stream, self.null_values)
+        return own if isinstance(own, str) else {"": self.null_values, **own}
 
     @property
     def destination_name(self) -> str:

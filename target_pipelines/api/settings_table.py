@@ -15,6 +15,8 @@ NAME_PATTERN = "^[A-Za-z0-9_-]+$"
 _TEXT = {"type": "string", "minLength": 1}
 _PATH = {"type": "string", "minLength": 1}
 _COUNT = {"type": "integer", "minimum": 1}
+_NULLS = {"type": "string", "enum": ["omit", "send"]}
+_NULLS_BY_COLUMN = {"type": "object", "additionalProperties": _NULLS}
 _SECONDS = {"type": "number", "exclusiveMinimum": 0}
 
 DESTINATION_SETTINGS = (
@@ -113,9 +115,16 @@ DESTINATION_SETTINGS = (
     ),
     Setting(
         "null_values",
-        {"type": "string", "enum": ["omit", "send"]},
+        _NULLS,
         "Omit NULL traits and properties, or send them as null.",
         "omit",
+    ),
+    Setting(
+        "stream_null_values",
+        {"type": "object", "additionalProperties": {"anyOf": [_NULLS, _NULLS_BY_COLUMN]}},
+        "Stream → `omit` or `send`, or an object of columns with one of them, instead of "
+        '`null_values`: `{"users": {"plan": "send"}}`.',
+        {},
     ),
     Setting(
         "destination_options",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType, Json
+    from target_pipelines.api.settings import NullValues
     from target_pipelines.encoding.codegen import RowFunction
     from target_pipelines.encoding.mapping import Step
     from target_pipelines.encoding.message_ids import EventSource
@@ -150,7 +151,7 @@ def compile_batch_encoder(
     stream: Stream,
     first_record: Json,
     *,
-    null_values: str,
+    null_values: NullValues,
     events: Collection[str],
     call_max_bytes: int,
 ) -> BatchEncoder | Fallback:
@@ -159,7 +160,7 @@ def compile_batch_encoder(
     Args:
         stream: the records' stream.
         first_record: tells the columns, where the SCHEMA does not.
-        null_values: `omit` or `send`.
+        null_values: what becomes of NULL, as the settings say.
         events: names of track events for which the destination has a schema.
         call_max_bytes: what the destination accepts, without a messageId.
     """

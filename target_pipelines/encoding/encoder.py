@@ -78,7 +78,7 @@ class StreamEncoder:
         self._stream = stream
         self._plugin = f'Plugin "{stream.plugin}"'
         self._call_type = call_type
-        self._null_values = settings.null_values
+        self._null_values = settings.null_values_of(stream.name)
         self._call_max_bytes = call_max_bytes
         is_set = settings.call_max_bytes or settings.batch_max_bytes
         self._kind_of_size: Kind = "settings" if is_set else "query"
@@ -86,7 +86,7 @@ class StreamEncoder:
         self._json_columns = settings.json_columns.get(stream.name, ())
         self._mapper = Mapper(
             call_type,
-            null_values=settings.null_values,
+            null_values=self._null_values,
             described=stream.columns,
             json_columns=self._json_columns,
         )

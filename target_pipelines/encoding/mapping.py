@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.api.call_types import CallType, Json
     from target_pipelines.api.remedies import Kind
+    from target_pipelines.api.settings import NullValues
 
 _MAX_PLANS = 256  # the records of one stream rarely differ in their columns
 
@@ -115,7 +116,7 @@ def put_values(call: Json, group: Group, values: Json) -> None:
     parent.update(values)
 
 
-def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: str) -> Plan:
+def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: NullValues) -> Plan:
     """Find the field of each column. Raises MappingProblem if two columns have the same."""
     paths = {column: find_path(column, columns, call_type) for column in columns}
     _check_distinct(paths)
@@ -135,8 +136,10 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: st
     return Plan(call_type.api_type, Group((), steps[()]), nested, unmapped)
 
 
-def _make_step(column: str, path: Path, call_type: CallType, null_values: str) -> Step:
+def _make_step(column: str, path: Path, call_type: CallType, null_values: NullValues) -> Step:
     schema = schema_at(call_type.schema, path)
+    if isinstance(null_values, dict):
+        null_values = null_values.get(column, null_values[""])
     keeps_null = null_values == "send" and len(path) > 1 and path[0] == call_type.extra_columns
     return Step(column, path[-1], conversion_for(schema), keeps_null)
 
@@ -173,7 +176,7 @@ class Mapper:
         self,
         call_type: CallType,
         *,
-        null_values: str,
+        null_values: NullValues,
         described: Collection[str] = (),
         json_columns: Collection[str] = (),
     ) -> None:

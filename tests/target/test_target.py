@@ -677,3 +677,20 @@ def test_json_columns_of_another_tap_are_parsed(collector, config, run_target):
     traits = [call.body["traits"]["address"] for call in collector.calls]
     assert sorted(traits, key=str) == sorted([{"city": "a"}, '{"city": "a"}'], key=str)
     assert run.dead_letters[0]["record"] == {"address": '{"city": "a"}'}
+
+
+@pytest.mark.parametrize("unusual", [{}, {'quo"te': 1}], ids=["in blocks", "one by one"])
+def test_null_values_by_stream_and_column(collector, config, run_target, unusual):
+    """A trait that is to be cleared stands beside one that is not."""
+    streams = ("s", "t", "u")
+    rows = [record(name, userId=name, a=None, b=None, c=1, **unusual) for name in streams]
+    nulls = {"s": {"a": "send"}, "t": "send"}
+
+    run = run_target(
+        {**config, "stream_null_values": nulls}, [*[schema(n, "identify") for n in streams], *rows]
+    )
+
+    assert run.exit_code == 0, run.log
+    sent = {call.body["userId"]: call.body["traits"] for call in collector.calls}
+    c = {"c": 1, **unusual}
+    assert sent == {"s": {"a": None, **c}, "t": {"a": None, "b": None, **c}, "u": c}
