@@ -15,7 +15,7 @@ def find_unknown_call_types(settings: TapSettings, configuration: Configuration)
     unknown = {}
     for sync in settings.syncs:
         call_type = configuration.settings.call_types.get(sync.name, sync.type)
-        if sync.enabled and call_type not in known:
+        if sync.enabled and call_type is not None and call_type not in known:
             unknown[sync.name] = (
                 f'No plugin provides the call type "{call_type}". Choose one of '
                 f"{', '.join(known.names())}."
