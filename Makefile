@@ -60,7 +60,7 @@ $(BENCH_READY): $(READY)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
-soak: $(READY) ## Thousands of injected faults: figures for docs/reliability.md (SOAK="--minutes 6")
+soak: $(READY) ## Thousands of injected faults: figures for docs/reliability.md (SOAK="--seed 7")
 	$(BIN)/python -m tests.reliability.soak $(SOAK)
 
 clean: ## Remove everything that make created

@@ -101,6 +101,27 @@ class Delay(BatchFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndEarly(BatchFault):
+    """Send N rows and the end of the result, although the statement has more."""
+
+    rows: int = 0
+
+    def disturb(self, results: Iterator[Result], _: Answer, /) -> Iterator[Result]:
+        """See the class."""
+
+        def cut(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+            for number, values in enumerate(rows):
+                if number < self.rows:
+                    yield values
+
+        for result in results:
+            if isinstance(result, ResultSet):
+                yield replace(result, rows=cut(result.rows))
+            else:
+                yield result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerError(BatchFault):
     """Send N rows, then this error."""
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 APPLICATION_NAME = "tap-mssql-query"
 """The program name of the session in sys.dm_exec_sessions."""
 
+_FOR_JSON_OR_XML = ("JSON_F52E2B61-18A1-11d1", "XML_F52E2B61-18A1-11d1")
+"""How the name of the column begins that a query with FOR JSON or FOR XML at its end has."""
+_CONNECTION_LOST = "08S01"
 _GRACE_SECONDS = 2.0
 """Added to the driver's own timeouts, whose errors are more specific."""
 _STATEMENT_TIMEOUT_SECONDS = 60.0
@@ -128,15 +131,33 @@ class Session:
                 cursor.execute(f"SET ROWCOUNT {limit}; {query.sql}" if limit else query.sql)
                 if not _skip_messages(cursor):
                     raise QueryFailed("The query returned no columns; it must be a SELECT.")
-                yield from self._driver.blocks(cursor)
+                rows, name = 0, cursor.description[0][0]
+                for block in self._driver.blocks(cursor):
+                    rows += block.num_rows
+                    yield block
                 # An error after the last row is raised only when the rest is drained.
                 while cursor.nextset():
                     pass
             finally:
                 self._is_reading = False
-            # If the connection is lost between two rows, mssql-python reports the end of the
-            # result; only the next statement fails.
-            cursor.execute("SELECT 1")
+            cursor.execute("SELECT @@ROWCOUNT")
+            if not limit:
+                self._check_count(rows, cursor.fetchone()[0], name)
+
+    @staticmethod
+    def _check_count(rows: int, total: int, first_column: str) -> None:
+        """Compare the rows of a result with the server's own count. Raises QueryFailed.
+
+        A driver may report the end of a result where the connection was lost between two rows, or
+        where the server gave up without a word: a DONE token with the error bit alone.
+        """
+        is_text = first_column.startswith(_FOR_JSON_OR_XML)  # one text, in as many rows as it fills
+        if rows != total and not is_text:
+            raise QueryFailed(
+                f"The result ended early: {rows} of {total} rows arrived. The connection was lost, "
+                "or the server ended the statement.",
+                sqlstate=_CONNECTION_LOST,
+            )
 
     def close(self) -> None:
         """Roll back and disconnect; never raises.

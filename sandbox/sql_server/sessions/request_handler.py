@@ -17,7 +17,7 @@ from sandbox.sql_server.requests.parser import (
     parse_transaction,
 )
 from sandbox.sql_server.requests.system_procedures import ProcedureResult, SystemProcedures
-from sandbox.sql_server.results import SqlError
+from sandbox.sql_server.results import Column, ResultSet, SqlError, SqlType
 from sandbox.sql_server.token_stream import tokens
 from sandbox.sql_server.token_stream.tokens import Change, Done, Token
 from sandbox.sql_server.transport.packets import PacketStatus, PacketType, ProtocolError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sandbox.sql_server.faults import Answer, Faults
     from sandbox.sql_server.login.login7 import Login
     from sandbox.sql_server.login.prelogin import EncryptionMode
-    from sandbox.sql_server.results import Column, Engine
+    from sandbox.sql_server.results import Engine
     from sandbox.sql_server.sessions.response import Response, ResponsePart
     from sandbox.sql_server.transport.packets import Message
 
@@ -69,6 +69,7 @@ class RequestHandler:
         self._announced_database = self._session.database
         self._transaction = 0
         self._procedures = SystemProcedures(self._describe)
+        self._canned_rows: int | None = None  # of the last batch, if its result was canned
 
     @property
     def database(self) -> str:
@@ -149,9 +150,13 @@ class RequestHandler:
             yield from self._services.faults.disturb(sql, self._run(sql, parameters), control)
 
     def _run(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[ResponsePart]:
+        rows, self._canned_rows = self._canned_rows, None
         canned = find_canned(self._services.canned, sql)
         if canned is not None:
+            self._canned_rows = canned.row_count
             yield canned
+        elif rows is not None and sql.strip() == "SELECT @@ROWCOUNT":
+            yield ResultSet([Column("", SqlType("int"))], iter([[rows]]))
         else:
             yield from self._session.execute(sql, parameters)
 

@@ -17,6 +17,7 @@ from sandbox.sql_server.faults import (
     CloseAfterBytes,
     CloseAfterRows,
     Delay,
+    EndEarly,
     RefuseLogin,
 )
 from sandbox.sql_server.results import Column, SqlError, SqlType
@@ -101,6 +102,7 @@ def _wait_until(holds: Callable[[], object]) -> None:
 DEADLOCK = SqlError(1205, "Transaction was deadlocked on lock resources.", severity=13)
 LOST = {
     "deadlock before rows": AnswerError(error=DEADLOCK, matching="last_updated"),
+    "ended before rows": EndEarly(rows=0, matching="last_updated"),
     "lost before rows": CloseAfterRows(rows=0, matching="last_updated"),
     "busy login": RefuseLogin(
         error=SqlError(40613, "Database 'shop' on server 'db' is not currently available.")
@@ -133,6 +135,18 @@ def test_connection_lost_between_rows_moves_no_bookmark(run_tap, config, server,
     else:
         assert run.exit_code == 3
         assert run.state is None or "users" not in run.state.get("bookmarks", {})
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_result_that_ends_early_moves_no_bookmark(run_tap, config, server, reader):
+    """It looks whole to the driver; the server's own count says otherwise."""
+    server.faults.add(EndEarly(rows=1, matching="last_updated"))
+
+    run = run_tap({**config, "reader": reader, "syncs": [_sync()]})
+
+    assert run.exit_code == 3
+    assert "The result ended early: 1 of 2 rows arrived." in run.log
+    assert run.state is None or "users" not in run.state.get("bookmarks", {})
 
 
 CUTS = range(5, 105, 10)
