@@ -42,8 +42,8 @@ def render() -> str:
         "Written by `docs/settings.py` from the settings tables of both programs.",
         "",
         (
-            "`--config` may be repeated; later ones override earlier ones. `--config ENV` reads the "
-            "environment: `TAP_MSSQL_QUERY_` or `TARGET_PIPELINES_` and the setting's name in "
+            "`--config` may be repeated; later ones override earlier ones. `--config ENV` reads "
+            "the environment: `TAP_MSSQL_QUERY_` or `TARGET_PIPELINES_` and the setting's name in "
             "capitals, such as `TARGET_PIPELINES_TIMEOUT_SECONDS=2.5`. Arrays and objects are JSON "
             "there, booleans `true` or `false`."
         ),

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
+from tap_mssql_query.checks.code_pages import check_code_pages
 from tap_mssql_query.checks.column_types import check_column_types
 from tap_mssql_query.encoding.columns import find_name_problems
 from tap_mssql_query.errors import QueryFailed
@@ -97,6 +98,7 @@ def check_columns(columns: Sequence[DescribedColumn], sync: SyncSettings) -> Ite
     for problem in find_name_problems(names):
         yield Finding(Level.ERROR, problem)
     yield from check_column_types(columns)
+    yield from check_code_pages(columns)
     for key in sync.key_columns:
         if key not in names:
             yield Finding(Level.ERROR, f"Key column {key} is not in the result.")

@@ -21,10 +21,11 @@ Source: sys.messages, 11501 to 11558.
 
 @dataclass(frozen=True, slots=True)
 class DescribedColumn:
-    """A column and its type in T-SQL, such as `decimal(12,2)`."""
+    """A column, its type in T-SQL, such as `decimal(12,2)`, and the collation of a text."""
 
     name: str
     sql_type: str
+    collation: str = ""
 
 
 def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedColumn]:
@@ -36,8 +37,8 @@ def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedC
     quoted = query.sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
     return [
-        DescribedColumn(name or "", type_name or "an unnamed type")
-        for is_hidden, _ordinal, name, _is_nullable, _type_id, type_name, *_ in rows
+        DescribedColumn(name or "", type_name or "an unnamed type", collation or "")
+        for is_hidden, _ordinal, name, _nullable, _type_id, type_name, _length, _precision, _scale, collation, *_ in rows
         if not is_hidden
     ]
 
