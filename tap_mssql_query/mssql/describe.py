@@ -37,9 +37,9 @@ def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedC
     quoted = query.sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
     return [
-        DescribedColumn(name or "", type_name or "an unnamed type", collation or "")
-        for is_hidden, _ordinal, name, _nullable, _type_id, type_name, _length, _precision, _scale, collation, *_ in rows
-        if not is_hidden
+        DescribedColumn(row[2] or "", row[5] or "an unnamed type", row[9] or "")
+        for row in rows
+        if not row[0]  # is_hidden
     ]
 
 
