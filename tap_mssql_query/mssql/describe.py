@@ -37,9 +37,10 @@ def describe_result(session: Session, query: SelectQuery) -> Sequence[DescribedC
     quoted = query.sql.replace("'", "''")
     rows = session.fetch_all(f"EXEC sp_describe_first_result_set @tsql = N'{quoted}'")
     return [
+        # is_hidden, column_ordinal, name, …, system_type_name at 5, …, collation_name at 9
         DescribedColumn(row[2] or "", row[5] or "an unnamed type", row[9] or "")
         for row in rows
-        if not row[0]  # is_hidden
+        if not row[0]
     ]
 
 
