@@ -40,12 +40,9 @@ def open_cluster(
             client = stack.enter_context(dask.Client(cluster))
         else:
             client = stack.enter_context(_connect(dask, address))
-        has_dashboard = importlib.util.find_spec("bokeh") is not None
-        logger.info(
-            "cluster=%s dashboard=%s",
-            client.scheduler.address,
-            client.dashboard_link if has_dashboard else "none: bokeh is not installed",
-        )
+        has_dashboard = address is not None and importlib.util.find_spec("bokeh") is not None
+        dashboard = client.dashboard_link if has_dashboard else "none"
+        logger.info("cluster=%s dashboard=%s", client.scheduler.address, dashboard)
         yield client
 
 
@@ -67,7 +64,7 @@ def _local_cluster(dask: Any, workers: int) -> Any:
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
+        dashboard_address=None,  # every user of this machine could open it
         # Whoever can connect to a scheduler can run code as its user. TLS with certificates made
         # for this run keeps other users of this machine out.
         security=True,

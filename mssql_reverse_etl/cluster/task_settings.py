@@ -54,14 +54,18 @@ class TaskSettings:
         target = dict(self.target)
         if "destinations" in target:
             target["destinations"] = [
-                _without_paths(entry) | {"requests_per_second": rate}
+                _with_rate(_without_paths(entry), rate)
                 for entry, rate in zip(target["destinations"], rates, strict=True)
             ]
         else:
-            target["requests_per_second"] = rates[0]
-        return replace(
-            self, target={name: value for name, value in target.items() if value is not None}
-        )
+            target = _with_rate(target, rates[0])
+        return replace(self, target=target)
+
+
+def _with_rate(target: Mapping[str, Any], rate: float | None) -> dict[str, Any]:
+    """The settings of a destination with this rate; without any if there is no limit."""
+    others = {name: value for name, value in target.items() if name != "requests_per_second"}
+    return others if rate is None else {**others, "requests_per_second": rate}
 
 
 def prepare_task_settings(
