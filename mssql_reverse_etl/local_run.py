@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
+from mssql_reverse_etl.errors import ReverseETLError
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
@@ -45,6 +46,7 @@ class LocalRun:
         targets: the same for the target.
         tap_options: further arguments of the tap.
         tap_report: where the tap's report is to be, if anywhere.
+        has_stream_maps: whether the tap may write more or fewer rows than it reads.
     """
 
     settings: TapSettings
@@ -54,6 +56,7 @@ class LocalRun:
     targets: Sequence[str]
     tap_options: Sequence[str] = field(default=())
     tap_report: Path | None = None
+    has_stream_maps: bool = False
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
@@ -71,7 +74,7 @@ class LocalRun:
             if locks.held and not received:
                 result = pipe.run(self._options(locks.held), self.file.replace)
                 codes.append(result.exit_code)
-                self._add(summary, result, locks.held, is_interrupted=bool(received))
+                codes.append(self._add(summary, result, locks.held, is_interrupted=bool(received)))
             elif locks.held:
                 for name in locks.held:
                     summary.set_result(name, SyncResult(SyncOutcome.INTERRUPTED))
@@ -98,11 +101,18 @@ class LocalRun:
 
     def _add(
         self, summary: Summary, result: PipeResult, syncs: Sequence[str], *, is_interrupted: bool
-    ) -> None:
+    ) -> int:
+        """Add the results to the summary; 0, or the exit code of rows lost between the programs."""
         outcomes = RunOutcomes(result=result, state=self.file.read(), is_interrupted=is_interrupted)
         summary.add(result.tap_report, result.target_report)
+        code = 0
         for name in syncs:
-            summary.set_result(name, outcomes.of(name))
+            lost = "" if self.has_stream_maps else outcomes.find_lost_rows(name)
+            if lost:
+                code = ReverseETLError.exit_code
+            outcome = SyncResult(SyncOutcome.FAILED, lost) if lost else outcomes.of(name)
+            summary.set_result(name, outcome)
+        return code
 
     def _say_interrupted(self, signal_number: int) -> None:
         logger.warning(

@@ -80,6 +80,22 @@ class RunOutcomes:
             return SyncResult(SyncOutcome.DELIVERED)
         return self._ended_early()
 
+    def find_lost_rows(self, sync: str) -> str:
+        """What a target says that ended well, but got fewer rows than the tap wrote; or nothing.
+
+        Its counts add up by themselves, so that only a bug, of a plugin perhaps, can be the cause.
+        """
+        entry = self.result.tap_report.get("syncs", {}).get(sync, {})
+        if self.result.target_code or entry.get("outcome") != Outcome.READ:
+            return ""
+        read = [stream["read"] for stream in _streams(self.result.target_report, sync)]
+        if min(read, default=0) >= entry["rows"] or not self.result.target_report:
+            return ""
+        return (
+            f"The target got {min(read, default=0)} of {entry['rows']} rows that the tap wrote. "
+            f"This is a bug, perhaps of a plugin. Afterwards run once with --resync {sync}."
+        )
+
     def _has_moved(self, sync: str, entry: Mapping[str, Any]) -> bool:
         """Whether the state covers all that the tap read of a sync."""
         bookmark = self.state.get("bookmarks", {}).get(sync, {})

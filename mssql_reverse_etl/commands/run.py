@@ -92,6 +92,7 @@ def run(
                 targets=targets,
                 tap_options=_repeated("--resync", resync) + _repeated("--start-now", start_now),
                 tap_report=report_path_of(tap_config),
+                has_stream_maps=bool(tap_config.get("stream_maps")),
             ).run()
         else:
             from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow

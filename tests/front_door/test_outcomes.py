@@ -76,3 +76,28 @@ def test_outcome_joins_both_programs(ends, state, options, expected):
 def test_exit_code_is_the_worst(tap, target, expected):
     """A tap whose target has ended only says that its stdout was closed."""
     assert PipeResult(tap, target).exit_code == expected
+
+
+@pytest.mark.parametrize(
+    ("read", "target_code", "is_lost"),
+    [
+        ([5], 0, False),
+        ([6], 0, False),
+        ([4], 0, True),
+        ([5, 4], 0, True),
+        ([], 0, True),
+        ([4], 5, False),
+    ],
+)
+def test_rows_lost_between_the_programs_are_found(read, target_code, is_lost):
+    """The target's own counts add up, also if it never got some of the tap's rows."""
+    reports = {
+        str(number): {"streams": {"s": {"outcome": "delivered", "message": "", "read": count}}}
+        for number, count in enumerate(read)
+    }
+    result = PipeResult(0, target_code, _tap("read"), {"destinations": reports})
+
+    message = RunOutcomes(result=result, state=MOVED).find_lost_rows("s")
+
+    assert bool(message) == is_lost
+    assert not message or "of 5 rows" in message
