@@ -10,7 +10,7 @@ from program_kit.findings import Finding, Level
 from tap_mssql_query.checks.code_pages import check_code_pages
 from tap_mssql_query.checks.column_types import check_column_types
 from tap_mssql_query.encoding.columns import find_name_problems
-from tap_mssql_query.errors import QueryFailed
+from tap_mssql_query.errors import ConfigurationError, QueryFailed
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.template import (
@@ -45,6 +45,7 @@ def check_query_text(sync: SyncSettings) -> list[Finding]:
     findings = check_query(render_sync(sync, PLACEHOLDERS))
     if all(finding.level is not Level.ERROR for finding in findings):
         findings += check_ranges(sync)
+    findings += _check_zone(sync)
     if DATETIME_VARIABLES & set(find_variables(sync.query)):
         findings.append(_describe_zone(sync))
     if not LOWER_BOUNDS & set(find_variables(sync.query)):
@@ -56,6 +57,18 @@ def check_query_text(sync: SyncSettings) -> list[Finding]:
             )
         )
     return findings
+
+
+def _check_zone(sync: SyncSettings) -> Iterator[Finding]:
+    """An error if the zone is one that Python knows, but not Arrow, which converts the columns."""
+    import pyarrow as pa  # noqa: PLC0415 - slow
+
+    from tap_mssql_query.encoding.row_encoder import LossyConversions, to_utc  # noqa: PLC0415 - too
+
+    try:
+        to_utc(pa.array([0], pa.timestamp("us")), sync.timezone, LossyConversions())
+    except ConfigurationError as error:
+        yield Finding(Level.ERROR, str(error))
 
 
 def _describe_zone(sync: SyncSettings) -> Finding:
