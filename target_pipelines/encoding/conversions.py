@@ -38,7 +38,8 @@ def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
     """The conversion to the type in a field's schema; None if the schema accepts any value."""
     if schema.get("format") == "date-time":
         return to_instant
-    if words := schema.get("enum"):
+    words = schema.get("enum")
+    if words and all(isinstance(word, str) for word in words):
         return _to_word(words)
     wanted = schema.get("type")
     types = wanted if isinstance(wanted, list) else [wanted]
@@ -46,13 +47,15 @@ def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
     return found[0] if len(found) < 2 and found else _one_of(found) if found else None
 
 
-def _to_word(words: Sequence[Any]) -> Conversion:
+def _to_word(words: Sequence[str]) -> Conversion:
     """One of these words, in whatever case it is written."""
-    by_fold = {word.casefold(): word for word in words if isinstance(word, str)}
+    known, by_fold = frozenset(words), {word.casefold(): word for word in words}
 
     def convert(value: Any) -> Any:
         text = to_text(value)
-        return by_fold.get(text.casefold(), text) if isinstance(text, str) else text
+        if not isinstance(text, str) or text in known:
+            return text
+        return by_fold.get(text.casefold(), text)
 
     return convert
 

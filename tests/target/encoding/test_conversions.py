@@ -141,3 +141,22 @@ def test_broken_json_stays_text(text):
 
     assert convert is not None
     assert convert(text) == text
+
+
+@pytest.mark.parametrize(
+    ("enum", "value", "expected"),
+    [
+        (["android", "ios"], "iOS ", "ios"),
+        (["android", "ios"], "windows", "windows"),
+        (["A", "a"], "A", "A"),
+        (["A", "a"], "a", "a"),
+        (["1", "2"], 2, "2"),
+        ([1, 2], 2, 2),
+        (["a", None], "A", "A"),
+        (["a"], None, None),
+    ],
+)
+def test_case_of_a_listed_word_is_forgiven(enum, value, expected):
+    """Only where all that is listed is text; an exact word stays."""
+    convert = conversion_for({"enum": enum})
+    assert (convert(value) if convert and value is not None else value) == expected
