@@ -43,8 +43,10 @@ def conversion_for(schema: Mapping[str, Any]) -> Conversion | None:
         return _to_word(words)
     wanted = schema.get("type")
     types = wanted if isinstance(wanted, list) else [wanted]
+    if "string" in types:  # which any value can become
+        types = types[:1]
     found = [_BY_TYPE[name] for name in types if name in _BY_TYPE]
-    return found[0] if len(found) < 2 and found else _one_of(found) if found else None
+    return _one_of(found) if len(found) > 1 else next(iter(found), None)
 
 
 def _to_word(words: Sequence[str]) -> Conversion:

@@ -160,3 +160,25 @@ def test_case_of_a_listed_word_is_forgiven(enum, value, expected):
     """Only where all that is listed is text; an exact word stays."""
     convert = conversion_for({"enum": enum})
     assert (convert(value) if convert and value is not None else value) == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "value", "expected"),
+    [
+        (["boolean", "object"], 0, False),
+        (["boolean", "object"], "true", True),
+        (["boolean", "object"], '{"a": 1}', {"a": 1}),
+        (["boolean", "object"], True, True),
+        (["boolean", "object"], "x", "x"),
+        (["object", "array", "null"], "[1]", [1]),
+        (["string", "null"], 7, "7"),
+        (["boolean", "string"], True, True),
+        (["boolean", "string"], "x", "x"),
+        (["string", "boolean"], "a ", "a"),
+        (["integer", "null"], "7", "7"),
+    ],
+)
+def test_value_becomes_one_of_several_types(types, value, expected):
+    """The one that fits; a value that has one of them stays."""
+    convert = conversion_for({"type": types})
+    assert (convert(value) if convert else value) == expected
