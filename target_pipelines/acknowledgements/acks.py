@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 State = dict[str, Any]
 
-_NOT_BOOKMARKS = ("currently_syncing", "current_stream")
-
-
-def is_empty(state: State) -> bool:
-    """Whether nothing of a state is a bookmark: what is being read is none."""
-    return not any(value for key, value in state.items() if key not in _NOT_BOOKMARKS)
-
 
 @dataclass(slots=True)
 class _Epoch:
@@ -47,7 +40,6 @@ class Acks:
         self._write_state = write_state
         self._lock = threading.Lock()
         self._epochs = deque([_Epoch(0)])
-        self._newest: State = {}
 
     @property
     def epoch(self) -> int:
@@ -60,14 +52,9 @@ class Acks:
             self._epochs[-1].unsettled += count
 
     def add_state(self, state: State) -> None:
-        """A STATE ends the current epoch; it is written as soon as it is safe.
-
-        One without bookmarks says nothing, so it stands for the one before.
-        """
+        """A STATE ends the current epoch; it is written as soon as it is safe."""
         with self._lock:
-            if not is_empty(state) or not self._newest:
-                self._newest = state
-            self._epochs[-1].state = self._newest
+            self._epochs[-1].state = state
             self._epochs.append(_Epoch(self._epochs[-1].number + 1))
             self._write_safe()
 

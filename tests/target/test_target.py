@@ -651,18 +651,6 @@ def test_stream_is_left_out_and_deleted_rows_are_not_sent(collector, config, run
     assert not run.dead_letters
 
 
-@pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}, {"currently_syncing": "s"}])
-def test_state_without_bookmarks_is_not_printed_over_a_good_one(config, run_target, empty):
-    """The last line of the output is the state of the next run."""
-    messages = [*STREAM, {"type": "STATE", "value": empty}]
-
-    run = run_target(config, messages)
-
-    assert run.exit_code == 0
-    assert all(json.loads(line).get("bookmarks") for line in run.output.splitlines())
-    assert run.output.endswith('"last_sync_time":1}}}\n')
-
-
 def test_json_columns_of_another_tap_are_parsed(collector, config, run_target):
     """The setting of the target names them by stream; a dead letter keeps the text."""
     bad = record("s", address='{"city": "a"}')
