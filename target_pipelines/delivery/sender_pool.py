@@ -254,11 +254,15 @@ class SenderPool:
         self, batch: Sequence[EncodedCall], sender: Sender, *, is_retry: bool
     ) -> Outcome:
         self._wait(self._rate_limiter.reserve())
-        self._check_interrupted()
+        self._check_signal()
         started = time.monotonic()
         outcome = sender.send(batch)
         self._report.add_attempt(total_bytes(batch), time.monotonic() - started, is_retry=is_retry)
         return outcome
+
+    def _check_signal(self) -> None:
+        """Raise Interrupted after a signal; the main thread may be busy and not have stopped us."""
+        self._check_interrupted()
 
     def _exhausted(self, outcome: Retry, attempts: int) -> DeliveryStopped:
         return DeliveryStopped(

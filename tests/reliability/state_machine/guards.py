@@ -66,8 +66,9 @@ def _go_on_after_401(code: Replacements) -> None:
 
 
 def _go_on_after_signals(code: Replacements) -> None:
-    """A signal does not stop the lanes; only a failure does."""
+    """A signal does not stop the lanes, nor do they ask for one; only a failure stops them."""
     stop = SenderPool.stop
+    code.replace(SenderPool, SenderPool._check_signal, lambda _self: None)
 
     def stop_after_failure(self: SenderPool) -> None:
         if self._failure:
