@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEED = 20_260_307
 PARTS = 4  # so that all workers of pytest have something to do
-CASES, MORE_CASES = case_count(200, 200), case_count(200, 100_000)
+CASES, MORE_CASES = case_count(200, 200), case_count(40, 100_000)
 ACTIONS = 100
 CASES_WITHOUT_A_GUARD = 1_000
 pytestmark = pytest.mark.timeout(case_count(300, 36_000))
