@@ -60,7 +60,7 @@ def test_invariants_hold_in_many_orders_of_actions(part_seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("guard", list(GUARDS)[:: case_count(3, 1)])
 def test_machine_notices_a_missing_guard(guard):
     """Without a guard the machine finds a sequence of actions that breaks a promise."""
     remove, violation = GUARDS[guard]
