@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from program_kit.json_limits import is_too_deep
 from tap_mssql_query.encoding.columns import Column, ColumnKind
-from tap_mssql_query.encoding.singer_json import INVALID_JSON, dump_value, parse_json
+from tap_mssql_query.encoding.singer_json import INVALID_JSON, parse_json
 from tap_mssql_query.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _FIRST = pa.scalar(datetime(1, 1, 1), pa.timestamp("us"))  # noqa: DTZ001 - UTC, as Arrow has it
 _LAST = pa.scalar(datetime(9999, 12, 31, 23, 59, 59, 999999), pa.timestamp("us"))  # noqa: DTZ001
-_MAY_BE_DEEP = 200
-"""Texts with more opening brackets may be deeper than the 254 levels that orjson writes."""
 
 
 @dataclass(slots=True)
@@ -51,18 +50,17 @@ class LossyConversions:
     def json_or_text(self, text: str | None) -> Any:
         """The value of a JSON column's text; None if it is blank.
 
-        What is not JSON, or nested too deeply to be written in a RECORD, stays text.
+        What is not JSON, or nested deeper than `MAX_DEPTH`, stays text.
         """
         if text is None or not text.strip():
             return None
         try:
-            value = parse_json(text)
-            if text.count("[") + text.count("{") > _MAY_BE_DEEP:
-                dump_value([[[value]]])
-        except (*INVALID_JSON, TypeError):
-            self.invalid_json += 1
-            return text
-        return value
+            if not is_too_deep(text):
+                return parse_json(text)
+        except INVALID_JSON:
+            pass
+        self.invalid_json += 1
+        return text
 
 
 def to_utc(array: pa.Array, timezone: str, conversions: LossyConversions) -> pa.Array:

@@ -88,6 +88,11 @@ class WorkerAcks:
         self._lock = threading.Lock()
         self._settled = [-1] * workers  # the newest STATE that each worker acknowledged
 
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch that is being read."""
+        return self._acks.epoch
+
     def add_state(self, state: State, *, is_first: bool = False) -> int:
         """A STATE was read, which all workers must acknowledge; returns its number.
 

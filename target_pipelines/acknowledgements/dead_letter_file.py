@@ -23,6 +23,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "origin": (dict, type(None)),
     "position": (int, type(None)),
     "retries": int,
+    "line": str,
 }
 _REQUIRED = ("stream", "call_type", "attempts")
 _BEGINNINGS = (b'{"time"', b'{"stream"')
@@ -30,7 +31,7 @@ _LINES_LOOKED_AT = 1000
 
 
 def parse_letter(line: bytes) -> dict[str, Any] | None:
-    """The dead letter in a line of a file; None if it is none that could be sent again."""
+    """The dead letter in a line of a file; None if it is none, or lacks what it needs."""
     try:
         letter = decode_object(without_mark(line))
     except INVALID_JSON:
@@ -39,6 +40,8 @@ def parse_letter(line: bytes) -> dict[str, Any] | None:
         return None
     if not all(isinstance(letter.get(n), t) for n, t in _TYPES.items() if n in letter):
         return None
+    if "line" in letter:
+        return letter
     is_sendable = letter.get("call") if letter["attempts"] else letter.get("record")
     return letter if isinstance(is_sendable, dict) else None
 

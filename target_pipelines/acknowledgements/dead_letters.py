@@ -3,7 +3,8 @@
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
 `call` (possibly incomplete), `record`, and what a record that became no call needs for its
-messageId: `last_sync_time` and `origin`. The file holds personal data, so only its owner may read
+messageId: `last_sync_time` and `origin`. A line that cannot be read has no record; `line` is its
+text. The file holds personal data, so only its owner may read
 it.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from target_pipelines.api.remedies import Kind, describe_remedy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 _TAIL_BYTES = 64 * 1024
 
@@ -49,13 +52,30 @@ class DeadLetter:
     record: Any = None
     last_sync_time: Any = None
     origin: Any = None
+    line: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All fields; `origin` only where there is one."""
-        fields = asdict(self)
-        if self.origin is None:
-            del fields["origin"]
-        return fields
+        """All fields; `origin` and `line` only where there is one."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None or name not in ("origin", "line")
+        }
+
+
+def letter_of_line(line: UnreadableRecord, destination: str) -> DeadLetter:
+    """The dead letter of a line that cannot be read."""
+    return DeadLetter(
+        stream=line.stream,
+        call_type=line.call_type,
+        destination=destination,
+        reason=line.reason,
+        kind="tap",
+        position=line.position,
+        last_sync_time=line.last_sync_time,
+        line=line.text,
+    )
 
 
 def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 from target_pipelines.api.errors import DeliveryStopped, TooManyRejected
+from target_pipelines.singer.unreadable import UNKNOWN_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +68,7 @@ class RejectedRows:
                 f'Stream "{stream}": a row was rejected, and `on_rejected` is stop. {reason} The '
                 "bookmark stays, and there is no dead letter. Correct the query or the mapping."
             )
-        read = self._count_read(stream)
+        read = self._count_read("" if stream == UNKNOWN_STREAM else stream)
         if rejected >= _MIN_REJECTED and rejected > read * self._max_ratio:
             raise TooManyRejected(
                 f'Stream "{stream}": {rejected} of {read} rows were rejected, more than '

@@ -193,8 +193,8 @@ class RunReport:
         return sum(report.settled for report in self._streams.values())
 
     def count_read(self, stream: str) -> int:
-        """Number of records of a stream read so far."""
-        return self._streams[stream].read
+        """Number of records of a stream read so far; of all streams, if it is empty."""
+        return self._streams[stream].read if stream else self.read
 
     @property
     def is_settled(self) -> bool:

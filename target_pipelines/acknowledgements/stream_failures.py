@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.api.errors import PipelinesError, StreamsFailed
+from target_pipelines.singer.unreadable import UNKNOWN_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -73,7 +74,7 @@ class StreamFailures:
         with self._lock:
             if stream in self._errors:
                 return
-            if self._settled is None:
+            if self._settled is None or stream == UNKNOWN_STREAM:
                 self._fatal[stream] = failure
                 raise failure
             self._errors[stream] = failure

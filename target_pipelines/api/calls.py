@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import msgspec
 
@@ -54,5 +55,5 @@ class Limits:
 
 
 def lines_of(block: bytes) -> list[bytes]:
-    """The lines of a block that are not blank."""
-    return [line for line in block.splitlines(keepends=True) if not line.isspace()]
+    """The lines of a block that are not blank; a carriage return alone ends none."""
+    return [line for line in BytesIO(block) if not line.isspace()]

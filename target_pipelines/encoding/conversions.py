@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from program_kit.exact_json import INVALID_JSON, decode_json
+from program_kit.json_limits import is_too_deep
 
 Conversion = Callable[[Any], Any]
 
@@ -19,6 +20,8 @@ _UNIX_FROM, _UNIX_TO = 631_152_000, 4_102_444_800
 """A unix time is plausible from 1990 to the end of 2099, in seconds. So at most one unit fits, and
 dates and times written as digits fit none: 20260102, 202601020304, 20260102030405."""
 _PER_SECOND = (1, 10**3, 10**6, 10**9)
+_MAX_EXPONENT = 400
+"""More than a float has: written in full, a number with a larger one would fill the memory."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEPARATORS = ("T", " ", "")
 _UNIX_TIME = re.compile(r"\+?\d{1,19}(?:\.\d{1,20})?", re.ASCII)
@@ -83,6 +86,8 @@ def to_text(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
+        if abs(value.adjusted()) > _MAX_EXPONENT:
+            return value
         return str(int(value)) if value == value.to_integral_value() else format(value, "f")
     return value
 
@@ -156,8 +161,8 @@ def _format(instant: datetime) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """The value that a JSON text stands for; other values as they are."""
-    if not isinstance(value, str):
+    """The value that a JSON text stands for; others, and what is too deep, as they are."""
+    if not isinstance(value, str) or is_too_deep(value):
         return value
     try:
         return decode_json(value.encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from program_kit.json_limits import MAX_DEPTH
 from target_pipelines.encoding.column_paths import Path, find_path, is_metadata, schema_at
 from target_pipelines.encoding.conversions import Conversion, conversion_for, to_json
 
@@ -120,6 +121,8 @@ def compile_plan(columns: Sequence[str], call_type: CallType, *, null_values: Nu
     """Find the field of each column. Raises MappingProblem if two columns have the same."""
     paths = {column: find_path(column, columns, call_type) for column in columns}
     _check_distinct(paths)
+    if max(map(len, paths.values()), default=0) > MAX_DEPTH:
+        raise MappingProblem(f"A column's name has more than {MAX_DEPTH} parts; rename it with AS.")
     steps: dict[Path, list[Step]] = {(): []}
     for column, path in paths.items():
         if path:

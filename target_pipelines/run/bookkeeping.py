@@ -51,7 +51,7 @@ def keep_rejected(
     Args:
         configuration: has the settings of each destination.
         failures: the failed streams of the run.
-        count_read: how many rows a destination has read of a stream.
+        count_read: how many rows a destination has read of a stream; of all, if it is empty.
         staged: one place for the dead letters of all destinations, instead of their own files.
         check_interrupted: ends the wait for a file that another process has locked.
     """

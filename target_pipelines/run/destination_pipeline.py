@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object
 from target_pipelines.acknowledgements.dead_letter_calls import call_of_dead_letter, key_of
-from target_pipelines.acknowledgements.dead_letters import DeadLetter
+from target_pipelines.acknowledgements.dead_letters import DeadLetter, letter_of_line
 from target_pipelines.acknowledgements.settlement import Settlement
 from target_pipelines.api.calls import EncodedCall, lines_of
 from target_pipelines.delivery.rate_limiter import RateLimiter
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from target_pipelines.encoding.encoder import Encoded
     from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.singer.streams import Stream
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 logger = logging.getLogger(__name__)
 
@@ -192,6 +193,12 @@ class DestinationPipeline:
                     origin=origin_of(stream, repeat),
                 )
             )
+
+    def reject_line(self, line: UnreadableRecord) -> None:
+        """Keep a line that cannot be read as a dead letter."""
+        self.report.start_stream(line.stream, line.call_type)
+        self._read[line.stream] += 1
+        self._dead_letters.append(letter_of_line(line, self.name))
 
     def resend(self, dead_letter: Mapping[str, Any]) -> None:
         """Send the call of a dead letter again, unchanged. Raises KeyError or TypeError."""

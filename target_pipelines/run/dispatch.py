@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
+from program_kit.json_limits import may_be_too_deep, may_have_too_many_digits
+from target_pipelines.api.errors import InputError
 from target_pipelines.singer.messages import (
     are_records,
     check_message,
@@ -15,6 +19,13 @@ from target_pipelines.singer.messages import (
 )
 from target_pipelines.singer.positions import CountedPositions
 from target_pipelines.singer.streams import Stream, check_record, parse_schema
+from target_pipelines.singer.unreadable import (
+    UNKNOWN_STREAM,
+    UnreadableLine,
+    UnreadableRecord,
+    head_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +36,9 @@ if TYPE_CHECKING:
     from target_pipelines.singer.positions import Positions
 
 _FEW_LINES = 16
+_EMPTY_RECORD = b'{"record":{}}\n'
+
+logger = logging.getLogger(__name__)
 
 
 class MessageHandler(Protocol):
@@ -44,6 +58,9 @@ class MessageHandler(Protocol):
         self, stream: Stream, record: dict[str, Any], line: bytes, position: int
     ) -> None:
         """Handle one RECORD of a stream that has had its SCHEMA, with its position there."""
+
+    def handle_unreadable(self, record: UnreadableRecord) -> None:
+        """Handle a line that cannot be read, which becomes a dead letter."""
 
     def discard(self, stream: str, count: int) -> None:
         """Count RECORDs of a stream that has failed."""
@@ -84,13 +101,14 @@ class Dispatcher:
         self._positions = positions or CountedPositions()
         self._streams: dict[str, Stream] = {}
         self._line_number = 0
+        self._replaced = 0
         self.message_counts: Counter[str] = Counter()
 
     def dispatch(self, block: bytes) -> None:
         """Handle a block of whole lines. Raises PipelinesError."""
         try:
             if not self._dispatch_records(block):
-                for group in group_records(block.splitlines(keepends=True)):
+                for group in group_records(list(BytesIO(block))):
                     self._dispatch_group(group)
         finally:  # the lines before an invalid one are valid
             self._handler.flush()
@@ -111,7 +129,7 @@ class Dispatcher:
     def _dispatch_records(self, block: bytes) -> bool:
         """Dispatch lines that are all RECORDs of one stream; False if any of them is not."""
         stream = self._streams.get(stream_of_record(block) or "")
-        if stream is None or stream.name in self._failures:
+        if stream is None or stream.name in self._failures or _may_exceed_limits(stream, block):
             return False
         positions = self._positions.of_block(stream, block)
         count = positions and self._handler.handle_records(stream, block, positions)
@@ -127,7 +145,7 @@ class Dispatcher:
         stream = stream_of_record(block)
         if stream is None or stream not in self._failures or not are_records(block):
             return False
-        count = len(block.splitlines())
+        count = block.count(b"\n") or 1
         self._line_number += count
         self.message_counts["RECORD"] += count
         self._handler.discard(stream, count)
@@ -138,11 +156,15 @@ class Dispatcher:
         self._line_number += 1
         if line.isspace():
             return
-        message = parse_message(line, self._line_number)
+        try:
+            message, line, replaced = parse_message(line, self._line_number)
+        except UnreadableLine as error:
+            self._handle_unreadable(line, f"The line cannot be read: {error}.")
+            return
+        self._replaced += replaced
         self.message_counts[message["type"]] += 1
         stream = stream_of(message)
         if stream is None:
-            check_message(message, self._line_number)
             if message["type"] == "STATE":
                 self._handler.handle_state(message["value"])
             return
@@ -155,6 +177,46 @@ class Dispatcher:
                 return
         if message["type"] == "RECORD":
             self._handler.discard(stream, 1)
+
+    def _handle_unreadable(self, line: bytes, reason: str) -> None:
+        """Handle a line that cannot be read: of a stream, if it says so, or of nobody knows."""
+        head = head_of(line)
+        kind, name = head.get("type"), head.get("stream", "")
+        stream = self._streams.get(name)
+        if kind == "RECORD" and name in self._failures:
+            self._handler.discard(name, 1)
+        elif kind == "SCHEMA" and name:
+            self._failures.fail(name, InputError(f'Stream "{name}": {reason} Correct the tap.'))
+        elif kind == "RECORD" and stream:
+            position = self._positions.of_message(stream, {})
+            self._positions.advance(stream, 1)
+            if stream.is_left_out:
+                self._handler.handle_record(stream, {}, _EMPTY_RECORD, position)
+            else:
+                self._handler.handle_unreadable(
+                    UnreadableRecord(
+                        stream.name,
+                        stream.call_type.name,
+                        position,
+                        stream.last_sync_time,
+                        reason,
+                        text_of(line),
+                    )
+                )
+        else:
+            position = self._line_number - 1
+            self._handler.handle_unreadable(
+                UnreadableRecord(UNKNOWN_STREAM, "", position, None, reason, text_of(line))
+            )
+
+    def finish(self) -> None:
+        """The input has ended: say what was replaced."""
+        if self._replaced:
+            logger.warning(
+                "%d characters of the input are none, and were replaced by U+FFFD. Correct the "
+                "tap, or the text in its source.",
+                self._replaced,
+            )
 
     def _dispatch_of_stream(self, message: Mapping[str, Any], line: bytes) -> None:
         """Handle a SCHEMA or a RECORD. Raises what is wrong with it."""
@@ -174,3 +236,7 @@ class Dispatcher:
             if stream.moves_bookmark:
                 self._failures.expect_bookmark(stream.name)
             self._handler.handle_schema(stream, line)
+
+
+def _may_exceed_limits(stream: Stream, block: bytes) -> bool:
+    return may_have_too_many_digits(block) or (not stream.is_flat and may_be_too_deep(block))

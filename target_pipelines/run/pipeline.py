@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.run.destination_pipeline import DestinationPipeline
     from target_pipelines.singer.streams import Stream
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,11 @@ class Pipeline:
         for destination in others:
             destination.encode_record(stream, decode_object(line)["record"], line, position)
         first.encode_record(stream, record, line, position)
+
+    def handle_unreadable(self, record: UnreadableRecord) -> None:
+        """Keep a line that cannot be read as a dead letter of each destination."""
+        for destination in self._destinations:
+            destination.reject_line(record)
 
     def discard(self, stream: str, count: int) -> None:
         """Count records of a failed stream, without sending them."""

@@ -198,8 +198,13 @@ class Replay:
     def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
         """Send a rejected call unchanged; encode again a record that became no call.
 
-        Raises ConfigurationError if its destination or call type is unknown.
+        Raises ConfigurationError if its destination or call type is unknown, or it is no record.
         """
+        if "line" in dead_letter:
+            raise ConfigurationError(
+                f'A dead letter of stream "{dead_letter["stream"]}" is a line that could not be '
+                "read. It stays; only its tap can send it again. Remove the letter after that."
+            )
         destination = pipeline.find_destination(dead_letter.get("destination"))
         if dead_letter["attempts"]:
             destination.resend(dead_letter)

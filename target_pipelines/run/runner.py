@@ -73,6 +73,7 @@ class Runner:
             with running(run, self._interruption):
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
+            dispatcher.finish()
             failures.raise_failures()
             return dispatcher.message_counts
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
+from target_pipelines.acknowledgements.dead_letters import encode_lines, letter_of_line
 from target_pipelines.acknowledgements.state_writer import StateWriter
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import OrderingKeys
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.streams import Stream
+    from target_pipelines.singer.unreadable import UnreadableRecord
 
 _POLL_SECONDS = 0.1
 _LANE_BITS = 16
@@ -58,7 +61,7 @@ class WorkerPool:
         self._rejected = keep_rejected(
             configuration,
             failures,
-            lambda _destination, stream: self._read[stream],
+            lambda _destination, stream: self._read[stream] if stream else self._read.total(),
             check_interrupted=check_interrupted,
         )
         letters = [rows.dead_letters for rows in self._rejected.values()]
@@ -98,7 +101,7 @@ class WorkerPool:
     def handle_records(self, stream: Stream, block: bytes, positions: Sequence[int]) -> int:
         """Assign the RECORDs of these lines to workers; 0 if they must come one by one."""
         keys = self._ordering_keys[stream.name].find_all(block)
-        lines = block.splitlines(keepends=True)
+        lines = list(BytesIO(block))
         if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
         lines = list(map(add_position, lines, positions))
@@ -116,6 +119,18 @@ class WorkerPool:
         outbox = self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
         outbox.append(add_position(line, position))
         self._read[stream.name] += 1
+
+    def handle_unreadable(self, record: UnreadableRecord) -> None:
+        """Keep a line that cannot be read as a dead letter of each destination."""
+        self._read[record.stream] += 1
+        for name, report in self._reports.items():
+            letter = letter_of_line(record, name)
+            report.start_stream(letter.stream, letter.call_type)
+            report.add_read(letter.stream, 1)
+            report.add_rejected(letter.stream, letter.reason, letter.kind)
+            self._rejected[name].add(
+                letter.stream, self._acks.epoch, encode_lines([letter]), [letter.reason]
+            )
 
     def discard(self, stream: str, count: int) -> None:
         """Count RECORDs of a failed stream, without sending them to a worker."""

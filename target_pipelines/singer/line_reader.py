@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import io
@@ -19,30 +20,34 @@ _POLL_SECONDS = 0.5
 _BLOCK_BYTES = 128 * 1024
 _PIPE_BYTES = 1024 * 1024  # the most that Linux allows unprivileged processes
 MAX_LINE_BYTES = 50 * 1024 * 1024
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_blocks(source: IO[Any]) -> Iterator[bytes]:
     """Yield blocks of whole lines as they arrive; the last line may lack its newline.
 
+    Of a line longer than `MAX_LINE_BYTES` only a beginning that is longer, too, is kept.
+
     Raises:
-        InputError: a line is longer than `MAX_LINE_BYTES`.
+        InputError: the input is UTF-16.
     """
     read = _reader_of(source)
     rest: list[bytes] = []
     rest_bytes = 0
+    is_first = True
     while block := read(_BLOCK_BYTES):
+        if is_first and block.startswith(_UTF_16):
+            raise InputError("The input is UTF-16 text. Let the tap write UTF-8.")
+        is_first = False
+        if rest_bytes > MAX_LINE_BYTES:  # without the end of a line that is too long
+            block = block[block.find(b"\n") :] if b"\n" in block else b""
         if end := block.rfind(b"\n") + 1:
             yield b"".join([*rest, memoryview(block)[:end]])
             rest, rest_bytes = [], 0
         rest.append(block[end:])
         rest_bytes += len(block) - end
-        if rest_bytes > MAX_LINE_BYTES:
-            raise InputError(
-                f"A line of the input is longer than {MAX_LINE_BYTES} bytes. Remove the longest "
-                "column from the query."
-            )
     if last := b"".join(rest):
-        yield last
+        yield last if rest_bytes <= MAX_LINE_BYTES else last + b"\n"
 
 
 def widen_pipe(file: int) -> None:

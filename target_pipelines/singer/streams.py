@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.plugins.loading import PluginRegistry
 
+_SCALARS = frozenset({"string", "number", "integer", "boolean"})
 _LEFT_OUT = CallType(
     name="none",
     sends_as="track",
@@ -64,6 +65,11 @@ class Stream:
     def read(self) -> tuple[Any, ...]:
         """What differs between two reads of it: runs, partitions, or a read and its resumption."""
         return self.sync_time, self.partition, self.first_position
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether its SCHEMA describes columns, and none of them as an object or array."""
+        return bool(self.columns) and _SCALARS.issuperset(self.columns.values())
 
     @property
     def key_columns(self) -> list[str]:

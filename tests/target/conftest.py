@@ -55,9 +55,10 @@ def state(number: int) -> dict[str, Any]:
     return {"type": "STATE", "value": {"bookmarks": {"s": {"last_sync_time": number}}}}
 
 
-def lines(messages: Sequence[dict[str, Any] | str]) -> str:
-    """The program's input: messages as JSON lines, strings unchanged."""
-    return "".join(m if isinstance(m, str) else json.dumps(m) + "\n" for m in messages)
+def lines(messages: Sequence[dict[str, Any] | str | bytes]) -> str:
+    """The program's input: messages as JSON lines, strings and bytes unchanged."""
+    texts = (m.decode(errors="surrogateescape") if isinstance(m, bytes) else m for m in messages)
+    return "".join(m if isinstance(m, str) else json.dumps(m) + "\n" for m in texts)
 
 
 @pytest.fixture
@@ -96,6 +97,7 @@ def start_target(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="surrogateescape",
         )
         started.append(process)
         return process
@@ -118,7 +120,7 @@ def run_target(
 
     def run(
         config: dict[str, Any],
-        messages: Sequence[dict[str, Any] | str],
+        messages: Sequence[dict[str, Any] | str | bytes],
         *arguments: str,
         **options: Any,
     ) -> TargetRun:

@@ -47,8 +47,6 @@ FAULTS: Mapping[str, Fault] = {
     "no schema": Fault(4, lambda _: [], at_schema=True),
     "later unknown call type": Fault(2, lambda s: [schema(s, "identfy")]),
     "no key": Fault(4, lambda s: [{**record(s, userId=1), "_": "row"}]),
-    "record is text": Fault(4, lambda s: [{"type": "RECORD", "stream": s, "record": "x"}]),
-    "record is missing": Fault(4, lambda s: [{"type": "RECORD", "stream": s}]),
     "too many rejected": Fault(5, lambda s: [record(s, userId=None, n=-1)] * 15),
 }
 
