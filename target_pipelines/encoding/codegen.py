@@ -48,6 +48,10 @@ def compile_row_function(
     source = _Source(row_struct)
     source.add(1, f"call = {{'type': {source.constant(plan.api_type)}}}")
     source.move(plan.top, "call")
+    mapped = {step.column for group in plan.groups for step in group.steps}
+    for column, field in row_struct.fields.items():
+        if column not in mapped:
+            source.add(1, f"row.{field.name} = UNSET")
     if events:
         event, known = source.constant("event"), source.constant(frozenset(events))
         source.add(1, f"if call.get({event}) in {known}: return EVENT_SCHEMA")

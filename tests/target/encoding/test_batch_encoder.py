@@ -100,6 +100,20 @@ def _plain(encoded: Any) -> Any:
     return encoded
 
 
+@pytest.mark.parametrize("value", [None, "2026-01-02", 7, [1]])
+def test_metadata_of_other_taps_is_left_out_of_blocks(value):
+    """`_sdc_*` columns are no traits, whatever they hold."""
+    stream = _stream(PLUGINS.call_types["identify"], {}, frozenset())
+    lines = [_line({"userId": "1", "plan": "a", "_sdc_batched_at": value})] * 3
+
+    block = _encoder(stream, "send", None).encode_block(b"".join(lines), 0)
+
+    for encoded in block or []:
+        assert isinstance(encoded, EncodedCall)
+        assert b"_sdc_" not in encoded.body
+    assert block or value == [1]
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(NAMES_OF_CALLS),
