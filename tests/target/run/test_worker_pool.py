@@ -126,7 +126,6 @@ def test_fatal_response_in_one_process_stops_the_run(collector, config, run_targ
 
 
 BAD = {
-    "no JSON": ("secret\n", 4, "Line 62 of the input is not a Singer message"),
     "no schema": (record("t", userId=1), 4, 'Line 62 of the input is a RECORD of stream "t"'),
     "no call type": (schema("t", "nonsense"), 2, 'has the call type "nonsense"'),
 }
