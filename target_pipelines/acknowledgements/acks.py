@@ -26,7 +26,8 @@ State = dict[str, Any]
 class _Epoch:
     number: int
     unsettled: int = 0
-    state: State | None = None  # None while the epoch is still being read
+    is_ended: bool = False
+    state: State | None = None
 
 
 class Acks:
@@ -51,10 +52,10 @@ class Acks:
         with self._lock:
             self._epochs[-1].unsettled += count
 
-    def add_state(self, state: State) -> None:
-        """A STATE ends the current epoch; it is written as soon as it is safe."""
+    def add_state(self, state: State | None) -> None:
+        """A STATE, or None, ends the current epoch; it is written as soon as it is safe."""
         with self._lock:
-            self._epochs[-1].state = state
+            self._epochs[-1].state, self._epochs[-1].is_ended = state, True
             self._epochs.append(_Epoch(self._epochs[-1].number + 1))
             self._write_safe()
 
@@ -74,8 +75,9 @@ class Acks:
 
     def _write_safe(self) -> None:
         newest = None
-        while (first := self._epochs[0]).state is not None and first.unsettled == 0:
-            newest = self._epochs.popleft()
+        while (first := self._epochs[0]).is_ended and first.unsettled == 0:
+            self._epochs.popleft()
+            newest = first if first.state is not None else newest
         if newest is not None and newest.state is not None:
             self._write_state(newest.state, newest.number)
 
@@ -106,6 +108,18 @@ class WorkerAcks:
             self._acks.expect(len(self._settled))
         self._acks.add_state(state)
         return number
+
+    def add_barrier(self) -> int:
+        """End the epoch without a STATE; returns its number, which all workers must acknowledge."""
+        number = self._acks.epoch
+        self._acks.expect(len(self._settled))
+        self._acks.add_state(None)
+        return number
+
+    def has_settled(self, number: int) -> bool:
+        """Whether all workers have settled everything before a STATE or barrier."""
+        with self._lock:
+            return min(self._settled) >= number
 
     def settle(self, worker: int, number: int) -> None:
         """A worker has settled everything before a STATE. Raises what `write_state` raises."""

@@ -35,6 +35,7 @@ class Lane:
         self._waiting = CallQueue(limits)
         self._in_flight: list[EncodedCall] = []
         self._is_ended = False
+        self._is_draining = False
         self._changed = threading.Condition()
 
     @property
@@ -43,7 +44,7 @@ class Lane:
         return len(self._waiting)
 
     def calls(self) -> list[EncodedCall]:
-        """The calls that wait, and those of the batch that was taken last."""
+        """The calls that wait, and those of the batch that is being sent."""
         with self._changed:
             return [*self._waiting, *self._in_flight]
 
@@ -68,6 +69,17 @@ class Lane:
         with self._changed:
             return self._changed.wait_for(self._has_room, timeout_seconds)
 
+    def drain(self, timeout_seconds: float) -> bool:
+        """Wait until all calls are settled, in batches that are not full; False if not in time."""
+        with self._changed:
+            self._is_draining = True
+            self._changed.notify_all()
+            is_empty = self._changed.wait_for(
+                lambda: not self._waiting and not self._in_flight, timeout_seconds
+            )
+            self._is_draining = not is_empty
+            return is_empty
+
     def end(self) -> None:
         """No more calls will be added."""
         with self._changed:
@@ -82,8 +94,13 @@ class Lane:
             self._changed.notify_all()
 
     def take_batch(self) -> list[EncodedCall]:
-        """Wait for the next batch: full, old enough or the last; empty at the end."""
+        """Wait for the next batch: full, old enough or the last; empty at the end.
+
+        The batch that was taken before is settled.
+        """
         with self._changed:
+            self._in_flight = []
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self._is_ended)
             self._changed.wait_for(self._is_ready, self._max_age_seconds)
             batch = self._in_flight = self._waiting.take_batch()
@@ -94,4 +111,4 @@ class Lane:
         return self._waiting.bytes <= self._room_bytes and len(self._waiting) <= self._room_calls
 
     def _is_ready(self) -> bool:
-        return self._is_ended or self._waiting.has_full_batch
+        return self._is_ended or self._is_draining or self._waiting.has_full_batch

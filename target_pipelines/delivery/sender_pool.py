@@ -15,6 +15,7 @@ from target_pipelines.acknowledgements.dead_letter_calls import decode_call, key
 from target_pipelines.acknowledgements.dead_letters import DeadLetter
 from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
+from target_pipelines.delivery.alias_order import AliasOrder
 from target_pipelines.delivery.backoff import backoff_seconds
 from target_pipelines.delivery.batching import split_batch, total_bytes
 from target_pipelines.delivery.held_input import HeldInput, detach_all
@@ -67,6 +68,7 @@ class SenderPool:
         count = min(concurrency, destination.max_lanes or concurrency)
         self._lanes = [Lane(destination.limits) for _ in range(count)]
         self._held_input = HeldInput(self._lanes)
+        self._alias_order = AliasOrder(self._lanes, self._lane_of)
         self._outage = Outage(
             name,
             max_retry_seconds=max_retry_seconds,
@@ -85,6 +87,10 @@ class SenderPool:
 
     # The main thread's side
 
+    def expect_aliases(self, stream: str) -> None:
+        """The calls of this stream may have a `previousId`."""
+        self._alias_order.streams.add(stream)
+
     def start(self) -> None:
         """Start the sender threads."""
         for thread in self._threads:
@@ -98,14 +104,11 @@ class SenderPool:
         self._check()
         if not calls:
             return
-        count = len(self._lanes)
-        sorted_calls: list[list[EncodedCall]] = [[] for _ in self._lanes]
-        for call in calls:
-            key = call.ordering_key.encode()
-            sorted_calls[crc32(key) % count].append(call)  # stable between runs
-        for lane, its_calls in zip(self._lanes, sorted_calls, strict=True):
-            lane.add(its_calls)
-        self._held_input.add(calls)
+        for part in self._alias_order.split(calls):
+            for lane in self._alias_order.find_blocking(part):
+                while not lane.drain(_POLL_SECONDS):
+                    self._check()
+            self._queue(part)
         while not self._held_input.is_bounded():
             self._stopping.wait(_POLL_SECONDS)
             self._check()
@@ -113,6 +116,18 @@ class SenderPool:
             while not lane.wait_for_room(_POLL_SECONDS):
                 self._check()
         self._check()
+
+    def _queue(self, calls: Sequence[EncodedCall]) -> None:
+        sorted_calls: dict[Lane, list[EncodedCall]] = {lane: [] for lane in self._lanes}
+        for call in calls:
+            sorted_calls[self._lane_of(call)].append(call)
+        for lane, its_calls in sorted_calls.items():
+            lane.add(its_calls)
+        self._held_input.add(calls)
+
+    def _lane_of(self, call: EncodedCall) -> Lane:
+        """Stable between runs."""
+        return self._lanes[crc32(call.ordering_key.encode()) % len(self._lanes)]
 
     def finish(self) -> None:
         """Wait until every call is settled. Raises the failure of a lane, or Interrupted."""

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 class OrderingKeys:
     """The ordering keys of one stream, the same as those of its calls.
 
-    A call type's `build` may set any key, so all its records get the same: the stream's name.
+    A call type's `build` may set any key, and an alias is about two persons: all records of such a
+    stream get the same, its name.
     """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._is_built = stream.call_type.build is not None
+        self._is_one = stream.call_type.build is not None or stream.is_alias
         self._mapper = Mapper(stream.call_type, null_values="omit")
         self._map_block: BlockMapper | None = None
 
     def find(self, record: Json) -> str:
         """The ordering key of a record; empty if it becomes no call."""
-        if self._is_built:
+        if self._is_one:
             return self._stream.name
         try:
             return ordering_key_of(self._mapper.map(record) or {})
@@ -47,7 +48,7 @@ class OrderingKeys:
 
         None if a line differs, or lacks its key columns: then they are checked one by one.
         """
-        if self._is_built:
+        if self._is_one:
             return None
         try:
             map_block = self._map_block or self._compile(block)

@@ -16,7 +16,7 @@ from target_pipelines.delivery.sender_pool import SenderPool
 from target_pipelines.destinations.trait_limits import find_exceeded_limits
 from target_pipelines.encoding.encoder import Rejection, StreamEncoder
 from target_pipelines.encoding.message_ids import Repeats
-from target_pipelines.singer.streams import origin_of
+from target_pipelines.singer.streams import ALIAS, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -103,6 +103,8 @@ class DestinationPipeline:
             repeats=self._repeats[stream.name],
         )
         self._key_columns[stream.name] = stream.keys
+        if stream.is_alias:
+            self._senders.expect_aliases(stream.name)
         self.report.start_stream(stream.name, stream.call_type.name)
         if self._logs_warnings and stream.name not in self._checked_streams:
             self._checked_streams.add(stream.name)
@@ -205,6 +207,8 @@ class DestinationPipeline:
         call = call_of_dead_letter(dead_letter, self._acks.epoch)
         self.report.start_stream(call.stream, call.call_type)
         self._key_columns[call.stream] = dead_letter.get("key") or ()
+        if dead_letter["call"].get("type") == ALIAS:
+            self._senders.expect_aliases(call.stream)
         self._read[call.stream] += 1
         self._calls.append(call)
 

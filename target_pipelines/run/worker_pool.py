@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from target_pipelines.singer.unreadable import UnreadableRecord
 
 _POLL_SECONDS = 0.1
+_STATE = b'{"type":"STATE","value":{"number":%d}}\n'
 _LANE_BITS = 16
 """Low bits of the hash that choose a worker's lane; they must not choose the worker as well, or
 most of its lanes would stay empty."""
@@ -73,6 +75,7 @@ class WorkerPool:
         self._failure: BaseException | None = None
         self._streams: dict[str, Stream] = {}
         self._ordering_keys: dict[str, OrderingKeys] = {}
+        self._last_stream: Stream | None = None
         self._progress = Progress("all", logger)
 
     # The main thread's side
@@ -104,6 +107,7 @@ class WorkerPool:
         lines = list(BytesIO(block))
         if not keys or len(keys) != len(lines):  # blank lines have no key
             return 0
+        self._separate_aliases(stream)
         lines = list(map(add_position, lines, positions))
         outboxes, count = self._outboxes, len(self._outboxes)
         for line, key in zip(lines, keys, strict=True):
@@ -115,6 +119,7 @@ class WorkerPool:
         self, stream: Stream, record: dict[str, Any], line: bytes, position: int
     ) -> None:
         """Assign one RECORD to a worker."""
+        self._separate_aliases(stream)
         key = self._ordering_keys[stream.name].find(record)
         outbox = self._outboxes[(crc32(key.encode()) >> _LANE_BITS) % len(self._outboxes)]
         outbox.append(add_position(line, position))
@@ -141,8 +146,24 @@ class WorkerPool:
     def handle_state(self, state: State) -> None:
         """Send the number of a STATE to all workers. Raises PipelinesError."""
         number = self._acks.add_state(state, is_first=not self._read)
-        self._send_to_all(b'{"type":"STATE","value":{"number":%d}}\n' % number)
+        self._send_to_all(_STATE % number)
         self.flush()
+
+    def _separate_aliases(self, stream: Stream) -> None:
+        """Settle all calls between those of an alias stream and others.
+
+        An alias is about two persons, which may belong to two workers. Raises PipelinesError.
+        """
+        before, self._last_stream = self._last_stream, stream
+        if before is None or before.name == stream.name:
+            return
+        if before.is_alias or stream.is_alias:
+            number = self._acks.add_barrier()
+            self._send_to_all(_STATE % number)
+            self.flush()
+            while not self._acks.has_settled(number):
+                time.sleep(_POLL_SECONDS)
+                self._check()
 
     def flush(self) -> None:
         """Send the workers the lines that were assigned since the last flush.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.plugins.loading import PluginRegistry
 
+ALIAS = "alias"
 _SCALARS = frozenset({"string", "number", "integer", "boolean"})
 _LEFT_OUT = CallType(
     name="none",
@@ -65,6 +66,11 @@ class Stream:
     def read(self) -> tuple[Any, ...]:
         """What differs between two reads of it: runs, partitions, or a read and its resumption."""
         return self.sync_time, self.partition, self.first_position
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether its calls may have a `previousId`, which makes them calls about two persons."""
+        return self.call_type.api_type == ALIAS
 
     @property
     def is_flat(self) -> bool:

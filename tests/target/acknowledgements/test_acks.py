@@ -123,3 +123,21 @@ def test_state_before_the_first_record_waits_for_no_worker():
         acks.settle(worker, third)
 
     assert [state["n"] for state in written] == [1, 2, 3]
+
+
+def test_barrier_is_settled_by_all_workers_and_writes_nothing():
+    """What is settled before a barrier is safe with the next STATE, not before."""
+    written: list[Any] = []
+    acks = WorkerAcks(2, _into(written))
+
+    barrier = acks.add_barrier()
+    acks.settle(0, barrier)
+    assert not acks.has_settled(barrier)
+    acks.settle(1, barrier)
+    assert acks.has_settled(barrier)
+    assert written == []
+
+    number = acks.add_state({"n": 1})
+    acks.settle(0, number)
+    acks.settle(1, number)
+    assert written == [{"n": 1}]
