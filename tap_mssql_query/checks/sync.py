@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from program_kit.findings import Finding, Level
-from tap_mssql_query.checks.code_pages import check_code_pages
 from tap_mssql_query.checks.column_types import check_column_types
 from tap_mssql_query.encoding.columns import find_name_problems
 from tap_mssql_query.errors import ConfigurationError, QueryFailed
+from tap_mssql_query.mssql.code_pages import check_code_pages
 from tap_mssql_query.mssql.describe import describe_result, is_undescribable
 from tap_mssql_query.sql.select_only import check_query
 from tap_mssql_query.sql.template import (

@@ -49,7 +49,11 @@ def _with_wide_integers(value: Any) -> Any:
 
 def dump_message(message: Mapping[str, Any]) -> bytes:
     """One Singer message as one line."""
-    return orjson.dumps(message, default=_digits, option=VALUE_OPTIONS | orjson.OPT_APPEND_NEWLINE)
+    options = VALUE_OPTIONS | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(message, default=_digits, option=options)
+    except TypeError:  # an integer of more than 64 bits, as a decimal column of the state may have
+        return orjson.dumps(_with_wide_integers(message), default=_digits, option=options)
 
 
 def dump_value(value: Any) -> bytes:

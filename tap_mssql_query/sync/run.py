@@ -13,9 +13,9 @@ from tap_mssql_query.mssql.app_lock import acquire_sync_lock
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.prefetch import prefetch
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
-from tap_mssql_query.sql.template import DATETIME_VARIABLES, find_variables, fingerprint_of
+from tap_mssql_query.sql.template import fingerprint_of
 from tap_mssql_query.sync import bookmarks
-from tap_mssql_query.sync.comparisons import check_comparisons
+from tap_mssql_query.sync.new_query import check_new_query
 from tap_mssql_query.sync.read_strategy import (
     choose_strategy,
     find_partitioned_run,
@@ -143,7 +143,7 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
-        self._warn_of_comparisons(session)
+        self._warn_of_new_query(session, times)
         settings, state = self._context.settings, self._context.state
         if problem := find_missed_renaming(self._sync, settings.syncs, state):
             self._logger.warning("sync=%s: %s", self._sync.name, problem)
@@ -214,12 +214,12 @@ class SyncRun:
                 name,
             )
 
-    def _warn_of_comparisons(self, session: Session) -> None:
-        """Say which comparisons miss rows, when a query runs for the first time."""
+    def _warn_of_new_query(self, session: Session, times: SyncTimes) -> None:
+        """Say what a query that runs for the first time does to values and rows."""
         sync = self._sync
         is_known = bookmarks.is_of_query(self._context.state, sync.name, fingerprint_of(sync.query))
-        if not is_known and DATETIME_VARIABLES & set(find_variables(sync.query)):
-            for finding in check_comparisons(session, sync):
+        if not is_known:
+            for finding in check_new_query(session, sync, times):
                 self._logger.warning("sync=%s: %s", sync.name, finding.message)
 
     def _copy_rows(

@@ -27,13 +27,17 @@ class StateWriter:
         self._failures = failures
         self._dead_letters = dead_letters
         self._has_written = False
+        self._has_bookmarks = False
 
     def write(self, state: State, epoch: int) -> None:
         """Write a STATE that is safe up to this epoch.
 
-        A STATE without bookmarks says nothing as long as none was written: it is only remembered.
-        Raises PipelinesError.
+        A STATE without bookmarks says nothing: as long as the tap has sent no other it is only
+        remembered, and afterwards the next one stands for it. Raises PipelinesError.
         """
+        if _is_empty(state) and self._has_bookmarks:
+            return
+        self._has_bookmarks = not _is_empty(state)
         waiting = self._failures.unmoved(state)
         state = self._failures.put_back(state, self._commit(epoch, waiting))
         if self._has_written or not _is_empty(state):

@@ -185,7 +185,7 @@ def _error(entry: EntryPoint, problem: str) -> PluginError:
 
 def _distribution_of(entry: EntryPoint) -> str:
     """Name and version of the distribution; the module if they are unknown."""
-    if entry.dist is None:
+    if entry.dist is None or not entry.dist.name:
         return entry.value
     return f"{entry.dist.name} {entry.dist.version}"
 

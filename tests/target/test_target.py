@@ -682,3 +682,24 @@ def test_null_values_by_stream_and_column(collector, config, run_target, unusual
     sent = {call.body["userId"]: call.body["traits"] for call in collector.calls}
     c = {"c": 1, **unusual}
     assert sent == {"s": {"a": None, **c}, "t": {"a": None, "b": None, **c}, "u": c}
+
+
+@pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_empty_state_is_not_printed_over_a_good_one(config, run_target, processes, empty):
+    """The last STATE that says something is the one to start from."""
+    nothing = {"type": "STATE", "value": empty}
+    messages = [nothing, *STREAM, *_users(3), nothing, *_users(3), nothing]
+
+    run = run_target({**config, "processes": processes}, messages)
+
+    assert run.exit_code == 0
+    assert run.states[-1] == STATE
+    assert empty not in run.states
+
+
+def test_only_empty_states_are_still_remembered(config, run_target):
+    """Without any bookmark there is nothing to print."""
+    run = run_target(config, [{"type": "STATE", "value": {}}, *STREAM[:2]])
+
+    assert (run.exit_code, run.states) == (0, [])

@@ -178,3 +178,18 @@ def test_rows_of_many_blocks_arrive_whole_and_in_order(run_tap, config, server, 
     run = run_tap({**config, "reader": reader, "syncs": [sync]})
 
     assert [(record["n"], record["text"]) for record in run.records("s")] == rows
+
+
+def test_first_run_of_a_query_names_texts_that_the_driver_gets_wrong(run_tap, config, server):
+    """Simplified Chinese beside a long column; once, since the next run has the same query."""
+    chinese = SqlType("varchar", 20, collation="Chinese_PRC_CI_AS")
+    columns = [Column("userId", chinese), Column("d", SqlType("nvarchar", None))]
+    server.canned["SELECT cities"] = CannedResult.build(columns, [("x", "y")])
+    config["syncs"] = [{"name": "s", "type": "identify", "query": "SELECT cities"}]
+
+    first = run_tap(config)
+    second = run_tap(config, state=first.state)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "CAST(userId AS nvarchar(4000))" in first.log
+    assert "CAST" not in second.log

@@ -85,6 +85,30 @@ def test_partitions_have_all_rows_once(
     assert set(run.state["bookmarks"]["s"]) == {"last_sync_time", "query_fingerprint"}
 
 
+@pytest.mark.parametrize(
+    "option", [{"partition_column": "n", "partitions": 3}, {"order_column": "n"}]
+)
+def test_decimals_of_any_size_are_read_in_parts(
+    run_tap: RunTap, config: dict[str, Any], run_sql: Any, option: dict[str, Any]
+) -> None:
+    """Values of more than 64 bits stand in the state, from which the run is resumed."""
+    values = [-(10**38) + 1, -(2**63) - 1, 0, 2**63, 2**64, 10**38 - 1]
+    run_sql("DROP TABLE IF EXISTS wide")
+    run_sql("CREATE TABLE wide (n decimal(38, 0))")
+    for value in values:
+        run_sql(f"INSERT INTO wide VALUES ({value})")
+    sync = _sync(query="SELECT CAST(n AS varchar(50)) AS userId, n FROM wide", **option)
+
+    run = run_tap({**config, "syncs": [sync]})
+    states = [message["value"] for message in run.of_type("STATE")]
+    resumed = run_tap({**config, "syncs": [sync]}, state=states[-2])
+
+    assert (run.exit_code, resumed.exit_code) == (0, 0)
+    read = {record["n"] for record in run.records(sync["name"])}
+    assert read == {*values}
+    assert read >= {record["n"] for record in resumed.records(sync["name"])}
+
+
 def test_state_has_an_entry_for_each_partition(run_tap: RunTap, config: dict[str, Any]) -> None:
     """Entries have the SDK's structure and are written before the first row."""
     run = run_tap({**config, "syncs": [_sync(partition_column="number", partitions=4)]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mssql_query.checks.code_pages import check_code_pages
+from tap_mssql_query.mssql.code_pages import check_code_pages
 from tap_mssql_query.mssql.describe import DescribedColumn
 
 PRC = "Chinese_PRC_CI_AS"
