@@ -4,7 +4,8 @@
     ├── UsageError          2    correct the settings or the command line
     ├── ClusterFailed       4    check the cluster, then run again
     ├── StateNotWritten     74   make the state file writable; the next run repeats what was sent
-    └── AlreadyRunning      75   wait: another run is using the state file
+    ├── AlreadyRunning      75   wait: another run is using the state file
+    └── LockUnproved         -   never leaves the watch of the locks
 
 All other exit codes are those of both programs: the worst of all syncs, in the order of
 `program_kit.exit_codes`. If a signal ended the run, its exit code is that signal's.
@@ -41,3 +42,7 @@ class AlreadyRunning(ReverseETLError):  # noqa: N818 - reads as what happened
     """Another run holds the lock of the state file."""
 
     exit_code = 75
+
+
+class LockUnproved(ReverseETLError):  # noqa: N818 - reads as what happened
+    """Whether a lock is still held could not be found out; the next question may."""

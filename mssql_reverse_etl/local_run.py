@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.errors import ReverseETLError
+from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
@@ -15,6 +16,7 @@ from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import (
+    is_signal_exit_code,
     record_stop_signals,
     signal_exit_code,
     signal_name,
@@ -68,28 +70,39 @@ class LocalRun:
         summary = Summary()
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
-        with SyncLocks(self.settings, syncs) as locks:
+        with SyncLocks(self.settings, syncs) as locks, self._watch(locks, pipe) as watch:
             if locks.held and not received:
                 retry_rejected(pipe, self.configuration, self.targets)
-            if locks.held and not received:
+            if locks.held and not received and not watch.has_lost:
                 result = pipe.run(self._options(locks.held), self.file.replace)
-                codes.append(result.exit_code)
-                codes.append(self._add(summary, result, locks.held, is_interrupted=bool(received)))
-            elif locks.held:
+                is_interrupted = bool(received) or watch.has_lost
+                codes.append(_exit_code_of(result, watch))
+                codes.append(self._add(summary, result, locks.held, is_interrupted=is_interrupted))
+            else:
                 for name in locks.held:
                     summary.set_result(name, SyncResult(SyncOutcome.INTERRUPTED))
-        failed = {**unknown, **locks.failed}
+        codes += [locks.exit_code, watch.exit_code]
+        unlocked = {
+            name: loss
+            for name, loss in watch.losses.items()
+            if summary.outcome_of(name) == SyncOutcome.INTERRUPTED
+        }
+        failed = {**unknown, **locks.failed, **unlocked}
         for name, problem in failed.items():
             summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
         if failed and self.tap_report is not None:
-            add_failures(self.tap_report, failed, worst_exit_code([*codes, locks.exit_code]))
+            add_failures(self.tap_report, failed, worst_exit_code(codes))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         summary.show()
         if received:
             self._say_interrupted(received[0])
             return signal_exit_code(received[0])
-        return worst_exit_code([*codes, locks.exit_code])
+        return worst_exit_code(codes)
+
+    def _watch(self, locks: SyncLocks, pipe: Pipe) -> LockWatch:
+        """Stops both programs when a lock is lost."""
+        return LockWatch([*locks.watched(), *self.file.watched()] if locks.held else [], pipe.stop)
 
     def _options(self, syncs: Sequence[str]) -> PipeOptions:
         return PipeOptions(
@@ -121,3 +134,9 @@ class LocalRun:
             signal_name(signal_number),
             self.file.path,
         )
+
+
+def _exit_code_of(result: PipeResult, watch: LockWatch) -> int:
+    """The pipe's exit code; 0 if it only says that it was stopped because a lock was lost."""
+    is_stopped = watch.has_lost and is_signal_exit_code(result.exit_code)
+    return 0 if is_stopped else result.exit_code

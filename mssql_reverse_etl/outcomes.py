@@ -29,7 +29,7 @@ class SyncOutcome(StrEnum):
     LOCKED = "locked"
     """Another run of it is in progress."""
     INTERRUPTED = "interrupted"
-    """A signal ended the run before all its rows were settled."""
+    """A signal, or the lock of another sync that was lost, ended the run before its last row."""
 
 
 FAILURES = frozenset({SyncOutcome.FAILED, SyncOutcome.REJECTED})
@@ -56,7 +56,7 @@ class RunOutcomes:
     Attributes:
         result: the ends of both programs.
         state: the state file after the run.
-        is_interrupted: whether a signal asked the run to end.
+        is_interrupted: whether a signal or a lost lock asked the run to end.
     """
 
     result: PipeResult

@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
-from program_kit.file_locks import lock_file, try_lock
+from mssql_reverse_etl.lock_watch import WatchedLock
+from program_kit.file_locks import is_at, lock_file, try_lock
 from program_kit.replaced_file import SmallJSONFile, find_file_problem, is_null_device
 from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 
@@ -27,6 +28,8 @@ class StateFile:
         self.path = path
         self._file = SmallJSONFile(path)
         self._is_null = is_null_device(path)
+        self._lock_file: int | None = None
+        self._lock_path: Path | None = None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -39,8 +42,8 @@ class StateFile:
             return
         if problem := find_file_problem(self.path):
             raise UsageError(f"--state: {self.path} {problem}. Name a file.")
-        with self._lock() as is_free:
-            if not is_free:
+        with self._lock() as self._lock_file:
+            if self._lock_file is None:
                 raise AlreadyRunning(
                     f"Another run is using the state file {self.path}; nothing was done. Wait "
                     "until it has ended."
@@ -55,25 +58,53 @@ class StateFile:
             yield
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[bool]:
+    def _lock(self) -> Iterator[int | None]:
         """Lock a file beside it; the file itself if none can be there, so that it stays the same.
 
-        Yields whether no other run holds the lock. Raises StateNotWritten.
+        Yields the file's descriptor, None if another run holds the lock. Raises StateNotWritten.
         """
         with contextlib.ExitStack() as stack:
+            lock: int | None
+            path = self._file.sibling("lock")
             try:
-                is_free = stack.enter_context(lock_file(self._file.sibling("lock"), is_kept=True))
+                lock = stack.enter_context(lock_file(path, is_kept=True))
+                self._lock_path = path
             except OSError as error:
                 try:
                     file = os.open(self._file.path, os.O_RDWR | os.O_CLOEXEC)
                 except OSError:
                     raise StateNotWritten(
-                        f"The lock file {self._file.sibling('lock')} cannot be opened "
+                        f"The lock file {path} cannot be opened "
                         f"({error.strerror}); nothing was done. Let this user write to its folder."
                     ) from error
                 stack.callback(os.close, file)
-                is_free = try_lock(file)
-            yield is_free
+                lock = file if try_lock(file) else None
+            yield lock
+
+    def watched(self) -> list[WatchedLock]:
+        """The lock, which is lost if its file is deleted, or by a network's file system."""
+        if self._lock_file is None:
+            return []
+        return [
+            WatchedLock(
+                protects=f"the state file {self.path}",
+                syncs=(),
+                exit_code=AlreadyRunning.exit_code,
+                find_loss=lambda _: self._find_lock_loss(),
+            )
+        ]
+
+    def _find_lock_loss(self) -> str | None:
+        """How the lock was lost; None if it is held."""
+        lock, path = self._lock_file, self._lock_path
+        if lock is None:
+            return None
+        try:
+            if path is not None and not is_at(lock, path):
+                return f"{path} was deleted or replaced"
+            return None if try_lock(lock) else "another process holds it"
+        except OSError as error:
+            return f"it cannot be used ({error.strerror})"
 
     def exists(self) -> bool:
         """Whether there is a state."""

@@ -52,6 +52,11 @@ class Summary:
         """Set the outcome of a sync."""
         self._get(sync).result = result
 
+    def outcome_of(self, sync: str) -> SyncOutcome | None:
+        """The outcome of a sync, if one was set."""
+        result = self._get(sync).result
+        return result.outcome if result else None
+
     def show(self) -> None:
         """Print the table and the reasons, unless no sync was due."""
         results = [sync.result for sync in self._syncs.values()]

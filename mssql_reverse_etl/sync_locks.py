@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_mssql_query.errors import ServerError
-from tap_mssql_query.mssql.app_lock import acquire_sync_lock
+from mssql_reverse_etl.errors import LockUnproved
+from mssql_reverse_etl.lock_watch import WatchedLock
+from tap_mssql_query.errors import QueryFailed, ServerError
+from tap_mssql_query.mssql.app_lock import acquire_sync_lock, holds_sync_locks
 from tap_mssql_query.mssql.connections import Connections
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
 from tap_mssql_query.sync.run_errors import DATABASE_FAILED
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_mssql_query.mssql.session import Session
-    from tap_mssql_query.settings.model import SyncSettings, TapSettings
+    from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
+
+_CONNECTION_LOST = ("08", "IMC0")
+"""How the SQLSTATE of a connection begins that is gone; IMC0x: and that cannot be restored."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +63,17 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
         """The session that holds the lock of a sync; it can run short queries."""
         return self._sessions[sync.database.name]
 
+    def watched(self) -> list[WatchedLock]:
+        """One entry for each connection: while they are watched, nothing else may use them."""
+        held: dict[str | None, list[SyncSettings]] = {}
+        for sync in self._syncs:
+            if sync.name in self.held:
+                held.setdefault(sync.database.name, []).append(sync)
+        return [
+            _watched(self._sessions[name], syncs[0].database, [sync.name for sync in syncs])
+            for name, syncs in held.items()
+        ]
+
     def _acquire(self, sync: SyncSettings) -> None:
         if self._connections.failure_of(sync.database):
             logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED)
@@ -90,6 +107,32 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             session = self._connections.open(sync.database)
             self._sessions[name] = session
             self._open.callback(session.close)
+
+
+def _watched(session: Session, database: DatabaseSettings, syncs: Sequence[str]) -> WatchedLock:
+    return WatchedLock(
+        protects=f"sync={','.join(syncs)}",
+        syncs=syncs,
+        exit_code=ServerError.exit_code,
+        find_loss=partial(_find_loss, session, database, syncs),
+    )
+
+
+def _find_loss(
+    session: Session, database: DatabaseSettings, syncs: Sequence[str], seconds: float
+) -> str | None:
+    """How the locks of a session were lost; None if it holds them. Raises LockUnproved."""
+    try:
+        is_held = holds_sync_locks(session, syncs, timeout_seconds=seconds)
+    except QueryFailed as error:
+        reason = str(error).removesuffix(".")
+        if error.sqlstate.startswith(_CONNECTION_LOST):
+            return f"its connection to {database.label} is gone ({reason})"
+        unproved = f"its connection to {database.label} cannot be used ({reason})"
+        if isinstance(error.__cause__, TimeoutError):  # no further question is possible
+            return unproved
+        raise LockUnproved(unproved) from error
+    return None if is_held else f"the server {database.label} has released it"
 
 
 def lock_options(syncs: Sequence[str]) -> list[str]:

@@ -43,8 +43,9 @@ def run_program(cli: Callable[[], Any], logger: logging.Logger) -> None:
     except BrokenPipeError:  # while printing a table; silent, too
         _exit_at_once(OUTPUT_CLOSED_EXIT_CODE)
     except SystemExit as end:
-        if end.code:
+        if not isinstance(end.code, int | None):
             raise
+        _exit(end.code or 0)
     _exit(0)
 
 

@@ -64,8 +64,8 @@ def try_lock(file: int) -> bool:
 
 
 @contextlib.contextmanager
-def lock_file(path: Path, *, is_kept: bool) -> Iterator[bool]:
-    """Hold a file that only serves as a lock; yields False if another process does.
+def lock_file(path: Path, *, is_kept: bool) -> Iterator[int | None]:
+    """Hold a file that only serves as a lock; yields its descriptor, None if another process does.
 
     Raises OSError. Unless it is to be kept, the file is removed at the end.
     """
@@ -73,12 +73,12 @@ def lock_file(path: Path, *, is_kept: bool) -> Iterator[bool]:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
         try:
             if not try_lock(file):
-                yield False
+                yield None
                 return
             if not is_at(file, path):  # its holder removed it just now
                 continue
             try:
-                yield True
+                yield file
             finally:
                 if not is_kept:
                     path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
+from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
@@ -82,10 +83,12 @@ def run_on_cluster(
             summary=summary,
         )
         received = record_stop_signals(coordinator.stop)
+        watch = LockWatch([*locks.watched(), *file.watched()], coordinator.stop)
         try:
-            coordinator.run()
+            with watch:
+                coordinator.run()
         finally:
-            _show(summary, plans)
+            _show(summary, plans, watch.losses)
     if received:
         logger.warning(
             "Interrupted by %s. The state file %s covers all finished tasks; the next run "
@@ -94,7 +97,7 @@ def run_on_cluster(
             file.path,
         )
         return signal_exit_code(received[0])
-    return worst_exit_code([*codes, coordinator.exit_code])
+    return worst_exit_code([*codes, coordinator.exit_code, watch.exit_code])
 
 
 def _plan(
@@ -134,8 +137,10 @@ def _warn_of_missed_renamings(
             logger.warning("sync=%s: %s", plan.sync.name, problem)
 
 
-def _show(summary: Summary, plans: Sequence[PartitionPlan]) -> None:
+def _show(summary: Summary, plans: Sequence[PartitionPlan], unlocked: Mapping[str, str]) -> None:
     for plan in plans:
-        if result := plan.result:
-            summary.set_result(plan.sync.name, result)
+        name, result = plan.sync.name, plan.result
+        if name in unlocked and result.outcome == SyncOutcome.INTERRUPTED:
+            result = SyncResult(SyncOutcome.FAILED, unlocked[name])
+        summary.set_result(name, result)
     summary.show()

@@ -78,7 +78,7 @@ class Session:
         self.row_timeout_seconds = (
             query_timeout_seconds + _GRACE_SECONDS if query_timeout_seconds else None
         )
-        self._is_reading = False
+        self._is_busy = False
         try:
             self._connection = _wait_for_login(
                 PendingCall(
@@ -95,29 +95,36 @@ class Session:
             message = "The server went silent during the login."
             raise ConnectionFailed(message, sqlstate="HYT00") from error
 
-    def fetch_all(self, query: str | SelectQuery) -> list[Sequence[Any]]:
-        """All rows of a small result. Text of a user must be a SelectQuery. Raises QueryFailed."""
+    def fetch_all(
+        self, query: str | SelectQuery, *, timeout_seconds: float = _STATEMENT_TIMEOUT_SECONDS
+    ) -> list[Sequence[Any]]:
+        """All rows of a small result. Text of a user must be a SelectQuery. Raises QueryFailed.
+
+        After a timeout the session is of no use: the statement may still be running.
+        """
         sql = query if isinstance(query, str) else query.sql
-        return self._run_short(sql, _take_rows)
+        return self._run_short(sql, _take_rows, timeout_seconds)
 
     def run(self, sql: str) -> None:
         """Run a statement that returns no rows. Raises QueryFailed."""
-        self._run_short(sql, lambda _: None)
+        self._run_short(sql, lambda _: None, _STATEMENT_TIMEOUT_SECONDS)
 
-    def _run_short(self, sql: str, take: Callable[[Any], _T]) -> _T:
-        """Run a short statement with a fixed timeout."""
+    def _run_short(self, sql: str, take: Callable[[Any], _T], seconds: float) -> _T:
+        """Run a short statement with a timeout."""
 
         def execute() -> _T:
-            with self._cursor() as cursor:
-                cursor.execute(sql)
-                return take(cursor)
+            try:
+                with self._cursor() as cursor:
+                    cursor.execute(sql)
+                    return take(cursor)
+            finally:
+                self._is_busy = False
 
+        self._is_busy = True
         try:
-            return call_with_timeout(execute, _STATEMENT_TIMEOUT_SECONDS)
-        except TimeoutError as error:
-            self._is_reading = True  # the statement is still running
-            message = f"The server did not respond within {_STATEMENT_TIMEOUT_SECONDS:g} s."
-            raise QueryFailed(message) from error
+            return call_with_timeout(execute, seconds)
+        except TimeoutError as error:  # the statement is still running
+            raise QueryFailed(f"The server did not respond within {seconds:.0f} s.") from error
 
     def read(self, query: SelectQuery, *, limit: int = 0) -> Iterator[pa.RecordBatch]:
         """Run a query; the first block is empty and only has the columns. Raises QueryFailed.
@@ -126,7 +133,7 @@ class Session:
         An iteration that ends without an error has read the last row and the rest of the response.
         """
         with self._cursor() as cursor:
-            self._is_reading = True
+            self._is_busy = True
             try:
                 cursor.execute(f"SET ROWCOUNT {limit}; {query.sql}" if limit else query.sql)
                 if not _skip_messages(cursor):
@@ -139,7 +146,7 @@ class Session:
                 while cursor.nextset():
                     pass
             finally:
-                self._is_reading = False
+                self._is_busy = False
             cursor.execute("SELECT @@ROWCOUNT")
             if not limit:
                 self._check_count(rows, cursor.fetchone()[0], name)
@@ -165,7 +172,7 @@ class Session:
         Does nothing while a statement is running, which would block it: the connection then ends
         with the process.
         """
-        if self._is_reading:
+        if self._is_busy:
             return
         with contextlib.suppress(TimeoutError):
             call_with_timeout(self._end, _GRACE_SECONDS)

@@ -134,7 +134,7 @@ def reporting_failed_start(path: Path | None) -> Iterator[None]:
 
 
 def add_failures(path: Path, problems: Mapping[str, str], exit_code: int) -> None:
-    """Add syncs to a report that failed before the tap was started, by name with the reason.
+    """Add syncs to a report of which the tap does not know that they failed, with the reasons.
 
     `exit_code` is that of the run. Without a report one is written, if that is possible.
     """
@@ -143,9 +143,8 @@ def add_failures(path: Path, problems: Mapping[str, str], exit_code: int) -> Non
     except (OSError, ValueError):
         report = describe_end(None) | {"syncs": {}}
     for name, problem in problems.items():
-        entry = SyncReport()
-        entry.fail(problem)
-        report["syncs"][name] = entry.to_json()
+        entry = report["syncs"].get(name) or SyncReport().to_json()
+        report["syncs"][name] = {**entry, "outcome": Outcome.FAILED.value, "message": problem}
     message = "\n".join(filter(None, [report["message"], *dict.fromkeys(problems.values())]))
     with contextlib.suppress(OSError):  # the tap has said so
         write_report(path, report | {"exit_code": exit_code, "message": message})

@@ -92,8 +92,8 @@ class Replay:
         file = ReplacedFile(self._path)
         with contextlib.ExitStack() as stack:
             try:
-                is_free = stack.enter_context(lock_file(file.sibling("replay"), is_kept=False))
-                if is_free:
+                lock = stack.enter_context(lock_file(file.sibling("replay"), is_kept=False))
+                if lock is not None:
                     with locked(file.path, os.O_RDONLY, self._check_interrupted):
                         file.check()
             except OSError as error:
@@ -101,7 +101,7 @@ class Replay:
                     f"--replay: {self._path} cannot be replaced ({error.strerror}), so nothing was "
                     "sent. Let this user write to its folder, or replay a copy."
                 ) from error
-            if not is_free:
+            if lock is None:
                 raise AlreadyReplaying(
                     f"Another replay of {self._path} is not over; nothing was sent. Wait until it "
                     "has ended."

@@ -74,6 +74,17 @@ class Proxy:
         """The number of connections on which the fault has begun."""
         return sum(connection.is_affected.is_set() for connection in self._connections)
 
+    def cut(self, number: int, *, silently: bool = False) -> None:
+        """Reset a connection, in the order in which they were made, from 0.
+
+        Silently: only for the server, as if packets to the client were dropped from now on.
+        """
+        connection = self._connections[number]
+        if silently:
+            connection.fall_silent()
+        else:
+            connection.close(with_reset=True)
+
     def __enter__(self) -> Proxy:
         self._start(self._accept)
         return self
@@ -130,6 +141,7 @@ class _Connection:
         self._toxic = toxic
         self._stopping = stopping
         self._closing = threading.Lock()
+        self._is_silent = False
         self.is_affected = threading.Event()
         for end in self._ends:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -141,6 +153,8 @@ class _Connection:
         clean_bytes = toxic.after_bytes if toxic else 0
         with contextlib.suppress(OSError, ValueError):  # ValueError: the other pump has closed it
             while data := _receive(source):
+                if self._is_silent:
+                    continue
                 if toxic is None:
                     sink.sendall(data)
                     continue
@@ -152,7 +166,8 @@ class _Connection:
             if toxic and toxic.kind == "slow close":
                 self.is_affected.set()
                 self._stopping.wait(toxic.seconds)
-            sink.shutdown(socket.SHUT_WR)
+            if not self._is_silent:
+                sink.shutdown(socket.SHUT_WR)
 
     def _apply(self, toxic: Toxic, data: bytes, sink: socket.socket) -> None:
         """Apply the fault to some bytes. Raises OSError if it ends the direction."""
@@ -179,6 +194,12 @@ class _Connection:
             sink.sendall(data[start : start + max(size, 1)])
             if self._stopping.wait(pause):
                 return
+
+    def fall_silent(self) -> None:
+        """End the server's side; the client's stays open, and nothing passes any more."""
+        self._is_silent = True
+        with contextlib.suppress(OSError):
+            self._ends[1].shutdown(socket.SHUT_RDWR)
 
     def close(self, *, with_reset: bool = False) -> None:
         """End both directions; a second call does nothing."""
