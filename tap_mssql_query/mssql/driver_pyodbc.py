@@ -14,7 +14,7 @@ import pyodbc
 from tap_mssql_query.errors import QueryFailed
 from tap_mssql_query.mssql.batch_size import BlockRows
 from tap_mssql_query.mssql.error_messages import UNREADABLE_TYPE, error_number
-from tap_mssql_query.mssql.session import Driver
+from tap_mssql_query.mssql.session import MAY_BE_INSTANT, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,8 @@ _SQL_SS_VARIANT = -150
 _SQL_SS_TIMESTAMPOFFSET = -155
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
+_OFFSET_DATETIME_SIZE = 26
+"""The size that the driver gives for datetimeoffset(0), in characters."""
 _REAL_BITS = 24
 """The precision that the driver gives for `real`; it is 53 for `float`."""
 
@@ -107,7 +109,7 @@ def _field_of(
     name: str,
     python_type: type,
     _display: Any,
-    _size: Any,
+    size: int,
     precision: int,
     scale: int,
     _null: Any,
@@ -120,7 +122,16 @@ def _field_of(
     # pyodbc describes a datetimeoffset as a string, but with a scale, which strings lack.
     if python_type is str and (scale or any(isinstance(value, datetime) for value in first)):
         return pa.field(name, pa.timestamp("us", tz="UTC"))
-    return pa.field(name, _ARROW_TYPES.get(python_type, pa.large_string()))
+    is_unclear = (
+        python_type is str
+        and size == _OFFSET_DATETIME_SIZE
+        and all(value is None for value in first)
+    )
+    return pa.field(
+        name,
+        _ARROW_TYPES.get(python_type, pa.large_string()),
+        metadata=MAY_BE_INSTANT if is_unclear else None,
+    )
 
 
 def _block_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:

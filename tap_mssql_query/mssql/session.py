@@ -26,6 +26,8 @@ APPLICATION_NAME = "tap-mssql-query"
 
 _FOR_JSON_OR_XML = ("JSON_F52E2B61-18A1-11d1", "XML_F52E2B61-18A1-11d1")
 """How the name of the column begins that a query with FOR JSON or FOR XML at its end has."""
+MAY_BE_INSTANT = {b"may_be": b"datetimeoffset"}
+"""The metadata of a field of text whose column may have another type: the driver does not tell."""
 _CONNECTION_LOST = "08S01"
 _GRACE_SECONDS = 2.0
 """Added to the driver's own timeouts, whose errors are more specific."""

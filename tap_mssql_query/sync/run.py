@@ -25,6 +25,7 @@ from tap_mssql_query.sync.renames import find_missed_renaming, former_name_of
 from tap_mssql_query.sync.report import Outcome, SyncReport
 from tap_mssql_query.sync.resume_state import finish_run, write_resume_state
 from tap_mssql_query.sync.run_errors import DATABASE_FAILED, describe_failure
+from tap_mssql_query.sync.unclear_columns import describe_unclear
 from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class SyncRun:
         )
 
     def _run_once(self) -> None:
-        with contextlib.closing(self._context.connections.open(self._sync.database)) as session:
+        with contextlib.closing(self._open_session()) as session:
             now = server_time(session)
             if self._sync.name in self._context.options.start_now:
                 self._start_now(session, now)
@@ -108,6 +109,9 @@ class SyncRun:
                 self._skip_locked()
             else:
                 self._read(session, times, resume_state)
+
+    def _open_session(self) -> Session:
+        return self._context.connections.open(self._sync.database)
 
     def _find_resume_state(self, now: int) -> ResumeState | None:
         """The interrupted run to resume, if there is one. Raises StateError."""
@@ -243,8 +247,10 @@ class SyncRun:
         )
         rows_read = prefetch(session.read(query), seconds=session.row_timeout_seconds)
         with contextlib.closing(rows_read) as blocks:
-            columns = columns_of_arrow_schema(next(blocks).schema, self._sync.json_columns)
-            self._write_schema(columns, times, strategy)
+            result = next(blocks).schema
+            columns = columns_of_arrow_schema(result, self._sync.json_columns)
+            described = describe_unclear(columns, result, query, self._open_session)
+            self._write_schema(described, times, strategy)
             rows, is_complete = writer.write(blocks, columns, strategy)
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",

@@ -193,3 +193,21 @@ def test_first_run_of_a_query_names_texts_that_the_driver_gets_wrong(run_tap, co
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert "CAST(userId AS nvarchar(4000))" in first.log
     assert "CAST" not in second.log
+
+
+@pytest.mark.parametrize("reader", ["arrow", "odbc"])
+@pytest.mark.parametrize("rows", ["", " WHERE 1 = 0"])
+def test_schema_of_a_date_time_without_a_value_says_so(run_tap, config, reader, rows):
+    """The odbc driver does not tell a datetimeoffset(0) from a text of the same size."""
+    query = (
+        "SELECT CAST(NULL AS datetimeoffset(0)) AS at, CAST(NULL AS nvarchar(26)) AS text, "
+        f"CAST(N'' AS nvarchar(26)) AS empty{rows}"
+    )
+    sync = {"name": "s", "type": "identify", "query": query}
+
+    run = run_tap({**config, "reader": reader, "syncs": [sync]})
+
+    (schema,) = run.of_type("SCHEMA")
+    found = {name: s.get("format") for name, s in schema["schema"]["properties"].items()}
+    assert found == {"at": "date-time", "text": None, "empty": None}
+    assert run.exit_code == 0
