@@ -1,4 +1,8 @@
-"""Fixtures for every test: a clean environment, default signals, no real sleeping."""
+"""Fixtures for every test: a clean environment, default signals, no real sleeping.
+
+Programs that tests start may write bytecode, whatever the environment says: the tests start
+hundreds, Meltano among them, which takes seconds to compile.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ import pytest
 
 _INHERITED = ("TAP_MSSQL_QUERY_", "TARGET_PIPELINES_", "MELTANO_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+# Before pytest-xdist starts its workers, which inherit it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(autouse=True)

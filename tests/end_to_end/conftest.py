@@ -79,6 +79,11 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture
 def tap_config(server: SqlServer) -> dict[str, Any]:
     """Settings of the tap; tests add their syncs."""
+    return describe_tap(server)
+
+
+def describe_tap(server: SqlServer) -> dict[str, Any]:
+    """Settings of the tap for a server, without syncs."""
     return {
         "host": "127.0.0.1",
         "port": server.port,
@@ -92,6 +97,11 @@ def tap_config(server: SqlServer) -> dict[str, Any]:
 @pytest.fixture
 def target_config(collector: Collector) -> dict[str, Any]:
     """Settings of the target: one connection, so that calls arrive in the order of the rows."""
+    return describe_target(collector)
+
+
+def describe_target(collector: Collector) -> dict[str, Any]:
+    """Settings of the target for a collector, with one connection."""
     return {
         "destination": "customerio",
         "endpoint": collector.url,

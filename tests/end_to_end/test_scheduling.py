@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import stat
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.collector import Collector
 from sandbox.shop import DATABASE
 from sandbox.shop.creation import create_empty_shop
 from sandbox.sql_server.engine import DuckDBEngine
-from tests.end_to_end.conftest import SYNCS_BY_TYPE
+from sandbox.sql_server.server import SqlServer
+from tests.end_to_end.conftest import SYNCS_BY_TYPE, describe_tap, describe_target
 from tests.end_to_end.scheduled_job import SCRIPT, ScheduledJob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IDENTIFY, TRACK = (dict(SYNCS_BY_TYPE[name]) for name in ("identify", "track"))
 BOTH = {IDENTIFY["name"], TRACK["name"]}
@@ -39,12 +46,17 @@ class _Shop:
         self.engine.run(DATABASE, f"INSERT INTO {table} VALUES {', '.join(rows)}")
 
 
-@pytest.fixture
-def shop():
-    """The shop with five users and events."""
+def open_shop() -> _Shop:
+    """A shop with five users and events."""
     shop = _Shop()
     shop.add(5)
     return shop
+
+
+@pytest.fixture
+def shop():
+    """The shop with five users and events."""
+    return open_shop()
 
 
 @pytest.fixture
@@ -53,13 +65,34 @@ def engine(shop):
     return shop.engine
 
 
+@contextmanager
+def _open_job(folder, tap_config, target_config) -> Iterator[ScheduledJob]:
+    job = ScheduledJob(folder)
+    job.configure({**tap_config, "syncs": [IDENTIFY, TRACK]}, target_config)
+    try:
+        yield job
+    finally:
+        job.kill_all()
+
+
 @pytest.fixture
 def job(tmp_path, tap_config, target_config):
     """Two syncs, users and events, to the collector."""
-    job = ScheduledJob(tmp_path)
-    job.configure({**tap_config, "syncs": [IDENTIFY, TRACK]}, target_config)
-    yield job
-    job.kill_all()
+    with _open_job(tmp_path, tap_config, target_config) as job:
+        yield job
+
+
+@pytest.fixture(scope="module")
+def settled_state(tmp_path_factory) -> bytes:
+    """The state file after a run over the five users and events; it knows no server or folder."""
+    shop = open_shop()
+    with SqlServer(shop.engine) as server, Collector() as collector:
+        settings = describe_tap(server), describe_target(collector)
+        with _open_job(tmp_path_factory.mktemp("settled"), *settings) as job:
+            done = job.run()
+            assert (done.exit_code, set(job.last_sync_times)) == (0, BOTH), done.log
+            assert_nothing_missing(collector, shop)
+            return job.state_file.read_bytes()
 
 
 def _received(collector) -> dict[str, list[str]]:
@@ -112,10 +145,9 @@ def test_sync_that_is_not_due_sends_nothing(job, shop, tap_config, target_config
     assert job.last_sync_times != before
 
 
-def test_options_go_to_the_tap(job, collector):
+def test_options_go_to_the_tap(job, settled_state, collector):
     """A sync is read from its beginning again under the same lock and state."""
-    job.run()
-    collector.forget()
+    job.state_file.write_bytes(settled_state)
 
     done = job.run("--resync", IDENTIFY["name"])
 
@@ -123,16 +155,15 @@ def test_options_go_to_the_tap(job, collector):
     assert _received(collector) == {"identify": ["0", "1", "2", "3", "4"], "track": []}
 
 
-def test_refused_key_leaves_the_state(job, shop, collector):
+def test_refused_key_leaves_the_state(job, settled_state, shop, collector):
     """The target's exit code tells more than that of a tap nobody reads; the state stands."""
-    job.run()
-    before = job.state_file.read_bytes()
+    job.state_file.write_bytes(settled_state)
     collector.script([{"status": 401, "times": None}])
     shop.add(100)
 
     done = job.run()
 
-    assert (done.exit_code, job.state_file.read_bytes()) == (4, before), done.log
+    assert (done.exit_code, job.state_file.read_bytes()) == (4, settled_state), done.log
 
 
 def test_failure_after_the_first_sync_keeps_its_state(job, tap_config, target_config, collector):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,12 @@ class Site:
     def calls(self) -> list[tuple[str, bytes]]:
         """The delivered calls by messageId, sorted, including repeats."""
         return sorted((call.message_id, call.raw) for call in self.collector.calls)
+
+    def forget(self) -> None:
+        """Forget what earlier runs left: calls, the state and dead letters."""
+        self.collector.forget()
+        for path in (self.state_path, self.folder / "dead_letters.jsonl"):
+            path.unlink(missing_ok=True)
 
     def wait_for_requests(self, count: int) -> None:
         """Wait until the collector has answered that many requests, on a busy machine too."""
@@ -113,9 +120,9 @@ def engine() -> DuckDBEngine:
     return create_users()
 
 
-@pytest.fixture
-def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
-    """A site with one sync; the programs that it started end with the test."""
+@contextmanager
+def open_site(engine: DuckDBEngine, folder: Path) -> Iterator[Site]:
+    """A site with one sync; the programs that it started end with the block."""
     with SqlServer(engine) as server, Collector() as collector:
         tap = {
             "host": "127.0.0.1",
@@ -132,8 +139,17 @@ def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
             "write_key": DEFAULT_WRITE_KEY,
             "batch_max_calls": 20,
         }
-        site = Site(tmp_path, server, collector, tap, target)
+        site = Site(folder, server, collector, tap, target)
+        try:
+            yield site
+        finally:
+            for process in site.started:
+                process.kill()
+                process.communicate()
+
+
+@pytest.fixture
+def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
+    """A site of the test's own."""
+    with open_site(engine, tmp_path) as site:
         yield site
-        for process in site.started:
-            process.kill()
-            process.communicate()
