@@ -6,8 +6,10 @@ A run that ends without a report, because it was killed, leaves none rather than
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import select
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SETTING = "report_path"
+_PIPE_SECONDS = 5.0
+_MODE = 0o666  # less the umask
 
 
 def report_path_of(config: Mapping[str, Any]) -> Path | None:
@@ -63,8 +67,14 @@ def find_report_problem(path: Path | None) -> str:
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report as JSON. Raises OSError."""
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    """Write a report as JSON. Raises OSError, also for a pipe from which nobody reads."""
+    view = memoryview((json.dumps(report, indent=2) + "\n").encode())
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(path, "wb", buffering=0, opener=lambda name, _: os.open(name, flags, _MODE)) as file:
+        while view:
+            if not select.select([], [file], [], _PIPE_SECONDS)[1]:
+                raise TimeoutError(errno.ETIMEDOUT, "nobody reads from this pipe")
+            view = view[file.write(view) or 0 :]
 
 
 def describe_end(error: BaseException | None) -> dict[str, Any]:
