@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from program_kit.problems import Problem
 from program_kit.settings import COMMENT_KEY
 
 if TYPE_CHECKING:
@@ -43,6 +45,16 @@ def describe_setting(path: Sequence[str | int]) -> str:
     """What a path of a configuration leads to: "Setting `syncs[2].query`"."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return f"Setting `{text.lstrip('.')}`" if text else "The configuration"
+
+
+def describe_violation(error: ValidationError, subject: str = "") -> Problem:
+    """A violation as a sentence, at the setting that is wrong, or at the key that is unknown."""
+    path = tuple(error.absolute_path)
+    sentence = f"{subject or describe_setting(path)} {describe_schema_error(error)}."
+    if error.validator == "additionalProperties":
+        known: Any = error.schema.get("properties", {})  # type: ignore[union-attr]
+        path += tuple(islice((n for n in _keys_of(error) if n not in known), 1))
+    return Problem(sentence, path)
 
 
 def describe_schema_error(error: ValidationError) -> str:

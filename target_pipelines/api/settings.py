@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import validator_for
 
-from program_kit.json_schema import (
-    describe_schema_error,
-    describe_setting,
-    find_schema_errors,
-)
+from program_kit.json_schema import describe_setting, describe_violation, find_schema_errors
+from program_kit.problems import Problem
 from program_kit.settings import describe_placeholder, is_placeholder, without_comments
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA, TARGET_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from program_kit.problems import Path as SettingPath
 
 
 NullValues = str | dict[str, str]
@@ -82,14 +81,14 @@ class ParsedSettings:
     Attributes:
         run: the settings of the whole run.
         destinations: `run` with what each destination sets differently; one or more.
-        problems: what is invalid, a sentence each.
-        faulty: the names of the settings with problems, whose values are left out.
+        problems: what is invalid.
+        faulty: the paths of the settings with problems, whose values are left out.
     """
 
     run: TargetSettings
     destinations: Sequence[TargetSettings]
-    problems: Sequence[str]
-    faulty: frozenset[str | int] = frozenset()
+    problems: Sequence[Problem]
+    faulty: Collection[SettingPath] = ()
 
 
 def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
@@ -105,22 +104,19 @@ def parse_settings(config: Mapping[str, Any]) -> ParsedSettings:
         for n, entry in enumerate(entries)
         if isinstance(entry, dict)
     ]
-    problems = [
-        f"{describe_setting(list(error.path))} {describe_schema_error(error)}." for error in errors
-    ]
-    names = frozenset(path[-1] for path in faulty if path)
-    return ParsedSettings(
-        run, destinations or [run], [*problems, *_find_placeholders(config, entries)], names
-    )
+    problems = [describe_violation(error) for error in errors]
+    problems += _find_placeholders(config, entries)
+    return ParsedSettings(run, destinations or [run], problems, faulty)
 
 
-def _find_placeholders(config: Mapping[str, Any], entries: Sequence[Any]) -> Iterator[str]:
+def _find_placeholders(config: Mapping[str, Any], entries: Sequence[Any]) -> Iterator[Problem]:
     """Secrets that were not replaced: the API would refuse every call."""
     listed = ((("destinations", number), entry) for number, entry in enumerate(entries))
     for path, values in (((), config), *listed):
         for setting in TARGET_SETTINGS if isinstance(values, dict) else ():
             if setting.secret and is_placeholder(values.get(setting.name)):
-                yield f"{describe_placeholder(describe_setting([*path, setting.name]))}."
+                place = (*path, setting.name)
+                yield Problem(f"{describe_placeholder(describe_setting(place))}.", place)
 
 
 def _settings_of(

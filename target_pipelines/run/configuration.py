@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from program_kit.problems import Problem
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
+from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
 from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from program_kit.problems import Path as SettingPath
+
+
+_NAME = re.compile(r"`(\w+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +53,26 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
     parsed = parse_settings(config)
     plugins = load_plugins(parsed.run.blocked_plugins)
     problems = [*parsed.problems, *_find_unknown_call_types(parsed.run, plugins)]
-    for settings in parsed.destinations:
-        place = (
-            f"`destinations`, {settings.destination_name}: " if len(parsed.destinations) > 1 else ""
-        )
+    for number, settings in enumerate(parsed.destinations):
+        several = ("destinations", number) if len(parsed.destinations) > 1 else ()
+        found = (_located(problem, several) for problem in _find_problems(settings, plugins))
         problems += (
-            f"{place}{problem}"
-            for problem in _find_problems(settings, plugins)
-            if not any(f"`{name}`" in problem for name in parsed.faulty)  # it was reported
+            Problem(f"`destinations`, {settings.destination_name}: {problem}", problem.path)
+            if several
+            else problem
+            for problem in found
+            if problem.path not in parsed.faulty  # it was reported
         )
     problems += _find_shared(parsed.destinations)
     if problems:
         raise ConfigurationError(*problems)
     return Configuration(parsed.run, parsed.destinations, plugins)
+
+
+def _located(problem: str, entry: SettingPath) -> Problem:
+    """A problem at the setting that the sentence names first."""
+    named = (name for name in _NAME.findall(problem) if name in CONFIG_JSONSCHEMA["properties"])
+    return Problem(problem, (*entry, *islice(named, 1)))
 
 
 def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
@@ -70,12 +86,15 @@ def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterato
         )
 
 
-def _find_unknown_call_types(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
+def _find_unknown_call_types(
+    settings: TargetSettings, plugins: PluginRegistry
+) -> Iterator[Problem]:
     for stream, name in settings.call_types.items():
         if name is not None and name not in plugins.call_types:
-            yield (
+            yield Problem(
                 f'Setting `call_types.{stream}`: no plugin provides "{name}". Choose one of '
-                f"{', '.join(plugins.call_types.names())}."
+                f"{', '.join(plugins.call_types.names())}.",
+                ("call_types", stream),
             )
 
 
@@ -96,17 +115,26 @@ def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
         )
 
 
-def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[str]:
+def _find_shared(destinations: Sequence[TargetSettings]) -> Iterator[Problem]:
     """Values that must differ between destinations."""
     for name in _repeated(settings.destination_name for settings in destinations):
-        yield f'Setting `destinations`: two are named "{name}". Give each a unique `name`.'
+        yield Problem(
+            f'Setting `destinations`: two are named "{name}". Give each a unique `name`.',
+            ("destinations",),
+        )
     for path in _repeated(
         str(Path(settings.dead_letter_path).absolute()) for settings in destinations
     ):
-        yield f"Setting `destinations`: two have the `dead_letter_path` {path}. Give each its own."
+        yield Problem(
+            f"Setting `destinations`: two have the `dead_letter_path` {path}. Give each its own.",
+            ("destinations",),
+        )
     files = [settings for settings in destinations if settings.destination == "file"]
     for path in _repeated(str(Path(settings.output_path).absolute()) for settings in files):
-        yield f"Setting `destinations`: two have the `output_path` {path}. Give each its own."
+        yield Problem(
+            f"Setting `destinations`: two have the `output_path` {path}. Give each its own.",
+            ("destinations",),
+        )
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
