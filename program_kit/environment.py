@@ -41,10 +41,10 @@ class Environment:
             if text is None:
                 continue
             try:
-                config[name] = _READERS.get(_type_of(schema), str)(text)
+                config[name] = read_as(schema, text)
             except UNREADABLE as reason:
                 detail = (
-                    str(reason) if isinstance(reason, _Mistyped) else describe_read_error(reason)
+                    str(reason) if isinstance(reason, NotOfType) else describe_read_error(reason)
                 )
                 problems.append(f"The environment variable {variable} cannot be read: {detail}.")
         if problems:
@@ -65,8 +65,13 @@ class Environment:
         return _type_of(self.properties.get(name, {})) == "number"
 
 
-class _Mistyped(ValueError):  # noqa: N818 - reads as what is wrong
+class NotOfType(ValueError):  # noqa: N818 - reads as what is wrong
     """A value is not of its type; the message is half a sentence without the value."""
+
+
+def read_as(schema: Mapping[str, Any], text: str) -> Any:
+    """The value that a text stands for, by the type of its setting. Raises one of `UNREADABLE`."""
+    return _READERS.get(_type_of(schema), str)(text)
 
 
 def _type_of(schema: Mapping[str, Any]) -> str:
@@ -78,14 +83,14 @@ def _type_of(schema: Mapping[str, Any]) -> str:
 def _integer(text: str) -> int:
     digits = text.strip()
     if not (digits.isascii() and digits.removeprefix("+").removeprefix("-").isdigit()):
-        raise _Mistyped("it must be a whole number")
+        raise NotOfType("it must be a whole number")
     return int(digits)
 
 
 def _number(text: str) -> float:
     number = _number_of(text)
     if isinstance(number, str):
-        raise _Mistyped("it must be a number")
+        raise NotOfType("it must be a number")
     return number
 
 
@@ -103,7 +108,7 @@ def _number_of(text: str) -> float | str:
 def _boolean(text: str) -> bool:
     word = text.strip().lower()
     if word not in _TRUE | _FALSE:
-        raise _Mistyped("it must be true or false")
+        raise NotOfType("it must be true or false")
     return word in _TRUE
 
 
@@ -111,7 +116,7 @@ def _json_of(kind: type, name: str) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         value = json.loads(text)
         if not isinstance(value, kind):
-            raise _Mistyped(f"it must be {name}")
+            raise NotOfType(f"it must be {name}")
         return value
 
     return read
