@@ -191,6 +191,24 @@ def test_check_finds(faulty: _Check, place: str, level: str, part: str) -> None:
     assert faulty.has(place, level, part), "\n".join(map(str, faulty.of(place)))
 
 
+def test_check_finds_what_maps_and_selection_cannot_leave_out(
+    check: Callable[..., _Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Misspelt names, key columns, and expressions that are no expressions."""
+    rules = ["*.*", "!users.userId", "!users.emial"]
+    monkeypatch.setenv("MELTANO_EXTRACT__SELECT", json.dumps(rules))
+    query = f"SELECT id AS userId, email_address AS email FROM users {SINCE}"
+    syncs = [_sync("users", query, key_columns=["userId"]), _sync("others", query)]
+
+    found = check(syncs, stream_maps={"users": {"email": "lower("}, "others": {"lname": None}})
+
+    assert found.has("sync users", "error", "Failed to parse expression lower(.")
+    assert found.has("sync users", "error", "leaves out `userId`, which is one of its `key_")
+    assert found.has("sync users", "error", "(did you mean `email`?)")
+    assert found.has("sync others", "error", "removes the column `lname`, but its result has none")
+    assert found.exit_code == 2
+
+
 def test_check_with_errors_exits_2(faulty: _Check) -> None:
     """Query errors exit 2, even if databases are unreachable as well."""
     assert faulty.exit_code == 2
