@@ -127,19 +127,20 @@ def test_columns_that_are_left_out_are_not_sent(project, collector):
     sent = {kind: [c.body for c in collector.calls if c.type == kind] for kind in TYPES.values()}
     collector.forget()
     misspelt = json.dumps(["*.*", "!users.traits.emial", "!users.traits.?*"])
-    other = project.with_settings(TAP_MSSQL_QUERY__SELECT=misspelt).run(*RUN)
+    fresh = ("run", "--state-id-suffix", "fresh", *RUN[1:])
+    other = project.with_settings(TAP_MSSQL_QUERY__SELECT=misspelt).run(*fresh)
     unknown = json.dumps(["*.*", "!user.email"])
-    nobody = project.with_settings(TAP_MSSQL_QUERY__SELECT=unknown).run(*RUN)
+    nobody = project.with_settings(TAP_MSSQL_QUERY__SELECT=unknown).run(*fresh)
 
     traits = {frozenset(body["traits"]) for body in sent["identify"]}
     assert frozenset.union(*traits) == {"email", "fname", "kept"}
     assert all((name := body["traits"]["fname"]) == name.upper() for body in sent["identify"])
-    assert not any("value" in body["properties"] for body in sent["track"])
-    assert other.exit_code != 0
+    assert not any("value" in body.get("properties", {}) for body in sent["track"])
+    assert (other.exit_code, nobody.exit_code) == (1, 1)
     assert "`!users.traits.emial` leaves out a column that its result does not have" in other.output
     assert "(did you mean `traits.email`?)" in other.output
     assert "but no sync is called that (did you mean `users`?)" in nobody.output
-    assert collector.calls == []
+    assert _calls_by_type(collector).keys() == {"track"}
 
 
 @pytest.mark.slow
