@@ -8,20 +8,20 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
 from tap_mssql_query.encoding.columns import (
-    Column,
+    columns_of_description,
     find_name_problems,
     json_schema_of_records,
-    kind_of_sql_type,
-    mark_json,
 )
 from tap_mssql_query.errors import ConfigurationError, Interrupted, QueryFailed
+from tap_mssql_query.mapping import stream_maps_of
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.mssql.describe import describe_result
+from tap_mssql_query.selection import find_unknown_deselections
+from tap_mssql_query.settings.stream_maps import find_doubtful_additions, find_unknown_removals
 from tap_mssql_query.sql.template import SyncTimes
 from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.run import SyncRun
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.singerlib import CatalogEntry
 
+    from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.encoding.row_encoder import LossyConversions
+    from tap_mssql_query.selection import Selection
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sync.context import Lines, RunContext
 
@@ -46,10 +48,17 @@ _UNDESCRIBED = "The sync could not be described: its columns are not known."
 class QueryStream(Stream):
     """The stream of one sync, and the `MessageFormat` of its run."""
 
-    def __init__(self, tap: Tap, sync: SyncSettings, context: RunContext) -> None:
+    def __init__(
+        self,
+        tap: Tap,
+        sync: SyncSettings,
+        context: RunContext,
+        selection: Selection | None = None,
+    ) -> None:
         super().__init__(tap, name=sync.name)
         self._sync = sync
         self._context = context
+        self._selection = selection
         self.primary_keys = sync.key_columns
 
     # Overrides of the SDK
@@ -66,12 +75,9 @@ class QueryStream(Stream):
     def stream_maps(self) -> list[StreamMap]:
         """The user's stream maps, set up when the schema is known rather than at the start."""
         if not self._stream_maps:
-            mapper = self._tap.mapper
-            try:
-                mapper.register_raw_stream_schema(self.name, self.schema, self.primary_keys)
-            except MappingError as error:
-                raise ConfigurationError(f"`stream_maps` cannot be applied: {error}") from error
-            self._stream_maps = mapper.stream_maps[self.name]
+            self._stream_maps = stream_maps_of(
+                self._tap.mapper, self.name, self.schema, self.primary_keys
+            )
         return self._stream_maps
 
     @property
@@ -149,6 +155,7 @@ class QueryStream(Stream):
         """The SCHEMA messages of a result. Raises QueryFailed if it cannot become records."""
         self._use_columns(columns)
         self._refuse_unknown_selection()
+        self._use_selection([column.name for column in columns])
         return (message.to_dict() for message in self._generate_schema_messages())
 
     def _refuse_unknown_selection(self) -> None:
@@ -163,6 +170,26 @@ class QueryStream(Stream):
                 "when the catalog was made. Run the discovery again (with Meltano: "
                 "`meltano run --refresh-catalog …`)."
             )
+
+    def _use_selection(self, columns: Sequence[str]) -> None:
+        """Select columns as the user asks; warn of rules without effect.
+
+        Raises ConfigurationError for a rule that should keep a column out, and cannot.
+        """
+        maps, keys = self.config.get("stream_maps"), self._sync.key_columns
+        problems = list(find_unknown_removals(maps, self.name, columns))
+        warnings = list(find_doubtful_additions(maps, self.name, columns))
+        if self.has_catalog and self._selection:
+            problems += self._selection.find_problems(self.name, columns, keys)
+            warnings += self._selection.find_warnings(self.name, columns)
+            for column, is_selected in self._selection.selected(self.name, columns, keys).items():
+                self.mask["properties", column] = is_selected
+        elif self._input_entry:
+            problems += find_unknown_deselections(self._input_entry, columns)
+        if problems:
+            raise ConfigurationError(*problems)
+        if warnings:
+            self.logger.warning("sync=%s: %s", self.name, " ".join(warnings))
 
     def record_encoder(
         self, columns: Sequence[Column], conversions: LossyConversions
@@ -197,10 +224,7 @@ class QueryStream(Stream):
             raise error
         with contextlib.closing(connections.open(sync.database)) as session:
             query = query_of(sync, SyncTimes(0, server_time(session)))
-            return [
-                mark_json(Column(column.name, kind_of_sql_type(column.sql_type)), sync.json_columns)
-                for column in describe_result(session, query)
-            ]
+            return columns_of_description(describe_result(session, query), sync.json_columns)
 
     def _use_columns(self, columns: Sequence[Column]) -> None:
         """Take the columns as the stream's schema. Raises QueryFailed if they cannot be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -18,10 +19,18 @@ from program_kit.report_file import find_report_path, remove_report, report_path
 from program_kit.signals import on_stop_signals
 from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 from tap_mssql_query.cli_options import OPTIONS
+from tap_mssql_query.encoding.columns import columns_of_description, json_schema_of_records
 from tap_mssql_query.errors import ConfigurationError, StateError
 from tap_mssql_query.line_writer import LineWriter
+from tap_mssql_query.mapping import stream_maps_of
 from tap_mssql_query.mssql.connections import Connections
+from tap_mssql_query.selection import read_selection, read_stream_maps
 from tap_mssql_query.settings.model import parse_settings
+from tap_mssql_query.settings.stream_maps import (
+    find_unknown_removals,
+    plain_stream_maps,
+    restore_nulls,
+)
 from tap_mssql_query.settings.table import CONFIG_JSONSCHEMA
 from tap_mssql_query.sql.meltano_expansion import find_lost_variable
 from tap_mssql_query.sync import bookmarks
@@ -32,8 +41,11 @@ from tap_mssql_query.sync.run_errors import RunErrors
 from tap_mssql_query.sync.run_options import RunOptions, find_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tap_mssql_query.mssql.describe import DescribedColumn
+    from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.stream import QueryStream
 
 
@@ -95,7 +107,8 @@ class TapMSSQLQuery(Tap):
             report=self.report,
             errors=self.errors,
         )
-        return [QueryStream(self, sync, context) for sync in self.settings.syncs]
+        selection = read_selection(os.environ)
+        return [QueryStream(self, sync, context, selection) for sync in self.settings.syncs]
 
     @property
     def _singer_catalog(self) -> Catalog:
@@ -125,7 +138,11 @@ class TapMSSQLQuery(Tap):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
         """Validate settings and options. Raises ConfigurationError with all problems."""
+        if told := read_stream_maps(os.environ):
+            self._config["stream_maps"] = restore_nulls(self._config.get("stream_maps"), told)
         self.settings = parse_settings(self._config)
+        if "stream_maps" in self._config:
+            self._config["stream_maps"] = plain_stream_maps(self._config["stream_maps"])
         if problems := list(find_problems(self.run_options, self.settings.syncs)):
             raise ConfigurationError(*problems)
         return []
@@ -139,17 +156,54 @@ class TapMSSQLQuery(Tap):
     def run(self) -> None:
         """Run all syncs and write the report. Raises TapError."""
         with self.report.written_to(report_path_of(self.config)):
+            self._check_selection()
             self.sync_all()
             self.errors.raise_if_failed()
+
+    def _check_selection(self) -> None:
+        """Raise ConfigurationError if Meltano's selection leaves out something of an unknown sync.
+
+        Rows that should stay would be sent under the right name.
+        """
+        selection = read_selection(os.environ)
+        if self.input_catalog is None or selection is None:
+            return
+        found = list(selection.find_unknown_syncs([sync.name for sync in self.settings.syncs]))
+        for sentence, leaves_out in found:
+            if not leaves_out:
+                self.logger.warning("%s", sentence)
+        if problems := [sentence for sentence, leaves_out in found if leaves_out]:
+            raise ConfigurationError(*problems)
 
     def check(self) -> None:
         """Print the findings about all databases and syncs. Raises TapError for errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
         from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
 
-        results = list(check_all(self.settings, self.config.get("stream_maps", {}), self.state))
+        results = list(
+            check_all(
+                self.settings,
+                self.config.get("stream_maps") or {},
+                self.state,
+                self._find_mapping_problems,
+            )
+        )
         print_findings(results)
         raise_for_errors(results)
+
+    def _find_mapping_problems(
+        self, sync: SyncSettings, columns: Sequence[DescribedColumn]
+    ) -> Iterator[str]:
+        """What is wrong with a sync's stream maps and Meltano's selection, for these columns."""
+        names = [column.name for column in columns]
+        yield from find_unknown_removals(self.config.get("stream_maps"), sync.name, names)
+        if selection := read_selection(os.environ):
+            yield from selection.find_problems(sync.name, names, sync.key_columns)
+        schema = json_schema_of_records(columns_of_description(columns, sync.json_columns))
+        try:
+            stream_maps_of(self.mapper, sync.name, schema, sync.key_columns)
+        except ConfigurationError as error:
+            yield str(error)
 
     def preview(self, sync_name: str, limit: int) -> None:
         """Print the first rows of one sync. Raises TapError."""

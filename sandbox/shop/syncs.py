@@ -15,7 +15,7 @@ WHERE last_updated >= {{last_sync_time}}"""
 EVENTS = """\
 SELECT id AS userId, event_name AS event, timestamp, products, total_price AS value
 FROM events
-WHERE timestamp > {{last_sync_time}}"""
+WHERE timestamp >= {{last_sync_time}}"""
 
 COMPANIES = """\
 SELECT companyId AS groupId, objectTypeId, companyname, employees, personId AS userId
@@ -25,12 +25,12 @@ WHERE last_updated >= {{last_sync_time}}"""
 PAGES = """\
 SELECT id AS userId, metatitle as name, timestamp, url, time_on_page
 FROM pages
-WHERE timestamp > {{last_sync_time}}"""
+WHERE timestamp >= {{last_sync_time}}"""
 
 SCREENS = """\
 SELECT id AS userId, screen_name as name, timestamp, session_started
 FROM screens
-WHERE timestamp > {{last_sync_time}}"""
+WHERE timestamp >= {{last_sync_time}}"""
 
 USER_RESOLUTION = """\
 SELECT id AS userId, old_id as previousId

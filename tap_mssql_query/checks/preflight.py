@@ -26,11 +26,14 @@ from tap_mssql_query.sync.query import render_sync
 from tap_mssql_query.sync.renames import find_missed_renaming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
 
+    from tap_mssql_query.mssql.describe import DescribedColumn
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import DatabaseSettings, SyncSettings, TapSettings
+
+    FindProblems: TypeAlias = Callable[[SyncSettings, Sequence[DescribedColumn]], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ class Preflight:
         mapped: the names of the syncs that stream maps change.
         call_types: what a sync's type may be; None if that is not known.
         state: the Singer state; empty if none was given.
+        find_left_out: problems of what should leave columns of a described result out.
     """
 
     settings: TapSettings
     mapped: Collection[str] = field(default=())
     call_types: CallTypes | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
+    find_left_out: FindProblems = lambda _sync, _columns: ()
 
     def run(self) -> Iterator[CheckResult]:
         """Check each database and its syncs, including disabled ones."""
@@ -97,6 +102,8 @@ class Preflight:
             yield finding_for_error(error)
             return
         yield from check_columns(columns, sync)
+        for problem in self.find_left_out(sync, columns):
+            yield Finding(Level.ERROR, problem)
         if self.call_types is not None and sync.type in self.call_types.names():
             names = [column.name for column in columns if column.name]
             if self.call_types.is_event(sync.type) and sync.name not in self.mapped:
@@ -110,7 +117,10 @@ class Preflight:
 
 
 def check_all(
-    settings: TapSettings, mapped: Collection[str], state: Mapping[str, Any] | None = None
+    settings: TapSettings,
+    mapped: Collection[str],
+    state: Mapping[str, Any] | None = None,
+    find_left_out: FindProblems = lambda _sync, _columns: (),
 ) -> Iterator[CheckResult]:
     """Check everything; no finding ends the check.
 
@@ -118,6 +128,7 @@ def check_all(
         settings: the tap's settings.
         mapped: the names of the syncs that stream maps change.
         state: the Singer state, if one was given.
+        find_left_out: problems of a sync's selection and stream maps, for a described result.
     """
     call_types: CallTypes | None = None
     try:
@@ -125,7 +136,7 @@ def check_all(
     except CallTypesUnavailable as error:
         finding = Finding(Level.WARNING, f"Call types are not checked. {error}")
         yield CheckResult("plugins", [finding])
-    yield from Preflight(settings, mapped, call_types, state or {}).run()
+    yield from Preflight(settings, mapped, call_types, state or {}, find_left_out).run()
 
 
 def raise_for_errors(results: Sequence[CheckResult]) -> None:

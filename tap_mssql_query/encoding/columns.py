@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tap_mssql_query.mssql.describe import DescribedColumn
+
 
 class ColumnKind(Enum):
     """How a column's values appear in a RECORD."""
@@ -82,6 +84,16 @@ def mark_json(column: Column, json_columns: Sequence[str]) -> Column:
     """The column, as JSON if it is a text column in `json_columns`."""
     is_json = column.name in json_columns and column.kind is ColumnKind.TEXT
     return Column(column.name, ColumnKind.JSON) if is_json else column
+
+
+def columns_of_description(
+    described: Iterable[DescribedColumn], json_columns: Sequence[str]
+) -> list[Column]:
+    """The columns of a result that the server describes, as a run would have them."""
+    return [
+        mark_json(Column(column.name, kind_of_sql_type(column.sql_type)), json_columns)
+        for column in described
+    ]
 
 
 def find_name_problems(names: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 
 from tap_mssql_query.encoding.row_encoder import LossyConversions, records_of
 from tap_mssql_query.encoding.singer_json import dump_record
+from tap_mssql_query.mapping import map_record
 from tap_mssql_query.mssql.batch_size import slices_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,6 @@ class RecordEncoder:
     def _lines_of(self, record: dict[str, Any]) -> Iterator[bytes]:
         pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
+            mapped = map_record(stream_map, record)
             if mapped is not None:
                 yield dump_record(stream_map.stream_alias, mapped)

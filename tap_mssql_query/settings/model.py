@@ -9,6 +9,7 @@ from program_kit.settings import without_comments
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.frequency import parse_frequency
+from tap_mssql_query.settings.stream_maps import plain_stream_maps
 from tap_mssql_query.settings.table import CONNECTION_SETTINGS
 from tap_mssql_query.settings.validation import find_problems, read_query
 
@@ -79,6 +80,8 @@ class TapSettings:
 def parse_settings(config: Mapping[str, Any]) -> TapSettings:
     """Validate a configuration. Raises ConfigurationError with all problems."""
     config = without_comments(config)
+    if "stream_maps" in config:
+        config = {**config, "stream_maps": plain_stream_maps(config["stream_maps"])}
     if problems := find_problems(config):
         raise ConfigurationError(*problems)
     databases = _parse_databases(config)

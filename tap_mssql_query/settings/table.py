@@ -181,6 +181,45 @@ SYNC_SETTINGS = (
 )
 
 
+_MAPPED = {"type": ["string", "null"]}
+SINGER_SETTINGS = (
+    Setting(
+        "stream_maps",
+        {
+            "type": "object",
+            "properties": {"__else__": _MAPPED},
+            "additionalProperties": {
+                "type": ["object", "string", "null"],
+                "properties": {"__key_properties__": {"type": ["array", "null"], "items": _TEXT}},
+                "additionalProperties": _MAPPED,
+            },
+        },
+        "Changes to records before they leave the tap: sync → an object of columns, each with "
+        "`__NULL__`, which removes it, or an expression. In meltano.yml write `__NULL__`, not "
+        "`null`.",
+    ),
+    Setting("stream_map_config", {"type": "object"}, "Values for `config` in `stream_maps`."),
+    Setting(
+        "faker_config",
+        {"type": "object"},
+        "`seed` and `locale` of `fake` in `stream_maps`, if the package `faker` is installed.",
+    ),
+    Setting(
+        "flattening_enabled",
+        {"type": "boolean"},
+        "Split objects of `json_columns` into columns.",
+        default=False,
+    ),
+    Setting("flattening_max_depth", {"type": "integer", "minimum": 0}, "How deep to split them."),
+    Setting("flattening_separator", _TEXT, "Between the names of a split column.", "__"),
+    Setting(
+        "flattening_max_key_length",
+        {"type": "integer", "minimum": 1},
+        "Maximum length of a split column's name.",
+    ),
+)
+"""Settings of singer-sdk, which applies them."""
+
 TAP_SETTINGS = (
     *CONNECTION_SETTINGS,
     Setting(
@@ -206,17 +245,14 @@ TAP_SETTINGS = (
         "The syncs.",
         required=True,
     ),
+    *SINGER_SETTINGS,
 )
 
 CONFIG_JSONSCHEMA = json_schema_of(TAP_SETTINGS, closed=False)
 """For singer-sdk, which adds its own settings to a copy."""
 
-SDK_SETTINGS = (
-    *("stream_maps", "stream_map_config", "faker_config", "batch_config"),
-    *("flattening_enabled", "flattening_max_depth", "flattening_max_key_length"),
-    "flattening_separator",
-)
-"""The settings of singer-sdk, which it validates itself."""
+SDK_SETTINGS = ("batch_config",)
+"""Accepted without effect: BATCH files would bypass the target's acknowledgements."""
 
 CLOSED_JSONSCHEMA = {
     **json_schema_of(TAP_SETTINGS, closed=True),

@@ -17,6 +17,7 @@ from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.text_files import NotUTF8, describe_read_error, read_text
 from program_kit.timestamps import parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
+from tap_mssql_query.settings.stream_maps import find_unknown_syncs
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
 from tap_mssql_query.sql.template import (
     LOWER_BOUNDS,
@@ -50,6 +51,7 @@ def find_problems(config: Mapping[str, Any]) -> list[str]:
         f"{_setting_and_sync(error, config)} {describe_schema_error(error)}." for error in errors
     ]
     problems += _login_problems(config)
+    problems += _stream_map_problems(config)
     paths = {tuple(error.absolute_path)[:2] for error in errors}
     if ("syncs",) in paths or "syncs" not in config:
         return problems
@@ -63,6 +65,16 @@ def read_query(sync: Mapping[str, Any]) -> str:
     if "query" in sync:
         return str(sync["query"])
     return read_text(sync["query_file"])
+
+
+def _stream_map_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
+        yield "`flattening_enabled` needs a `flattening_max_depth`."
+    syncs = config.get("syncs")
+    if isinstance(syncs, list):
+        names = [sync.get("name") for sync in syncs if isinstance(sync, dict)]
+        maps = config.get("stream_maps")
+        yield from find_unknown_syncs(maps, [name for name in names if isinstance(name, str)])
 
 
 def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _IDS = ("userId", "anonymousId", "groupId", "previousId")
 
+_GROUPS = {
+    "integrations.": "Integrations",
+    "traits.relationshipAttributes.": "Attributes of the relationship",
+}
+"""Objects of a call whose members columns name, and what to call them."""
+
 
 def load_call_types() -> InstalledCallTypes:
     """Load the call types of every installed plugin. Raises PluginError."""
@@ -69,6 +75,7 @@ def _check(
         return
     paths = _field_paths(plan)
     yield from _id_findings(paths)
+    yield from _group_findings(paths)
     may_be_added = may_be_completed_later or call_type.build is not None
     for missing in _find_missing(call_type.schema, set(paths.values())):
         level = Level.WARNING if may_be_added else Level.ERROR
@@ -97,6 +104,14 @@ def _id_findings(paths: Mapping[str, str]) -> Iterator[Finding]:
     ]
     if ids:
         yield Finding(Level.OK, f"Ids: {', '.join(ids)}.")
+
+
+def _group_findings(paths: Mapping[str, str]) -> Iterator[Finding]:
+    """What becomes of columns whose names are not those of traits or properties."""
+    for prefix, what in _GROUPS.items():
+        names = [path.removeprefix(prefix) for path in paths.values() if path.startswith(prefix)]
+        if names:
+            yield Finding(Level.OK, f"{what}: {', '.join(names)}.")
 
 
 def _find_missing(schema: Mapping[str, Any], paths: set[str]) -> Iterator[str]:

@@ -118,6 +118,42 @@ def test_second_run_sends_exactly_the_changed_rows(project, engine, clock, colle
     } == dict.fromkeys(TYPES, int(clock.now.timestamp()))
 
 
+LEFT_OUT = """\
+    select: ["*.*", "!users.traits.email", '!users.traits\\.phone', "!users.traits?fax", "!*.value"]
+    metadata: {users: {traits.city: {selected: false}, "traits?zip": {selected: false}}}
+    config:
+      stream_maps:
+        users: {lname: null, traits.age: __NULL__, fname: fname.upper()}
+"""
+COLUMNS = ("email", "phone", "fax", "city", "zip", "age", "kept")
+
+
+def test_columns_that_are_left_out_are_not_sent(project, collector):
+    """Columns with dots can be left out in every way; an unknown one stops its sync alone."""
+    dotted = ", ".join(f"'canary' AS [traits.{name}]" for name in COLUMNS)
+    project.replace_text("fname, lname, msisdn AS phone", f"fname, lname, {dotted}")
+    project.replace_text("    config:\n      syncs:", f"{LEFT_OUT}      syncs:")
+
+    project.run_well(*RUN)
+    sent = {kind: [c.body for c in collector.calls if c.type == kind] for kind in TYPES.values()}
+    collector.forget()
+    misspelt = json.dumps(["*.*", "!users.traits.emial", "!users.traits.?*"])
+    fresh = ("run", "--state-id-suffix", "fresh", *RUN[1:])
+    other = project.with_settings(TAP_MSSQL_QUERY__SELECT=misspelt).run(*fresh)
+    unknown = json.dumps(["*.*", "!user.email"])
+    nobody = project.with_settings(TAP_MSSQL_QUERY__SELECT=unknown).run(*fresh)
+
+    traits = {frozenset(body["traits"]) for body in sent["identify"]}
+    assert frozenset.union(*traits) == {"email", "fname", "kept"}
+    assert all((name := body["traits"]["fname"]) == name.upper() for body in sent["identify"])
+    assert not any("value" in body.get("properties", {}) for body in sent["track"])
+    assert (other.exit_code, nobody.exit_code) == (1, 1)
+    assert "`!users.traits.emial` leaves out a column that its result does not have" in other.output
+    assert "(did you mean `traits.email`?)" in other.output
+    assert "but no sync is called that (did you mean `users`?)" in nobody.output
+    assert _calls_by_type(collector).keys() == {"track"}
+
+
 @pytest.mark.slow
 def test_job_and_schedule_share_a_state_in_files(project, clock, collector, tmp_path):
     """With `state_backend.uri` a schedule resumes from the job's state and respects `frequency`."""

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it comes with singer-sdk, without types
 
 from program_kit.findings import Level
 from sandbox.shop.creation import create_empty_shop
@@ -15,6 +16,7 @@ from sandbox.shop.syncs import SYNCS
 from sandbox.sql_server.engine import DuckDBEngine
 from tap_mssql_query.checks.database import check_database, login_script
 from target_pipelines.plugins.loading import built_in_entry_points, load_plugins
+from tests.packaging.conftest import ROOT
 from tests.tap.conftest import TAP
 
 if TYPE_CHECKING:
@@ -191,6 +193,24 @@ def test_check_finds(faulty: _Check, place: str, level: str, part: str) -> None:
     assert faulty.has(place, level, part), "\n".join(map(str, faulty.of(place)))
 
 
+def test_check_finds_what_maps_and_selection_cannot_leave_out(
+    check: Callable[..., _Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Misspelt names, key columns, and expressions that are no expressions."""
+    rules = ["*.*", "!users.userId", "!users.emial"]
+    monkeypatch.setenv("MELTANO_EXTRACT__SELECT", json.dumps(rules))
+    query = f"SELECT id AS userId, email_address AS email FROM users {SINCE}"
+    syncs = [_sync("users", query, key_columns=["userId"]), _sync("others", query)]
+
+    found = check(syncs, stream_maps={"users": {"email": "lower("}, "others": {"lname": None}})
+
+    assert found.has("sync users", "error", "Failed to parse expression lower(.")
+    assert found.has("sync users", "error", "leaves out `userId`, which is one of its `key_")
+    assert found.has("sync users", "error", "(did you mean `email`?)")
+    assert found.has("sync others", "error", "removes the column `lname`, but its result has none")
+    assert found.exit_code == 2
+
+
 def test_check_with_errors_exits_2(faulty: _Check) -> None:
     """Query errors exit 2, even if databases are unreachable as well."""
     assert faulty.exit_code == 2
@@ -230,6 +250,25 @@ def test_check_of_the_sample_shop_is_clean(check: Callable[..., _Check]) -> None
     found = check(SYNCS)
     assert (found.exit_code, {level for _, level, _ in found.rows}) == (0, {"ok"})
     assert found.has("sync subscriptions", "ok", "traits.subscription.monthlyPrice money")
+    assert "can lose rows" not in found.output
+
+
+def _documented_syncs() -> dict[str, list[dict[str, Any]]]:
+    """The syncs that the README and meltano.yml show."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (extractor,) = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["extractors"]
+    return {
+        "README": next(json.loads(block)["syncs"] for block in blocks if '"syncs"' in block),
+        "meltano.yml": extractor["config"]["syncs"],
+    }
+
+
+@pytest.mark.parametrize("page", ["README", "meltano.yml"])
+def test_check_of_documented_syncs_is_clean(check: Callable[..., _Check], page: str) -> None:
+    """Whoever copies an example gets no finding."""
+    found = check(_documented_syncs()[page])
+    assert (found.exit_code, {level for _, level, _ in found.rows}) == (0, {"ok"})
+    assert "can lose rows" not in found.output
 
 
 def test_warnings_alone_exit_0(check: Callable[..., _Check]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.settings.model import parse_settings
-from tap_mssql_query.settings.table import SDK_SETTINGS, TAP_SETTINGS
+from tap_mssql_query.settings.table import SDK_SETTINGS, SINGER_SETTINGS, TAP_SETTINGS
 from tap_mssql_query.settings.validation import find_problems
 from tap_mssql_query.tap import TapMSSQLQuery
 
@@ -180,7 +180,8 @@ def test_every_setting_of_the_sdk_is_known() -> None:
     """Whatever the SDK adds to the tap's settings is no unknown key."""
     schema: dict[str, Any] = {"properties": {}}
     TapMSSQLQuery.append_builtin_config(schema)
-    assert set(schema["properties"]) <= set(SDK_SETTINGS)
+    singer = {setting.name for setting in SINGER_SETTINGS}
+    assert set(schema["properties"]) <= {*SDK_SETTINGS, *singer}
 
 
 @pytest.mark.parametrize(
