@@ -14,7 +14,7 @@ from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.project.document import InvalidDocument, parse_document
 from mssql_reverse_etl.project.schema import HISTORY_SCHEMA, schema_at
 from mssql_reverse_etl.project.variables import expand, has_variable
-from program_kit.environment import NotOfType, read_as
+from program_kit.environment import read_as
 from program_kit.json_schema import describe_setting, describe_violation, find_schema_errors
 from program_kit.problems import Problem, below, path_of
 from program_kit.settings import without_comments

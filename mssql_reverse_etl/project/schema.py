@@ -57,7 +57,8 @@ def schema_at(path: tuple[str | int, ...]) -> Mapping[str, Any]:
         )
         if not isinstance(schema, dict):
             return {}
-    return schema
+    found: Mapping[str, Any] = schema
+    return found
 
 
 def editor_schema() -> dict[str, Any]:

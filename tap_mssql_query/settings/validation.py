@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from program_kit.json_schema import (
-    describe_schema_error,
     describe_setting,
+    describe_violation,
     find_schema_errors,
 )
+from program_kit.problems import Path, Problem
 from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.text_files import NotUTF8, describe_read_error, read_text
 from program_kit.timestamps import parse_iso_timestamp
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
+_NAMED = re.compile(r"`(\w+)`")
+
+
 class _LazyCallTypes:
     """The installed call types, loaded when the first partitioned sync asks for them."""
 
@@ -41,21 +45,19 @@ class _LazyCallTypes:
         return load_call_types()
 
 
-def find_problems(config: Mapping[str, Any]) -> list[str]:
+def find_problems(config: Mapping[str, Any]) -> list[Problem]:
     """All violations of the schema, and other problems of whatever conforms to it.
 
     The configuration is one without comments.
     """
     errors = find_schema_errors(CLOSED_JSONSCHEMA, config)
-    problems = [
-        f"{_setting_and_sync(error, config)} {describe_schema_error(error)}." for error in errors
-    ]
+    problems = [describe_violation(error, _setting_and_sync(error, config)) for error in errors]
     problems += _login_problems(config)
     problems += _stream_map_problems(config)
     paths = {tuple(error.absolute_path)[:2] for error in errors}
     if ("syncs",) in paths or "syncs" not in config:
         return problems
-    syncs = [sync for index, sync in enumerate(config["syncs"]) if ("syncs", index) not in paths]
+    syncs = {n: sync for n, sync in enumerate(config["syncs"]) if ("syncs", n) not in paths}
     databases = {} if any("databases" in path for path in paths) else config.get("databases", {})
     return [*problems, *_semantic_problems(syncs, {**config, "databases": databases})]
 
@@ -67,33 +69,40 @@ def read_query(sync: Mapping[str, Any]) -> str:
     return read_text(sync["query_file"])
 
 
-def _stream_map_problems(config: Mapping[str, Any]) -> Iterator[str]:
+def _stream_map_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     if config.get("flattening_enabled") and config.get("flattening_max_depth") is None:
-        yield "`flattening_enabled` needs a `flattening_max_depth`."
+        yield Problem(
+            "`flattening_enabled` needs a `flattening_max_depth`.", ("flattening_enabled",)
+        )
     syncs = config.get("syncs")
     if isinstance(syncs, list):
         names = [sync.get("name") for sync in syncs if isinstance(sync, dict)]
         maps = config.get("stream_maps")
-        yield from find_unknown_syncs(maps, [name for name in names if isinstance(name, str)])
+        for problem in find_unknown_syncs(maps, [n for n in names if isinstance(n, str)]):
+            yield Problem(problem, ("stream_maps",))
 
 
-def _login_problems(config: Mapping[str, Any]) -> Iterator[str]:
+def _login_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Settings of a connection that would make a login fail: each attempt may lock the account."""
     databases = config.get("databases")
     entries = databases if isinstance(databases, dict) else {}
-    named = ((("databases", name), entry) for name, entry in entries.items())
-    for path, entry in (((), config), *named):
+    named: list[tuple[Path, Any]] = [(("databases", name), e) for name, e in entries.items()]
+    for path, entry in [((), config), *named]:
         if not isinstance(entry, dict):
             continue
         for setting in CONNECTION_SETTINGS:
             if is_placeholder(entry.get(setting.name)):
-                yield f"{describe_placeholder(describe_setting([*path, setting.name]))}."
+                place = (*path, setting.name)
+                yield Problem(f"{describe_placeholder(describe_setting(place))}.", place)
         if isinstance(host := entry.get("host"), str) and (problem := _host_problem(host)):
-            yield f"{describe_setting([*path, 'host'])} {problem}."
+            place = (*path, "host")
+            yield Problem(f"{describe_setting(place)} {problem}.", place)
         if entry.get("username") and _needs_password(entry):
-            yield (
-                f"{describe_setting([*path, 'username'])} needs a `password`, or "
-                "`authentication` for a login without one."
+            place = (*path, "username")
+            yield Problem(
+                f"{describe_setting(place)} needs a `password`, or `authentication` for a login "
+                "without one.",
+                place,
             )
 
 
@@ -137,29 +146,48 @@ def _setting_and_sync(error: ValidationError, config: Mapping[str, Any]) -> str:
     return subject
 
 
-def _semantic_problems(syncs: list[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
-    """Problems that a schema cannot express: references, queries, dates, time zones."""
-    for name, count in Counter(sync["name"] for sync in syncs).items():
-        if count > 1:
-            yield f'{count} syncs are called "{name}"; give each sync a unique name.'
-    yield from _renaming_problems(syncs)
-    call_types = _LazyCallTypes()
-    for sync in syncs:
-        for problem in _sync_problems(sync, config, call_types):
-            yield f'Sync "{sync["name"]}": {problem}.'
+def _semantic_problems(
+    syncs: Mapping[int, Mapping[str, Any]], config: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Problems that a schema cannot express: references, queries, dates, time zones.
 
-
-def _renaming_problems(syncs: list[Mapping[str, Any]]) -> Iterator[str]:
-    names = {sync["name"] for sync in syncs}
-    former_names = Counter(sync["renamed_from"] for sync in syncs if "renamed_from" in sync)
-    for name, count in former_names.items():
-        if name in names:
-            yield (
-                f'`renamed_from` is "{name}", but there still is a sync of that name. Remove one '
-                "of them."
+    `syncs` are those that conform to it, by their index.
+    """
+    by_name = _indexes_by(syncs, "name")
+    for name, indexes in by_name.items():
+        if len(indexes) > 1:
+            yield Problem(
+                f'{len(indexes)} syncs are called "{name}"; give each sync a unique name.',
+                ("syncs", indexes[-1], "name"),
             )
-        if count > 1:
-            yield f'{count} syncs have the `renamed_from` "{name}"; only one can go on from there.'
+    for name, indexes in _indexes_by(syncs, "renamed_from").items():
+        place = ("syncs", indexes[-1], "renamed_from")
+        if name in by_name:
+            yield Problem(
+                f'`renamed_from` is "{name}", but there still is a sync of that name. Remove one '
+                "of them.",
+                place,
+            )
+        if len(indexes) > 1:
+            yield Problem(
+                f'{len(indexes)} syncs have the `renamed_from` "{name}"; only one can go on from '
+                "there.",
+                place,
+            )
+    call_types = _LazyCallTypes()
+    for index, sync in syncs.items():
+        for problem in _sync_problems(sync, config, call_types):
+            named = (name for name in _NAMED.findall(problem) if name in sync)
+            yield Problem(f'Sync "{sync["name"]}": {problem}.', ("syncs", index, *islice(named, 1)))
+
+
+def _indexes_by(syncs: Mapping[int, Mapping[str, Any]], setting: str) -> dict[str, list[int]]:
+    """The indexes of the syncs with each value of a setting."""
+    found: dict[str, list[int]] = {}
+    for index, sync in syncs.items():
+        if setting in sync:
+            found.setdefault(sync[setting], []).append(index)
+    return found
 
 
 def _sync_problems(
