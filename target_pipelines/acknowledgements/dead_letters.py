@@ -3,9 +3,9 @@
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
 `call` (possibly incomplete), `record`, `sync_time` (the start of the run that read it), and what a
-record that became no call needs for its messageId: `last_sync_time` and `origin`. A line that cannot
-be read has no record; `line` is its text. The file holds personal data, so only its owner may read
-it.
+record that became no call needs for its messageId: `last_sync_time` and `origin`. A line that
+cannot be read has no record; `line` is its text. The file holds personal data, so only its owner
+may read it.
 """
 
 from __future__ import annotations
