@@ -11,6 +11,7 @@ import json
 import os
 import select
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,13 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 
 def describe_end(error: BaseException | None) -> dict[str, Any]:
-    """How a run ended, as a part of its report: its exit code, and why it failed.
+    """How and when a run ended, as a part of its report: its exit code, and why it failed.
 
     The text of an unexpected exception may hold values, so only its type is given.
     """
+    ended_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if error is None:
-        return {"exit_code": 0, "message": ""}
+        return {"exit_code": 0, "message": "", "ended_at": ended_at}
     exit_code = getattr(error, "exit_code", None)
     message = type(error).__name__ if exit_code is None else str(error)
-    return {"exit_code": exit_code or 1, "message": message}
+    return {"exit_code": exit_code or 1, "message": message, "ended_at": ended_at}

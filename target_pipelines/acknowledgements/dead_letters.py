@@ -2,10 +2,10 @@
 
 One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`, `kind`, `status`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
-`call` (possibly incomplete), `record`, and what a record that became no call needs for its
-messageId: `last_sync_time` and `origin`. A line that cannot be read has no record; `line` is its
-text. The file holds personal data, so only its owner may read
-it.
+`call` (possibly incomplete), `record`, `sync_time` (the start of the run that read it), and what a
+record that became no call needs for its messageId: `last_sync_time` and `origin`. A line that
+cannot be read has no record; `line` is its text. The file holds personal data, so only its owner
+may read it.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class DeadLetter:
     position: int | None = None
     call: Any = None
     record: Any = None
+    sync_time: Any = None
     last_sync_time: Any = None
     origin: Any = None
     line: str | None = None

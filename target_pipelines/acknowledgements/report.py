@@ -33,7 +33,10 @@ _MAX_LATENCIES = 100_000  # the first requests; a run of 10 million calls makes 
 
 @dataclass(slots=True)
 class StreamReport:
-    """Counts of one stream; `seconds` from its SCHEMA to its last settled record."""
+    """Counts of one stream; `seconds` from its SCHEMA to its last settled record.
+
+    `same_rows` are those of a replay that were delivered with another letter of the same row.
+    """
 
     call_type: str
     started: float
@@ -42,6 +45,7 @@ class StreamReport:
     filtered: int = 0
     rejected: int = 0
     discarded: int = 0
+    same_rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     kinds: Counter[Kind] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -132,6 +136,14 @@ class RunReport:
             report.delivered += count
             report.seconds = self._clock() - report.started
 
+    def add_same_row(self, stream: str) -> None:
+        """Count a letter of a replay as delivered with another one of the same row."""
+        with self._lock:
+            report = self._streams[stream]
+            report.read += 1
+            report.delivered += 1
+            report.same_rows += 1
+
     def add_rejected(self, stream: str, reason: str, kind: Kind) -> None:
         """Count a dead letter, its reason and its kind."""
         with self._lock:
@@ -219,6 +231,7 @@ class RunReport:
                     "filtered": report.filtered,
                     "rejected": report.rejected,
                     "discarded": report.discarded,
+                    "same_rows": report.same_rows,
                     "rejected_by_reason": dict(report.reasons),
                     "rejected_by_kind": dict(report.kinds),
                     "seconds": round(report.seconds, 3),
@@ -251,8 +264,9 @@ class RunReport:
                 cell(name), cell(entry.call_type), entry.outcome, *row, f"{entry.seconds:.1f}"
             )
         console.print(table)
+        same_rows = sum(entry.same_rows for entry in self._streams.values())
         console.print(
-            f"{self.delivered:,} API calls in "
+            f"{self.delivered - same_rows:,} API calls in "
             f"{self.requests:,} requests ({self.retries:,} retried), {self.sent_bytes:,} bytes, "
             f"{self._clock() - self._started:.1f} s",
             highlight=False,
@@ -260,6 +274,9 @@ class RunReport:
         for name, entry in self._streams.items():
             for reason, count in entry.reasons.most_common(5):
                 print_line(console, f"{name}: {count:,} rejected: {reason}")
+            if entry.same_rows:
+                text = f"{entry.same_rows:,} letters were of the same rows as others"
+                print_line(console, f"{name}: {text} and became no events of their own")
         for remedy in self._remedies(dead_letter_path):
             print_line(console, remedy)
 
@@ -285,7 +302,11 @@ def print_summaries(reports: Mapping[str, RunReport], dead_letter_paths: Mapping
 
 
 def write_report(
-    reports: Mapping[str, RunReport], path: Path, ending: BaseException | None
+    reports: Mapping[str, RunReport],
+    path: Path,
+    ending: BaseException | None,
+    *,
+    is_replay: bool = False,
 ) -> None:
     """Write the summary as JSON; with several destinations, as `destinations` by name.
 
@@ -293,6 +314,7 @@ def write_report(
         reports: by destination; empty if the run could not start.
         path: where to write it.
         ending: the error that ends the run.
+        is_replay: whether the run sent dead letters again.
 
     Raises ConfigurationError, unless another error is ending the run already.
     """
@@ -301,8 +323,11 @@ def write_report(
         summary = {"destinations": entries}
     else:
         summary = next(iter(entries.values()), {"streams": {}})
+    end = report_file.describe_end(ending)
+    if is_replay:
+        end["is_replay"] = True
     try:
-        report_file.write_report(path, {**report_file.describe_end(ending), **summary})
+        report_file.write_report(path, {**end, **summary})
     except OSError as error:
         problem = f"Setting `report_path`: {path} cannot be written ({error.strerror}). Correct it."
         if ending is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from target_pipelines.acknowledgements.dead_letter_calls import decode_call, key_of
@@ -53,8 +53,10 @@ class SenderPool:
         check_interrupted: Callable[[], None],
         jitter: Callable[[], float],
         key_columns: Mapping[str, Collection[str]],
+        sync_times: Mapping[str, Any],
     ) -> None:
         self._key_columns = key_columns
+        self._sync_times = sync_times
         self._name = name
         self._settlement = settlement
         self._report = report
@@ -304,5 +306,6 @@ class SenderPool:
             position=call.position,
             call=sent,
             record=record,
+            sync_time=self._sync_times.get(call.stream),
         )
         self._settlement.reject([dead_letter], call.epoch)

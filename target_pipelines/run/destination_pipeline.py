@@ -63,6 +63,7 @@ class DestinationPipeline:
             bookkeeping.acks, bookkeeping.rejected[self.name], report, bookkeeping.failures
         )
         self._key_columns: dict[str, Collection[str]] = {}
+        self._sync_times: dict[str, Any] = {}
         self._senders = SenderPool(
             destination,
             self._settlement,
@@ -74,6 +75,7 @@ class DestinationPipeline:
             check_interrupted=check_interrupted,
             jitter=jitter,
             key_columns=self._key_columns,
+            sync_times=self._sync_times,
         )
         self._logs_warnings = logs_warnings
         self._checked_streams: set[str] = set()
@@ -103,6 +105,7 @@ class DestinationPipeline:
             repeats=self._repeats[stream.name],
         )
         self._key_columns[stream.name] = stream.keys
+        self._sync_times[stream.name] = stream.sync_time
         if stream.is_alias:
             self._senders.expect_aliases(stream.name)
         self.report.start_stream(stream.name, stream.call_type.name)
@@ -126,10 +129,12 @@ class DestinationPipeline:
         line: bytes,
         position: int,
         repeat: int | None = None,
+        is_wanted: Callable[[EncodedCall], bool] = lambda _: True,
     ) -> None:
         """Encode one record of a stream that was started; if the stream has failed, discard it.
 
-        `repeat` says how many equal events came before it, where that is known.
+        `repeat` says how many equal events came before it, where that is known. A call that is not
+        wanted counts for nothing.
         """
         if stream.name in self._failures:
             self.report.discard(stream.name, 1)
@@ -140,6 +145,8 @@ class DestinationPipeline:
         except Exception as error:  # noqa: BLE001 - a bug fails its own stream only
             self.report.discard(stream.name, 1)
             self._failures.fail(stream.name, error)
+            return
+        if isinstance(encoded, EncodedCall) and not is_wanted(encoded):
             return
         self._read[stream.name] += 1
         if isinstance(encoded, EncodedCall):
@@ -191,6 +198,7 @@ class DestinationPipeline:
                     position=position,
                     call=encoded.call,
                     record=record,
+                    sync_time=stream.sync_time,
                     last_sync_time=stream.last_sync_time,
                     origin=origin_of(stream, repeat),
                 )

@@ -2,19 +2,25 @@
 
 The file is replaced only at the end, atomically. An interrupted replay leaves it unchanged; the
 next one sends the same calls with the same messageIds. One replay of a file runs at a time.
+
+Several runs may have left letters of one row of an event. They have one messageId, which is sent
+once; the other letters share its end. Rows of one run are sent each, as the run would have.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import tempfile
-from dataclasses import replace
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
-from program_kit.exact_json import encode_json
+from program_kit.exact_json import decode_object, encode_json
 from program_kit.file_locks import lock_file, locked
 from program_kit.replaced_file import ReplacedFile, find_file_problem
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file, parse_letter
@@ -26,16 +32,30 @@ from target_pipelines.api.errors import (
     DeliveryStopped,
     InputError,
 )
+from target_pipelines.run.replay_order import ReplayOrder, describe_old_facts, run_time_of
 from target_pipelines.singer.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_pipelines.run.configuration import Configuration
+    from target_pipelines.run.destination_pipeline import DestinationPipeline
     from target_pipelines.run.pipeline import Pipeline
 
 _NAMED_LINES = 5
+_FACTS = frozenset({"identify", "group", "alias"})
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _SameRow:
+    """A letter of a row of which another letter was sent."""
+
+    event: bytes
+    destination: DestinationPipeline
+    stream: str
 
 
 def replay_settings(configuration: Configuration) -> Configuration:
@@ -50,6 +70,8 @@ def replay_settings(configuration: Configuration) -> Configuration:
 class Replay:
     """One replay of a file of dead letters, in a `with` block that holds its lock.
 
+    `delivered_at` says of streams when the last run ended that delivered them, in unix seconds.
+
     Attributes:
         configuration: what it is sent with.
     """
@@ -61,8 +83,10 @@ class Replay:
         *,
         is_dry_run: bool = False,
         check_interrupted: Callable[[], None] = lambda: None,
+        delivered_at: Mapping[str, float] | None = None,
     ) -> None:
         self.configuration = configuration
+        self._delivered_at = delivered_at or {}
         self._path = path
         self._is_dry_run = is_dry_run
         self._check_interrupted = check_interrupted
@@ -75,6 +99,8 @@ class Replay:
         self._digest = hashlib.blake2b()
         self._invalid_lines: list[int] = []
         self._unsendable: dict[int, ConfigurationError] = {}
+        self._sent: dict[bytes, tuple[float, object]] = {}  # run and position of each event
+        self._same_rows: dict[int, _SameRow] = {}
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -120,20 +146,53 @@ class Replay:
 
     def send(self, pipeline: Pipeline) -> None:
         """Pass all dead letters to the pipeline. Raises PipelinesError."""
-        with self._path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    break  # another run is still writing it
-                self._size += len(line)
-                self._digest.update(line)
-                letter = parse_letter(line)
+        with self._path.open("rb") as file:
+            order = self._read_order(file)
+            for stream, facts in order.old_facts.items():
+                delivered_at = self._delivered_at.get(stream)
+                text = describe_old_facts(stream, facts, now=time.time(), delivered_at=delivered_at)
+                logger.warning("%s", text)
+            for offset, number in order:
+                file.seek(offset)
+                letter = parse_letter(file.readline())
                 if letter is None:
-                    self._invalid_lines += [number] if line.strip() else []
-                    continue
+                    continue  # it was changed just now, which `finish` refuses
                 try:
-                    self._replay_dead_letter(letter, pipeline)
+                    self._replay_dead_letter(letter, pipeline, number)
                 except ConfigurationError as error:
                     self._unsendable[number] = error
+
+    def _read_order(self, lines: IO[bytes]) -> ReplayOrder:
+        """Read the file once, before anything is sent."""
+        order = ReplayOrder()
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                break  # another run is still writing it
+            offset = self._size
+            self._size += len(line)
+            self._digest.update(line)
+            letter = parse_letter(line)
+            if letter is None:
+                self._invalid_lines += [number] if line.strip() else []
+            elif self._is_wanted(letter):
+                is_fact = not self._is_event(letter)
+                order.add(letter, offset=offset, number=number, is_fact=is_fact)
+        return order
+
+    def settle_same_rows(self) -> None:
+        """Count the letters whose event was sent with another letter, once all are settled."""
+        failed = {
+            _event_of(letter.get("destination"), letter["call"])
+            for letter in map(decode_object, self._failed_again.lines())
+            if letter.get("call")
+        }
+        delivered = {
+            number: same for number, same in self._same_rows.items() if same.event not in failed
+        }
+        for same in delivered.values():
+            same.destination.report.add_same_row(same.stream)
+        for number in delivered:
+            del self._same_rows[number]
 
     def finish(self) -> None:
         """Replace the file: keep what failed again and what other runs appended meanwhile.
@@ -172,30 +231,45 @@ class Replay:
             )
 
     def _kept(self, old: IO[bytes]) -> Iterator[bytes]:
-        """The lines to keep of those that were read."""
+        """The lines to keep of those that were read; those that failed again keep their times."""
         old.seek(0)
-        numbers, remaining = {*self._invalid_lines, *self._unsendable}, self._size
+        failed: dict[bytes, list[dict[str, Any]]] = defaultdict(list)
+        for line in self._failed_again.lines():
+            letter = decode_object(line)
+            failed[_row_of(letter)].append(letter)
+        numbers = {*self._invalid_lines, *self._unsendable, *self._same_rows}
+        remaining = self._size
         for number, line in enumerate(old, 1):
             remaining -= len(line)
             if remaining < 0:
                 break
-            if number in numbers or self._is_untouched(line):
+            letter_before = parse_letter(line)
+            is_untouched = letter_before is not None and not self._is_wanted(letter_before)
+            if number in numbers or is_untouched:
                 yield line
-        yield from self._lines_failed_again()
+            elif letter_before is not None and failed and failed.get(_row_of(letter_before)):
+                letter = failed[_row_of(letter_before)].pop(0)
+                yield self._encode_failed_again(letter, letter_before)
+        for letter in chain.from_iterable(failed.values()):
+            yield self._encode_failed_again(letter, {})
 
-    def _lines_failed_again(self) -> Iterator[bytes]:
-        return self._failed_again.lines()
+    def _encode_failed_again(self, letter: Mapping[str, Any], before: Mapping[str, Any]) -> bytes:
+        """The line of a letter that failed again: it is as old as it was before."""
+        kept = {name: before[name] for name in ("time", "sync_time") if before.get(name)}
+        return encode_json({**letter, **kept}) + b"\n"
 
-    def _is_untouched(self, line: bytes) -> bool:  # noqa: ARG002 - `Retry` has such lines
-        """Whether the letter in a line was not sent."""
-        return False
+    def _is_wanted(self, letter: Mapping[str, Any]) -> bool:  # noqa: ARG002 - `Retry` wants some
+        """Whether to send a letter."""
+        return True
 
     def _appended(self, old: IO[bytes]) -> Iterator[bytes]:
         old.seek(self._size)
         while block := old.read(1 << 20):
             yield block
 
-    def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
+    def _replay_dead_letter(
+        self, dead_letter: Mapping[str, Any], pipeline: Pipeline, number: int
+    ) -> None:
         """Send a rejected call unchanged; encode again a record that became no call.
 
         Raises ConfigurationError if its destination or call type is unknown, or it is no record.
@@ -206,8 +280,13 @@ class Replay:
                 "read. It stays; only its tap can send it again. Remove the letter after that."
             )
         destination = pipeline.find_destination(dead_letter.get("destination"))
+
+        def is_new(call: Mapping[str, Any]) -> bool:
+            return self._is_new(dead_letter, call, destination, number)
+
         if dead_letter["attempts"]:
-            destination.resend(dead_letter)
+            if is_new(dead_letter["call"]):
+                destination.resend(dead_letter)
         else:
             stream = self._stream_of(dead_letter)
             if self._streams.get(stream.name) != stream:
@@ -220,8 +299,36 @@ class Replay:
                 encode_json({"record": dead_letter["record"]}),
                 dead_letter.get("position") or 0,
                 origin.get("repeat", 0) if origin else None,
+                is_wanted=lambda call: is_new(decode_object(call.body)),
             )
         pipeline.flush()
+
+    def _is_new(
+        self,
+        letter: Mapping[str, Any],
+        call: Mapping[str, Any],
+        destination: DestinationPipeline,
+        number: int,
+    ) -> bool:
+        """Whether no other run's letter of the same event was sent; facts are sent each."""
+        if "messageId" not in call or not self._is_event(letter):
+            return True
+        event = _event_of(destination.name, call)
+        row = run_time_of(letter), letter.get("position")
+        sent = self._sent.setdefault(event, row)
+        if sent is row or (sent[0] == row[0] and sent != row):
+            return True
+        self._same_rows[number] = _SameRow(event, destination, letter["stream"])
+        return False
+
+    def _is_event(self, letter: Mapping[str, Any]) -> bool:
+        """Whether equal rows of a letter's call type are several events."""
+        name = letter["call_type"]
+        if not letter["attempts"]:
+            name = self._call_types.get(letter["stream"]) or name
+        if name in self._plugins.call_types:
+            return self._plugins.call_types[name].is_event
+        return (letter.get("call") or {}).get("type") not in _FACTS
 
     def _stream_of(self, dead_letter: Mapping[str, Any]) -> Stream:
         keywords = {
@@ -244,6 +351,19 @@ class Replay:
             f"{count} lines of {self._path} are no dead letters and stay as they are: line "
             f"{numbers}{more}. The others were sent. Correct or remove these lines."
         )
+
+
+def _row_of(letter: Mapping[str, Any]) -> bytes:
+    """What a letter that fails again has in common with the one before."""
+    return _digest_of([letter.get(name) for name in ("stream", "record", "position")])
+
+
+def _event_of(destination: str | None, call: Mapping[str, Any]) -> bytes:
+    return _digest_of([destination, call.get("messageId")])
+
+
+def _digest_of(parts: Sequence[Any]) -> bytes:
+    return hashlib.blake2b(encode_json(parts), digest_size=16).digest()
 
 
 class _FailedAgain(DeadLetters):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from program_kit.report_file import find_report_problem, remove_report, report_path_of
@@ -17,6 +20,7 @@ from target_pipelines.api.errors import ConfigurationError, Interrupted, Pipelin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
@@ -27,10 +31,12 @@ class Reports(dict[str, RunReport]):
 
     Attributes:
         dead_letter_paths: where the dead letters of each destination are.
+        is_replay: whether dead letters are sent again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_replay: bool = False) -> None:
         super().__init__()
+        self.is_replay = is_replay
         self.dead_letter_paths: dict[str, str] = {}
 
     def open(self, configuration: Configuration) -> None:
@@ -57,6 +63,23 @@ def outlook_of_replay(reports: Mapping[str, RunReport]) -> str:
         f"{delivered:,} dead letters were delivered. The file is unchanged: the next replay sends "
         "all of them again."
     )
+
+
+def read_delivered_at(path: Path | None) -> Mapping[str, float]:
+    """When the run ended that left a report, for each stream that it delivered; unix seconds.
+
+    Empty if there is no such report, or if a replay has left it.
+    """
+    if path is None or not path.is_file():
+        return {}
+    with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if not report.get("is_replay"):
+            ended_at = datetime.fromisoformat(report["ended_at"]).timestamp()
+            parts = report.get("destinations", {"": report}).values()
+            streams = [item for part in parts for item in part["streams"].items()]
+            return {name: ended_at for name, entry in streams if entry["delivered"]}
+    return {}
 
 
 @contextmanager
@@ -87,7 +110,7 @@ def reporting(
         _set_outcomes(reports, failures, ending)
         print_summaries(reports, reports.dead_letter_paths)
         if path is not None:
-            write_report(reports, path, ending)
+            write_report(reports, path, ending, is_replay=reports.is_replay)
 
 
 def _set_outcomes(

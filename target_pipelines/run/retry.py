@@ -6,21 +6,18 @@ are: their cause is in the query or in the settings. `retries` in a letter count
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from program_kit.exact_json import decode_object, encode_json
 from target_pipelines.acknowledgements.dead_letter_file import parse_letter
 from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.run.configuration import Configuration
-    from target_pipelines.run.pipeline import Pipeline
 
 _MAX_RETRY_SECONDS = 60.0
 """A destination that is down must not delay the run that follows for long."""
@@ -53,26 +50,13 @@ class Retry(Replay):
         )
         self._name = destination.destination_name
         self._limit = configuration.settings.retry_rejected
-        self._retries: dict[bytes, int] = {}  # of the calls that are sent again
 
-    def _replay_dead_letter(self, dead_letter: Mapping[str, Any], pipeline: Pipeline) -> None:
-        if _is_retryable(dead_letter, self._name, self._limit):
-            self._retries[_digest_of(dead_letter)] = dead_letter.get("retries", 0)
-            super()._replay_dead_letter(dead_letter, pipeline)
+    def _is_wanted(self, letter: Mapping[str, Any]) -> bool:
+        return _is_retryable(letter, self._name, self._limit)
 
-    def _is_untouched(self, line: bytes) -> bool:
-        letter = parse_letter(line)
-        return letter is not None and not _is_retryable(letter, self._name, self._limit)
-
-    def _lines_failed_again(self) -> Iterator[bytes]:
-        for line in super()._lines_failed_again():
-            letter = decode_object(line)
-            retries = self._retries.get(_digest_of(letter), 0) + 1
-            yield encode_json({**letter, "retries": retries}) + b"\n"
-
-
-def _digest_of(letter: Mapping[str, Any]) -> bytes:
-    return hashlib.blake2b(encode_json(letter["call"]), digest_size=16).digest()
+    def _encode_failed_again(self, letter: Mapping[str, Any], before: Mapping[str, Any]) -> bytes:
+        retries = before.get("retries", 0) + 1
+        return super()._encode_failed_again({**letter, "retries": retries}, before)
 
 
 def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bool:

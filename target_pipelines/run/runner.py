@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
+from program_kit.report_file import report_path_of
 from program_kit.signals import on_stop_signals
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.run.bookkeeping import keep_books
@@ -20,6 +21,7 @@ from target_pipelines.run.reporting import (
     Reports,
     outlook_of_replay,
     outlook_of_run,
+    read_delivered_at,
     reporting,
 )
 from target_pipelines.run.retry import Retry, find_retryable
@@ -110,12 +112,14 @@ class Runner:
 
     def replay(self, path: Path) -> None:
         """Send the dead letters of a file again. Raises PipelinesError."""
+        delivered_at = read_delivered_at(report_path_of(self._config))
         self._send_again(
             lambda: Replay(
                 path,
                 replay_settings(load_configuration(self._config)),
                 is_dry_run=self._is_dry_run,
                 check_interrupted=self._interruption.check,
+                delivered_at=delivered_at,
             )
         )
 
@@ -130,7 +134,7 @@ class Runner:
             )
 
     def _send_again(self, open_replay: Callable[[], Replay]) -> None:
-        reports, failures = Reports(), StreamFailures()
+        reports, failures = Reports(is_replay=True), StreamFailures()
         with (
             reporting(self._config, reports, failures, outlook_of_replay),
             private_stdout() as write,
@@ -157,6 +161,7 @@ class Runner:
             )
             with running(pipeline, self._interruption):
                 replay.send(pipeline)
+            replay.settle_same_rows()
             if not self._is_dry_run:
                 replay.finish()
 

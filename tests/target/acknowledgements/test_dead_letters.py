@@ -50,6 +50,7 @@ def test_dead_letter_has_all_fields(tmp_path):
         "position": None,
         "call": {"userId": "1", "total": 12.34},
         "record": None,
+        "sync_time": None,
         "last_sync_time": None,
     }
 

@@ -12,6 +12,8 @@ from target_pipelines.run.replay import Replay
 from tests.target.conftest import record, schema, state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_pipelines.run.destination_pipeline import DestinationPipeline
 
 POISON = {"status": 400, "contains": "poison", "times": None}
@@ -143,6 +145,122 @@ def test_replayed_record_has_the_id_of_its_run(config, run_target, tmp_path, cal
     assert [call["messageId"] for call in replayed] == [
         call["messageId"] for call in _read(tmp_path / "calls.jsonl")
     ]
+
+
+TIMED = {"timestamp": "2026-01-02T03:04:05Z", "event": "Bought"}
+
+
+def _runs(
+    stream_type: str, *runs: list[dict[str, Any]], keys: Sequence[str] = ()
+) -> list[list[Any]]:
+    """The messages of runs of a sync whose rows have these columns."""
+    messages = []
+    for number, rows in enumerate(runs, 1):
+        times = {"x-sync-time": number * 1000, "x-last-sync-time": number * 1000 - 500}
+        message = schema("s", stream_type, **times) | {"key_properties": list(keys)}
+        messages.append([message, *(record("s", **row) for row in rows), state(number)])
+    return messages
+
+
+@pytest.mark.parametrize("keys", [[], ["n"]], ids=["timestamp", "key"])
+def test_row_of_several_runs_is_one_event(config, run_target, tmp_path, keys):
+    """Each run left a letter; the summary says so. Rows that a run repeats stay events each."""
+    row = {"userId": None, "n": 1, **TIMED}
+    output, letters = tmp_path / "calls.jsonl", tmp_path / "dead_letters.jsonl"
+    config |= {"destination": "file", "output_path": str(output)}
+    for messages in _runs("track", [row, row], [row], [row, row], keys=keys):
+        run_target(config, messages)
+    assert len(_read(letters)) == 5
+    letters.write_text(letters.read_text().replace('"userId":null', '"userId":7'))
+    config["report_path"] = str(tmp_path / "report.json")
+
+    run = run_target(config, [], "--replay", str(letters))
+
+    ids = [call["messageId"] for call in _read(output)]
+    report = json.loads((tmp_path / "report.json").read_text())["streams"]["s"]
+    assert (len(ids), len(set(ids))) == (2, 1 if keys else 2)
+    assert [report[name] for name in ("read", "delivered", "same_rows")] == [5, 5, 3]
+    assert "s: 3 letters were of the same rows as others" in run.log
+    assert letters.read_text() == ""
+
+
+def test_letters_of_a_row_stay_while_its_event_fails(collector, config, run_target, tmp_path):
+    """They leave the file together."""
+    letters = tmp_path / "dead_letters.jsonl"
+    collector.script([POISON])
+    for messages in _runs("track", [{"userId": 1, **TIMED, "name": "poison"}]) * 2:
+        run_target(config, messages)
+    before = _read(letters)
+    assert len({letter["call"]["messageId"] for letter in before}) == 1
+
+    first = run_target(config, [], "--replay", str(letters))
+    kept = _read(letters)
+    collector.script([])
+    run_target(config, [], "--replay", str(letters))
+
+    assert first.exit_code == 0
+    assert [letter["time"] for letter in kept] == [letter["time"] for letter in before]
+    assert letters.read_text() == ""
+    assert len(collector.calls) == 1
+
+
+def test_facts_are_sent_in_the_order_of_their_rows(collector, config, run_target, tmp_path):
+    """Of runs, and within one: the newest value of each person arrives last."""
+    letters = tmp_path / "dead_letters.jsonl"
+    rows = [{"userId": 1, "plan": n} for n in range(4)]
+    for messages in _runs("identify", rows[:2], rows[2:]):
+        collector.script([POISON | {"contains": '"plan":'}])
+        run_target(config, messages)
+    collector.script([])
+    letters.write_text("".join(reversed(letters.read_text().splitlines(keepends=True))))
+
+    run = run_target(config, [], "--replay", str(letters))
+
+    assert [call.body["traits"]["plan"] for call in collector.calls] == [0, 1, 2, 3], run.log
+
+
+def test_letter_that_fails_again_keeps_its_age(collector, config, run_target, tmp_path):
+    """And the run that read its row, by which facts are ordered."""
+    letters = tmp_path / "dead_letters.jsonl"
+    collector.script([POISON])
+    run_target(config, *_runs("identify", [{"userId": None}, {"userId": 2, "x": "poison"}]))
+    before = {(old["position"], old["time"], old["sync_time"]) for old in _read(letters)}
+
+    run_target(config, [], "--replay", str(letters))
+
+    after = {(new["position"], new["time"], new["sync_time"]) for new in _read(letters)}
+    assert after == before
+    assert {sync_time for *_, sync_time in after} == {1000}
+
+
+@pytest.mark.parametrize("has_report", [False, True])
+def test_replay_says_how_old_its_facts_are(config, run_target, tmp_path, has_report):
+    """And whether their stream was delivered since, if the last report tells; before it sends."""
+    letters = tmp_path / "dead_letters.jsonl"
+    if has_report:
+        config["report_path"] = str(tmp_path / "report.json")
+    runs = _runs("identify", [{"userId": None}, {"userId": None}], [{"userId": 2}])
+    for messages in runs:
+        run_target(config, messages)
+    old = _read(letters)
+    for letter in old:
+        letter["time"] = "2020-01-01T00:00:00.000Z"
+    letters.write_text("".join(json.dumps(letter) + "\n" for letter in old))
+
+    run = run_target({**config, "write_key": "wrong"}, [], "--replay", str(letters))
+
+    assert "stream=s: 2 letters are facts (identify, group or alias), the oldest " in run.log
+    assert " days old, the newest " in run.log
+    assert "older values overwrite newer ones" in run.log
+    assert "`--resync s`, instead or afterwards, sends the present rows." in run.log
+    assert ("delivered this stream later." in run.log) == has_report
+
+
+def test_events_are_not_called_facts(run_target, config, dead_letters):
+    """A replay of an event overwrites nothing."""
+    run = run_target(config, [], "--replay", str(dead_letters))
+
+    assert "letters are facts" not in run.log
 
 
 def test_second_replay_is_refused(tmp_path):
