@@ -6,7 +6,10 @@ import logging
 
 import click
 
+from mssql_reverse_etl.commands.init import init
+from mssql_reverse_etl.commands.project_option import project_option
 from mssql_reverse_etl.commands.run import run
+from mssql_reverse_etl.commands.schema import schema
 from program_kit.command_line import run_program
 from program_kit.logs import LOG_FORMAT, log_level
 from program_kit.startup import open_closed_streams
@@ -15,12 +18,14 @@ logger = logging.getLogger("mssql-reverse-etl")
 
 
 @click.group()
+@project_option
 @click.version_option(package_name="mssql-reverse-etl")
 def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-cli.add_command(run)
+for command in (init, run, schema):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -21,9 +21,13 @@ class ReverseETLError(ProgramError):
 
 
 class UsageError(ReverseETLError):
-    """The settings or the command line are wrong."""
+    """The settings or the command line are wrong; `problems` has a sentence for each."""
 
     exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class ClusterFailed(ReverseETLError):  # noqa: N818 - reads as what happened

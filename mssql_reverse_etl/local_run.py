@@ -48,6 +48,7 @@ class LocalRun:
         targets: the same for the target.
         tap_options: further arguments of the tap.
         tap_report: where the tap's report is to be, if anywhere.
+        inherited: file descriptors of configurations.
         has_stream_maps: whether the tap may write more or fewer rows than it reads.
     """
 
@@ -58,11 +59,12 @@ class LocalRun:
     targets: Sequence[str]
     tap_options: Sequence[str] = field(default=())
     tap_report: Path | None = None
+    inherited: Sequence[int] = ()
     has_stream_maps: bool = False
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
-        pipe = Pipe()
+        pipe = Pipe(self.inherited)
         received = record_stop_signals(pipe.stop)
         unknown = find_unknown_call_types(self.settings, self.configuration)
         for name, problem in unknown.items():

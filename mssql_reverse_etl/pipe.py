@@ -78,7 +78,9 @@ class PipeResult:
 class Pipe:
     """Runs both programs once; `stop` may be called from a signal handler."""
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
+        """`inherited` are file descriptors that both programs get, as of their configurations."""
+        self._inherited = inherited
         self._processes: list[subprocess.Popen[bytes]] = []
         self._is_stopping = False
         self._stopped: SimpleQueue[None] = SimpleQueue()  # one that a signal handler may use
@@ -186,6 +188,7 @@ class Pipe:
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
+            pass_fds=self._inherited,
             env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
         )
         self._processes.append(process)

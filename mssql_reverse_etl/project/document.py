@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +70,8 @@ def parse_document(text: str) -> Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        is_open = error.context_mark and "end of stream" in (error.problem or "")
+        mark = error.context_mark if is_open else error.problem_mark
         raise InvalidDocument(_describe(error), _place_of(mark)) from None
     except yaml.YAMLError as error:  # characters that YAML does not allow
         raise InvalidDocument("is no YAML: a character is not allowed", Place(1, 1)) from error
@@ -109,7 +110,7 @@ def _key_of(node: yaml.Node) -> str:
 
 def _scalar_of(node: yaml.ScalarNode) -> Any:
     text = str(node.value)
-    if node.style is None:  # plain: neither quoted nor a block
+    if not node.style:  # plain: neither quoted nor a block
         for pattern, convert in _CORE_SCHEMA:
             if pattern.fullmatch(text):
                 return convert(text)

@@ -97,7 +97,7 @@ def load_project(path: Path) -> Project:
     if ("target",) not in faulty:
         problems += _find_target_problems(target)
     if problems:
-        raise UsageError("\n".join(_describe(path, document, problems)))
+        raise UsageError(*_describe(path, document, problems))
     return Project(path=path, tap=tap, target=target, history=_object_of(data, "history"))
 
 

@@ -75,7 +75,7 @@ def _with_variables(schema: Any) -> Any:
         return [_with_variables(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    if schema.get("type") in _SCALARS:
+    if isinstance(kind := schema.get("type"), str) and kind in _SCALARS:
         notes = {n: schema[n] for n in ("description", "default") if n in schema}
         return {**notes, "anyOf": [schema, _VARIABLE]}
     return {name: _with_variables(each) for name, each in schema.items()}
