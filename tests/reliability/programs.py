@@ -121,7 +121,7 @@ class ForkServer:
             "injection": injection.to_json(),
         }
         connection = self._connect()
-        socket.send_fds(connection, [json.dumps(request).encode()], files)
+        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], files)
         return Program(connection)
 
     def _connect(self) -> socket.socket:

@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
+from tests.forked_program import ForkedProgram
 from tests.sandbox.drivers import ODBC_DRIVER
 
 if TYPE_CHECKING:
@@ -129,18 +130,25 @@ def config(connection: dict[str, Any], request: pytest.FixtureRequest) -> Iterat
         server.faults.clear()
 
 
+@pytest.fixture(scope="session")
+def forked_tap() -> Iterator[ForkedProgram]:
+    """The program, loaded once."""
+    with ForkedProgram(TAP, "tap_mssql_query", "tap_mssql_query.tap") as program:
+        yield program
+
+
 @pytest.fixture
-def run_tap(tmp_path: Path) -> Callable[..., TapRun]:
+def run_tap(tmp_path: Path, forked_tap: ForkedProgram) -> Callable[..., TapRun]:
     """Runs the program with a configuration, a state and further arguments."""
 
     def run(config: dict[str, Any], *arguments: str, state: object = None) -> TapRun:
         (tmp_path / "tap.json").write_text(json.dumps(config))
-        command = [str(TAP), "--config", str(tmp_path / "tap.json"), *arguments]
+        command = ["--config", str(tmp_path / "tap.json"), *arguments]
         if state is not None:
             text = state if isinstance(state, str) else json.dumps(state)
             (tmp_path / "state.json").write_text(text)
             command += ["--state", str(tmp_path / "state.json")]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        done = forked_tap.run(command, folder=Path.cwd(), timeout=60)
         lines = done.stdout.splitlines()
         is_singer = "--discover" not in arguments
         messages = [json.loads(line) for line in lines] if is_singer else [json.loads(done.stdout)]

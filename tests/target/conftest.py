@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Collector
+from tests.forked_program import ForkedProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,24 +113,39 @@ def start_target(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]
                 pipe.close()
 
 
+@pytest.fixture(scope="session")
+def forked_target() -> Iterator[ForkedProgram]:
+    """The program, loaded once."""
+    module = "target_pipelines.command_line"
+    with ForkedProgram(TARGET, "target_pipelines", module) as program:
+        yield program
+
+
 @pytest.fixture
-def run_target(
-    start_target: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> Callable[..., TargetRun]:
+def run_target(forked_target: ForkedProgram, tmp_path: Path) -> Callable[..., TargetRun]:
     """Runs the program over messages and waits for its end."""
 
     def run(
         config: dict[str, Any],
         messages: Sequence[dict[str, Any] | str | bytes],
         *arguments: str,
-        **options: Any,
+        environment: dict[str, str] | None = None,
     ) -> TargetRun:
-        process = start_target(config, *arguments, **options)
-        output, log = process.communicate(lines(messages), timeout=60)
+        (tmp_path / "target.json").write_text(json.dumps(config))
+        done = forked_target.run(
+            ["--config", str(tmp_path / "target.json"), *arguments],
+            folder=tmp_path,
+            text=lines(messages).encode(),
+            timeout=60,
+            environment=environment,
+        )
         path = tmp_path / "dead_letters.jsonl"
         dead_letters = path.read_text().splitlines() if path.exists() else []
         return TargetRun(
-            process.returncode, output, log, [json.loads(line) for line in dead_letters]
+            done.returncode,
+            done.stdout.decode(),
+            done.stderr.decode(),
+            [json.loads(line) for line in dead_letters],
         )
 
     return run
