@@ -83,7 +83,7 @@ CONNECTION_SETTINGS = (
         {
             "type": "object",
             "propertyNames": {"enum": list(CONNECTION_OPTIONS)},
-            "additionalProperties": {"type": ["string", "integer"]},
+            "additionalProperties": {"type": ["string", "integer"], "minLength": 1},
         },
         f"Further ODBC keywords: {', '.join(f'`{name}`' for name in CONNECTION_OPTIONS)}.",
         {},

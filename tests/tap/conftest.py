@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,10 +105,13 @@ def run_sql(request: pytest.FixtureRequest) -> Callable[[str], object]:
 
 @pytest.fixture(scope="module")
 def connection(request: pytest.FixtureRequest, run_sql: Callable[[str], object]) -> dict[str, Any]:
-    """Settings for a server with the table `users`: the sandbox, or that of MSSQL_TEST_*."""
-    run_sql("DROP TABLE IF EXISTS users")
-    run_sql("CREATE TABLE users (id int, email nvarchar(50), last_updated bigint)")
-    run_sql("INSERT INTO users VALUES (1, N'zoë@example.com', 10), (2, NULL, 20)")
+    """Settings for the sandbox or the server of MSSQL_TEST_*, with the table `retl_test_users`.
+
+    The tables of the tests are called `retl_test_…`: other tables of a database are left alone.
+    """
+    run_sql("DROP TABLE IF EXISTS retl_test_users")
+    run_sql("CREATE TABLE retl_test_users (id int, email nvarchar(50), last_updated bigint)")
+    run_sql("INSERT INTO retl_test_users VALUES (1, N'zoë@example.com', 10), (2, NULL, 20)")
     external = _external_server()
     if external is not None:
         return external
@@ -119,6 +123,12 @@ def connection(request: pytest.FixtureRequest, run_sql: Callable[[str], object])
         "password": "Sandbox-1",
         "encrypt": "no",
     }
+
+
+@pytest.fixture
+def administrator() -> dict[str, str]:
+    """Settings that make the tap's login one that may write."""
+    return {"username": "sa"} if _external_server() is None else {}
 
 
 @pytest.fixture
@@ -140,21 +150,24 @@ def forked_tap() -> Iterator[ForkedProgram]:
 @pytest.fixture
 def run_tap(tmp_path: Path, forked_tap: ForkedProgram) -> Callable[..., TapRun]:
     """Runs the program with a configuration, a state and further arguments."""
+    return partial(run_tap_in, tmp_path, forked_tap)
 
-    def run(config: dict[str, Any], *arguments: str, state: object = None) -> TapRun:
-        (tmp_path / "tap.json").write_text(json.dumps(config))
-        command = ["--config", str(tmp_path / "tap.json"), *arguments]
-        if state is not None:
-            text = state if isinstance(state, str) else json.dumps(state)
-            (tmp_path / "state.json").write_text(text)
-            command += ["--state", str(tmp_path / "state.json")]
-        done = forked_tap.run(command, folder=Path.cwd(), timeout=60)
-        lines = done.stdout.splitlines()
-        is_singer = "--discover" not in arguments
-        messages = [json.loads(line) for line in lines] if is_singer else [json.loads(done.stdout)]
-        return TapRun(done.returncode, messages, done.stderr.decode())
 
-    return run
+def run_tap_in(
+    folder: Path, program: ForkedProgram, config: dict[str, Any], *arguments: str, state: Any = None
+) -> TapRun:
+    """Run the program; its files are in a folder."""
+    (folder / "tap.json").write_text(json.dumps(config))
+    command = ["--config", str(folder / "tap.json"), *arguments]
+    if state is not None:
+        text = state if isinstance(state, str) else json.dumps(state)
+        (folder / "state.json").write_text(text)
+        command += ["--state", str(folder / "state.json")]
+    done = program.run(command, folder=Path.cwd(), timeout=60)
+    lines = done.stdout.splitlines()
+    is_singer = "--discover" not in arguments
+    messages = [json.loads(line) for line in lines] if is_singer else [json.loads(done.stdout)]
+    return TapRun(done.returncode, messages, done.stderr.decode())
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import pytest
 
 from tests.packaging.conftest import ROOT
 
-QUERY = "SELECT id, email, last_updated FROM users WHERE last_updated >= {{last_sync_time}}"
+QUERY = (
+    "SELECT id, email, last_updated FROM retl_test_users WHERE last_updated >= {{last_sync_time}}"
+)
 
 
 @pytest.mark.parametrize("reader", ["arrow", "odbc"])

@@ -119,7 +119,7 @@ def test_without_rules_of_meltano_the_catalog_decides(environment):
 USERS = {
     "name": "users",
     "type": "identify",
-    "query": "SELECT id AS userId, email AS [traits.email], email FROM users",
+    "query": "SELECT id AS userId, email AS [traits.email], email FROM retl_test_users",
 }
 
 

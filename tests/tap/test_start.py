@@ -53,7 +53,7 @@ def test_run_loads_arrow_only_for_rows(
     connection: dict[str, Any], tmp_path: Path, settings: dict[str, str], loaded: set[str]
 ) -> None:
     """A sync that is not due loads only a driver; one that is due loads Arrow as well."""
-    sync = {"name": "s", "type": "identify", "query": "SELECT id FROM users", **settings}
+    sync = {"name": "s", "type": "identify", "query": "SELECT id FROM retl_test_users", **settings}
     config = tmp_path / "tap.json"
     config.write_text(json.dumps({**connection, "reader": "arrow", "syncs": [sync]}))
     assert _loaded("--config", config) == loaded

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     RunTap = Callable[..., TapRun]
 
-USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
+USERS = "SELECT id AS userId, email FROM retl_test_users WHERE last_updated >= {{last_sync_time}}"
 
 CLOCK_SKEW_SECONDS = 5  # between this machine and the server
 
@@ -114,7 +114,7 @@ def test_other_state_is_kept(run_tap: RunTap, config: dict[str, Any]) -> None:
 
 def test_failing_sync_leaves_the_others_running(run_tap: RunTap, config: dict[str, Any]) -> None:
     """One sync fails and keeps its bookmark; the other moves; the run exits 3."""
-    syncs = [_sync("broken", "SELECT nothing FROM users"), _sync("users")]
+    syncs = [_sync("broken", "SELECT nothing FROM retl_test_users"), _sync("users")]
     state = {"bookmarks": {"broken": {"last_sync_time": 7}}}
     run = run_tap({**config, "syncs": syncs}, state=state)
     assert run.exit_code == 3
@@ -178,7 +178,7 @@ def test_unusable_columns_are_refused(
     run_tap: RunTap, config: dict[str, Any], columns: str, message: str
 ) -> None:
     """Duplicate, unnamed and case-colliding columns fail the sync before any record."""
-    run = run_tap({**config, "syncs": [_sync(query=f"SELECT {columns} FROM users")]})
+    run = run_tap({**config, "syncs": [_sync(query=f"SELECT {columns} FROM retl_test_users")]})
     assert (run.exit_code, run.messages) == (3, [])
     assert message in run.log
 
@@ -259,8 +259,8 @@ def test_discovery_survives_a_sync_that_cannot_be_described(
 ) -> None:
     """The others are listed and delivered with that catalog; the run exits as the failed one."""
     syncs = [
-        _sync("broken", "SELECT emial FROM users"),
-        _sync("disabled", "SELECT nope FROM users", enabled=False),
+        _sync("broken", "SELECT emial FROM retl_test_users"),
+        _sync("disabled", "SELECT nope FROM retl_test_users", enabled=False),
         _sync("elsewhere", database="off"),
         _sync("users"),
     ]
@@ -287,7 +287,7 @@ def test_catalog_without_the_columns_of_a_sync_sends_none_of_them(
     run_tap: RunTap, config: dict[str, Any], tmp_path: Path
 ) -> None:
     """Columns that the user excluded must not go out because a discovery failed."""
-    broken = {**config, "syncs": [_sync("a", "SELECT nope FROM users"), _sync("b")]}
+    broken = {**config, "syncs": [_sync("a", "SELECT nope FROM retl_test_users"), _sync("b")]}
     catalog = run_tap(broken, "--discover").messages[0]
     (tmp_path / "catalog.json").write_text(json.dumps(catalog))
 
@@ -305,7 +305,7 @@ def test_sync_without_an_entry_in_the_catalog_fails_alone(
     """A catalog that lacks a sync does not end the run when the sync cannot be described."""
     catalog = run_tap({**config, "syncs": [_sync("b")]}, "--discover").messages[0]
     (tmp_path / "catalog.json").write_text(json.dumps(catalog))
-    syncs = [_sync("a", "SELECT nope FROM users"), _sync("b")]
+    syncs = [_sync("a", "SELECT nope FROM retl_test_users"), _sync("b")]
 
     run = run_tap({**config, "syncs": syncs}, "--catalog", str(tmp_path / "catalog.json"))
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     StartTap = Callable[..., subprocess.Popen[str]]
 
-USERS = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
-MANY = "WITH n AS (SELECT id FROM many) SELECT id AS userId FROM n ORDER BY id DESC"
+USERS = "SELECT id AS userId, email FROM retl_test_users WHERE last_updated >= {{last_sync_time}}"
+MANY = "WITH n AS (SELECT id FROM retl_test_many) SELECT id AS userId FROM n ORDER BY id DESC"
 _LIMIT = re.compile(r"SET ROWCOUNT (\d+);")
 
 
@@ -44,7 +44,7 @@ class _CountingEngine(DuckDBEngine):
         def count(sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Result]:
             limit = _LIMIT.search(sql)
             for result in execute(sql, parameters):
-                if isinstance(result, ResultSet) and "FROM many" in sql:
+                if isinstance(result, ResultSet) and "FROM retl_test_many" in sql:
                     rows = islice(result.rows, int(limit[1]) if limit else None)
                     yield replace(result, rows=self._counted(rows))
                 else:
@@ -65,11 +65,8 @@ def engine() -> _CountingEngine:
     engine = _CountingEngine()
     engine.create_database("shop")
     engine.add_login("reader", "Sandbox-1", role="reader")
-    engine.run("shop", "CREATE TABLE many (id int)")
-    engine.load("shop", "many", [(number,) for number in range(50_000)])
-    engine.run("shop", "CREATE TABLE odd (price decimal(12,2), at datetime2(0), j nvarchar(max))")
-    engine.run("shop", "INSERT INTO odd VALUES (12.50, '2026-01-02T03:04:05', N'{\"a\": [1.10]}')")
-    engine.run("shop", "INSERT INTO odd VALUES (NULL, NULL, N'[red]' + NCHAR(27) + N'[2J')")
+    engine.run("shop", "CREATE TABLE retl_test_many (id int)")
+    engine.load("shop", "retl_test_many", [(number,) for number in range(50_000)])
     return engine
 
 
@@ -128,10 +125,21 @@ def test_preview_reads_from_the_bookmark_and_leaves_it(
     assert path.read_bytes() == before
 
 
-def test_preview_shows_values_as_they_are_sent(start_tap: StartTap, config: dict[str, Any]) -> None:
+def test_preview_shows_values_as_they_are_sent(
+    start_tap: StartTap, config: dict[str, Any], run_sql: Callable[[str], object]
+) -> None:
     """Decimals are exact, instants in UTC, JSON is JSON, and control characters are escaped."""
+    run_sql("DROP TABLE IF EXISTS retl_test_odd")
+    run_sql("CREATE TABLE retl_test_odd (price decimal(12,2), at datetime2(0), j nvarchar(max))")
+    run_sql(
+        "INSERT INTO retl_test_odd VALUES (12.50, '2026-01-02T03:04:05', N'{\"a\": [1.10]}'), "
+        "(NULL, NULL, N'[red]' + NCHAR(27) + N'[2J')"
+    )
     sync = _sync(
-        query="SELECT * FROM odd", json_columns=["j"], timezone="Europe/Amsterdam", name="odd"
+        query="SELECT * FROM retl_test_odd",
+        json_columns=["j"],
+        timezone="Europe/Amsterdam",
+        name="odd",
     )
     output, _ = start_tap({**config, "syncs": [sync]}, "--preview", "odd").communicate()
     assert _lines(output)[1:] == [
@@ -153,9 +161,9 @@ def test_unknown_name_lists_the_names(start_tap: StartTap, config: dict[str, Any
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("SELECT id INTO stolen FROM users", "It contains INTO"),
-        ("SELECT nothing FROM users", "Invalid column name 'nothing'"),
-        ("SELECT id, id FROM users", "cannot be in the same result"),
+        ("SELECT id INTO stolen FROM retl_test_users", "It contains INTO"),
+        ("SELECT nothing FROM retl_test_users", "Invalid column name 'nothing'"),
+        ("SELECT id, id FROM retl_test_users", "cannot be in the same result"),
     ],
 )
 def test_query_that_is_refused_exits_3(

@@ -82,15 +82,16 @@ TYPES: dict[str, tuple[str, str, str]] = {
 def lines(connection, run_sql, tmp_path_factory):
     """The RECORD lines of one row of values and one of NULLs, by reader."""
     columns = ", ".join(f"[{name}] {declared} NULL" for name, (declared, _, _) in TYPES.items())
-    run_sql(f"DROP TABLE IF EXISTS every_type; CREATE TABLE every_type ({columns})")
+    run_sql("DROP TABLE IF EXISTS retl_test_every_type")
+    run_sql(f"CREATE TABLE retl_test_every_type ({columns})")
     values = ", ".join(value for _, value, _ in TYPES.values())
-    run_sql(f"INSERT INTO every_type VALUES ({values})")
-    run_sql(f"INSERT INTO every_type VALUES ({', '.join(['NULL'] * len(TYPES))})")
+    run_sql(f"INSERT INTO retl_test_every_type VALUES ({values})")
+    run_sql(f"INSERT INTO retl_test_every_type VALUES ({', '.join(['NULL'] * len(TYPES))})")
     return {reader: _run(connection, reader, tmp_path_factory) for reader in ("arrow", "odbc")}
 
 
 def _run(connection, reader: str, tmp_path_factory, **settings: Any) -> list[bytes]:
-    sync = {"name": "s", "type": "identify", "query": "SELECT * FROM every_type"}
+    sync = {"name": "s", "type": "identify", "query": "SELECT * FROM retl_test_every_type"}
     config = {**connection, "reader": reader, "syncs": [sync], **settings}
     path = tmp_path_factory.mktemp("types") / "tap.json"
     path.write_text(json.dumps(config))

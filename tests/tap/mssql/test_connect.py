@@ -27,7 +27,7 @@ from tests.sandbox.drivers import FREETDS_DRIVER, ODBC_DRIVER, odbc18
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUERY = "SELECT id, email FROM users WHERE last_updated >= {{last_sync_time}}"
+QUERY = "SELECT id, email FROM retl_test_users WHERE last_updated >= {{last_sync_time}}"
 READERS = ["arrow", "odbc"]
 
 
@@ -187,14 +187,15 @@ def test_password_may_contain_anything(run_tap, config, engine, reader, password
     assert run.exit_code == 0, run.log
 
 
-def test_bookmark_is_by_the_server_s_clock(run_tap, config):
+def test_bookmark_is_by_the_server_s_clock(run_tap):
     """The server's time is stored, even if the client's clock is wrong."""
     moment = datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
     ahead = DuckDBEngine(clock=lambda: moment)
     ahead.create_database("shop")
     with SqlServer(ahead) as server:
-        changes = {"port": server.port, "username": "sa"}
-        run = run_tap({**config, **changes, "syncs": [_sync(query="SELECT 1 AS id")]})
+        config = {"host": "127.0.0.1", "port": server.port, "database": "shop", "encrypt": "no"}
+        login = {"username": "sa", "password": "Sandbox-1"}
+        run = run_tap({**config, **login, "syncs": [_sync(query="SELECT 1 AS id")]})
 
     assert run.state["bookmarks"]["users"]["last_sync_time"] == int(moment.timestamp())
 
@@ -202,10 +203,14 @@ def test_bookmark_is_by_the_server_s_clock(run_tap, config):
 @pytest.mark.parametrize("reader", READERS)
 def test_rounding_of_datetime_loses_no_rows(run_tap, config, engine, reader):
     """Rows stamped .000, .003 and .007 of the second of the bookmark are read with `>=`."""
-    engine.run("shop", "DROP TABLE IF EXISTS stamped; CREATE TABLE stamped (id int, at datetime)")
+    engine.run(
+        "shop",
+        "DROP TABLE IF EXISTS stamped; CREATE TABLE stamped (id int, at datetime)",
+    )
     values = [f"({n}, '2026-01-02T03:04:05.{n:03}')" for n in (0, 3, 7, 997)]
     engine.run(
-        "shop", f"INSERT INTO stamped VALUES {', '.join(values)}, (9, '2026-01-02T03:04:04.997')"
+        "shop",
+        f"INSERT INTO stamped VALUES {', '.join(values)}, (9, '2026-01-02T03:04:04.997')",
     )
     query = "SELECT id FROM stamped WHERE at >= {{last_sync_datetime}}"
     last = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())

@@ -73,7 +73,11 @@ def _speak_http(connection: socket.socket) -> None:
     [
         pytest.param({"port": 1}, "connection is refused", id="closed port"),
         pytest.param({"host": "no-such-host.invalid"}, "host name", id="unknown host"),
-        pytest.param({"encrypt": "yes"}, "`trust_server_certificate`", id="self-signed"),
+        pytest.param(
+            {"encrypt": "yes", "trust_server_certificate": False},
+            "`trust_server_certificate`",
+            id="self-signed",
+        ),
         pytest.param({"encrypt": "strict"}, "`trust_server_certificate`", id="strict"),
         pytest.param({"password": "x"}, "Check `username` and `password`", id="wrong password"),
         pytest.param({"database": "nowhere"}, "login may open", id="unknown database"),

@@ -102,8 +102,8 @@ def test_check_warns():
 def test_run_warns(run_tap, config):
     """A run warns before the server refuses the query; the other syncs run."""
     syncs = [
-        {"name": "lost", "type": "identify", "query": "SELECT AS userId FROM users"},
-        {"name": "kept", "type": "identify", "query": "SELECT id AS userId FROM users"},
+        {"name": "lost", "type": "identify", "query": "SELECT AS userId FROM retl_test_users"},
+        {"name": "kept", "type": "identify", "query": "SELECT id AS userId FROM retl_test_users"},
     ]
 
     run = run_tap({**config, "syncs": syncs})

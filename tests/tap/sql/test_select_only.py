@@ -294,13 +294,18 @@ def test_a_run_does_not_load_the_parser() -> None:
 
 
 def test_run_refuses_a_query_that_writes(
-    run_tap: Callable[..., TapRun], config: dict[str, Any], run_sql: Callable[[str], object]
+    run_tap: Callable[..., TapRun],
+    config: dict[str, Any],
+    administrator: dict[str, str],
+    run_sql: Callable[[str], object],
 ) -> None:
     """Even if the login may write, nothing is written; the other syncs run."""
-    sync = {"name": "copy", "type": "identify", "query": "SELECT id AS userId INTO copy FROM users"}
-    other = {**sync, "name": "other", "query": "SELECT id AS userId FROM users"}
-    run = run_tap({**config, "username": "sa", "syncs": [sync, other]})
+    sync = {"name": "copy", "type": "identify", "query": ""}
+    sync["query"] = "SELECT id AS userId INTO retl_test_copy FROM retl_test_users"
+    other = {**sync, "name": "other", "query": "SELECT id AS userId FROM retl_test_users"}
+    run_sql("DROP TABLE IF EXISTS retl_test_copy")
+    run = run_tap({**config, **administrator, "syncs": [sync, other]})
     assert (run.exit_code, len(run.records("other"))) == (3, 2)
     assert "sync=copy failed: The query is not run. It contains INTO" in run.log
-    run_sql("CREATE TABLE copy (id int)")
-    run_sql("DROP TABLE copy")
+    run_sql("CREATE TABLE retl_test_copy (id int)")
+    run_sql("DROP TABLE retl_test_copy")

@@ -38,7 +38,11 @@ LATER = [0.0004, 0.0017, 0.4, 0.5, 0.9, 1, 2, 29, 30, 31, 59, 3600, 86_399, 86_4
 
 def _sync(where: str, **settings: Any) -> SyncSettings:
     login = {"host": "h", "database": "d", "username": "u", "password": "p"}
-    sync = {"name": "s", "type": "identify", "query": f"SELECT id FROM changes WHERE {where}"}
+    sync = {
+        "name": "s",
+        "type": "identify",
+        "query": f"SELECT id FROM retl_test_changes WHERE {where}",
+    }
     return parse_settings({**login, "syncs": [{**sync, **settings}]}).syncs[0]
 
 
@@ -65,9 +69,9 @@ def test_rows_that_change_after_a_run_are_found(session, run_sql, sql_type, last
     """At every edge of rounding: nothing is missed without a warning, nor with its remedy."""
     times = [last_run + timedelta(seconds=seconds) for seconds in LATER]
     rows = ", ".join(f"({n}, '{time.isoformat()}')" for n, time in enumerate(times))
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql(f"CREATE TABLE changes (id int, at {sql_type})")
-    run_sql(f"INSERT INTO changes VALUES {rows}")
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql(f"CREATE TABLE retl_test_changes (id int, at {sql_type})")
+    run_sql(f"INSERT INTO retl_test_changes VALUES {rows}")
     sync = _sync(f"at {operator} {{{{last_sync_datetime}}}}")
 
     findings = list(check_comparisons(session, sync))
@@ -88,9 +92,9 @@ def test_rows_that_change_after_a_run_are_found(session, run_sql, sql_type, last
 def test_warnings_are_of_real_losses(session, run_sql, sql_type, where):
     """The rows of which a warning speaks are missed."""
     last_run = LAST_RUNS[0]
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql(f"CREATE TABLE changes (id int, at {sql_type})")
-    run_sql(f"INSERT INTO changes VALUES (0, '{last_run + timedelta(seconds=0.4)}')")
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql(f"CREATE TABLE retl_test_changes (id int, at {sql_type})")
+    run_sql(f"INSERT INTO retl_test_changes VALUES (0, '{last_run + timedelta(seconds=0.4)}')")
     sync = _sync(f"at {where} {{{{last_sync_datetime}}}}")
 
     assert _found(session, sync, last_run) == []
@@ -109,8 +113,8 @@ def test_warnings_are_of_real_losses(session, run_sql, sql_type, where):
 )
 def test_comparisons_are_read_from_either_side(session, run_sql, where, message):
     """Whatever stands on which side."""
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql("CREATE TABLE changes (id int, at datetime2(0), clock time)")
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql("CREATE TABLE retl_test_changes (id int, at datetime2(0), clock time)")
 
     messages = [finding.message for finding in check_comparisons(session, _sync(where))]
 
@@ -120,8 +124,8 @@ def test_comparisons_are_read_from_either_side(session, run_sql, where, message)
 
 def test_offsets_need_no_zone(session, run_sql):
     """The server takes a date-time for UTC beside a datetimeoffset."""
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql("CREATE TABLE changes (id int, at datetimeoffset(7))")
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql("CREATE TABLE retl_test_changes (id int, at datetimeoffset(7))")
     where = "at >= {{last_sync_datetime}}"
 
     (finding,) = check_comparisons(session, _sync(where, timezone="Europe/Berlin"))
@@ -133,9 +137,9 @@ def test_offsets_need_no_zone(session, run_sql):
 
 def test_first_run_of_a_query_warns(run_tap, config, run_sql):
     """A run says it once: not when the query has run before."""
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql("CREATE TABLE changes (id int, at date)")
-    query = "SELECT id AS userId FROM changes WHERE at >= {{last_sync_datetime}}"
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql("CREATE TABLE retl_test_changes (id int, at date)")
+    query = "SELECT id AS userId FROM retl_test_changes WHERE at >= {{last_sync_datetime}}"
     settings = {**config, "syncs": [{"name": "s", "type": "identify", "query": query}]}
 
     first = run_tap(settings)
@@ -148,8 +152,8 @@ def test_first_run_of_a_query_warns(run_tap, config, run_sql):
 @pytest.mark.parametrize(("operator", "count"), [(">", 1), (">=", 0)])
 def test_greater_than_a_second_recommends_a_key(session, run_sql, operator, count):
     """Whole seconds with > lose rows of the second of a run's start."""
-    run_sql("DROP TABLE IF EXISTS changes")
-    run_sql("CREATE TABLE changes (id int, at bigint)")
+    run_sql("DROP TABLE IF EXISTS retl_test_changes")
+    run_sql("CREATE TABLE retl_test_changes (id int, at bigint)")
 
     findings = list(check_comparisons(session, _sync(f"at {operator} {{{{last_sync_time}}}}")))
 

@@ -17,7 +17,7 @@ ROWS = 40
 SYNC = {
     "name": "s",
     "type": "identify",
-    "query": "SELECT id AS userId FROM ids",
+    "query": "SELECT id AS userId FROM retl_test_ids",
     "partition_column": "userId",
     "partitions": 4,
 }
@@ -27,9 +27,9 @@ ONLY = ("--locked", "s", "--partition")
 @pytest.fixture(scope="module", autouse=True)
 def ids(connection: dict[str, Any], run_sql: Callable[[str], object]) -> None:
     """A table with the numbers from 0 to 39: ten in each partition."""
-    run_sql("DROP TABLE IF EXISTS ids")
-    run_sql("CREATE TABLE ids (id int)")
-    run_sql(f"INSERT INTO ids VALUES {', '.join(f'({n})' for n in range(ROWS))}")
+    run_sql("DROP TABLE IF EXISTS retl_test_ids")
+    run_sql("CREATE TABLE retl_test_ids (id int)")
+    run_sql(f"INSERT INTO retl_test_ids VALUES {', '.join(f'({n})' for n in range(ROWS))}")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_partition_of_another_query_is_refused(
     run_tap: RunTap, config: dict[str, Any], state: dict[str, Any]
 ) -> None:
     """The ranges of another query do not apply to this one."""
-    config["syncs"] = [{**SYNC, "query": "SELECT id AS userId, 1 AS x FROM ids"}]
+    config["syncs"] = [{**SYNC, "query": "SELECT id AS userId, 1 AS x FROM retl_test_ids"}]
 
     run = run_tap(config, *ONLY, "0", state=state)
 

@@ -40,20 +40,20 @@ def _answer(number: int, text: str = "broken") -> AnswerError:
 @pytest.fixture(scope="module", autouse=True)
 def numbers(connection: dict[str, Any], run_sql: Callable[[str], object]) -> None:
     """A table with a column of each key type, and one row of NULLs."""
-    run_sql("DROP TABLE IF EXISTS numbers")
+    run_sql("DROP TABLE IF EXISTS retl_test_numbers")
     run_sql(
-        "CREATE TABLE numbers (id int, number bigint, day date, moment datetime2(3), "
+        "CREATE TABLE retl_test_numbers (id int, number bigint, day date, moment datetime2(3), "
         "old_moment datetime, guid uniqueidentifier, last_updated bigint)"
     )
     for n in range(ROWS):
         values = ", ".join(COLUMNS.values()).replace("n ", f"{n} ").replace("n)", f"{n})")
         values = values.replace("(n AS", f"({n} AS").replace(", n,", f", {n},")
-        run_sql(f"INSERT INTO numbers SELECT {n}, {values}, 10")
-    run_sql("INSERT INTO numbers VALUES (-1, NULL, NULL, NULL, NULL, NULL, 10)")
+        run_sql(f"INSERT INTO retl_test_numbers SELECT {n}, {values}, 10")
+    run_sql("INSERT INTO retl_test_numbers VALUES (-1, NULL, NULL, NULL, NULL, NULL, 10)")
 
 
 def _sync(**settings: Any) -> dict[str, Any]:
-    query = "SELECT id AS userId, number, day, moment, old_moment, guid FROM numbers"
+    query = "SELECT id AS userId, number, day, moment, old_moment, guid FROM retl_test_numbers"
     return {"name": "s", "type": "identify", "query": query, **settings}
 
 
@@ -149,7 +149,7 @@ def test_run_resumes_with_unread_partitions(
     """The original times are kept, so repeats are identical calls; then the bookmark moves."""
     config["syncs"] = [
         _sync(
-            query="SELECT id AS userId, number, {{sync_time}} AS t FROM numbers",
+            query="SELECT id AS userId, number, {{sync_time}} AS t FROM retl_test_numbers",
             partition_column="number",
             partitions=4,
         )
@@ -195,15 +195,15 @@ def test_transient_error_is_retried_within_an_ordered_read(
     run_sql: Callable[[str], object],
 ) -> None:
     """The retry resumes at the last value in a STATE: earlier rows are not read again."""
-    run_sql("DROP TABLE IF EXISTS many")
-    run_sql("CREATE TABLE many (id int)")
+    run_sql("DROP TABLE IF EXISTS retl_test_many")
+    run_sql("CREATE TABLE retl_test_many (id int)")
     for start in range(0, 3000, 1000):
         values = ", ".join(f"({n})" for n in range(start, start + 1000))
-        run_sql(f"INSERT INTO many VALUES {values}")
+        run_sql(f"INSERT INTO retl_test_many VALUES {values}")
     error = SqlError(1205, "deadlocked on lock resources", severity=13)
     server.faults.add(AnswerError(matching="ORDER BY [userId]", error=error, after_rows=2500))
 
-    sync = _sync(query="SELECT id AS userId FROM many", order_column="userId")
+    sync = _sync(query="SELECT id AS userId FROM retl_test_many", order_column="userId")
     run = run_tap({**config, "syncs": [sync]})
 
     assert run.exit_code == 0, run.log
@@ -219,7 +219,8 @@ def test_row_that_moves_between_ranges_is_not_missed(
     run_sql: Callable[[str], object],
 ) -> None:
     """A row that moves into a range that was already read is in the next run."""
-    query = "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}}"
+    since = "WHERE last_updated >= {{last_sync_time}}"
+    query = f"SELECT id AS userId, number FROM retl_test_numbers {since}"
     config["syncs"] = [_sync(query=query, partition_column="number", partitions=2)]
 
     class _Move(BatchFault):
@@ -227,8 +228,8 @@ def test_row_that_moves_between_ranges_is_not_missed(
 
         def disturb(self, results: Iterator[Any], _: Answer, /) -> Iterator[Any]:
             run_sql(
-                "UPDATE numbers SET number = 1, last_updated = DATEDIFF_BIG(second, '1970-01-01', "
-                "SYSUTCDATETIME()) WHERE id = 150"
+                "UPDATE retl_test_numbers SET number = 1, "
+                "last_updated = DATEDIFF_BIG(second, '1970-01-01', SYSUTCDATETIME()) WHERE id = 150"
             )
             yield from results
 
@@ -238,7 +239,7 @@ def test_row_that_moves_between_ranges_is_not_missed(
         server.faults.clear()
         second = run_tap(config, state=first.state)
     finally:
-        run_sql("UPDATE numbers SET number = id, last_updated = 10 WHERE id = 150")
+        run_sql("UPDATE retl_test_numbers SET number = id, last_updated = 10 WHERE id = 150")
 
     assert 150 in set(_ids(first)) | set(_ids(second))
     assert 150 in _ids(second)
@@ -257,7 +258,7 @@ def test_changed_run_starts_over(
     server.faults.clear()
     changed = {
         "query": _sync(
-            query="SELECT id AS userId, number, 1 AS x FROM numbers",
+            query="SELECT id AS userId, number, 1 AS x FROM retl_test_numbers",
             partition_column="number",
             partitions=4,
         ),
@@ -276,8 +277,8 @@ def test_changed_run_starts_over(
 def test_backfill_by_partitions_moves_no_bookmark(run_tap: RunTap, config: dict[str, Any]) -> None:
     """A backfill leaves neither a bookmark nor an unfinished run."""
     query = (
-        "SELECT id AS userId, number FROM numbers WHERE last_updated >= {{last_sync_time}} "
-        "AND last_updated < {{sync_time}}"
+        "SELECT id AS userId, number FROM retl_test_numbers "
+        "WHERE last_updated >= {{last_sync_time}} AND last_updated < {{sync_time}}"
     )
     sync = _sync(query=query, partition_column="number", partitions=4)
     state = {"bookmarks": {"s": {"last_sync_time": 5}}}
@@ -364,7 +365,11 @@ def test_events_may_be_partitioned(
     "changes",
     [
         {"partitions": [{"context": {"column": "number", "to": 5}}]},
-        {"partitions": [{"context": {"column": "number", "to": "1; DROP TABLE numbers"}}]},
+        {
+            "partitions": [
+                {"context": {"column": "number", "to": "1; DROP TABLE retl_test_numbers"}}
+            ]
+        },
         {"unfinished": 5},
         {"unfinished": {"sync_time": "x"}},
     ],
@@ -387,11 +392,20 @@ def test_unreadable_progress_is_refused(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"query": "SELECT TOP 5 id AS userId FROM numbers", "order_column": "userId"}, "TOP"),
-        ({"partition_column": "nothing", "partitions": 2}, "nothing is not in the result"),
-        ({"query": "SELECT id AS userId, 'x' AS a FROM numbers", "order_column": "a"}, "varchar"),
         (
-            {"query": "SELECT id AS userId FROM numbers ORDER BY id", "order_column": "userId"},
+            {"query": "SELECT TOP 5 id AS userId FROM retl_test_numbers", "order_column": "userId"},
+            "TOP",
+        ),
+        ({"partition_column": "nothing", "partitions": 2}, "nothing is not in the result"),
+        (
+            {"query": "SELECT id AS userId, 'x' AS a FROM retl_test_numbers", "order_column": "a"},
+            "varchar",
+        ),
+        (
+            {
+                "query": "SELECT id AS userId FROM retl_test_numbers ORDER BY id",
+                "order_column": "userId",
+            },
             "ORDER",
         ),
         ({"partition_column": "number", "partitions": 2}, ""),

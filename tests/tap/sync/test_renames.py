@@ -8,7 +8,7 @@ from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.sql.template import fingerprint_of
 from tap_mssql_query.sync.renames import carry_over, find_missed_renaming, former_name_of
 
-QUERY = "SELECT id AS userId, email FROM users WHERE last_updated >= {{last_sync_time}}"
+QUERY = "SELECT id AS userId, email FROM retl_test_users WHERE last_updated >= {{last_sync_time}}"
 
 
 def _sync(name: str = "new", **settings: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     RunTap = Callable[..., TapRun]
 
-USERS = "SELECT id AS userId, email FROM users"
+USERS = "SELECT id AS userId, email FROM retl_test_users"
 
 
 def _syncs(*names: str, **settings: Any) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def test_report_has_the_outcome_of_each_sync(read_report):
     """Outcomes are read, failed and not due; disabled syncs are not in the report."""
     syncs = [
         *_syncs("good"),
-        *_syncs("bad", query="SELECT nothing FROM users"),
+        *_syncs("bad", query="SELECT nothing FROM retl_test_users"),
         *_syncs("early", frequency="1h"),
         *_syncs("off", enabled=False),
     ]
