@@ -6,6 +6,7 @@ import logging
 
 import click
 
+from mssql_reverse_etl.commands.check import check
 from mssql_reverse_etl.commands.init import init
 from mssql_reverse_etl.commands.project_option import project_option
 from mssql_reverse_etl.commands.run import run
@@ -24,7 +25,7 @@ def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-for command in (init, run, schema):
+for command in (check, init, run, schema):
     cli.add_command(command)
 
 

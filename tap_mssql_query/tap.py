@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from program_kit.findings import CheckResult
+    from tap_mssql_query.call_types import CallTypes
     from tap_mssql_query.mssql.describe import DescribedColumn
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.stream import QueryStream
@@ -178,18 +180,23 @@ class TapMSSQLQuery(Tap):
     def check(self) -> None:
         """Print the findings about all databases and syncs. Raises TapError for errors."""
         from program_kit.console import print_findings  # noqa: PLC0415 - slow
-        from tap_mssql_query.checks.preflight import check_all, raise_for_errors  # noqa: PLC0415
+        from tap_mssql_query.checks.preflight import raise_for_errors  # noqa: PLC0415
 
-        results = list(
-            check_all(
-                self.settings,
-                self.config.get("stream_maps") or {},
-                self.state,
-                self._find_mapping_problems,
-            )
-        )
+        results = list(self.find_results())
         print_findings(results)
         raise_for_errors(results)
+
+    def find_results(self, call_types: CallTypes | None = None) -> Iterator[CheckResult]:
+        """Check all databases and syncs; against the installed call types unless others are given.
+
+        No finding ends the check.
+        """
+        from tap_mssql_query.checks.preflight import check_all  # noqa: PLC0415 - slow
+
+        maps = self.config.get("stream_maps") or {}
+        yield from check_all(
+            self.settings, maps, self.state, self._find_mapping_problems, call_types
+        )
 
     def _find_mapping_problems(
         self, sync: SyncSettings, columns: Sequence[DescribedColumn]

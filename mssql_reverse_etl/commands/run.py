@@ -16,7 +16,7 @@ from mssql_reverse_etl.state_file import StateFile
 from program_kit.report_file import find_report_path, remove_report, report_path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _LOCAL = "local"
 
@@ -130,6 +130,7 @@ def _run(
             find_shared_files,
             read_tap_config,
         )
+        from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - slow
         from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
         from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
         from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
@@ -142,7 +143,7 @@ def _run(
         if problems := [
             *find_problems(options, settings.syncs),
             *find_shared_files(sources.state, tap_config, configuration),
-            *_find_unknown(names, [sync.name for sync in settings.syncs]),
+            *find_unknown_names(names, [sync.name for sync in settings.syncs]),
         ]:
             raise UsageError(*problems)
         if names:
@@ -182,16 +183,6 @@ def _remove_reports(sources: _Sources) -> None:
     """Remove the reports of the run before: this one may end before it writes its own."""
     remove_report(find_report_path(sources.taps, env_prefix="TAP_MSSQL_QUERY"))
     remove_report(find_report_path(sources.targets, env_prefix="TARGET_PIPELINES"))
-
-
-def _find_unknown(names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
-    from program_kit.json_schema import nearest_name  # noqa: PLC0415 - slow
-
-    for name in names:
-        if name not in known:
-            near = nearest_name(name, known)
-            hint = f"; did you mean {near}?" if near else f". Known are {', '.join(known)}."
-            yield f'There is no sync "{name}"{hint}'
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

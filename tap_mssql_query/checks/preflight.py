@@ -121,6 +121,7 @@ def check_all(
     mapped: Collection[str],
     state: Mapping[str, Any] | None = None,
     find_left_out: FindProblems = lambda _sync, _columns: (),
+    call_types: CallTypes | None = None,
 ) -> Iterator[CheckResult]:
     """Check everything; no finding ends the check.
 
@@ -129,10 +130,10 @@ def check_all(
         mapped: the names of the syncs that stream maps change.
         state: the Singer state, if one was given.
         find_left_out: problems of a sync's selection and stream maps, for a described result.
+        call_types: what a sync's type may be, instead of those that are installed.
     """
-    call_types: CallTypes | None = None
     try:
-        call_types = load_call_types()
+        call_types = call_types or load_call_types()
     except CallTypesUnavailable as error:
         finding = Finding(Level.WARNING, f"Call types are not checked. {error}")
         yield CheckResult("plugins", [finding])

@@ -38,7 +38,7 @@ def outcome_of_error(error: BaseException, *, is_timeout: bool) -> Outcome:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             whose = "the proxy" if isinstance(error, requests.exceptions.ProxyError) else "the API"
-            problem = _CERTIFICATES.get(cause.verify_code, f"is not trusted. {_TRUST}")
+            problem = describe_certificate(cause)
             return Fatal(f"no call was sent, because the certificate of {whose} {problem}")
         if isinstance(cause, TunnelRefused):
             return _outcome_of_proxy(cause.status)
@@ -49,6 +49,11 @@ def outcome_of_error(error: BaseException, *, is_timeout: bool) -> Outcome:
         )
     party = "response from the proxy" if _is_of_proxy(error) else "response"
     return Retry(f"no {party} ({'timeout' if is_timeout else _kind_of(error, causes)})")
+
+
+def describe_certificate(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with a certificate, as the end of a sentence, and the remedy."""
+    return _CERTIFICATES.get(error.verify_code, f"is not trusted. {_TRUST}")
 
 
 def _is_of_proxy(error: BaseException) -> bool:

@@ -112,21 +112,21 @@ class HttpProfile:
             if problem := describe_endpoint_problem(settings.endpoint):
                 yield f"Setting `endpoint` {problem}."
                 return
-        elif not self._base_url(settings):
+        elif not self.base_url(settings):
             known = ", ".join(self.base_urls) or "none"
             yield (
                 f"Setting `endpoint` is required for {self.name} in region {settings.region} "
                 f"(regions with a built-in URL: {known})."
             )
         yield from trusted_certificates.find_problems(settings)
-        url = self._base_url(settings)
+        url = self.base_url(settings)
         if settings.trust_environment and (problem := describe_proxy_problem(url)):
             yield f"The proxy of the environment (such as HTTPS_PROXY) {problem}."
         yield from self.find_further_problems(settings)
 
     def open(self, settings: TargetSettings) -> HttpDestination:
         """Open the destination. Nothing is sent yet."""
-        url = self._base_url(settings)
+        url = self.base_url(settings)
         if not _is_confidential(url):
             logger.warning(
                 "destination=%s: `endpoint` begins with http://, so that a network attacker can "
@@ -135,7 +135,8 @@ class HttpProfile:
             )
         return HttpDestination(self, settings, url)
 
-    def _base_url(self, settings: TargetSettings) -> str:
+    def base_url(self, settings: TargetSettings) -> str:
+        """The URL that paths are appended to; empty if none is known."""
         return settings.endpoint or self.base_urls.get(settings.region, "")
 
     def url_of(self, base_url: str, calls: Sequence[EncodedCall]) -> str:

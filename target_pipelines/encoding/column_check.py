@@ -38,8 +38,14 @@ def load_call_types() -> InstalledCallTypes:
 class InstalledCallTypes:
     """The call types of the installed plugins, as the tap asks about them."""
 
-    def __init__(self, registry: Registry[CallType]) -> None:
+    def __init__(
+        self,
+        registry: Registry[CallType],
+        call_schemas: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`call_schemas` says what destinations require of every call, by their names."""
         self._registry = registry
+        self._call_schemas = call_schemas or {}
 
     def names(self) -> list[str]:
         """The names of all call types, sorted."""
@@ -60,12 +66,15 @@ class InstalledCallTypes:
 
         `may_be_completed_later` says that stream maps may add what is missing.
         """
-        return _check(columns, self._registry[call_type], may_be_completed_later)
+        return _check(
+            columns, self._registry[call_type], self._call_schemas, may_be_completed_later
+        )
 
 
 def _check(
     columns: Sequence[str],
     call_type: CallType,
+    call_schemas: Mapping[str, Mapping[str, Any]],
     may_be_completed_later: bool,
 ) -> Iterator[Finding]:
     try:
@@ -77,11 +86,18 @@ def _check(
     yield from _id_findings(paths)
     yield from _group_findings(paths)
     may_be_added = may_be_completed_later or call_type.build is not None
+    level = Level.WARNING if may_be_added else Level.ERROR
     for missing in _find_missing(call_type.schema, set(paths.values())):
-        level = Level.WARNING if may_be_added else Level.ERROR
         yield Finding(
             level, f"Call type {call_type.name} requires {missing}; rename a column to match."
         )
+    for name, schema in call_schemas.items():
+        for missing in _find_missing(schema, set(paths.values())):
+            yield Finding(
+                level,
+                f"Destination {name} requires {missing}, and drops other calls without a word; "
+                "add a column.",
+            )
     if plan.unmapped:
         names = ", ".join(plan.unmapped)
         yield Finding(Level.WARNING, f"Call type {call_type.name} has no field for {names}.")

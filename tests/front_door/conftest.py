@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Collector
+from sandbox.shop import create_shop
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
+from tests.front_door.projects import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,3 +155,12 @@ def site(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Site]:
     """A site of the test's own."""
     with open_site(engine, tmp_path) as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """The sandbox's shop and its API, for projects."""
+    engine = DuckDBEngine()
+    create_shop(engine)
+    with SqlServer(engine) as server, Collector() as collector:
+        yield Shop(server, collector)

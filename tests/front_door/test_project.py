@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -24,18 +21,9 @@ from mssql_reverse_etl.project.loading import load_project
 from mssql_reverse_etl.project.schema import editor_schema
 from mssql_reverse_etl.project.starting import write_project
 from mssql_reverse_etl.project.variables import expand
-from sandbox.collector import DEFAULT_WRITE_KEY, Collector
-from sandbox.shop import PASSWORD, create_shop
-from sandbox.sql_server.engine import DuckDBEngine
-from sandbox.sql_server.server import SqlServer
+from sandbox.shop import PASSWORD
+from tests.front_door.projects import SECRETS, change, run_command
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SQL_PORT, ENDPOINT = "14330", "http://127.0.0.1:8090/v1"
-"""Of the sandbox, as the starter has them."""
-PROGRAM = Path(sys.executable).with_name("mssql-reverse-etl")
-SECRETS = {"MSSQL_PASSWORD": PASSWORD, "CUSTOMERIO_WRITE_KEY": DEFAULT_WRITE_KEY}
 PROJECT = """\
 tap:
   host: db.example.com
@@ -50,29 +38,6 @@ syncs:
     type: identify
     query: SELECT id AS userId FROM users
 """
-
-
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
-    """The sandbox's servers, at ports of their own."""
-    engine = DuckDBEngine()
-    create_shop(engine)
-    with SqlServer(engine) as server, Collector() as collector:
-        yield Shop(server, collector)
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The sandbox."""
-
-    server: SqlServer
-    collector: Collector
-
-    def use(self, folder: Path) -> None:
-        """Let the starter project in a folder use these servers."""
-        path = folder / "reverse_etl.yml"
-        text = path.read_text().replace(SQL_PORT, str(self.server.port))
-        path.write_text(text.replace(ENDPOINT, self.collector.url))
 
 
 @pytest.fixture
@@ -272,26 +237,14 @@ def test_schema_accepts_the_starter_and_variables_anywhere(tmp_path):
     assert len(list(validator.iter_errors(starter))) == 2
 
 
-def _run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(PROGRAM), *arguments],
-        cwd=folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_starter_overwrites_nothing_and_keeps_secrets_out_of_git(tmp_path):
     """What is there stays; what a .gitignore lacks is said."""
     (tmp_path / ".gitignore").write_text("*.pyc\n")
     (tmp_path / "queries").mkdir()
     (tmp_path / "queries/users.sql").write_text("SELECT 1")
 
-    done = _run(tmp_path, "init")
-    again = _run(tmp_path, "init", ".")
+    done = run_command(tmp_path, "init")
+    again = run_command(tmp_path, "init", ".")
 
     assert (done.returncode, again.returncode) == (0, 0)
     assert (tmp_path / "queries/users.sql").read_text() == "SELECT 1"
@@ -305,17 +258,17 @@ def test_starter_overwrites_nothing_and_keeps_secrets_out_of_git(tmp_path):
 
 def test_starter_runs_on_the_sandbox_with_two_variables(tmp_path, shop):
     """`init`, two variables, `run`: every row arrives, and the state is in the project's folder."""
-    assert _run(tmp_path, "init", "p").returncode == 0
+    assert run_command(tmp_path, "init", "p").returncode == 0
     folder = tmp_path / "p"
     shop.use(folder)
     (folder / ".env").write_text("".join(f"{n}={v}\n" for n, v in SECRETS.items()))
     shop.collector.forget()
 
-    done = _run(folder, "run")
-    elsewhere = _run(
+    done = run_command(folder, "run")
+    elsewhere = run_command(
         tmp_path, "run", "--project", "p/reverse_etl.yml", "users", "--resync", "users"
     )
-    unknown = _run(folder, "run", "user")
+    unknown = run_command(folder, "run", "user")
 
     assert (done.returncode, elsewhere.returncode, unknown.returncode) == (0, 0, 2), done.stderr
     assert "did you mean users?" in unknown.stderr
@@ -329,13 +282,12 @@ def test_starter_runs_on_the_sandbox_with_two_variables(tmp_path, shop):
 
 def test_run_only_runs_the_named_syncs(tmp_path, shop):
     """The bookmarks of the others stay."""
-    _run(tmp_path, "init")
+    run_command(tmp_path, "init")
     shop.use(tmp_path)
-    text = (tmp_path / "reverse_etl.yml").read_text()
     other = "  - { name: other, type: identify, query: SELECT id AS userId FROM users }\n"
-    (tmp_path / "reverse_etl.yml").write_text(text.replace("syncs:\n", f"syncs:\n{other}"))
+    change(tmp_path, "syncs:\n", f"syncs:\n{other}")
 
-    done = _run(tmp_path, "run", "users", **SECRETS)
+    done = run_command(tmp_path, "run", "users", **SECRETS)
 
     assert done.returncode == 0, done.stderr
     state = json.loads((tmp_path / ".reverse_etl/state.json").read_text())
@@ -347,7 +299,7 @@ def test_run_only_runs_the_named_syncs(tmp_path, shop):
 )
 def test_singer_files_belong_together(tmp_path, arguments):
     """All three, or a project."""
-    done = _run(tmp_path, "run", *arguments)
+    done = run_command(tmp_path, "run", *arguments)
 
     assert done.returncode == 2
     assert "belong together" in done.stderr
@@ -355,7 +307,7 @@ def test_singer_files_belong_together(tmp_path, arguments):
 
 def test_without_a_project_the_message_names_the_remedy(tmp_path):
     """Exit code 2, and no traceback."""
-    done = _run(tmp_path, "run")
+    done = run_command(tmp_path, "run")
 
     assert done.returncode == 2
     assert "mssql-reverse-etl init" in done.stderr
