@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @project_option
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 def check(*, names: Sequence[str]) -> None:
-    """Check the project, the databases, the queries and the destinations; nothing is sent."""
+    """Check settings, databases, queries and destinations.
+
+    Nothing is sent. With names, only these syncs are checked.
+    """
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - with it
     from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it

@@ -81,7 +81,10 @@ def run(
     dask: str | None,
     workers: int | None,
 ) -> None:
-    """Run all syncs that are due, once; with names, these alone."""
+    """Run all syncs that are due, once.
+
+    With names, these alone.
+    """
     if start_now and dask is not None:
         raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
     with ExitStack() as stack:

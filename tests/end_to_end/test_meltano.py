@@ -220,7 +220,7 @@ def test_expanded_name_is_reported_and_an_escaped_one_kept(project):
     assert "shop is reachable" in output
     assert re.search(r"sync users +warning +Something is missing at `SELECT AS`", output)
     assert r"\$IDENTITY in meltano.yml" in output
-    assert re.search(r"sync events +ok", output)
+    assert re.search(r"sync events +error .*Invalid column name '\$IDENTITY'", output)
     assert "sync filed" in output
     assert output.count("Something is missing") == 1
 

@@ -135,7 +135,7 @@ def run_target(forked_target: ForkedProgram, tmp_path: Path) -> Callable[..., Ta
         done = forked_target.run(
             ["--config", str(tmp_path / "target.json"), *arguments],
             folder=tmp_path,
-            text=lines(messages).encode(),
+            text=lines(messages).encode(errors="surrogateescape"),
             timeout=60,
             environment=environment,
         )
