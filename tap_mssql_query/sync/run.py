@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from program_kit.progress import Progress
 from tap_mssql_query.encoding.singer_json import dump_message
-from tap_mssql_query.errors import Interrupted, OutputClosed
+from tap_mssql_query.errors import Interrupted, OutputClosed, QueryFailed
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock
+from tap_mssql_query.mssql.code_pages import check_code_pages
 from tap_mssql_query.mssql.connect import server_time
+from tap_mssql_query.mssql.describe import describe_result
 from tap_mssql_query.mssql.prefetch import prefetch
 from tap_mssql_query.mssql.transient_errors import retry_transient_errors
-from tap_mssql_query.sql.template import fingerprint_of
+from tap_mssql_query.sql.template import DATETIME_VARIABLES, find_variables, fingerprint_of
 from tap_mssql_query.sync import bookmarks
-from tap_mssql_query.sync.new_query import check_new_query
+from tap_mssql_query.sync.comparisons import check_comparisons
+from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.read_strategy import (
     choose_strategy,
     find_partitioned_run,
@@ -30,8 +33,9 @@ from tap_mssql_query.sync.window import find_window
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from program_kit.findings import Finding
     from tap_mssql_query.encoding.columns import Column
     from tap_mssql_query.mssql.session import Session
     from tap_mssql_query.settings.model import SyncSettings
@@ -147,7 +151,11 @@ class SyncRun:
         self._report.last_sync_time = times.last_sync_time
         self._report.sync_time = times.sync_time
         self._warn_if_query_changed()
-        self._warn_of_new_query(session, times)
+        is_new = not bookmarks.is_of_query(
+            self._context.state, self._sync.name, fingerprint_of(self._sync.query)
+        )
+        if is_new and DATETIME_VARIABLES & set(find_variables(self._sync.query)):
+            self._warn(check_comparisons(session, self._sync))
         settings, state = self._context.settings, self._context.state
         if problem := find_missed_renaming(self._sync, settings.syncs, state):
             self._logger.warning("sync=%s: %s", self._sync.name, problem)
@@ -164,6 +172,8 @@ class SyncRun:
         for query in strategy.queries():
             if not self._copy_rows(session, query, times, strategy):
                 return
+        if is_new:
+            self._warn_of_texts(session, times)
         if strategy.is_complete and not options.is_backfill:
             self._move_bookmark(times.sync_time)
         self._report.outcome = Outcome.READ
@@ -218,13 +228,17 @@ class SyncRun:
                 name,
             )
 
-    def _warn_of_new_query(self, session: Session, times: SyncTimes) -> None:
-        """Say what a query that runs for the first time does to values and rows."""
-        sync = self._sync
-        is_known = bookmarks.is_of_query(self._context.state, sync.name, fingerprint_of(sync.query))
-        if not is_known:
-            for finding in check_new_query(session, sync, times):
-                self._logger.warning("sync=%s: %s", sync.name, finding.message)
+    def _warn_of_texts(self, session: Session, times: SyncTimes) -> None:
+        """Name columns that arrive as other characters; at the end, since a server may take long.
+
+        A query that cannot be described, or not in time, is right for all that is known.
+        """
+        with contextlib.suppress(QueryFailed):
+            self._warn(check_code_pages(describe_result(session, query_of(self._sync, times))))
+
+    def _warn(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._logger.warning("sync=%s: %s", self._sync.name, finding.message)
 
     def _copy_rows(
         self, session: Session, query: SelectQuery, times: SyncTimes, strategy: ReadStrategy
