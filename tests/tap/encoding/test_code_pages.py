@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from itertools import cycle, islice
 from typing import Any
 
@@ -18,10 +19,11 @@ _FIRST = {"cp950": 0x4E00}
 """Python has extensions of this code page (kana) that Windows has not."""
 
 
+@cache
 def _characters(code_page: str) -> str:
     """Some characters of a code page, of all lengths that it has."""
     found = []
-    for number in range(_FIRST.get(code_page, 0xA1), 0x10000):
+    for number in range(_FIRST.get(code_page, 0xA1), 0xA000):
         character = chr(number)
         try:
             encoded = character.encode(code_page)
