@@ -145,7 +145,7 @@ class Dispatcher:
         stream = stream_of_record(block)
         if stream is None or stream not in self._failures or not are_records(block):
             return False
-        count = block.count(b"\n") or 1
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
         self._line_number += count
         self.message_counts["RECORD"] += count
         self._handler.discard(stream, count)

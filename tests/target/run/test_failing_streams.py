@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.run.runner import Runner
-from tests.target.conftest import record, schema, state
+from tests.target.conftest import lines, record, schema, state
 from tests.target.run.failing_streams import Plan, judge
 
 SEEDS = range(4)
@@ -43,8 +43,8 @@ def _run_here(config: dict[str, Any], source: _Pieces) -> tuple[int, list[Any]]:
 
 
 def _delivered(path: Path) -> list[int]:
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    return [json.loads(line)["traits"]["n"] for line in lines]
+    calls = path.read_bytes().splitlines() if path.exists() else []
+    return [json.loads(call)["traits"]["n"] for call in calls]
 
 
 @settings(max_examples=25, deadline=None)
@@ -217,3 +217,16 @@ def test_plugin_cannot_end_the_program(run_target, tmp_path, exception, processe
     (letter,) = run.dead_letters
     assert (letter["key"], letter["record"]["userId"], letter["kind"]) == (None, 3, "settings")
     assert "c4n4ry" not in run.log + letters.read_text()
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_all_rows_of_a_failed_stream_are_counted(collector, config, run_target, tmp_path, end):
+    """The last one, too, if its line has no line break."""
+    config |= {"report_path": str(tmp_path / "report.json")}
+    rows = lines([record("s", userId=number) for number in range(9)])
+
+    run = run_target(config, [state(0), schema("s", "identfy"), rows.removesuffix("\n") + end])
+
+    assert run.exit_code == 2
+    entry = json.loads((tmp_path / "report.json").read_text())["streams"]["s"]
+    assert (entry["read"], entry["discarded"]) == (9, 9)
