@@ -21,6 +21,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:merge")
 _MAX_DEPTH = 50
+_MAX_VALUES = 200_000
 _CORE_SCHEMA: Sequence[tuple[re.Pattern[str], Callable[[str], Any]]] = (
     (re.compile(r"null|Null|NULL|~|"), lambda _: None),
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -84,6 +85,8 @@ def parse_document(text: str) -> Document:
 def _value_of(node: yaml.Node, path: Path, places: dict[Path, Place]) -> Any:
     if len(path) > _MAX_DEPTH:
         raise InvalidDocument("is nested too deeply", _place_of(node.start_mark))
+    if len(places) > _MAX_VALUES:  # aliases of aliases, perhaps
+        raise InvalidDocument("has too many values", _place_of(node.start_mark))
     if isinstance(node, yaml.ScalarNode):
         return _scalar_of(node)
     values: Any = {} if isinstance(node, yaml.MappingNode) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import reduce
+from io import StringIO
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from mssql_reverse_etl.project.variables import expand, has_variable
 from program_kit.environment import read_as
 from program_kit.json_schema import describe_setting, describe_violation, find_schema_errors
 from program_kit.problems import Problem, below, path_of
-from program_kit.settings import without_comments
+from program_kit.settings import COMMENT_KEY, without_comments
 from program_kit.text_files import UNREADABLE, describe_read_error, read_text
 from tap_mssql_query.settings.validation import find_problems
 from target_pipelines.api.errors import ConfigurationError, PluginError
@@ -44,6 +45,7 @@ _SHAPE: Mapping[str, Any] = {
     },
     "required": ["tap", "target", "syncs"],
     "additionalProperties": False,
+    "patternProperties": {rf"^\{COMMENT_KEY}$": {}},
 }
 """The outermost object; what is in `tap`, `target` and `syncs` is checked by both programs."""
 
@@ -83,8 +85,7 @@ def load_project(path: Path) -> Project:
     document = _read(path)
     path = path.absolute()
     os.chdir(path.parent)
-    variables = {**dotenv_values(path.with_name(".env"), interpolate=False), **os.environ}
-    data, problems = _expand(document, {n: v for n, v in variables.items() if v is not None})
+    data, problems = _expand(document, {**_read_variables(path.with_name(".env")), **os.environ})
     problems += map(describe_violation, find_schema_errors(_SHAPE, data))
     faulty = {path_of(problem)[:1] for problem in problems}
     tap, target = _object_of(data, "tap"), _object_of(data, "target")
@@ -114,6 +115,18 @@ def _read(path: Path) -> Document:
     if not isinstance(document.data, dict):
         raise UsageError(f"{path}:1:1: a project is an object with `tap`, `target` and `syncs`.")
     return document
+
+
+def _read_variables(path: Path) -> dict[str, str]:
+    """The variables of a .env file; none if there is none. Raises UsageError."""
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return {}
+    except UNREADABLE as error:
+        raise UsageError(f"{path} cannot be read: {describe_read_error(error)}.") from error
+    values = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _expand(

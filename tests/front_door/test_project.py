@@ -199,8 +199,31 @@ def test_values_follow_yaml_1_2(text, value):
     assert parse_document(text).data == value
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfeA\x00", b"A=\xff\n"])
+def test_variables_that_cannot_be_read_are_a_problem(project, content):
+    """A .env file in another encoding is named, without its content."""
+    Path(".env").write_bytes(content)
+
+    with pytest.raises(UsageError, match=r"\.env cannot be read: it is (UTF-16|not UTF-8)"):
+        project(PROJECT)
+
+
+def test_aliases_of_aliases_do_not_fill_the_memory():
+    """A small file stands for a great many values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+
+    with pytest.raises(InvalidDocument, match="too many values"):
+        parse_document("\n".join(lines))
+
+
+def test_editors_may_note_their_schema_in_the_file(project):
+    """As in the configurations of both programs."""
+    assert project("$schema: ./schema.json\n" + PROJECT).tap["host"] == "db.example.com"
+
+
 @pytest.mark.parametrize(
-    "text", ["[" * 1000, "a: b: c", "? [a]\n: 1", "\x00", "a: *b", "--- a\n--- b"]
+    "text", ["[" * 1000, "a: &a [*a]", "a: b: c", "? [a]\n: 1", "\x00", "a: *b", "--- a\n--- b"]
 )
 def test_what_is_no_project_says_so(text):
     """With a place, and without a traceback."""
