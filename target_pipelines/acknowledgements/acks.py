@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 
+def is_empty(state: State) -> bool:
+    """Whether a STATE has no bookmark and nothing else."""
+    return state in ({}, {"bookmarks": {}})
+
+
 @dataclass(slots=True)
 class _Epoch:
     number: int
@@ -41,6 +46,7 @@ class Acks:
         self._write_state = write_state
         self._lock = threading.Lock()
         self._epochs = deque([_Epoch(0)])
+        self._has_bookmarks = False
 
     @property
     def epoch(self) -> int:
@@ -53,8 +59,14 @@ class Acks:
             self._epochs[-1].unsettled += count
 
     def add_state(self, state: State | None) -> None:
-        """A STATE, or None, ends the current epoch; it is written as soon as it is safe."""
+        """A STATE, or None, ends the current epoch; it is written as soon as it is safe.
+
+        One without bookmarks says nothing once there were some: the STATE before stands.
+        """
         with self._lock:
+            if state is not None and self._has_bookmarks and is_empty(state):
+                state = None
+            self._has_bookmarks |= state is not None and not is_empty(state)
             self._epochs[-1].state, self._epochs[-1].is_ended = state, True
             self._epochs.append(_Epoch(self._epochs[-1].number + 1))
             self._write_safe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_pipelines.acknowledgements.acks import is_empty
 from target_pipelines.api.errors import DeliveryStopped
 
 if TYPE_CHECKING:
@@ -27,20 +28,16 @@ class StateWriter:
         self._failures = failures
         self._dead_letters = dead_letters
         self._has_written = False
-        self._has_bookmarks = False
 
     def write(self, state: State, epoch: int) -> None:
         """Write a STATE that is safe up to this epoch.
 
-        A STATE without bookmarks says nothing: as long as the tap has sent no other it is only
-        remembered, and afterwards the next one stands for it. Raises PipelinesError.
+        A STATE without bookmarks says nothing as long as none was written: it is only remembered.
+        Raises PipelinesError.
         """
-        if _is_empty(state) and self._has_bookmarks:
-            return
-        self._has_bookmarks = not _is_empty(state)
         waiting = self._failures.unmoved(state)
         state = self._failures.put_back(state, self._commit(epoch, waiting))
-        if self._has_written or not _is_empty(state):
+        if self._has_written or not is_empty(state):
             self._write_state(state)
             self._has_written = True
         self._failures.note_settled(state)
@@ -72,7 +69,3 @@ class StateWriter:
                     self._failures.fail(stream, error)
                     failed |= {stream}
         return failed
-
-
-def _is_empty(state: State) -> bool:
-    return state in ({}, {"bookmarks": {}})

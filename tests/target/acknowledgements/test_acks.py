@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,27 @@ def test_state_waits_for_the_records_before_it():
     assert written == []
     acks.settle(epoch)
     assert written == [{"n": 1}]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}])
+def test_empty_state_never_stands_for_a_good_one(workers, empty):
+    """Also if both become safe at once, when only the newest is written."""
+    written: list[Any] = []
+    acks = WorkerAcks(workers, _into(written)) if workers else Acks(_into(written))
+    good = {"bookmarks": {"s": {"last_sync_time": 1}}}
+    for state in (good, empty):
+        if isinstance(acks, Acks):
+            acks.expect(1)
+        acks.add_state(state)
+
+    for worker in range(workers):
+        assert isinstance(acks, WorkerAcks)
+        acks.settle(worker, 1)
+    if isinstance(acks, Acks):
+        acks.settle_each([1, 0])
+
+    assert written == [good]
 
 
 def test_state_does_not_wait_for_the_records_after_it():
