@@ -85,18 +85,19 @@ def load_project(path: Path) -> Project:
     document = _read(path)
     path = path.absolute()
     os.chdir(path.parent)
-    data, problems = _expand(document, {**_read_variables(path.with_name(".env")), **os.environ})
-    problems += map(describe_violation, find_schema_errors(_SHAPE, data))
-    faulty = {path_of(problem)[:1] for problem in problems}
+    data, unset = _expand(document, {**_read_variables(path.with_name(".env")), **os.environ})
+    problems = [describe_violation(error) for error in find_schema_errors(_SHAPE, data)]
     tap, target = _object_of(data, "tap"), _object_of(data, "target")
     if "syncs" in tap:
         problems.append(Problem("`syncs` stands beside `tap`, not inside.", ("tap", "syncs")))
     tap |= {"syncs": data.get("syncs")}
     target = {"dead_letter_path": f"{FOLDER}/dead_letters.jsonl", **target}
-    if not {("tap",), ("syncs",)} & faulty:
+    if isinstance(data.get("tap"), dict) and isinstance(data.get("syncs"), list):
         problems += map(_of_tap, find_problems(without_comments(tap)))
-    if ("target",) not in faulty:
+    if isinstance(data.get("target"), dict):
         problems += _find_target_problems(target)
+    faulty = {path_of(problem) for problem in unset}  # whatever else is wrong there follows
+    problems = [*unset, *(problem for problem in problems if path_of(problem) not in faulty)]
     if problems:
         raise UsageError(*_describe(path, document, problems))
     return Project(path=path, tap=tap, target=target, history=_object_of(data, "history"))

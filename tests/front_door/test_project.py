@@ -135,6 +135,22 @@ def test_problem_says_where(project, old, new, place):
     assert place in {problem.split(": ")[0] for problem in problems}
 
 
+def test_missing_half_is_one_problem(project):
+    """It says nothing of what could be inside."""
+    (problem,) = _problems(project, "tap: {host: x, database: d}\ntarget: {destination: file}\n")
+
+    assert problem == "1:1: The configuration lacks `syncs`."
+
+
+def test_variable_that_is_not_set_is_the_only_problem_of_its_setting(project):
+    """Not also that the key is missing."""
+    text = PROJECT.replace("  destination: file", "  write_key: ${NOT_SET}\n  destination: segment")
+
+    (problem,) = _problems(project, text)
+
+    assert problem.startswith("8:3: Setting `target.write_key`: the variable NOT_SET is not set")
+
+
 def test_variables_come_from_the_environment_then_from_the_file_beside(project, monkeypatch):
     """A default if neither has one; numbers and booleans where the setting is one."""
     Path(".env").write_text("SECRET=other\nPORT=1444\nTRUST=yes\nEMPTY=\n")
