@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from program_kit.exact_json import decode_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.delivery.lane import Lane
@@ -33,7 +33,7 @@ class AliasOrder:
 
     def split(self, calls: Sequence[EncodedCall]) -> Iterator[Sequence[EncodedCall]]:
         """Parts of these calls in which no call must wait for another."""
-        if not any(call.stream in self.streams for call in calls):
+        if not self._has_aliases(calls):
             yield calls
             return
         part: list[EncodedCall] = []
@@ -48,10 +48,9 @@ class AliasOrder:
             lane_by_id |= dict.fromkeys(ids, lane)
         yield part
 
-    def find_blocking(self, part: Iterable[EncodedCall]) -> set[Lane]:
+    def find_blocking(self, part: Sequence[EncodedCall]) -> set[Lane]:
         """The lanes with a call that one of these must wait for."""
-        part = list(part)
-        has_aliases = any(call.stream in self.streams for call in part)
+        has_aliases = self._has_aliases(part)
         if not has_aliases and not self._may_be_under_way:
             return set()
         lanes_by_id: defaultdict[str, set[Lane]] = defaultdict(set)
@@ -68,6 +67,9 @@ class AliasOrder:
             for lane in lanes_by_id.get(each, ())
             if lane is not self._lane_of(call)
         }
+
+    def _has_aliases(self, calls: Sequence[EncodedCall]) -> bool:
+        return bool(self.streams) and any(call.stream in self.streams for call in calls)
 
     def _ids_of(self, call: EncodedCall) -> tuple[str, ...]:
         if call.stream in self.streams:
