@@ -28,6 +28,7 @@ def check(*, names: Sequence[str]) -> None:
     """
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
     from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
     from program_kit.console import print_findings  # noqa: PLC0415 - with it
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
@@ -36,6 +37,7 @@ def check(*, names: Sequence[str]) -> None:
     from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
     project = load_project(project_path())
+    make_private_folder(project.path.parent)  # git ignores it, so that a clone has none
     file = StateFile(project.state)
     state = file.read() if file.exists() else {}
     tap = TapMSSQLQuery(config=dict(project.tap), state=state)

@@ -108,10 +108,7 @@ def _find_sources(
     project = load_project(project_path())
     tap, tap_file = stack.enter_context(private_file("tap", project.tap))
     target, target_file = stack.enter_context(private_file("target", project.target))
-    try:
-        make_private_folder(project.path.parent)
-    except OSError as error:
-        raise UsageError(f"{project.folder} cannot be made: {error.strerror}.") from error
+    make_private_folder(project.path.parent)
     return _Sources(
         taps=[tap], targets=[target], state=project.state, inherited=[tap_file, target_file]
     )

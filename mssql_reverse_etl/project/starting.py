@@ -6,6 +6,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.project.loading import FILE_NAME, FOLDER
 from mssql_reverse_etl.project.schema import editor_schema
 
@@ -31,7 +32,8 @@ def schema_text() -> str:
 def write_project(folder: Path) -> Iterator[tuple[str, bool]]:
     """Write the files that are missing; yields each with whether it was written.
 
-    The schema, which belongs to the installed version, is written in any case. Raises OSError.
+    The schema, which belongs to the installed version, is written in any case. Raises OSError or
+    UsageError.
     """
     templates = files("mssql_reverse_etl.project") / "starter"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,8 +50,14 @@ def write_project(folder: Path) -> Iterator[tuple[str, bool]]:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make the folder of a project's state, for its owner alone. Raises OSError."""
-    (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    """Make the folder of a project's state, for its owner alone. Raises UsageError."""
+    try:
+        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder / FOLDER} cannot be made: {error.strerror}. Let this user write to its "
+            "folder."
+        ) from error
 
 
 def missing_from_gitignore(folder: Path) -> list[str]:

@@ -286,7 +286,7 @@ class RunReport:
         if queries := [name for name, entry in entries.items() if entry.kinds["query"]]:
             options = " ".join(f"--resync {name}" for name in queries)
             yield f"After a correction of the query: mssql-reverse-etl run … {options}"
-        if any(entry.kinds.total() > entry.kinds["query"] for entry in entries.values()):
+        if any(entry.kinds["settings"] + entry.kinds["destination"] for entry in entries.values()):
             yield (
                 "After a correction of the settings or at the destination: "
                 f"target-pipelines --config … --replay {dead_letter_path}"

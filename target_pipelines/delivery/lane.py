@@ -69,6 +69,12 @@ class Lane:
         with self._changed:
             return self._changed.wait_for(self._has_room, timeout_seconds)
 
+    def hurry(self) -> None:
+        """Send all that waits, in batches that are not full."""
+        with self._changed:
+            self._is_draining = bool(self._waiting)
+            self._changed.notify_all()
+
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until all calls are settled, in batches that are not full; False if not in time."""
         with self._changed:
@@ -104,6 +110,7 @@ class Lane:
             self._changed.wait_for(lambda: self._waiting or self._is_ended)
             self._changed.wait_for(self._is_ready, self._max_age_seconds)
             batch = self._in_flight = self._waiting.take_batch()
+            self._is_draining = self._is_draining and bool(self._waiting)
             self._changed.notify_all()
             return batch
 

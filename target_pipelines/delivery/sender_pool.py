@@ -131,6 +131,11 @@ class SenderPool:
         """Stable between runs."""
         return self._lanes[crc32(call.ordering_key.encode()) % len(self._lanes)]
 
+    def hurry(self) -> None:
+        """Send all that waits, in batches that are not full."""
+        for lane in self._lanes:
+            lane.hurry()
+
     def finish(self) -> None:
         """Wait until every call is settled. Raises the failure of a lane, or Interrupted."""
         for lane in self._lanes:

@@ -6,6 +6,8 @@ at: a trait may be called `error`.
 
 from __future__ import annotations
 
+import re
+
 _SUCCESS_NAMES = frozenset({"success", "succeeded", "issuccess", "ok"})
 _ERROR_NAMES = frozenset(
     {"error", "errors", "errormessage", "errorcode", "haserrors", "failed", "failedcount"}
@@ -13,6 +15,7 @@ _ERROR_NAMES = frozenset(
 )
 _STATUS_NAMES = frozenset({"status", "statuscode", "code", "result", "outcome"})
 _FAILED_WORDS = frozenset({"error", "errored", "fail", "failed", "failure", "invalid", "rejected"})
+_FAILED_STATUS = re.compile(r"[45]\d\d(\.0+)?$")
 _NO_WORDS = frozenset({"", "0", "false", "no", "none", "null"})
 _CONTAINERS = frozenset({"meta", "data", "response", "responses", "result", "results", "items"})
 """Where an API reports about a request, or about each of its calls."""
@@ -40,10 +43,9 @@ def _is_error(name: str, value: object, depth: int) -> bool:
         return is_no and value not in (None, "")
     if name in _ERROR_NAMES:
         return not is_no
-    if name in _STATUS_NAMES and isinstance(value, int) and 400 <= value <= 599:
-        return True
-    if name in _STATUS_NAMES and isinstance(value, str):
-        return _plain(value) in _FAILED_WORDS
+    if name in _STATUS_NAMES and isinstance(value, (str, int)):
+        word = _plain(str(value))
+        return word in _FAILED_WORDS or _FAILED_STATUS.match(word) is not None
     return name in _CONTAINERS and reports_error(value, depth + 1)
 
 

@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, UNSET, Raw, UnsetType
 from program_kit.exact_json import INVALID_JSON, decode_json_lines, encode_json_lines
 from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.encoding.codegen import compile_row_function
-from target_pipelines.encoding.column_paths import DELETED_COLUMN, names_in
+from target_pipelines.encoding.column_paths import deleted_column_of, names_in
 from target_pipelines.encoding.event_keys import key_finder
 from target_pipelines.encoding.fallback import Fallback, find_plan_fallback, find_stream_fallback
 from target_pipelines.encoding.mapping import MappingProblem, compile_plan, in_one_order
@@ -170,7 +170,7 @@ def compile_batch_encoder(
     types = _column_types(stream, first_record)
     if not stream.has_keys(types):  # its struct would not ask for them
         return Fallback.MISSING_KEY
-    if DELETED_COLUMN in types:
+    if deleted_column_of(types):
         return Fallback.DELETED
     ordered = in_one_order([*types], stream.columns)
     described = [column for column in stream.columns if column in types]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_pipelines.api.call_types import CallType
 
@@ -45,7 +45,12 @@ def find_path(column: str, columns: Sequence[str], call_type: CallType) -> Path:
 
 def is_metadata(column: str) -> bool:
     """Whether a column is about the extraction rather than about the row."""
-    return column.startswith(_METADATA)
+    return column[: len(_METADATA)].casefold() == _METADATA
+
+
+def deleted_column_of(columns: Iterable[str]) -> str | None:
+    """The column that says when a row was deleted, in whatever case its tap writes it."""
+    return next((column for column in columns if column.casefold() == DELETED_COLUMN), None)
 
 
 def schema_at(schema: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

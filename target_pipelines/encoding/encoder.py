@@ -13,7 +13,7 @@ from target_pipelines.api.ordering_key import ordering_key_of
 from target_pipelines.api.plugin_errors import describe_exception
 from target_pipelines.encoding.batch_encoder import compile_batch_encoder
 from target_pipelines.encoding.call_limits import with_limits
-from target_pipelines.encoding.column_paths import DELETED_COLUMN, names_in
+from target_pipelines.encoding.column_paths import deleted_column_of, names_in
 from target_pipelines.encoding.fallback import Fallback
 from target_pipelines.encoding.mapping import BuildProblem, Mapper, MappingProblem
 from target_pipelines.encoding.message_ids import EventIds, FactIds, Repeats, encode_key
@@ -222,14 +222,15 @@ class StreamEncoder:
 
     def _is_deleted(self, record: Json) -> bool:
         """Whether the source says that a row is gone, which no call can express."""
-        if record.get(DELETED_COLUMN) is None:
+        column = deleted_column_of(record)
+        if column is None or record[column] is None:
             return False
-        if DELETED_COLUMN not in self._warned_of:
-            self._warned_of.add(DELETED_COLUMN)
+        if column not in self._warned_of:
+            self._warned_of.add(column)
             logger.warning(
                 "stream=%s: rows with a `%s` were deleted at the source; they are not sent.",
                 self._stream.name,
-                DELETED_COLUMN,
+                column,
             )
         return True
 

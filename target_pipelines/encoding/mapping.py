@@ -114,6 +114,12 @@ def put_values(call: Json, group: Group, values: Json) -> None:
                 "with a value that is not a JSON object."
             )
         parent = child
+    if twice := parent.keys() & values.keys():
+        place = ".".join((*group.parents, min(twice)))
+        raise MappingProblem(
+            f"Two columns have a value for `{place}`: one of its own, and one of the whole object. "
+            "Leave one out."
+        )
     parent.update(values)
 
 

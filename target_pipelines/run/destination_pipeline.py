@@ -239,6 +239,10 @@ class DestinationPipeline:
             self._settlement.reject(dead_letters, epoch)
         self._senders.put(calls)
 
+    def hurry(self) -> None:
+        """Send all that waits, in batches that are not full."""
+        self._senders.hurry()
+
     def drain(self) -> None:
         """Wait until every record is settled. Raises PipelinesError."""
         self._senders.finish()

@@ -12,7 +12,7 @@ from target_pipelines.api.errors import ConfigurationError, PipelinesError
 from target_pipelines.singer.positions import FROM_ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.bookkeeping import Bookkeeping
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from target_pipelines.singer.unreadable import UnreadableRecord
 
 logger = logging.getLogger(__name__)
+
+BARRIER = "x-barrier"
+"""In the STATE of a worker process: its parent waits until all before it is settled."""
 
 
 class Pipeline:
@@ -85,6 +88,9 @@ class Pipeline:
     def handle_state(self, state: State) -> None:
         """Print a STATE as soon as it is safe. Raises PipelinesError."""
         self.flush()
+        if state.get(BARRIER):
+            for destination in self._destinations:
+                destination.hurry()
         self._bookkeeping.acks.add_state(state)
 
     def flush(self) -> None:
@@ -122,12 +128,15 @@ class Pipeline:
         for destination in self._destinations:
             destination.abandon()
 
-    def find_destination(self, name: str | None) -> DestinationPipeline:
-        """The destination of this name; the only one whatever its name. Raises ConfigurationError.
+    def find_destination(
+        self, name: str | None, others: Collection[str] = ()
+    ) -> DestinationPipeline:
+        """The destination of this name. Raises ConfigurationError.
 
-        For dead letters, whose destination may have been renamed.
+        For dead letters, whose destination may have been renamed: the only one takes them all, but
+        those of `others`, which are known to be something else.
         """
-        if len(self._destinations) == 1:
+        if len(self._destinations) == 1 and name not in {*others} - {self._destinations[0].name}:
             return self._destinations[0]
         for destination in self._destinations:
             if destination.name == name:

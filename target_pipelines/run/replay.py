@@ -279,7 +279,9 @@ class Replay:
                 f'A dead letter of stream "{dead_letter["stream"]}" is a line that could not be '
                 "read. It stays; only its tap can send it again. Remove the letter after that."
             )
-        destination = pipeline.find_destination(dead_letter.get("destination"))
+        destination = pipeline.find_destination(
+            dead_letter.get("destination"), self._plugins.destinations.names()
+        )
 
         def is_new(call: Mapping[str, Any]) -> bool:
             return self._is_new(dead_letter, call, destination, number)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from target_pipelines.singer.unreadable import UnreadableRecord
 
 _POLL_SECONDS = 0.1
+_BARRIER = b'{"type":"STATE","value":{"number":%d,"x-barrier":true}}\n'
+_BARRIER_SECONDS = 0.01
 _STATE = b'{"type":"STATE","value":{"number":%d}}\n'
 _LANE_BITS = 16
 """Low bits of the hash that choose a worker's lane; they must not choose the worker as well, or
@@ -159,10 +161,10 @@ class WorkerPool:
             return
         if before.is_alias or stream.is_alias:
             number = self._acks.add_barrier()
-            self._send_to_all(_STATE % number)
+            self._send_to_all(_BARRIER % number)
             self.flush()
             while not self._acks.has_settled(number):
-                time.sleep(_POLL_SECONDS)
+                time.sleep(_BARRIER_SECONDS)
                 self._check()
 
     def flush(self) -> None:

@@ -35,6 +35,14 @@ def test_starter_has_no_findings(folder, shop):
     assert not (folder / ".reverse_etl/state.json").exists()
 
 
+def test_fresh_clone_has_no_findings_either(folder):
+    """Git ignores the folder of the state, which is made."""
+    (folder / ".reverse_etl/schema.json").unlink()
+    (folder / ".reverse_etl").rmdir()
+
+    assert _check(folder)[0] == 0
+
+
 def test_calls_are_judged_by_what_the_destination_needs(folder):
     """An identify without an id is right for Customer.io; Segment would drop it."""
     query = folder / "queries/users.sql"

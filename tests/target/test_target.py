@@ -703,3 +703,76 @@ def test_only_empty_states_are_still_remembered(config, run_target):
     run = run_target(config, [{"type": "STATE", "value": {}}, *STREAM[:2]])
 
     assert (run.exit_code, run.states) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"traits": {"z": 1}, "z": 2},
+        {"traits": {"a": {"b": 1}}, "traits.a.b": 2},
+        {"context": {"ip": "1.2.3.4"}, "context.ip": "1.2.3.5"},
+        {"integrations": {"All": True}, "integrations.All": False},
+    ],
+)
+@pytest.mark.parametrize("count", [1, 30])
+def test_value_that_two_columns_give_is_never_dropped(config, run_target, columns, count):
+    """One of an object, and one of its own: a dead letter names the place."""
+    rows = [record("s", userId=number, **columns) for number in range(count)]
+
+    run = run_target({**config, "max_rejected_ratio": 1}, [schema("s", "identify"), *rows])
+
+    assert len(run.dead_letters) == count
+    assert "Two columns have a value for `" in run.dead_letters[0]["reason"]
+
+
+def test_object_and_column_for_another_member_are_joined(collector, config, run_target):
+    """They do not contradict each other."""
+    row = record("s", userId="1", traits={"a": 1}, **{"traits.b": 2}, c=3)
+
+    run = run_target(config, [schema("s", "identify"), row])
+
+    assert run.exit_code == 0
+    assert collector.calls[0].body["traits"] == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_metadata_is_known_in_any_case(collector, config, run_target, count):
+    """As loaders of other databases write it."""
+    gone = [record("s", userId="x", _SDC_DELETED_AT="2026-01-01")] * count
+    kept = [record("s", userId="y", _SDC_DELETED_AT=None, _Sdc_Batched_At="z")] * count
+
+    run = run_target(config, [schema("s", "identify"), *gone, *kept])
+
+    assert run.exit_code == 0
+    assert {call.body["userId"] for call in collector.calls} == {"y"}
+    assert all("traits" not in call.body for call in collector.calls)
+
+
+@pytest.mark.parametrize("body", ['{"code":"400"}', '{"status":" 503 "}', '{"statusCode":422}'])
+def test_failing_status_in_a_body_is_no_delivery(collector, config, run_target, body):
+    """As a number or as text."""
+    collector.script([{"status": 200, "body": body, "times": None}])
+
+    run = run_target({**config, "max_rejected_ratio": 1}, STREAM)
+
+    assert len(run.dead_letters) == 1
+
+
+def test_letter_of_another_destination_is_not_sent_to_this_one(
+    collector, config, run_target, tmp_path
+):
+    """One that was renamed is; one whose name is that of something else stays."""
+    collector.script([{"status": 400}])
+    run_target({**config, "max_rejected_ratio": 1}, STREAM)
+    path = tmp_path / "dead_letters.jsonl"
+    letter = path.read_text()
+    collector.forget()
+
+    path.write_text(letter.replace('"destination":"customerio"', '"destination":"segment"'))
+    other = run_target(config, [], "--replay", str(path))
+    calls = len(collector.calls)
+    path.write_text(letter.replace('"destination":"customerio"', '"destination":"former"'))
+    renamed = run_target(config, [], "--replay", str(path))
+
+    assert (other.exit_code, calls, len(other.dead_letters)) == (2, 0, 1)
+    assert (renamed.exit_code, len(collector.calls)) == (0, 1)

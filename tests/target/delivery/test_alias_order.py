@@ -44,7 +44,7 @@ def _arrivals(calls) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize(
     ("processes", "is_mixed", "count"),
-    [(1, True, 50), (1, False, 150), (2, True, 14), (2, False, 100)],
+    [(1, True, 50), (1, False, 150), (2, True, 40), (2, False, 100)],
 )
 def test_aliases_and_calls_about_both_people_keep_their_order(
     collector, config, run_target, processes, is_mixed, count

@@ -324,7 +324,7 @@ class _NoPipeline(Pipeline):
     def __init__(self) -> None:
         """It has no destination."""
 
-    def find_destination(self, name: str | None) -> DestinationPipeline:
+    def find_destination(self, name: str | None, others: Any = ()) -> DestinationPipeline:
         raise ConfigurationError(f"no {name}")
 
 
