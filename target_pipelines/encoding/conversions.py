@@ -24,7 +24,7 @@ _MAX_EXPONENT = 400
 """More than a float has: written in full, a number with a larger one would fill the memory."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEPARATORS = ("T", " ", "")
-_UNIX_TIME = re.compile(r"\+?\d{1,19}(?:\.\d{1,20})?", re.ASCII)
+_UNIX_TIME = re.compile(r"\+?(?!0\d)\d{1,19}(?:\.\d{1,20})?", re.ASCII)
 _COMPACT_DATE = re.compile(r"(?!1[0-7]|1800)[1-9]\d{7}", re.ASCII)
 """ISO 8601 without hyphens, such as 20260102: as unix time it would be neither."""
 _ISO_TIME = re.compile(
@@ -121,7 +121,7 @@ def _instant_of_text(value: str) -> str | None:
     text = value.strip()
     if not text:
         return None
-    if text[4:5] == "-" and text[10:11] in _SEPARATORS:
+    if text[4:5] == text[7:8] == "-" and text[10:11] in _SEPARATORS:
         try:
             return _format(datetime.fromisoformat(text))
         except ValueError:

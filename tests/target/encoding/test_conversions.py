@@ -56,6 +56,9 @@ def test_instants_are_converted(value, instant):
 
 NOT_INSTANTS = {
     "words": "yesterday",
+    "a day of a week": "2026-W01-1",
+    "zeros": "00",
+    "a padded number": "01767323045",
     "a date as an integer": 20260102,
     "a date and a time as an integer": 20260102030405,
     "a date and a time as digits": "20260102030405",
