@@ -63,7 +63,10 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
             for problem in found
             if problem.path not in parsed.faulty  # it was reported
         )
-    problems += _find_shared(parsed.destinations)
+    named = enumerate(parsed.destinations)
+    problems += _find_shared(
+        [each for n, each in named if ("destinations", n, "name") not in parsed.faulty]
+    )
     if problems:
         raise ConfigurationError(*problems)
     return Configuration(parsed.run, parsed.destinations, plugins)

@@ -157,3 +157,13 @@ def test_unknown_key_has_the_nearest_known_one():
     assert "(did you mean `write_key`?)" in text
     assert "`destinations[0]` has unknown keys: outputpath; known" in text
     assert "(did you mean `output_path`?)" in text
+
+
+def test_invalid_names_are_not_also_equal_ones():
+    """Each is one problem: what follows from it is none of its own."""
+    destinations = [{"destination": "file", "name": name} for name in ("a.b", "c d")]
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration({"destinations": destinations})
+
+    assert len(caught.value.problems) == 2
