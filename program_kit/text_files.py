@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from program_kit.json_limits import MAX_DIGITS
+
 UNREADABLE = (OSError, ValueError, RecursionError)
 """The errors of reading a text or JSON file; see `describe_read_error`."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -29,8 +31,10 @@ def read_json(path: str | Path) -> Any:
 
 def decode_text(content: bytes) -> str:
     """The text of a file's content. Raises NotUTF8."""
-    if content.startswith(_UTF_16) or b"\0" in content[:4]:
+    if content.startswith(_UTF_16):
         raise NotUTF8("it is UTF-16 text; save it as UTF-8")
+    if b"\0" in content[:4]:
+        raise NotUTF8("it is UTF-16 text, or damaged; save it as UTF-8")
     try:
         return without_mark(content).decode()
     except UnicodeDecodeError as error:
@@ -52,4 +56,6 @@ def describe_read_error(error: Exception) -> str:
         return str(error)
     if isinstance(error, RecursionError):
         return "its JSON is nested too deeply"
+    if isinstance(error, ValueError):  # of int()
+        return f"an integer has more than {MAX_DIGITS:,} digits"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -12,7 +12,7 @@ from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
 from mssql_reverse_etl.state_file import StateFile
 from program_kit.errors import ProgramError
 from program_kit.replaced_file import ReplacedFile
-from program_kit.text_files import NotUTF8, decode_text
+from program_kit.text_files import UNREADABLE, NotUTF8, decode_text, describe_read_error, read_json
 
 NOBODY = 65534
 
@@ -191,3 +191,24 @@ def test_utf_16_is_named(encoding):
     """As PowerShell writes it."""
     with pytest.raises(NotUTF8, match="save it as UTF-8"):
         decode_text('{"a": 1}'.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"9" * 5000, "an integer has more than 4,300 digits"),
+        (b"\0\0\0\0", "it is UTF-16 text, or damaged"),
+        (b"\xff\xfe{\0", "it is UTF-16 text; save it as UTF-8"),
+        (b"{", "invalid JSON at line 1, column 2"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_unreadable_file_is_described_in_words(tmp_path, content, words):
+    """Never by the name of an exception, nor by its content."""
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+
+    with pytest.raises(UNREADABLE) as caught:
+        read_json(path)
+
+    assert words in describe_read_error(caught.value)
