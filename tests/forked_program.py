@@ -67,7 +67,7 @@ class ForkedProgram:
             )
         request = {"arguments": command, "folder": str(folder), "environment": environment}
         with contextlib.ExitStack() as stack:
-            connection = stack.enter_context(self._connect())
+            connection = stack.enter_context(connect(self._path, self._server))
             (stdin, to_stdin), *outputs = (os.pipe() for _ in range(3))
             theirs = [stdin, *(writer for _, writer in outputs)]
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], theirs)
@@ -88,16 +88,6 @@ class ForkedProgram:
             if name not in _OF_TESTS and not name.startswith(self._prefix)
         }
 
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        for _ in range(_START_SECONDS * 50):
-            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-                connection.connect(self._path)
-                return connection
-            assert self._server.poll() is None, "the program cannot be loaded"
-            threading.Event().wait(0.02)
-        raise TimeoutError("the program is not loaded in time")
-
     def __enter__(self) -> ForkedProgram:
         return self
 
@@ -108,6 +98,18 @@ class ForkedProgram:
         self._server.wait()
         self._server.stdout.close()
         self._folder.cleanup()
+
+
+def connect(path: str, server: subprocess.Popen[bytes]) -> socket.socket:
+    """A connection to a server of forks, once it has loaded what it forks."""
+    connection = socket.socket(socket.AF_UNIX)
+    for _ in range(_START_SECONDS * 50):
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            connection.connect(path)
+            return connection
+        assert server.poll() is None, "the program cannot be loaded"
+        threading.Event().wait(0.02)
+    raise TimeoutError("the program is not loaded in time")
 
 
 def _wait(connection: socket.socket, command: Sequence[str], timeout: float) -> int:

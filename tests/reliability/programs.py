@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.forked_program import connect
 from tests.packaging.conftest import ROOT
 from tests.reliability.injection import NO_INJECTION, Injection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_START_SECONDS = 60
 
 FILTERING_PLUGIN = """
 from target_pipelines import CallType, hookimpl
@@ -120,19 +120,9 @@ class ForkServer:
             "folder": str(folder),
             "injection": injection.to_json(),
         }
-        connection = self._connect()
+        connection = connect(self._path, self._process)
         socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], files)
         return Program(connection)
-
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        for _ in range(_START_SECONDS * 50):
-            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-                connection.connect(self._path)
-                return connection
-            assert self._process.poll() is None, "the fork server ended"
-            threading.Event().wait(0.02)
-        raise TimeoutError("the fork server does not listen")
 
     def __enter__(self) -> ForkServer:
         return self
