@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_NAME = re.compile(r"`(\w+)`")
 
 Path: TypeAlias = "tuple[str | int, ...]"
 """Keys and indexes that lead to a setting; empty for the whole configuration."""
@@ -29,6 +36,11 @@ class Problem(str):
 def path_of(problem: str) -> Path:
     """Where a problem is; the whole configuration for a sentence that does not say."""
     return problem.path if isinstance(problem, Problem) else ()
+
+
+def first_named(sentence: str, known: Container[str]) -> Path:
+    """The path of the first known setting that a sentence names; empty if it names none."""
+    return tuple(islice((name for name in _NAME.findall(sentence) if name in known), 1))
 
 
 def below(prefix: Path, problem: str) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +26,10 @@ def check(*, names: Sequence[str]) -> None:
     Nothing is sent. With names, only these syncs are checked.
     """
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.project.names import (  # noqa: PLC0415 - with it
+        choose_syncs,
+        find_unknown_names,
+    )
     from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
     from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
     from program_kit.console import print_findings  # noqa: PLC0415 - with it
@@ -42,11 +44,9 @@ def check(*, names: Sequence[str]) -> None:
     state = file.read() if file.exists() else {}
     tap = TapMSSQLQuery(config=dict(project.tap), state=state)
     configuration = load_configuration(project.target)
-    if problems := list(find_unknown_names(names, [sync.name for sync in tap.settings.syncs])):
+    if problems := list(find_unknown_names(names, tap.settings)):
         raise UsageError(*problems)
-    if names:
-        chosen = tuple(sync for sync in tap.settings.syncs if sync.name in names)
-        tap.settings = replace(tap.settings, syncs=chosen)
+    tap.settings = choose_syncs(names, tap.settings)
     call_types = InstalledCallTypes(configuration.plugins.call_types, call_schemas(configuration))
     of_tap = [*tap.find_results(call_types), *_check_state(state, project.tap["syncs"])]
     of_target = list(check_destinations(configuration))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mssql_reverse_etl.project import FILE_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-_FILE_NAME = "reverse_etl.yml"  # `project.loading` has it as well, and is slow to import
 
 
 def project_option(command: _F) -> _F:
@@ -22,14 +23,14 @@ def project_option(command: _F) -> _F:
         metavar="FILE",
         expose_value=False,
         callback=_remember,
-        help=f"The project file instead of {_FILE_NAME} in this folder.",
+        help=f"The project file instead of {FILE_NAME} in this folder.",
     )(command)
 
 
 def project_path() -> Path:
     """The project file of the command that runs."""
     found = click.get_current_context().find_root().meta.get("project")
-    return found if isinstance(found, Path) else Path(_FILE_NAME)
+    return found if isinstance(found, Path) else Path(FILE_NAME)
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,10 @@ def _run(
             find_shared_files,
             read_tap_config,
         )
-        from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - slow
+        from mssql_reverse_etl.project.names import (  # noqa: PLC0415 - slow
+            choose_syncs,
+            find_unknown_names,
+        )
         from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
         from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
         from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
@@ -143,12 +146,10 @@ def _run(
         if problems := [
             *find_problems(options, settings.syncs),
             *find_shared_files(sources.state, tap_config, configuration),
-            *find_unknown_names(names, [sync.name for sync in settings.syncs]),
+            *find_unknown_names(names, settings),
         ]:
             raise UsageError(*problems)
-        if names:
-            chosen = tuple(sync for sync in settings.syncs if sync.name in names)
-            settings = replace(settings, syncs=chosen)
+        settings = choose_syncs(names, settings)
         if dask is None:
             from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
 

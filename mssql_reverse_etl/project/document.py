@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Path: TypeAlias = "tuple[str | int, ...]"
-"""Keys and indexes that lead to a value."""
+    from program_kit.problems import Path
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:merge")
 _MAX_DEPTH = 50
 _MAX_VALUES = 200_000
 _CORE_SCHEMA: Sequence[tuple[re.Pattern[str], Callable[[str], Any]]] = (

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import reduce
 from io import StringIO
-from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from dotenv import dotenv_values
 
 from mssql_reverse_etl.errors import UsageError
+from mssql_reverse_etl.project import FOLDER
 from mssql_reverse_etl.project.document import InvalidDocument, parse_document
 from mssql_reverse_etl.project.schema import HISTORY_SCHEMA, schema_at
-from mssql_reverse_etl.project.variables import expand, has_variable
+from mssql_reverse_etl.project.variables import expand
 from program_kit.environment import read_as
 from program_kit.json_schema import describe_setting, describe_violation, find_schema_errors
 from program_kit.problems import Problem, below, path_of
@@ -29,11 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mssql_reverse_etl.project.document import Document
-    from mssql_reverse_etl.project.document import Path as ValuePath
-
-FILE_NAME = "reverse_etl.yml"
-FOLDER = ".reverse_etl"
-"""Beside the file: the state, dead letters, history and schema."""
+    from program_kit.problems import Path as ValuePath
 
 _SHAPE: Mapping[str, Any] = {
     "type": "object",
@@ -135,44 +130,25 @@ def _expand(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The data with its variables replaced: numbers and booleans where the settings are."""
     problems: list[Problem] = []
-    data = expand(
-        document.data,
-        variables,
-        lambda path, name: problems.append(
-            Problem(
-                f"{describe_setting(path)}: the variable {name} is not set. Set it in the "
-                "environment or in .env beside this file, or write ${" + name + ":-default}.",
-                path,
-            )
-        ),
-    )
-    missing = {path_of(problem) for problem in problems}
-    for path, value in _texts_of(document.data):
-        schema = schema_at(path)
-        if not has_variable(value) or path in missing:
-            continue
-        *parents, last = path
-        holder = reduce(getitem, parents, data)
+
+    def note(path: ValuePath, problem: str) -> None:
+        problems.append(Problem(f"{describe_setting(path)}: {problem}.", path))
+
+    def note_missing(path: ValuePath, name: str) -> None:
+        note(
+            path,
+            f"the variable {name} is not set. Set it in the environment or in .env beside this "
+            "file, or write ${" + name + ":-default}",
+        )
+
+    def convert(path: ValuePath, text: str) -> Any:
         try:
-            holder[last] = read_as(schema, holder[last])
+            return read_as(schema_at(path), text)
         except UNREADABLE as reason:
-            problems.append(Problem(f"{describe_setting(path)}: {reason}.", path))
-    return data, problems
+            note(path, str(reason))
+            return text
 
-
-def _texts_of(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str]]:
-    members = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, member in members:
-        if isinstance(member, str):
-            yield (*path, key), member
-        else:
-            yield from _texts_of(member, (*path, key))
+    return expand(document.data, variables, note_missing, convert), problems
 
 
 def _of_tap(problem: str) -> Problem:

@@ -18,9 +18,7 @@ TAP_SCHEMA = {
     **CLOSED_JSONSCHEMA,
     "properties": {n: s for n, s in CLOSED_JSONSCHEMA["properties"].items() if n != "syncs"},
     "required": [],
-    "description": "The settings of tap-mssql-query.",
 }
-TARGET_SCHEMA = {**CONFIG_JSONSCHEMA, "description": "The settings of target-pipelines."}
 
 HISTORY_SETTINGS = (
     Setting(
@@ -33,7 +31,7 @@ HISTORY_SETTINGS = (
 HISTORY_SCHEMA = json_schema_of(HISTORY_SETTINGS, closed=True)
 PROJECT_SETTINGS = (
     Setting("tap", TAP_SCHEMA, "The settings of tap-mssql-query, but `syncs`.", required=True),
-    Setting("target", TARGET_SCHEMA, "The settings of target-pipelines.", required=True),
+    Setting("target", CONFIG_JSONSCHEMA, "The settings of target-pipelines.", required=True),
     Setting(
         "syncs",
         {"type": "array", "items": json_schema_of(SYNC_SETTINGS, closed=True)},

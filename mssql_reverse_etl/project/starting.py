@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.errors import UsageError
-from mssql_reverse_etl.project.loading import FILE_NAME, FOLDER
+from mssql_reverse_etl.project import FILE_NAME, FOLDER
 from mssql_reverse_etl.project.schema import editor_schema
 
 if TYPE_CHECKING:

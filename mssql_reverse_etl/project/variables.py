@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mssql_reverse_etl.project.document import Path
+    from program_kit.problems import Path
 
 _VARIABLE = re.compile(
     r"\$(?P<escaped>\$)?\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}"
@@ -16,42 +16,42 @@ _VARIABLE = re.compile(
 """`$${NAME}` stands for the text `${NAME}`."""
 
 
-def has_variable(text: str) -> bool:
-    """Whether a text names a variable."""
-    return any(not match["escaped"] for match in _VARIABLE.finditer(text))
-
-
 def expand(
-    value: Any, variables: Mapping[str, str], on_missing: Callable[[Path, str], None]
+    value: Any,
+    variables: Mapping[str, str],
+    on_missing: Callable[[Path, str], None],
+    convert: Callable[[Path, str], Any] = lambda _path, text: text,
 ) -> Any:
     """A value with all variables in its texts replaced; objects' keys stay as they are.
 
-    `on_missing` is told the path and name of each variable that is not set and has no default.
+    Args:
+        value: a value of JSON.
+        variables: by name.
+        on_missing: is told the path and name of each that is not set and has no default.
+        convert: makes the value of a text in which all variables were set.
     """
-    return _expand(value, (), variables, on_missing)
 
+    def walk(value: Any, path: Path) -> Any:
+        if isinstance(value, dict):
+            return {key: walk(member, (*path, key)) for key, member in value.items()}
+        if isinstance(value, list):
+            return [walk(member, (*path, index)) for index, member in enumerate(value)]
+        return change(path, value) if isinstance(value, str) and "${" in value else value
 
-def _expand(
-    value: Any,
-    path: Path,
-    variables: Mapping[str, str],
-    on_missing: Callable[[Path, str], None],
-) -> Any:
-    if isinstance(value, dict):
-        return {k: _expand(v, (*path, k), variables, on_missing) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_expand(v, (*path, n), variables, on_missing) for n, v in enumerate(value)]
-    if not isinstance(value, str) or "${" not in value:
-        return value
+    def change(path: Path, text: str) -> Any:
+        found: list[str] = []
+        missing: list[str] = []
 
-    def replace(match: re.Match[str]) -> str:
-        if match["escaped"]:
-            return match[0][1:]
-        found = variables.get(match["name"]) or match["default"]
-        if found is None:
-            found = variables.get(match["name"])
-        if found is None:
-            on_missing(path, match["name"])
-        return found or ""
+        def replace(match: re.Match[str]) -> str:
+            name, default = match["name"], match["default"]
+            if match["escaped"]:
+                return match[0][1:]
+            (found if name in variables or default is not None else missing).append(name)
+            return variables.get(name) or default or ""
 
-    return _VARIABLE.sub(replace, value)
+        text = _VARIABLE.sub(replace, text)
+        for name in missing:
+            on_missing(path, name)
+        return convert(path, text) if found and not missing else text
+
+    return walk(value, ())

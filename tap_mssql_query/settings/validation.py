@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ from program_kit.json_schema import (
     describe_violation,
     find_schema_errors,
 )
-from program_kit.problems import Path, Problem
+from program_kit.problems import Path, Problem, first_named
 from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.text_files import NotUTF8, describe_read_error, read_text
 from program_kit.timestamps import parse_iso_timestamp
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jsonschema import ValidationError
-
-
-_NAMED = re.compile(r"`(\w+)`")
 
 
 class _LazyCallTypes:
@@ -177,8 +173,8 @@ def _semantic_problems(
     call_types = _LazyCallTypes()
     for index, sync in syncs.items():
         for problem in _sync_problems(sync, config, call_types):
-            named = (name for name in _NAMED.findall(problem) if name in sync)
-            yield Problem(f'Sync "{sync["name"]}": {problem}.', ("syncs", index, *islice(named, 1)))
+            setting = first_named(problem, sync)
+            yield Problem(f'Sync "{sync["name"]}": {problem}.', ("syncs", index, *setting))
 
 
 def _indexes_by(syncs: Mapping[int, Mapping[str, Any]], setting: str) -> dict[str, list[int]]:

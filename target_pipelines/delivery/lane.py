@@ -78,13 +78,10 @@ class Lane:
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until all calls are settled, in batches that are not full; False if not in time."""
         with self._changed:
-            self._is_draining = True
-            self._changed.notify_all()
-            is_empty = self._changed.wait_for(
+            self.hurry()
+            return self._changed.wait_for(
                 lambda: not self._waiting and not self._in_flight, timeout_seconds
             )
-            self._is_draining = not is_empty
-            return is_empty
 
     def end(self) -> None:
         """No more calls will be added."""

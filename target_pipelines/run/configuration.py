@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from program_kit.problems import Problem
+from program_kit.problems import Problem, first_named
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from program_kit.problems import Path as SettingPath
-
-
-_NAME = re.compile(r"`(\w+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +69,7 @@ def load_configuration(config: Mapping[str, Any]) -> Configuration:
 
 def _located(problem: str, entry: SettingPath) -> Problem:
     """A problem at the setting that the sentence names first."""
-    named = (name for name in _NAME.findall(problem) if name in CONFIG_JSONSCHEMA["properties"])
-    return Problem(problem, (*entry, *islice(named, 1)))
+    return Problem(problem, (*entry, *first_named(problem, CONFIG_JSONSCHEMA["properties"])))
 
 
 def _find_problems(settings: TargetSettings, plugins: PluginRegistry) -> Iterator[str]:
