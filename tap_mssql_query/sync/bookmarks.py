@@ -29,7 +29,10 @@ def unwrap_state(state: object) -> dict[str, Any]:
     row would be sent again.
     """
     if not isinstance(state, dict):
-        raise StateError(f"The state is not a JSON object. {REMEDY}")
+        raise StateError(
+            "The state is not a JSON object. Restore the state file from a backup, or delete it to "
+            "read everything again."
+        )
     for wrapper in ("singer_state", "value"):
         if "bookmarks" not in state and isinstance(state.get(wrapper), dict):
             return unwrap_state(state[wrapper])

@@ -4,8 +4,8 @@ One JSON object per line: `time`, `stream`, `call_type`, `destination`, `reason`
 (HTTP), `attempts`, `key` (the record's key columns), `position` (its place in the result, from 0),
 `call` (possibly incomplete), `record`, `sync_time` (the start of the run that read it), and what a
 record that became no call needs for its messageId: `last_sync_time` and `origin`. A line that
-cannot be read has no record; `line` is its text. The file holds personal data, so only its owner
-may read it.
+cannot be read has no record; `line` is its text. The letter of a fact ends with `superseded`: see
+`newer_calls`. The file holds personal data, so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from program_kit.file_locks import is_at, locked
 from program_kit.replaced_file import resolve, sync_folder
+from target_pipelines.acknowledgements.newer_calls import SUPERSEDED, find_person
 from target_pipelines.api.errors import DeliveryStopped
 from target_pipelines.api.remedies import Kind, describe_remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_pipelines.singer.unreadable import UnreadableRecord
@@ -56,13 +57,15 @@ class DeadLetter:
     line: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All fields; `origin` and `line` only where there is one."""
+        """All fields; `origin` and `line` only where there is one, `superseded` of facts."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
+        present = {
             name: value
             for name, value in values.items()
             if value is not None or name not in ("origin", "line")
         }
+        is_fact = find_person(self.stream, self.call) is not None
+        return {**present, SUPERSEDED: False} if is_fact else present
 
 
 def letter_of_line(line: UnreadableRecord, destination: str) -> DeadLetter:
@@ -79,14 +82,20 @@ def letter_of_line(line: UnreadableRecord, destination: str) -> DeadLetter:
     )
 
 
-def encode_lines(dead_letters: Sequence[DeadLetter]) -> bytes:
+def encode_lines(dead_letters: Sequence[DeadLetter]) -> list[bytes]:
     """Dead letters as lines of the file, with the present time."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return b"".join(
-        encode_json({"time": time, **dead_letter.to_json(), "reason": _full_reason(dead_letter)})
-        + b"\n"
-        for dead_letter in dead_letters
-    )
+    return [
+        encode_letter({"time": time, **letter.to_json(), "reason": _full_reason(letter)})
+        for letter in dead_letters
+    ]
+
+
+def encode_letter(letter: Mapping[str, Any]) -> bytes:
+    """A dead letter as a line of the file; `superseded` is last, so that it can be marked there."""
+    rest = {name: value for name, value in letter.items() if name != SUPERSEDED}
+    last = {SUPERSEDED: letter[SUPERSEDED]} if SUPERSEDED in letter else {}
+    return encode_json({**rest, **last}) + b"\n"
 
 
 def _full_reason(dead_letter: DeadLetter) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from target_pipelines.acknowledgements.acks import Acks
     from target_pipelines.acknowledgements.dead_letters import DeadLetter
+    from target_pipelines.acknowledgements.newer_calls import NewerCalls
     from target_pipelines.acknowledgements.rejected_rows import RejectionKeeper
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
@@ -25,17 +26,24 @@ class Settlement:
     """Settles calls and records; safe to use from many threads."""
 
     def __init__(
-        self, acks: Acks, rejected: RejectionKeeper, report: RunReport, failures: StreamFailures
+        self,
+        acks: Acks,
+        rejected: RejectionKeeper,
+        report: RunReport,
+        failures: StreamFailures,
+        newer_calls: NewerCalls,
     ) -> None:
         self._acks = acks
         self._rejected = rejected
         self._report = report
         self._failures = failures
+        self._newer_calls = newer_calls
 
     def deliver(self, calls: Sequence[EncodedCall]) -> None:
         """Settle calls that the destination accepted."""
         for stream, count in _count([call.stream for call in calls]).items():
             self._report.add_delivered(stream, count)
+        self._newer_calls.note_delivered(calls)
         self._settle(calls)
 
     def discard_failed(self, calls: list[EncodedCall]) -> list[EncodedCall]:
@@ -70,7 +78,9 @@ class Settlement:
         for dead_letter in dead_letters:
             self._report.add_rejected(stream, dead_letter.reason, dead_letter.kind)
         reasons = [dead_letter.reason for dead_letter in dead_letters]
-        self._rejected.add(stream, epoch, encode_lines(dead_letters), reasons)
+        lines = encode_lines(dead_letters)
+        self._newer_calls.watch(dead_letters, lines)
+        self._rejected.add(stream, epoch, b"".join(lines), reasons)
 
     def _settle(self, calls: Sequence[EncodedCall]) -> None:
         for epoch, count in _count([call.epoch for call in calls]).items():

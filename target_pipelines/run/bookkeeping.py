@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.newer_calls import NewerCalls
 from target_pipelines.acknowledgements.rejected_rows import RejectedRows, RejectionKeeper
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.acknowledgements.state_writer import StateWriter
@@ -29,13 +30,25 @@ class Bookkeeping:
         acks: which STATE is safe.
         failures: the streams that have failed.
         rejected: the rejected rows of each destination, by its name.
+        newer_calls: which dead letters of each destination are superseded, by its name.
         finish: writes what no STATE covers, once the run has succeeded. Raises PipelinesError.
     """
 
     acks: Acks
     failures: StreamFailures
     rejected: Mapping[str, RejectionKeeper]
+    newer_calls: Mapping[str, NewerCalls]
     finish: Callable[[], None]
+
+
+def find_newer_calls(configuration: Configuration) -> Mapping[str, NewerCalls]:
+    """What finds the superseded letters of each destination, by its name; it has read none yet."""
+    return {
+        settings.destination_name: NewerCalls(
+            Path(settings.dead_letter_path), settings.destination_name
+        )
+        for settings in configuration.destinations
+    }
 
 
 def keep_rejected(
@@ -72,6 +85,7 @@ def keep_books(
     *,
     reports: Mapping[str, RunReport],
     failures: StreamFailures,
+    newer_calls: Mapping[str, NewerCalls],
     write_state: Callable[[State], None],
     staged: StagedDeadLetters | None = None,
     check_interrupted: Callable[[], None] = lambda: None,
@@ -86,4 +100,4 @@ def keep_books(
     )
     letters = dict.fromkeys(rows.dead_letters for rows in rejected.values())
     writer = StateWriter(write_state, failures, list(letters))
-    return Bookkeeping(Acks(writer.write), failures, rejected, writer.finish)
+    return Bookkeeping(Acks(writer.write), failures, rejected, newer_calls, writer.finish)

@@ -60,7 +60,11 @@ class DestinationPipeline:
         self._acks = bookkeeping.acks
         self._failures = bookkeeping.failures
         self._settlement = Settlement(
-            bookkeeping.acks, bookkeeping.rejected[self.name], report, bookkeeping.failures
+            bookkeeping.acks,
+            bookkeeping.rejected[self.name],
+            report,
+            bookkeeping.failures,
+            bookkeeping.newer_calls[self.name],
         )
         self._key_columns: dict[str, Collection[str]] = {}
         self._sync_times: dict[str, Any] = {}

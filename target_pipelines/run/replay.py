@@ -4,7 +4,8 @@ The file is replaced only at the end, atomically. An interrupted replay leaves i
 next one sends the same calls with the same messageIds. One replay of a file runs at a time.
 
 Several runs may have left letters of one row of an event. They have one messageId, which is sent
-once; the other letters share its end. Rows of one run are sent each, as the run would have.
+once; the other letters share its end. Rows of one run are sent each, as the run would have. A
+superseded letter (see `acknowledgements.newer_calls`) is not sent; it leaves the file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import logging
 import os
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ from program_kit.exact_json import decode_object, encode_json
 from program_kit.file_locks import lock_file, locked
 from program_kit.replaced_file import ReplacedFile, find_file_problem
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file, parse_letter
-from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.dead_letters import DeadLetters, encode_letter
+from target_pipelines.acknowledgements.newer_calls import SUPERSEDED
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import (
     AlreadyReplaying,
@@ -101,6 +103,7 @@ class Replay:
         self._unsendable: dict[int, ConfigurationError] = {}
         self._sent: dict[bytes, tuple[float, object]] = {}  # run and position of each event
         self._same_rows: dict[int, _SameRow] = {}
+        self._superseded: Counter[str] = Counter()
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -161,6 +164,13 @@ class Replay:
                     self._replay_dead_letter(letter, pipeline, number)
                 except ConfigurationError as error:
                     self._unsendable[number] = error
+        for stream, count in self._superseded.items():
+            logger.warning(
+                "stream=%s: %s superseded letters are not sent: newer calls about the same people "
+                "were delivered since. They count as filtered and leave the file.",
+                stream,
+                f"{count:,}",
+            )
 
     def _read_order(self, lines: IO[bytes]) -> ReplayOrder:
         """Read the file once, before anything is sent."""
@@ -175,7 +185,7 @@ class Replay:
             if letter is None:
                 self._invalid_lines += [number] if line.strip() else []
             elif self._is_wanted(letter):
-                is_fact = not self._is_event(letter)
+                is_fact = not (letter.get(SUPERSEDED) or self._is_event(letter))
                 order.add(letter, offset=offset, number=number, is_fact=is_fact)
         return order
 
@@ -256,7 +266,7 @@ class Replay:
     def _encode_failed_again(self, letter: Mapping[str, Any], before: Mapping[str, Any]) -> bytes:
         """The line of a letter that failed again: it is as old as it was before."""
         kept = {name: before[name] for name in ("time", "sync_time") if before.get(name)}
-        return encode_json({**letter, **kept}) + b"\n"
+        return encode_letter({**letter, **kept})
 
     def _is_wanted(self, letter: Mapping[str, Any]) -> bool:  # noqa: ARG002 - `Retry` wants some
         """Whether to send a letter."""
@@ -282,6 +292,13 @@ class Replay:
         destination = pipeline.find_destination(
             dead_letter.get("destination"), self._plugins.destinations.names()
         )
+
+        if dead_letter.get(SUPERSEDED):
+            destination.report.start_stream(dead_letter["stream"], dead_letter["call_type"])
+            destination.report.add_read(dead_letter["stream"], 1)
+            destination.report.add_filtered(dead_letter["stream"])
+            self._superseded[dead_letter["stream"]] += 1
+            return
 
         def is_new(call: Mapping[str, Any]) -> bool:
             return self._is_new(dead_letter, call, destination, number)

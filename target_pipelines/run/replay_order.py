@@ -98,8 +98,8 @@ def describe_old_facts(
     text = (
         f"stream={stream}: {facts.count:,} {are} (identify, group or alias), "
         f"{ages if facts.oldest else 'of unknown age'}. They are sent in the order of their rows, "
-        "but if newer calls about the same people were delivered since, older values overwrite "
-        "newer ones."
+        "but if newer calls about the same people were delivered since, and the letters do not "
+        "say so, older values overwrite newer ones."
     )
     if delivered_at is not None and delivered_at > facts.oldest:
         ended = datetime.fromtimestamp(delivered_at, UTC)

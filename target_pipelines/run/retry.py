@@ -1,7 +1,8 @@
 """--retry-rejected: sends again the calls that a destination rejected, a few times each.
 
 A cause at the destination, such as a missing object, may be gone. Other dead letters stay as they
-are: their cause is in the query or in the settings. `retries` in a letter counts its retries.
+are: their cause is in the query or in the settings, or they are superseded. `retries` in a letter
+counts its retries.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_pipelines.acknowledgements.dead_letter_file import parse_letter
+from target_pipelines.acknowledgements.newer_calls import SUPERSEDED
 from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bo
     """Whether the destination rejected the call, and it was not retried too often."""
     is_rejected = letter.get("kind", "destination") == "destination" and letter["attempts"] > 0
     is_own = letter.get("destination") == destination
-    return bool(is_rejected and is_own and letter.get("retries", 0) < limit)
+    is_wanted = is_rejected and is_own and not letter.get(SUPERSEDED)
+    return bool(is_wanted and letter.get("retries", 0) < limit)
 
 
 def _has_retryable(settings: TargetSettings, limit: int) -> bool:

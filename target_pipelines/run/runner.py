@@ -8,8 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from program_kit.report_file import report_path_of
 from program_kit.signals import on_stop_signals
+from target_pipelines.acknowledgements.newer_calls import marking_superseded
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
-from target_pipelines.run.bookkeeping import keep_books
+from target_pipelines.run.bookkeeping import find_newer_calls, keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.acknowledgements.newer_calls import NewerCalls
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.run.lifecycle import Run
     from target_pipelines.singer.stdout import Write
@@ -63,7 +65,8 @@ class Runner:
         ):
             configuration = load_configuration(self._config)
             reports.open(configuration)
-            run = self._open_run(configuration, reports, failures, write)
+            newer_calls = find_newer_calls(configuration)
+            run = self._open_run(configuration, reports, failures, newer_calls, write)
             dispatcher = Dispatcher(
                 run,
                 plugins=configuration.plugins,
@@ -72,7 +75,8 @@ class Runner:
                 started_at=configuration.started_at,
                 check_interrupted=self._interruption.check,
             )
-            with running(run, self._interruption):
+            watched = () if self._is_dry_run else newer_calls.values()
+            with marking_superseded(watched), running(run, self._interruption):
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
             dispatcher.finish()
@@ -84,6 +88,7 @@ class Runner:
         configuration: Configuration,
         reports: Reports,
         failures: StreamFailures,
+        newer_calls: Mapping[str, NewerCalls],
         write: Write,
     ) -> Run:
         if configuration.settings.processes > 1 and not self._is_dry_run:
@@ -91,6 +96,7 @@ class Runner:
                 configuration,
                 reports=reports,
                 failures=failures,
+                newer_calls=newer_calls,
                 write_state=partial(print_state, write),
                 check_interrupted=self._interruption.check,
             )
@@ -98,6 +104,7 @@ class Runner:
             configuration,
             reports=reports,
             failures=failures,
+            newer_calls=newer_calls,
             write_state=_discard_state if self._is_dry_run else partial(print_state, write),
             check_interrupted=self._interruption.check,
             staged=CountedDeadLetters() if self._is_dry_run else None,
@@ -152,6 +159,7 @@ class Runner:
                     configuration,
                     reports=reports,
                     failures=failures,
+                    newer_calls=find_newer_calls(configuration),
                     write_state=_discard_state,
                     check_interrupted=self._interruption.check,
                     staged=CountedDeadLetters() if self._is_dry_run else staged,

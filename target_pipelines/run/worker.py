@@ -27,9 +27,10 @@ from target_pipelines.singer.line_reader import read_blocks
 from target_pipelines.singer.positions import SentPositions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
+    from target_pipelines.acknowledgements.newer_calls import NewerCalls
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.run.pipeline import Pipeline
 
@@ -62,6 +63,7 @@ class _Ended:
     """The last message of a worker."""
 
     reports: Mapping[str, RunReport]
+    superseded: Mapping[str, Collection[bytes]]
     error: PipelinesError | None
 
 
@@ -69,15 +71,28 @@ class Worker:
     """The parent's side of a worker process."""
 
     def __init__(
-        self, number: int, configuration: Configuration, earlier: Sequence[Worker]
+        self,
+        number: int,
+        configuration: Configuration,
+        newer_calls: Mapping[str, NewerCalls],
+        *,
+        earlier: Sequence[Worker],
     ) -> None:
         self._reports: Mapping[str, RunReport] = {}
+        self._superseded: Mapping[str, Collection[bytes]] = {}
         self._link, its_link = _CONTEXT.Pipe()
         self._link_lock = threading.Lock()
         its_input, self._input = os.pipe()
         self._process = _CONTEXT.Process(
             target=_work,
-            args=(number, configuration, its_input, its_link, self._write_ends(earlier)),
+            args=(
+                number,
+                configuration,
+                newer_calls,
+                its_input,
+                its_link,
+                self._write_ends(earlier),
+            ),
             name=f"worker-{number}",
             daemon=True,
         )
@@ -123,6 +138,7 @@ class Worker:
                 message = self._link.recv()
                 if isinstance(message, _Ended):
                     self._reports, error = message.reports, message.error
+                    self._superseded = message.superseded
                 else:
                     yield message
         self._process.join()
@@ -133,6 +149,11 @@ class Worker:
         """The reports of a worker that has ended, by destination; a second call returns none."""
         reports, self._reports = self._reports, {}
         return reports
+
+    def take_superseded(self) -> Mapping[str, Collection[bytes]]:
+        """The superseded letters of each destination; a second call returns none."""
+        superseded, self._superseded = self._superseded, {}
+        return superseded
 
     def end_input(self) -> None:
         """Close the worker's input. Idempotent."""
@@ -190,13 +211,16 @@ class _ParentLink:
         with self._lock:
             self._connection.send(message)
 
-    def keep_books(self, configuration: Configuration) -> Bookkeeping:
+    def keep_books(
+        self, configuration: Configuration, newer_calls: Mapping[str, NewerCalls]
+    ) -> Bookkeeping:
         """The bookkeeping of the worker's pipeline, which passes everything on to the parent."""
         names = [settings.destination_name for settings in configuration.destinations]
         return Bookkeeping(
             Acks(lambda state, _epoch: self.send(state["number"])),
             self.failures,
             {name: _SentRejections(name, self.send) for name in names},
+            newer_calls,
             finish=lambda: None,
         )
 
@@ -222,6 +246,7 @@ class _SentRejections:
 def _work(
     number: int,
     configuration: Configuration,
+    newer_calls: Mapping[str, NewerCalls],
     source: int,
     connection: Connection,
     parents_ends: Sequence[int],
@@ -251,7 +276,7 @@ def _work(
             pipeline = build_pipeline(
                 configuration,
                 reports=reports,
-                bookkeeping=link.keep_books(configuration),
+                bookkeeping=link.keep_books(configuration, newer_calls),
                 check_interrupted=check_interrupted,
                 shows_progress=False,
                 logs_warnings=number == 0,  # one of the workers is enough
@@ -269,7 +294,8 @@ def _work(
             "in the log."
         )
     with contextlib.suppress(BrokenPipeError):
-        link.send(_Ended(reports, error))
+        superseded = {name: calls.superseded for name, calls in newer_calls.items()}
+        link.send(_Ended(reports, superseded, error))
     connection.close()
     sys.stderr.flush()
     os._exit(0)  # without waiting for abandoned threads

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_pipelines.acknowledgements.acks import State
+    from target_pipelines.acknowledgements.newer_calls import NewerCalls
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
@@ -53,11 +54,13 @@ class WorkerPool:
         *,
         reports: Mapping[str, RunReport],
         failures: StreamFailures,
+        newer_calls: Mapping[str, NewerCalls],
         write_state: Callable[[State], None],
         check_interrupted: Callable[[], None],
     ) -> None:
         self._configuration = configuration
         self._reports = reports
+        self._newer_calls = newer_calls
         self._check_interrupted = check_interrupted
         self._failures = failures
         failures.on_failure = self._tell_workers
@@ -87,7 +90,8 @@ class WorkerPool:
         count = self._configuration.settings.processes
         configuration = split_limits(self._configuration, count)
         for number in range(count):
-            self._workers.append(Worker(number, configuration, earlier=self._workers))
+            worker = Worker(number, configuration, self._newer_calls, earlier=self._workers)
+            self._workers.append(worker)
         self._outboxes = [[] for _ in self._workers]
         self._listeners = [
             threading.Thread(target=self._listen, args=(number, worker), daemon=True)
@@ -135,9 +139,8 @@ class WorkerPool:
             report.start_stream(letter.stream, letter.call_type)
             report.add_read(letter.stream, 1)
             report.add_rejected(letter.stream, letter.reason, letter.kind)
-            self._rejected[name].add(
-                letter.stream, self._acks.epoch, encode_lines([letter]), [letter.reason]
-            )
+            (encoded,) = encode_lines([letter])
+            self._rejected[name].add(letter.stream, self._acks.epoch, encoded, [letter.reason])
 
     def discard(self, stream: str, count: int) -> None:
         """Count RECORDs of a failed stream, without sending them to a worker."""
@@ -233,6 +236,8 @@ class WorkerPool:
         for worker in self._workers:
             for name, report in worker.take_reports().items():
                 self._reports[name].add(report)
+            for name, superseded in worker.take_superseded().items():
+                self._newer_calls[name].superseded.update(superseded)
 
     # The side of a listener, which is a thread for each worker
 

@@ -40,7 +40,7 @@ from target_pipelines.destinations.file import FileDestination
 from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run import configuration as configurations
-from target_pipelines.run.bookkeeping import keep_books
+from target_pipelines.run.bookkeeping import find_newer_calls, keep_books
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
@@ -137,6 +137,7 @@ class TargetInput:
                 self.configuration,
                 reports=reports,
                 failures=failures,
+                newer_calls=find_newer_calls(self.configuration),
                 write_state=lambda _: None,
             ),
             check_interrupted=lambda: None,

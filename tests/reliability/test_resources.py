@@ -31,7 +31,7 @@ def test_wrong_report_of_a_full_device_is_noticed(tmp_path, code):
 
 def _dead_letter(reason: str) -> bytes:
     letter = DeadLetter(stream="s", call_type="track", destination="file", reason=reason)
-    return encode_lines([letter])
+    return encode_lines([letter])[0]
 
 
 def test_deleted_file_is_created_again(tmp_path):

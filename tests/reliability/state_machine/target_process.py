@@ -13,7 +13,7 @@ from target_pipelines.acknowledgements import dead_letters
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import Interrupted, PipelinesError
-from target_pipelines.run.bookkeeping import keep_books
+from target_pipelines.run.bookkeeping import find_newer_calls, keep_books
 from target_pipelines.run.build import build_pipeline, print_state
 from target_pipelines.run.dispatch import Dispatcher
 from target_pipelines.run.lifecycle import running
@@ -58,6 +58,7 @@ class TargetProcess:
             configuration,
             reports=reports,
             failures=self.failures,
+            newer_calls=find_newer_calls(configuration),
             write_state=partial(print_state, lambda data: write_state(json.loads(data))),
         )
         self._pipeline = build_pipeline(

@@ -26,7 +26,7 @@ def _dead_letter(number: int = 1) -> DeadLetter:
 
 
 def _append(path: Path, number: int = 1) -> None:
-    DeadLetters(path).append([encode_lines([_dead_letter(number)])])
+    DeadLetters(path).append(encode_lines([_dead_letter(number)]))
 
 
 def test_dead_letter_has_all_fields(tmp_path):
@@ -113,7 +113,7 @@ def test_wait_for_the_file_hears_a_signal(tmp_path):
         raise Interrupted(15)
 
     with locked(path, os.O_RDWR | os.O_CREAT, interrupt), pytest.raises(Interrupted):
-        DeadLetters(path, interrupt).append([encode_lines([_dead_letter()])])
+        DeadLetters(path, interrupt).append(encode_lines([_dead_letter()]))
 
     assert path.read_bytes() == b""
 

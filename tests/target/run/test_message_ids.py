@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.acknowledgements.stream_failures import StreamFailures
-from target_pipelines.run.bookkeeping import keep_books
+from target_pipelines.run.bookkeeping import find_newer_calls, keep_books
 from target_pipelines.run.build import build_pipeline
 from target_pipelines.run.configuration import load_configuration
 from target_pipelines.run.dispatch import Dispatcher
@@ -83,6 +83,7 @@ def _deliver(blocks: Iterable[bytes], positions: Positions | None = None) -> lis
             CONFIGURATION,
             reports=reports,
             failures=failures,
+            newer_calls=find_newer_calls(CONFIGURATION),
             write_state=lambda _state: None,
             staged=CountedDeadLetters(),
         ),
@@ -110,6 +111,7 @@ def _deliver_by_workers(blocks: Iterable[bytes]) -> list[dict[str, Any]]:
         CONFIGURATION,
         reports={},
         failures=failures,
+        newer_calls={},
         write_state=lambda _state: None,
         check_interrupted=lambda: None,
     )

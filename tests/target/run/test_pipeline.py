@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from program_kit.exact_json import decode_object
 from target_pipelines.acknowledgements.acks import Acks
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
+from target_pipelines.acknowledgements.newer_calls import NewerCalls
 from target_pipelines.acknowledgements.rejected_rows import RejectedRows
 from target_pipelines.acknowledgements.report import RunReport
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
@@ -135,7 +136,8 @@ def test_every_row_is_settled_in_order_before_its_state(
         for own, settled in zip(limits, everywhere, strict=True)
     }
     writer = StateWriter(write_state, failures, [rows.dead_letters for rows in rejected.values()])
-    books = Bookkeeping(Acks(writer.write), failures, rejected, writer.finish)
+    newer_calls = {own.destination_name: NewerCalls(Path("none"), "") for own in limits}
+    books = Bookkeeping(Acks(writer.write), failures, rejected, newer_calls, writer.finish)
     pipelines = [
         DestinationPipeline(
             own,
