@@ -1,8 +1,9 @@
-"""Converts calls to the JSON of dead letters and back; numbers keep their digits."""
+"""Converts calls to the JSON of dead letters and back; whom a call is about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_json, encode_json
 from target_pipelines.api.calls import EncodedCall
@@ -10,9 +11,13 @@ from target_pipelines.api.ordering_key import ordering_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from typing import Any
 
     from target_pipelines.api.call_types import Json
+
+SUPERSEDED = "superseded"
+"""The field of a letter of a fact: see `newer_calls`."""
+_FACTS = frozenset({"identify", "group"})
+_ID_FIELDS = ("type", "userId", "anonymousId", "groupId", "objectTypeId")
 
 
 def call_of_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
@@ -39,3 +44,17 @@ def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
     """A call and its record, whose numbers keep their digits."""
     record = decode_json(call.line)["record"] if call.line else None
     return decode_json(call.body), record
+
+
+def find_person(stream: str, call: Any) -> tuple[str, bytes] | None:
+    """Whom a fact is about: the ordering key, and a digest of stream and ids.
+
+    None for events, aliases and calls about nobody: nothing supersedes them.
+    """
+    if not isinstance(call, dict) or call.get("type") not in _FACTS:
+        return None
+    key = ordering_key_of(call)
+    if not key:
+        return None
+    ids = encode_json([stream, key, *map(call.get, _ID_FIELDS)])
+    return key, hashlib.blake2b(ids, digest_size=16).digest()

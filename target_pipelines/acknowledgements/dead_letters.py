@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
 from program_kit.file_locks import is_at, locked
 from program_kit.replaced_file import resolve, sync_folder
-from target_pipelines.acknowledgements.newer_calls import SUPERSEDED, find_person
+from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED, find_person
 from target_pipelines.api.errors import DeliveryStopped
 from target_pipelines.api.remedies import Kind, describe_remedy
 

@@ -19,10 +19,10 @@ import threading
 from collections import defaultdict
 from typing import IO, TYPE_CHECKING, Any
 
-from program_kit.exact_json import INVALID_JSON, decode_json, decode_object, encode_json
+from program_kit.exact_json import INVALID_JSON, decode_json, decode_object
 from program_kit.file_locks import lock_file, locked
 from program_kit.replaced_file import ReplacedFile
-from target_pipelines.api.ordering_key import ordering_key_of
+from target_pipelines.acknowledgements.dead_letter_calls import find_person
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,26 +31,12 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.dead_letters import DeadLetter
     from target_pipelines.api.calls import EncodedCall
 
-SUPERSEDED = "superseded"
 _UNMARKED = b'"superseded":false}\n'
 _MARKED = b'"superseded":true }\n'
-_FACTS = frozenset({"identify", "group"})
-_ID_FIELDS = ("type", "userId", "anonymousId", "groupId", "objectTypeId")
 _MAX_LETTERS = 100_000
 _EARLIER = -1
 
 logger = logging.getLogger(__name__)
-
-
-def find_person(stream: str, call: Any) -> tuple[str, bytes] | None:
-    """Whom a fact is about: the ordering key, and a digest of stream and ids.
-
-    None for events, aliases and calls about nobody: nothing supersedes them.
-    """
-    if not isinstance(call, dict) or call.get("type") not in _FACTS:
-        return None
-    key = ordering_key_of(call)
-    return (key, _digest([stream, key, *map(call.get, _ID_FIELDS)])) if key else None
 
 
 class NewerCalls:
@@ -170,7 +156,3 @@ def _never_interrupted() -> None:
 
 def _line_digest(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
-
-
-def _digest(parts: Sequence[Any]) -> bytes:
-    return hashlib.blake2b(encode_json(parts), digest_size=16).digest()

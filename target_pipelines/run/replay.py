@@ -24,9 +24,9 @@ from typing import IO, TYPE_CHECKING, Any
 from program_kit.exact_json import decode_object, encode_json
 from program_kit.file_locks import lock_file, locked
 from program_kit.replaced_file import ReplacedFile, find_file_problem
+from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file, parse_letter
 from target_pipelines.acknowledgements.dead_letters import DeadLetters, encode_letter
-from target_pipelines.acknowledgements.newer_calls import SUPERSEDED
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import (
     AlreadyReplaying,

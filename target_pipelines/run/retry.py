@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED
 from target_pipelines.acknowledgements.dead_letter_file import parse_letter
-from target_pipelines.acknowledgements.newer_calls import SUPERSEDED
 from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
