@@ -8,11 +8,12 @@ import click
 
 from mssql_reverse_etl.commands.check import check
 from mssql_reverse_etl.commands.init import init
+from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option
 from mssql_reverse_etl.commands.run import run
 from mssql_reverse_etl.commands.schema import schema
+from mssql_reverse_etl.log import configure_log, log_format_of_environment
 from program_kit.command_line import run_program
-from program_kit.logs import LOG_FORMAT, log_level
 from program_kit.startup import open_closed_streams
 
 logger = logging.getLogger("mssql-reverse-etl")
@@ -20,6 +21,7 @@ logger = logging.getLogger("mssql-reverse-etl")
 
 @click.group()
 @project_option
+@log_format_option
 @click.version_option(package_name="mssql-reverse-etl")
 def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
@@ -32,5 +34,5 @@ for command in (check, init, run, schema):
 def main() -> None:
     """Run the command line; exits with a code of `errors`, of the tap's or of the target's."""
     open_closed_streams()
-    logging.basicConfig(level=log_level(logger.name), format=LOG_FORMAT, style="{")
+    configure_log(log_format_of_environment())
     run_program(cli, logger)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
+from mssql_reverse_etl.child_events import EventReader
 from mssql_reverse_etl.errors import ReverseETLError
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
+from mssql_reverse_etl.screens.live import LiveRun, is_watched, showing
+from mssql_reverse_etl.screens.run import Commands, show_run
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
+from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import (
     is_signal_exit_code,
@@ -50,6 +56,7 @@ class LocalRun:
         tap_report: where the tap's report is to be, if anywhere.
         inherited: file descriptors of configurations.
         has_stream_maps: whether the tap may write more or fewer rows than it reads.
+        commands: what people type after the run.
     """
 
     settings: TapSettings
@@ -61,14 +68,17 @@ class LocalRun:
     tap_report: Path | None = None
     inherited: Sequence[int] = ()
     has_stream_maps: bool = False
+    commands: Commands = field(default_factory=Commands)
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
-        pipe = Pipe(self.inherited)
+        started = time.monotonic()
+        live = LiveRun() if is_watched() else None
+        pipe = Pipe(self.inherited, EventReader(live.note if live else None))
         received = record_stop_signals(pipe.stop)
         unknown = find_unknown_call_types(self.settings, self.configuration)
         for name, problem in unknown.items():
-            logger.error("sync=%s failed: %s", name, problem)
+            logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
         summary = Summary()
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
@@ -76,7 +86,8 @@ class LocalRun:
             if locks.held and not received:
                 retry_rejected(pipe, self.configuration, self.targets)
             if locks.held and not received and not watch.has_lost:
-                result = pipe.run(self._options(locks.held), self.file.replace)
+                with showing(live) if live else contextlib.nullcontext():
+                    result = pipe.run(self._options(locks.held), self.file.replace)
                 is_interrupted = bool(received) or watch.has_lost
                 codes.append(_exit_code_of(result, watch))
                 codes.append(self._add(summary, result, locks.held, is_interrupted=is_interrupted))
@@ -96,9 +107,10 @@ class LocalRun:
             add_failures(self.tap_report, failed, worst_exit_code(codes))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
-        summary.show()
+        ending = self._describe_interruption(received[0]) if received else ""
+        show_run(summary, self.commands, seconds=time.monotonic() - started, ending=ending)
         if received:
-            self._say_interrupted(received[0])
+            logger.warning("%s", ending, extra=IS_OUTCOME)
             return signal_exit_code(received[0])
         return worst_exit_code(codes)
 
@@ -129,12 +141,11 @@ class LocalRun:
             summary.set_result(name, outcome)
         return code
 
-    def _say_interrupted(self, signal_number: int) -> None:
-        logger.warning(
-            "Interrupted by %s. The state file %s covers what was settled up to its last state. "
-            "The next run continues from it and sends again what it does not cover.",
-            signal_name(signal_number),
-            self.file.path,
+    def _describe_interruption(self, signal_number: int) -> str:
+        return (
+            f"Interrupted by {signal_name(signal_number)}. The state file {self.file.path} covers "
+            "what was settled up to its last state. The next run continues from it and sends again "
+            "what it does not cover."
         )
 
 

@@ -17,12 +17,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
 from program_kit.command_line import read_config
+from program_kit.events import EVENTS_VARIABLE, LOG, PROGRESS
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import is_signal_exit_code, signal_exit_code
 from program_kit.startup import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mssql_reverse_etl.child_events import EventReader
 
 GRACE_SECONDS = 30.0
 """How long the programs may take to end when they are asked to; then they are killed."""
@@ -78,9 +81,14 @@ class PipeResult:
 class Pipe:
     """Runs both programs once; `stop` may be called from a signal handler."""
 
-    def __init__(self, inherited: Sequence[int] = ()) -> None:
-        """`inherited` are file descriptors that both programs get, as of their configurations."""
+    def __init__(self, inherited: Sequence[int] = (), events: EventReader | None = None) -> None:
+        """What both programs get and give.
+
+        `inherited` are file descriptors that they get, as of their configurations. `events` reads
+        what they write to stderr, unless that goes to a file.
+        """
         self._inherited = inherited
+        self._events = events
         self._processes: list[subprocess.Popen[bytes]] = []
         self._is_stopping = False
         self._stopped: SimpleQueue[None] = SimpleQueue()  # one that a signal handler may use
@@ -107,6 +115,7 @@ class Pipe:
                     if line.endswith(b"\n"):  # the target may be killed within a line
                         on_state(line)
                 codes = target.wait(), tap.wait()
+            self._join_events()
             return PipeResult(
                 tap_code=codes[1],
                 target_code=codes[0],
@@ -128,9 +137,15 @@ class Pipe:
                 None,
             )
             try:
-                return _shell_code(process.wait())
+                code = _shell_code(process.wait())
+                self._join_events()
+                return code
             finally:
                 _terminate(process)
+
+    def _join_events(self) -> None:
+        if self._events:
+            self._events.join()
 
     def stop(self) -> None:
         """Ask both programs to end; the target settles the requests in flight.
@@ -183,20 +198,29 @@ class Pipe:
         stdout: int,
         stderr: IO[bytes] | None,
     ) -> subprocess.Popen[bytes]:
+        events = self._events if stderr is None else None
         process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", program, *arguments],
             stdin=stdin,
             stdout=stdout,
-            stderr=stderr,
+            stderr=subprocess.PIPE if events else stderr,
             pass_fds=self._inherited,
-            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+            env={**os.environ, PARENT_VARIABLE: str(os.getpid()), **_event_variables(events)},
         )
+        if events and process.stderr:
+            events.read(program, process.stderr)
         self._processes.append(process)
         if not self._killer.ident:
             self._killer.start()
         if self._is_stopping:
             process.terminate()
         return process
+
+
+def _event_variables(events: EventReader | None) -> dict[str, str]:
+    if events is None:
+        return {}
+    return {EVENTS_VARIABLE: PROGRESS if events.wants_progress else LOG}
 
 
 def _shell_code(code: int) -> int:

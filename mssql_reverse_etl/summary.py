@@ -1,39 +1,64 @@
-"""The summary of a run on stderr: a table of all syncs with the counts of both programs."""
+"""What became of each sync in a run: the counts of both programs, joined by sync."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
-from program_kit.console import cell, print_line, summary_console
+from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from rich.text import Text
-
-_COUNTS = ("delivered", "filtered", "rejected", "discarded")
+COUNTS = ("delivered", "filtered", "rejected", "discarded")
 
 
 @dataclass(slots=True)
-class _Sync:
+class Delivery:
+    """What one destination got of a sync: counts, and the reasons and kinds of rejections."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, stream: Mapping[str, Any]) -> None:
+        """Add the entry of a stream in the target's report."""
+        self.counts.update({count: stream.get(count, 0) for count in COUNTS})
+        self.reasons.update(stream.get("rejected_by_reason", {}))
+        self.kinds.update(stream.get("rejected_by_kind", {}))
+
+
+@dataclass(slots=True)
+class SyncSummary:
+    """One sync: its outcome, the rows read, and what each destination got, by its name."""
+
     result: SyncResult | None = None
     rows: int = 0
     seconds: float = 0.0
-    counts: Counter[str] = field(default_factory=Counter)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it keeps its bookmark because of a failure."""
+        return self.result is not None and self.result.outcome in FAILURES
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it was not due."""
+        return self.result is not None and self.result.outcome == SyncOutcome.NOT_DUE
+
+    def count(self, name: str) -> int:
+        """A count over all destinations."""
+        return sum(delivery.counts[name] for delivery in self.deliveries.values())
 
 
 class Summary:
-    """Joins the reports of tap and target by sync; the reports of several runs add up."""
+    """The syncs of a run, by name; the reports of several runs of both programs add up."""
 
     def __init__(self) -> None:
-        self._syncs: dict[str, _Sync] = {}
+        self.syncs: dict[str, SyncSummary] = {}
 
     def add(self, tap_report: Mapping[str, Any], target_report: Mapping[str, Any]) -> None:
         """Add the counts of one run of both programs."""
@@ -43,10 +68,9 @@ class Summary:
                 sync.result = SyncResult(SyncOutcome.NOT_DUE)
             sync.rows += entry["rows"]
             sync.seconds += entry["seconds"]
-        for report in target_report.get("destinations", {"": target_report}).values():
+        for destination, report in target_report.get("destinations", {"": target_report}).items():
             for name, entry in report.get("streams", {}).items():
-                counts = {count: entry.get(count, 0) for count in _COUNTS}
-                self._get(name).counts.update(counts)
+                self._get(name).deliveries.setdefault(destination, Delivery()).add(entry)
 
     def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""
@@ -57,29 +81,9 @@ class Summary:
         result = self._get(sync).result
         return result.outcome if result else None
 
-    def show(self) -> None:
-        """Print the table and the reasons, unless no sync was due."""
-        results = [sync.result for sync in self._syncs.values()]
-        if all(result and result.outcome == SyncOutcome.NOT_DUE for result in results):
-            return
-        console = summary_console()
-        table = Table("sync", "outcome", box=None)
-        for heading in ("rows", *_COUNTS, "seconds"):
-            table.add_column(heading, justify="right")
-        for row in self._rows():
-            table.add_row(*row)
-        with contextlib.suppress(OSError):  # a full disk under stderr must not hide the outcome
-            console.print(table)
-            for name, sync in self._syncs.items():
-                if sync.result and sync.result.message:
-                    text = f"{name}: {sync.result.outcome}: {sync.result.message}"
-                    print_line(console, text)
+    def count(self, name: str) -> int:
+        """A count over all syncs and destinations."""
+        return sum(sync.count(name) for sync in self.syncs.values())
 
-    def _rows(self) -> Iterator[list[str | Text]]:
-        for name, sync in self._syncs.items():
-            counts = [sync.rows, *(sync.counts[count] for count in _COUNTS)]
-            outcome = sync.result.outcome if sync.result else ""
-            yield [cell(name), outcome, *(f"{count:,}" for count in counts), f"{sync.seconds:.1f}"]
-
-    def _get(self, name: str) -> _Sync:
-        return self._syncs.setdefault(name, _Sync())
+    def _get(self, name: str) -> SyncSummary:
+        return self.syncs.setdefault(name, SyncSummary())

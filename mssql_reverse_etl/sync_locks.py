@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import LockUnproved
 from mssql_reverse_etl.lock_watch import WatchedLock
+from program_kit.events import IS_OUTCOME
 from tap_mssql_query.errors import QueryFailed, ServerError
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock, holds_sync_locks
 from tap_mssql_query.mssql.connections import Connections
@@ -76,7 +77,7 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
 
     def _acquire(self, sync: SyncSettings) -> None:
         if self._connections.failure_of(sync.database):
-            logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED)
+            logger.error("sync=%s failed: %s", sync.name, DATABASE_FAILED, extra=IS_OUTCOME)
             self.failed[sync.name] = DATABASE_FAILED
             return
         try:
@@ -89,7 +90,9 @@ class SyncLocks(contextlib.AbstractContextManager["SyncLocks"]):
             )
             is_free = acquire_sync_lock(self.session_of(sync), sync.name)
         except ServerError as error:
-            logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
+            logger.error(  # noqa: TRY400 - no bug
+                "sync=%s failed: %s", sync.name, error, extra=IS_OUTCOME
+            )
             self.failed[sync.name] = str(error)
             return
         if is_free:

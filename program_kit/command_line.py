@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from program_kit.errors import ProgramError, StdoutFailed
+from program_kit.events import IS_OUTCOME
 from program_kit.logs import find_level_problem, protect_log
 from program_kit.signals import is_signal_exit_code
 from program_kit.startup import PARENT_VARIABLE
@@ -61,7 +62,7 @@ def _log(error: Exception, exit_code: int, logger: logging.Logger) -> None:
             logger.warning("%s", error)
         return
     for problem in getattr(error, "problems", (str(error),)):
-        logger.error("%s", problem)
+        logger.error("%s", problem, extra=IS_OUTCOME)
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,19 @@ def writing_to_stdout() -> Iterator[None]:
         raise
     except OSError as error:
         raise StdoutFailed(f"stdout cannot be written ({error.strerror}).") from error
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines to stdout, wrapped between words on a terminal only. Raises BrokenPipeError."""
+    console = Console()
+    with writing_to_stdout():
+        for line in lines:
+            console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def drop_stdout() -> None:
+    """Let everything that is still printed go nowhere, since stdout cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -34,6 +34,11 @@ def find_level_problem(program: str) -> str:
     )
 
 
+def has_log_level(program: str) -> bool:
+    """Whether the environment sets a level."""
+    return _level_variable(program) is not None
+
+
 def log_level(program: str) -> str:
     """The level that the environment sets; INFO if it sets none, or none that exists."""
     variable = _level_variable(program)

@@ -13,6 +13,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
 
+from program_kit import events
 from program_kit.command_line import read_config, run_program
 from program_kit.environment import Environment
 from program_kit.report_file import find_report_path, remove_report, report_path_of
@@ -312,7 +313,11 @@ def _load_json(path: str | None, error: type[ConfigurationError], what: str) -> 
 
 def main() -> None:
     """Run the command line; exit codes are those of `errors`."""
-    run_program(
-        lambda: TapMSSQLQuery.cli(),  # noqa: PLW0108 - it configures the log when it is made
-        TapMSSQLQuery.logger,
-    )
+    run_program(_run_command, TapMSSQLQuery.logger)
+
+
+def _run_command() -> None:
+    command = TapMSSQLQuery.cli  # it configures the log when it is made
+    if events.are_wanted():
+        events.send_log()
+    command()

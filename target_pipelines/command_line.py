@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from program_kit import events
 from program_kit.command_line import read_config, run_program
 from program_kit.logs import LOG_FORMAT, log_level
 from program_kit.report_file import find_report_path, remove_report
@@ -137,5 +138,7 @@ def main() -> None:
         PipelinesPlugin.configure_logging()
     else:
         logging.basicConfig(level=log_level(logger.name), format=LOG_FORMAT, style="{")
+    if events.are_wanted():
+        events.send_log()
     logging.captureWarnings(capture=True)
     run_program(command, logger)

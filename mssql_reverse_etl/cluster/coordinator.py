@@ -16,6 +16,7 @@ from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.partition_task import PartitionTask, TaskFailed, run_task
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
+from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import is_signal_exit_code
 from target_pipelines.acknowledgements.dead_letters import DeadLetters
@@ -246,7 +247,7 @@ class Coordinator:
     def _fail(self, task: _Task, reason: str, code: int = _DELIVERY_FAILED) -> None:
         """Fail the task's sync: no further task of it is submitted."""
         reason = _as_sentence(reason)
-        logger.error("sync=%s failed: %s", task.name, reason)
+        logger.error("sync=%s failed: %s", task.name, reason, extra=IS_OUTCOME)
         is_rejected = code == TooManyRejected.exit_code
         outcome = SyncOutcome.REJECTED if is_rejected else SyncOutcome.FAILED
         task.plan.end = SyncResult(outcome, reason)

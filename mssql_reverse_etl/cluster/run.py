@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.screens.run import show_run
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
+from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
 from tap_mssql_query.errors import QueryFailed, ServerError, StateError
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
+    from mssql_reverse_etl.screens.run import Commands
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
@@ -40,6 +44,7 @@ def run_on_cluster(
     file: StateFile,
     *,
     resync: Sequence[str],
+    commands: Commands,
     address: str | None,
     workers: int | None,
 ) -> int:
@@ -50,7 +55,7 @@ def run_on_cluster(
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
     state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
-    summary = Summary()
+    started, summary = time.monotonic(), Summary()
     with ExitStack() as stack:
         unknown = find_unknown_call_types(tap_settings, settings.configuration)
         syncs = [s for s in tap_settings.syncs if s.enabled and s.name not in unknown]
@@ -61,14 +66,14 @@ def run_on_cluster(
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         for name, problem in unknown.items():
-            logger.error("sync=%s failed: %s", name, problem)
+            logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
             codes.append(UsageError.exit_code)
         before = copy.deepcopy(state)
         plans, plan_codes = _plan(syncs, locks, state, resync=resync, summary=summary)
         _warn_of_missed_renamings(plans, tap_settings.syncs, before)
         codes += plan_codes
         if not plans:
-            summary.show()
+            show_run(summary, commands, seconds=time.monotonic() - started)
             return worst_exit_code(codes)
         file.write(state)
         client = stack.enter_context(open_cluster(address, workers, settings.secrets))
@@ -88,14 +93,11 @@ def run_on_cluster(
             with watch:
                 coordinator.run()
         finally:
-            _show(summary, plans, watch.losses)
+            ending = _describe_interruption(received[0], file) if received else ""
+            _set_results(summary, plans, watch.losses)
+            show_run(summary, commands, seconds=time.monotonic() - started, ending=ending)
     if received:
-        logger.warning(
-            "Interrupted by %s. The state file %s covers all finished tasks; the next run "
-            "continues from it.",
-            signal_name(received[0]),
-            file.path,
-        )
+        logger.warning("%s", ending, extra=IS_OUTCOME)
         return signal_exit_code(received[0])
     return worst_exit_code([*codes, coordinator.exit_code, watch.exit_code])
 
@@ -117,7 +119,9 @@ def _plan(
             session = locks.session_of(sync)
             plan = plan_sync(session, sync, state, is_resync=sync.name in resync)
         except (ServerError, StateError, QueryFailed) as error:
-            logger.error("sync=%s failed: %s", sync.name, error)  # noqa: TRY400 - no bug
+            logger.error(  # noqa: TRY400 - no bug
+                "sync=%s failed: %s", sync.name, error, extra=IS_OUTCOME
+            )
             summary.set_result(sync.name, SyncResult(SyncOutcome.FAILED, str(error)))
             codes.append(error.exit_code)
             continue
@@ -137,10 +141,18 @@ def _warn_of_missed_renamings(
             logger.warning("sync=%s: %s", plan.sync.name, problem)
 
 
-def _show(summary: Summary, plans: Sequence[PartitionPlan], unlocked: Mapping[str, str]) -> None:
+def _describe_interruption(signal_number: int, file: StateFile) -> str:
+    return (
+        f"Interrupted by {signal_name(signal_number)}. The state file {file.path} covers all "
+        "finished tasks; the next run continues from it."
+    )
+
+
+def _set_results(
+    summary: Summary, plans: Sequence[PartitionPlan], unlocked: Mapping[str, str]
+) -> None:
     for plan in plans:
         name, result = plan.sync.name, plan.result
         if name in unlocked and result.outcome == SyncOutcome.INTERRUPTED:
             result = SyncResult(SyncOutcome.FAILED, unlocked[name])
         summary.set_result(name, result)
-    summary.show()

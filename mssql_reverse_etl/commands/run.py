@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option, project_path
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.state_file import StateFile
@@ -17,6 +18,9 @@ from program_kit.report_file import find_report_path, remove_report, report_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mssql_reverse_etl.screens.run import Commands
+    from target_pipelines.run.configuration import Configuration
 
 _LOCAL = "local"
 
@@ -37,9 +41,15 @@ class _Sources:
     state: Path
     inherited: Sequence[int] = ()
 
+    @property
+    def is_project(self) -> bool:
+        """Whether they come from a project."""
+        return bool(self.inherited)
+
 
 @click.command()
 @project_option
+@log_format_option
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option(
     "--tap", "taps", multiple=True, metavar="FILE",
@@ -134,6 +144,7 @@ def _run(
             choose_syncs,
             find_unknown_names,
         )
+        from mssql_reverse_etl.screens.run import Commands  # noqa: PLC0415 - slow
         from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
         from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
         from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
@@ -150,6 +161,7 @@ def _run(
         ]:
             raise UsageError(*problems)
         settings = choose_syncs(names, settings)
+        commands = Commands() if sources.is_project else _commands_of_files(configuration)
         if dask is None:
             from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
 
@@ -163,6 +175,7 @@ def _run(
                 tap_report=report_path_of(tap_config),
                 inherited=sources.inherited,
                 has_stream_maps=bool(tap_config.get("stream_maps")),
+                commands=commands,
             ).run()
         from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
         from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
@@ -175,9 +188,22 @@ def _run(
             target_config,
             file,
             resync=resync,
+            commands=commands,
             address=None if dask == _LOCAL else dask,
             workers=workers,
         )
+
+
+def _commands_of_files(configuration: Configuration) -> Commands:
+    """What people type after a run with --tap and --target."""
+    from mssql_reverse_etl.screens.run import Commands  # noqa: PLC0415 - slow
+
+    paths = list(dict.fromkeys(each.dead_letter_path for each in configuration.destinations))
+    return Commands(
+        rejected=" and ".join(paths),
+        replay="; ".join(f"target-pipelines --config … --replay {path}" for path in paths),
+        resync="mssql-reverse-etl run …",
+    )
 
 
 def _remove_reports(sources: _Sources) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from program_kit.events import IS_OUTCOME
 from program_kit.progress import Progress
 from tap_mssql_query.encoding.singer_json import dump_message
 from tap_mssql_query.errors import Interrupted, OutputClosed, QueryFailed
@@ -64,6 +65,7 @@ class SyncRun:
         self._has_saved_progress = False
         self._has_unsaved_rows = False
         self._started_at = 0
+        self._total: int | None = None
 
     def run(self) -> None:
         """Run the sync; an error is recorded in the context, so that the other syncs still run."""
@@ -84,7 +86,7 @@ class SyncRun:
 
     def _fail(self, error: Exception, reason: str) -> None:
         self._report.fail(reason)
-        self._logger.error("sync=%s failed: %s", self._sync.name, reason)
+        self._logger.error("sync=%s failed: %s", self._sync.name, reason, extra=IS_OUTCOME)
         self._context.errors.add_failure(self._sync.name, error)
 
     def _run_with_retries(self) -> None:
@@ -179,7 +181,8 @@ class SyncRun:
         self._report.outcome = Outcome.READ
 
     def _show_count(self, rows: int) -> None:
-        """Say how many calls a first run is about to send."""
+        """Keep how many rows there are; say how many calls a first run is about to send."""
+        self._total = rows
         name = self._sync.name
         if not bookmarks.has_run(self._context.state, name):
             self._logger.info("sync=%s is about to send %d calls in its first run", name, rows)
@@ -250,7 +253,9 @@ class SyncRun:
 
         started = time.monotonic()
         name = self._sync.name
-        progress = Progress(name, self._logger)
+        progress = Progress(
+            name, self._logger, tells_parent=True, before=self._report.rows, total=self._total
+        )
         writer = RowWriter(
             name,
             self._format,

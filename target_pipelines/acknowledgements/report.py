@@ -204,6 +204,14 @@ class RunReport:
         """Number of records settled so far."""
         return sum(report.settled for report in self._streams.values())
 
+    def count_streams(self) -> Mapping[str, Mapping[str, int]]:
+        """The counts of each stream so far."""
+        with self._lock:
+            return {
+                name: {count: getattr(report, count) for count in _COUNTS}
+                for name, report in self._streams.items()
+            }
+
     def count_read(self, stream: str) -> int:
         """Number of records of a stream read so far; of all streams, if it is empty."""
         return self._streams[stream].read if stream else self.read

@@ -10,6 +10,7 @@ from target_pipelines.run.dispatch import MessageHandler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from target_pipelines.run.interruption import Interruption
 
@@ -34,14 +35,21 @@ class Run(MessageHandler, Protocol):
 
 
 @contextlib.contextmanager
-def running(run: Run, interruption: Interruption | None = None) -> Iterator[None]:
+def running(
+    run: Run,
+    interruption: Interruption | None = None,
+    progress: AbstractContextManager[None] | None = None,
+) -> Iterator[None]:
     """Start a run; finish it at the end of the block, abandon it when the block fails.
+
+    `progress` is entered once the run has forked its workers, and left when it has ended.
 
     A signal interrupts it at once. After invalid input it is drained: the records before are valid,
     and their STATE may be printed.
     """
     run.start()
-    with interruption.watched(run.interrupt) if interruption else contextlib.nullcontext():
+    watched = interruption.watched(run.interrupt) if interruption else contextlib.nullcontext()
+    with watched, progress or contextlib.nullcontext():
         try:
             yield
             run.finish()

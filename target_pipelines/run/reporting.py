@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from program_kit import events
 from program_kit.report_file import find_report_problem, remove_report, report_path_of
 from target_pipelines.acknowledgements.report import (
     FAILED,
@@ -44,6 +46,15 @@ class Reports(dict[str, RunReport]):
         for settings in configuration.destinations:
             self[settings.destination_name] = RunReport()
             self.dead_letter_paths[settings.destination_name] = settings.dead_letter_path
+
+
+def measure_progress(reports: Mapping[str, RunReport]) -> Mapping[str, Any]:
+    """What was settled so far, for a parent that shows it: the counts of all destinations."""
+    streams: dict[str, Counter[str]] = {}
+    for report in reports.values():
+        for name, counts in report.count_streams().items():
+            streams.setdefault(name, Counter()).update(counts)
+    return {"streams": streams, "retries": sum(report.retries for report in reports.values())}
 
 
 def outlook_of_run(reports: Mapping[str, RunReport]) -> str:
@@ -108,7 +119,8 @@ def reporting(
         raise
     finally:
         _set_outcomes(reports, failures, ending)
-        print_summaries(reports, reports.dead_letter_paths)
+        if not events.are_wanted():
+            print_summaries(reports, reports.dead_letter_paths)
         if path is not None:
             write_report(reports, path, ending, is_replay=reports.is_replay)
 

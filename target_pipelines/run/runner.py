@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
+from program_kit.events import sending_progress
 from program_kit.report_file import report_path_of
 from program_kit.signals import on_stop_signals
 from target_pipelines.acknowledgements.newer_calls import marking_superseded
@@ -20,6 +21,7 @@ from target_pipelines.run.lifecycle import running
 from target_pipelines.run.replay import Replay, replay_settings
 from target_pipelines.run.reporting import (
     Reports,
+    measure_progress,
     outlook_of_replay,
     outlook_of_run,
     read_delivered_at,
@@ -76,7 +78,8 @@ class Runner:
                 check_interrupted=self._interruption.check,
             )
             watched = () if self._is_dry_run else newer_calls.values()
-            with marking_superseded(watched), running(run, self._interruption):
+            progress = sending_progress(lambda: measure_progress(reports))
+            with marking_superseded(watched), running(run, self._interruption, progress):
                 for block in self._read_blocks(source):
                     dispatcher.dispatch(block)
             dispatcher.finish()
