@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.child_events import EventReader
+from mssql_reverse_etl.due import is_any_due
 from mssql_reverse_etl.errors import ReverseETLError
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
 from mssql_reverse_etl.screens.live import LiveRun, is_watched, showing
-from mssql_reverse_etl.screens.run import Commands, show_run
+from mssql_reverse_etl.screens.run import show_run
 from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
+from program_kit.report_file import report_path_of
 from program_kit.signals import (
     is_signal_exit_code,
     record_stop_signals,
@@ -35,9 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mssql_reverse_etl.pipe import PipeResult
-    from mssql_reverse_etl.state_file import StateFile
-    from tap_mssql_query.settings.model import TapSettings
-    from target_pipelines.run.configuration import Configuration
+    from mssql_reverse_etl.run_sources import RunSources
+    from tap_mssql_query.settings.model import SyncSettings, TapSettings
+    from tap_mssql_query.sync.run_options import RunOptions
 
 logger = logging.getLogger(__name__)
 
@@ -47,53 +49,44 @@ class LocalRun:
     """What one run on this machine needs.
 
     Attributes:
-        settings: the tap's settings.
-        configuration: the target's.
-        file: the state file.
-        taps: configurations of the tap, for its command line.
-        targets: the same for the target.
-        tap_options: further arguments of the tap.
-        tap_report: where the tap's report is to be, if anywhere.
-        inherited: file descriptors of configurations.
-        has_stream_maps: whether the tap may write more or fewer rows than it reads.
-        commands: what people type after the run.
+        settings: the tap's settings, with the syncs to run.
+        sources: both configurations and the state.
+        options: how this run differs from an ordinary one.
     """
 
     settings: TapSettings
-    configuration: Configuration
-    file: StateFile
-    taps: Sequence[str]
-    targets: Sequence[str]
-    tap_options: Sequence[str] = field(default=())
-    tap_report: Path | None = None
-    inherited: Sequence[int] = ()
-    has_stream_maps: bool = False
-    commands: Commands = field(default_factory=Commands)
+    sources: RunSources
+    options: RunOptions
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
         started = time.monotonic()
         live = LiveRun() if is_watched() else None
-        pipe = Pipe(self.inherited, EventReader(live.note if live else None))
+        pipe = Pipe(self.sources.inherited, EventReader(live.note if live else None))
         received = record_stop_signals(pipe.stop)
-        unknown = find_unknown_call_types(self.settings, self.configuration)
+        unknown = find_unknown_call_types(self.settings, self.sources.configuration)
         for name, problem in unknown.items():
             logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
         summary = Summary()
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
-        with SyncLocks(self.settings, syncs) as locks, self._watch(locks, pipe) as watch:
-            if locks.held and not received:
-                retry_rejected(pipe, self.configuration, self.targets)
-            if locks.held and not received and not watch.has_lost:
-                with showing(live) if live else contextlib.nullcontext():
-                    result = pipe.run(self._options(locks.held), self.file.replace)
-                is_interrupted = bool(received) or watch.has_lost
-                codes.append(_exit_code_of(result, watch))
-                codes.append(self._add(summary, result, locks.held, is_interrupted=is_interrupted))
-            else:
-                for name in locks.held:
-                    summary.set_result(name, SyncResult(SyncOutcome.INTERRUPTED))
+        with SyncLocks(self.settings, syncs) as locks:
+            is_idle = bool(locks.held) and self._is_idle(locks, syncs)
+            with self._watch(locks, pipe) as watch:
+                if locks.held and not received:
+                    retry_rejected(pipe, self.sources.configuration, self.sources.targets)
+                if not locks.held or received or watch.has_lost or is_idle:
+                    outcome = SyncOutcome.NOT_DUE if is_idle else SyncOutcome.INTERRUPTED
+                    for name in locks.held:
+                        summary.set_result(name, SyncResult(outcome))
+                else:
+                    with showing(live) if live else contextlib.nullcontext():
+                        result = pipe.run(self._options(locks.held), self.sources.file.replace)
+                    codes.append(_exit_code_of(result, watch))
+                    is_interrupted = bool(received) or watch.has_lost
+                    codes.append(
+                        self._add(summary, result, locks.held, is_interrupted=is_interrupted)
+                    )
         codes += [locks.exit_code, watch.exit_code]
         unlocked = {
             name: loss
@@ -103,38 +96,53 @@ class LocalRun:
         failed = {**unknown, **locks.failed, **unlocked}
         for name, problem in failed.items():
             summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
-        if failed and self.tap_report is not None:
-            add_failures(self.tap_report, failed, worst_exit_code(codes))
+        if failed and self._tap_report is not None:
+            add_failures(self._tap_report, failed, worst_exit_code(codes))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         ending = self._describe_interruption(received[0]) if received else ""
-        show_run(summary, self.commands, seconds=time.monotonic() - started, ending=ending)
+        show_run(summary, self.sources.commands, seconds=time.monotonic() - started, ending=ending)
         if received:
             logger.warning("%s", ending, extra=IS_OUTCOME)
             return signal_exit_code(received[0])
         return worst_exit_code(codes)
 
+    @property
+    def _tap_report(self) -> Path | None:
+        return report_path_of(self.sources.tap)
+
+    def _is_idle(self, locks: SyncLocks, syncs: Sequence[SyncSettings]) -> bool:
+        """Whether no sync is due, so that the programs need not start, and no report is wanted."""
+        if self._tap_report is not None or self.sources.configuration.settings.report_path:
+            return False
+        held = [sync for sync in syncs if sync.name in locks.held]
+        return not is_any_due(held, locks, self.options, self.sources.file.read())
+
     def _watch(self, locks: SyncLocks, pipe: Pipe) -> LockWatch:
         """Stops both programs when a lock is lost."""
-        return LockWatch([*locks.watched(), *self.file.watched()] if locks.held else [], pipe.stop)
+        return LockWatch(
+            [*locks.watched(), *self.sources.file.watched()] if locks.held else [], pipe.stop
+        )
 
     def _options(self, syncs: Sequence[str]) -> PipeOptions:
         return PipeOptions(
-            tap_configs=self.taps,
-            target_configs=self.targets,
-            state=self.file.path if self.file.exists() else None,
-            tap_options=[*lock_options(syncs), *self.tap_options],
+            tap_configs=self.sources.taps,
+            target_configs=self.sources.targets,
+            state=self.sources.file.path if self.sources.file.exists() else None,
+            tap_options=[*lock_options(syncs), *_tap_options(self.options)],
         )
 
     def _add(
         self, summary: Summary, result: PipeResult, syncs: Sequence[str], *, is_interrupted: bool
     ) -> int:
         """Add the results to the summary; 0, or the exit code of rows lost between the programs."""
-        outcomes = RunOutcomes(result=result, state=self.file.read(), is_interrupted=is_interrupted)
+        outcomes = RunOutcomes(
+            result=result, state=self.sources.file.read(), is_interrupted=is_interrupted
+        )
         summary.add(result.tap_report, result.target_report)
         code = 0
         for name in syncs:
-            lost = "" if self.has_stream_maps else outcomes.find_lost_rows(name)
+            lost = "" if self.sources.tap.get("stream_maps") else outcomes.find_lost_rows(name)
             if lost:
                 code = ReverseETLError.exit_code
             outcome = SyncResult(SyncOutcome.FAILED, lost) if lost else outcomes.of(name)
@@ -143,10 +151,20 @@ class LocalRun:
 
     def _describe_interruption(self, signal_number: int) -> str:
         return (
-            f"Interrupted by {signal_name(signal_number)}. The state file {self.file.path} covers "
-            "what was settled up to its last state. The next run continues from it and sends again "
-            "what it does not cover."
+            f"Interrupted by {signal_name(signal_number)}. The state file {self.sources.file.path} "
+            "covers what was settled up to its last state. The next run continues from it and "
+            "sends again what it does not cover."
         )
+
+
+def _tap_options(options: RunOptions) -> list[str]:
+    """The options as arguments of the tap."""
+    return [
+        argument
+        for option, names in (("--resync", options.resync), ("--start-now", options.start_now))
+        for name in names
+        for argument in (option, name)
+    ]
 
 
 def _exit_code_of(result: PipeResult, watch: LockWatch) -> int:

@@ -20,6 +20,8 @@ def find_schema_errors(
     schema: Mapping[str, Any], config: Mapping[str, Any]
 ) -> list[ValidationError]:
     """All violations of a schema, ordered by path."""
+    if _is_valid(schema, config):
+        return []
     from jsonschema import (  # noqa: PLC0415 - slow
         Draft202012Validator,
         ValidationError,
@@ -39,6 +41,16 @@ def find_schema_errors(
         validator(schema).iter_errors(dict(config)),
         key=lambda error: list(map(str, error.path)),
     )
+
+
+def _is_valid(schema: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether the fast validator finds nothing; the slow one can say what is wrong."""
+    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - not for --help
+
+    try:
+        return Draft202012Validator(dict(schema)).is_valid(config)
+    except ValueError:  # a value or a pattern that only the other one takes
+        return False
 
 
 def describe_setting(path: Sequence[str | int]) -> str:

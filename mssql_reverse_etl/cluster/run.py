@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
-    from mssql_reverse_etl.screens.run import Commands
+    from mssql_reverse_etl.run_sources import RunSources
     from mssql_reverse_etl.state_file import StateFile
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
@@ -38,13 +38,10 @@ logger = logging.getLogger(__name__)
 
 
 def run_on_cluster(
-    tap_config: Mapping[str, Any],
+    sources: RunSources,
     tap_settings: TapSettings,
-    target_config: Mapping[str, Any],
-    file: StateFile,
     *,
     resync: Sequence[str],
-    commands: Commands,
     address: str | None,
     workers: int | None,
 ) -> int:
@@ -53,7 +50,8 @@ def run_on_cluster(
     Raises UsageError, ClusterFailed, StateNotWritten, DeliveryStopped (dead letters cannot be
     written), ConfigurationError or PluginError.
     """
-    settings = prepare_task_settings(tap_config, tap_settings, target_config)
+    settings = prepare_task_settings(sources.tap, tap_settings, sources.target)
+    file, commands = sources.file, sources.commands
     state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
     started, summary = time.monotonic(), Summary()
     with ExitStack() as stack:

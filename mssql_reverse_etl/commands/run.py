@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,38 +12,13 @@ import click
 from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option, project_path
 from mssql_reverse_etl.errors import UsageError
-from mssql_reverse_etl.state_file import StateFile
-from program_kit.report_file import find_report_path, remove_report, report_path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mssql_reverse_etl.screens.run import Commands
-    from target_pipelines.run.configuration import Configuration
+    from mssql_reverse_etl.run_sources import RunSources
 
 _LOCAL = "local"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sources:
-    """Where the configurations and the state of a run are.
-
-    Attributes:
-        taps: configurations of the tap: paths, or `ENV`.
-        targets: the same for the target.
-        state: the state file.
-        inherited: descriptors that the paths name.
-    """
-
-    taps: Sequence[str]
-    targets: Sequence[str]
-    state: Path
-    inherited: Sequence[int] = ()
-
-    @property
-    def is_project(self) -> bool:
-        """Whether they come from a project."""
-        return bool(self.inherited)
 
 
 @click.command()
@@ -98,34 +72,28 @@ def run(
     if start_now and dask is not None:
         raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
     with ExitStack() as stack:
-        sources = _find_sources(taps, targets, state, stack)
+        sources = _open_sources(taps, targets, state, stack)
         code = _run(sources, names, resync, start_now, dask, workers)
     sys.exit(code)
 
 
-def _find_sources(
+def _open_sources(
     taps: Sequence[str], targets: Sequence[str], state: Path | None, stack: ExitStack
-) -> _Sources:
-    """The files of the command line, or those of the project. Raises UsageError."""
+) -> RunSources:
+    """The files of the command line, or else the project. Raises ProgramError."""
+    from mssql_reverse_etl.run_sources import open_files, open_project  # noqa: PLC0415 - slow
+
     if taps and targets and state:
-        return _Sources(taps=taps, targets=targets, state=state)
+        return open_files(taps, targets, state, stack)
     if taps or targets or state:
         raise UsageError("--tap, --target and --state belong together. Give all three, or none.")
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - with it
-    from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
 
-    project = load_project(project_path())
-    tap, tap_file = stack.enter_context(private_file("tap", project.tap))
-    target, target_file = stack.enter_context(private_file("target", project.target))
-    make_private_folder(project.path.parent)
-    return _Sources(
-        taps=[tap], targets=[target], state=project.state, inherited=[tap_file, target_file]
-    )
+    return open_project(load_project(project_path()), stack)
 
 
 def _run(
-    sources: _Sources,
+    sources: RunSources,
     names: Sequence[str],
     resync: Sequence[str],
     start_now: Sequence[str],
@@ -133,84 +101,35 @@ def _run(
     workers: int | None,
 ) -> int:
     """Run the syncs; the exit code."""
-    file = StateFile(sources.state)
-    with file.locked():
-        _remove_reports(sources)
-        from mssql_reverse_etl.configuration import (  # noqa: PLC0415 - slow
-            find_shared_files,
-            read_tap_config,
-        )
-        from mssql_reverse_etl.project.names import (  # noqa: PLC0415 - slow
-            choose_syncs,
-            find_unknown_names,
-        )
-        from mssql_reverse_etl.screens.run import Commands  # noqa: PLC0415 - slow
-        from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
-        from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
-        from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
-
-        tap_config, settings = read_tap_config(sources.taps)
-        file.read()  # a damaged file fails before any query runs
-        target_config = dict(read_target_config(sources.targets))
-        configuration = load_configuration(target_config)
-        options = RunOptions(resync=resync, start_now=start_now)
-        if problems := [
-            *find_problems(options, settings.syncs),
-            *find_shared_files(sources.state, tap_config, configuration),
-            *find_unknown_names(names, settings),
-        ]:
-            raise UsageError(*problems)
-        settings = choose_syncs(names, settings)
-        commands = Commands() if sources.is_project else _commands_of_files(configuration)
-        if dask is None:
-            from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
-
-            return LocalRun(
-                settings=settings,
-                configuration=configuration,
-                file=file,
-                taps=sources.taps,
-                targets=sources.targets,
-                tap_options=_repeated("--resync", resync) + _repeated("--start-now", start_now),
-                tap_report=report_path_of(tap_config),
-                inherited=sources.inherited,
-                has_stream_maps=bool(tap_config.get("stream_maps")),
-                commands=commands,
-            ).run()
-        from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
-        from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
-        from mssql_reverse_etl.retries import retry_rejected  # noqa: PLC0415 - slow
-
-        retry_rejected(Pipe(sources.inherited), configuration, sources.targets)
-        return run_on_cluster(
-            tap_config,
-            settings,
-            target_config,
-            file,
-            resync=resync,
-            commands=commands,
-            address=None if dask == _LOCAL else dask,
-            workers=workers,
-        )
-
-
-def _commands_of_files(configuration: Configuration) -> Commands:
-    """What people type after a run with --tap and --target."""
-    from mssql_reverse_etl.screens.run import Commands  # noqa: PLC0415 - slow
-
-    paths = list(dict.fromkeys(each.dead_letter_path for each in configuration.destinations))
-    return Commands(
-        rejected=" and ".join(paths),
-        replay="; ".join(f"target-pipelines --config … --replay {path}" for path in paths),
-        resync="mssql-reverse-etl run …",
+    from mssql_reverse_etl.project.names import (  # noqa: PLC0415 - slow
+        choose_syncs,
+        find_unknown_names,
     )
+    from mssql_reverse_etl.shared_files import find_shared_files  # noqa: PLC0415 - slow
+    from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
 
+    sources.file.read()  # a damaged file fails before any query runs
+    options = RunOptions(resync=resync, start_now=start_now)
+    if problems := [
+        *find_problems(options, sources.settings.syncs),
+        *find_shared_files(sources.file.path, sources.tap, sources.configuration),
+        *find_unknown_names(names, sources.settings),
+    ]:
+        raise UsageError(*problems)
+    settings = choose_syncs(names, sources.settings)
+    if dask is None:
+        from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
 
-def _remove_reports(sources: _Sources) -> None:
-    """Remove the reports of the run before: this one may end before it writes its own."""
-    remove_report(find_report_path(sources.taps, env_prefix="TAP_MSSQL_QUERY"))
-    remove_report(find_report_path(sources.targets, env_prefix="TARGET_PIPELINES"))
+        return LocalRun(settings=settings, sources=sources, options=options).run()
+    from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
+    from mssql_reverse_etl.retries import retry_rejected  # noqa: PLC0415 - slow
 
-
-def _repeated(option: str, values: Sequence[str]) -> list[str]:
-    return [argument for value in values for argument in (option, value)]
+    retry_rejected(Pipe(sources.inherited), sources.configuration, sources.targets)
+    return run_on_cluster(
+        sources,
+        settings,
+        resync=resync,
+        address=None if dask == _LOCAL else dask,
+        workers=workers,
+    )

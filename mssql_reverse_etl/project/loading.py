@@ -19,16 +19,19 @@ from program_kit.json_schema import describe_setting, describe_violation, find_s
 from program_kit.problems import Problem, below, path_of
 from program_kit.settings import COMMENT_KEY, without_comments
 from program_kit.text_files import UNREADABLE, describe_read_error, read_text
+from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.validation import find_problems
 from target_pipelines.api.errors import ConfigurationError, PluginError
 from target_pipelines.run.configuration import load_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mssql_reverse_etl.project.document import Document
     from program_kit.problems import Path as ValuePath
+    from tap_mssql_query.settings.model import TapSettings
+    from target_pipelines.run.configuration import Configuration
 
 _SHAPE: Mapping[str, Any] = {
     "type": "object",
@@ -52,13 +55,17 @@ class Project:
     Attributes:
         path: the file.
         tap: the configuration of the tap.
+        settings: the tap's settings, made of it.
         target: the configuration of the target.
+        configuration: the target's settings and plugins, made of it.
         history: how much of the past is kept.
     """
 
     path: Path
     tap: Mapping[str, Any]
+    settings: TapSettings
     target: Mapping[str, Any]
+    configuration: Configuration
     history: Mapping[str, Any]
 
     @property
@@ -89,13 +96,22 @@ def load_project(path: Path) -> Project:
     target = {"dead_letter_path": f"{FOLDER}/dead_letters.jsonl", **target}
     if isinstance(data.get("tap"), dict) and isinstance(data.get("syncs"), list):
         problems += map(_of_tap, find_problems(without_comments(tap)))
+    configuration = None
     if isinstance(data.get("target"), dict):
-        problems += _find_target_problems(target)
+        configuration, of_target = _load_target(target)
+        problems += of_target
     faulty = {path_of(problem) for problem in unset}  # whatever else is wrong there follows
     problems = [*unset, *(problem for problem in problems if path_of(problem) not in faulty)]
-    if problems:
+    if problems or configuration is None:
         raise UsageError(*_describe(path, document, problems))
-    return Project(path=path, tap=tap, target=target, history=_object_of(data, "history"))
+    return Project(
+        path=path,
+        tap=tap,
+        settings=parse_settings(without_comments(tap)),
+        target=target,
+        configuration=configuration,
+        history=_object_of(data, "history"),
+    )
 
 
 def _read(path: Path) -> Document:
@@ -156,13 +172,14 @@ def _of_tap(problem: str) -> Problem:
     return below(() if path_of(problem)[:1] == ("syncs",) else ("tap",), problem)
 
 
-def _find_target_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+def _load_target(config: Mapping[str, Any]) -> tuple[Configuration | None, Sequence[Problem]]:
+    """The target's configuration, or what is wrong with it."""
     try:
-        load_configuration(config)
+        return load_configuration(config), ()
     except ConfigurationError as error:
-        yield from (below(("target",), problem) for problem in error.problems)
+        return None, [below(("target",), problem) for problem in error.problems]
     except PluginError as error:
-        yield Problem(str(error), ("target",))
+        return None, [Problem(str(error), ("target",))]
 
 
 def _object_of(data: Mapping[str, Any], name: str) -> dict[str, Any]:

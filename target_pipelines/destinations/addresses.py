@@ -8,8 +8,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -33,6 +31,8 @@ def describe_endpoint_problem(url: str) -> str | None:
 
 def describe_proxy_problem(url: str) -> str | None:
     """What is wrong with the environment's proxy for this URL; it may hold a password."""
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - slow
+
     try:
         proxy = select_proxy(url, get_environ_proxies(url))
     except ValueError:  # such as a port in `no_proxy` that is no number

@@ -5,17 +5,21 @@ A session with one of these looks for no other credentials, such as those in `.n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-from requests import PreparedRequest
-from requests.auth import HTTPBasicAuth
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Authenticate = Callable[[PreparedRequest], PreparedRequest]
+    from requests import PreparedRequest
+
+Authenticate: TypeAlias = "Callable[[PreparedRequest], PreparedRequest]"
 """Adds headers to a request whose body is complete, and returns it."""
 
 
 def basic(write_key: str) -> Authenticate:
     """HTTP Basic: the key is the user name, and there is no password."""
+    from requests.auth import HTTPBasicAuth  # noqa: PLC0415 - slow, and only for sending
+
     return HTTPBasicAuth(write_key.encode(), b"")
 
 

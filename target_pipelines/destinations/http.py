@@ -20,7 +20,6 @@ from target_pipelines.destinations.addresses import (
     describe_proxy_problem,
 )
 from target_pipelines.destinations.authentication import Authenticate, basic
-from target_pipelines.destinations.http_sender import HttpSender
 from target_pipelines.destinations.responses import ResponseClassifier, classify_response
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from target_pipelines.api.call_types import Json
     from target_pipelines.api.calls import EncodedCall
     from target_pipelines.api.settings import TargetSettings
+    from target_pipelines.destinations.http_sender import HttpSender
 
 logger = logging.getLogger(__name__)
 
@@ -200,6 +200,10 @@ class HttpDestination:
 
     def open_sender(self) -> HttpSender:
         """A new connection, opened at the first attempt."""
+        from target_pipelines.destinations.http_sender import (  # noqa: PLC0415 - requests is slow
+            HttpSender,
+        )
+
         if self._profile.reshape is None:
             return HttpSender(self._profile, self._base_url, self._settings)
         limit = self.limits.batch_max_bytes

@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,6 +50,8 @@ def _find_source(settings: TargetSettings) -> tuple[str, str]:
     for variable in VARIABLES:
         if path := os.environ.get(variable):
             return f"Environment variable {variable}", path
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - slow, and only for sending
+
     return "The package certifi", DEFAULT_CA_BUNDLE_PATH
 
 

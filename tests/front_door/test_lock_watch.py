@@ -239,7 +239,7 @@ def test_run_without_its_lock_sends_nothing_new(site, proxy, silently, arguments
     proxy.cut(0, silently=silently)
     cut_at = time.time()
     second = _run_second(site)
-    log = first.communicate(timeout=60)[1]
+    log = "".join(first.communicate(timeout=60))
 
     assert time.time() < cut_at + bound + IN_FLIGHT_SECONDS + WAIT_SECONDS
     assert (first.returncode, len(second)) == (3, ROWS), log

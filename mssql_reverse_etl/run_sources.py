@@ -1,0 +1,115 @@
+"""What a run starts from: a project, or the files of the command line; and its locked state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mssql_reverse_etl.screens.run import Commands
+from mssql_reverse_etl.state_file import StateFile
+from program_kit.report_file import find_report_path, remove_report, report_path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from mssql_reverse_etl.project.loading import Project
+    from tap_mssql_query.settings.model import TapSettings
+    from target_pipelines.run.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSources:
+    """Both configurations, and the state file, which is locked.
+
+    Attributes:
+        file: the state file.
+        tap: the configuration of the tap.
+        settings: its settings.
+        target: the configuration of the target.
+        configuration: its settings and plugins.
+        taps: configurations of the tap for its command line: paths, or `ENV`.
+        targets: the same for the target.
+        inherited: descriptors that the paths name.
+        commands: what people type after the run.
+    """
+
+    file: StateFile
+    tap: Mapping[str, Any]
+    settings: TapSettings
+    target: Mapping[str, Any]
+    configuration: Configuration
+    taps: Sequence[str]
+    targets: Sequence[str]
+    inherited: Sequence[int] = ()
+    commands: Commands
+
+
+def open_project(project: Project, stack: ExitStack) -> RunSources:
+    """A loaded project; its state is locked until the stack is closed.
+
+    Raises UsageError, StateNotWritten or AlreadyRunning.
+    """
+    from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
+
+    make_private_folder(project.path.parent)
+    file = StateFile(project.state)
+    stack.enter_context(file.locked())
+    remove_report(report_path_of(project.tap))
+    remove_report(report_path_of(project.target))
+    tap, tap_file = stack.enter_context(private_file("tap", project.tap))
+    target, target_file = stack.enter_context(private_file("target", project.target))
+    return RunSources(
+        file=file,
+        tap=project.tap,
+        settings=project.settings,
+        target=project.target,
+        configuration=project.configuration,
+        taps=[tap],
+        targets=[target],
+        inherited=[tap_file, target_file],
+        commands=Commands(),
+    )
+
+
+def open_files(
+    taps: Sequence[str], targets: Sequence[str], state: Path, stack: ExitStack
+) -> RunSources:
+    """The files of the command line; the state is locked until the stack is closed.
+
+    Raises UsageError, ConfigurationError, PluginError, StateNotWritten or AlreadyRunning.
+    """
+    file = StateFile(state)
+    stack.enter_context(file.locked())
+    # This run may end before it writes reports of its own.
+    remove_report(find_report_path(taps, env_prefix="TAP_MSSQL_QUERY"))
+    remove_report(find_report_path(targets, env_prefix="TARGET_PIPELINES"))
+    from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
+    from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
+    from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
+
+    tap, settings = read_tap_config(taps)
+    target = dict(read_target_config(targets))
+    configuration = load_configuration(target)
+    return RunSources(
+        file=file,
+        tap=tap,
+        settings=settings,
+        target=target,
+        configuration=configuration,
+        taps=taps,
+        targets=targets,
+        commands=_commands_of(configuration),
+    )
+
+
+def _commands_of(configuration: Configuration) -> Commands:
+    """What people type after a run without a project."""
+    paths = list(dict.fromkeys(each.dead_letter_path for each in configuration.destinations))
+    return Commands(
+        rejected=" and ".join(paths),
+        replay="; ".join(f"target-pipelines --config … --replay {path}" for path in paths),
+        resync="mssql-reverse-etl run …",
+    )

@@ -1,0 +1,212 @@
+"""The screen at the end of a run: a table of the syncs, what to do, and one closing sentence."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from mssql_reverse_etl.log import is_for_programs
+from mssql_reverse_etl.outcomes import SyncOutcome
+from mssql_reverse_etl.summary import COUNTS, Delivery
+from program_kit.console import cell, drop_stdout, print_lines, print_table
+from program_kit.errors import StdoutFailed
+from program_kit.humane import count_of, duration_of, list_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mssql_reverse_etl.summary import Summary, SyncSummary
+
+logger = logging.getLogger(__name__)
+
+_STYLES = {
+    SyncOutcome.FAILED: "red",
+    SyncOutcome.REJECTED: "red",
+    SyncOutcome.INTERRUPTED: "yellow",
+    SyncOutcome.LOCKED: "yellow",
+    SyncOutcome.DELIVERED: "green",
+}
+_MAX_REASONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What to type after a run, where it was started with a project.
+
+    Attributes:
+        rejected: shows the rejected calls, or where they are.
+        replay: sends them again.
+        resync: begins the command that reads syncs again.
+    """
+
+    rejected: str = "`mssql-reverse-etl rejected`"
+    replay: str = "mssql-reverse-etl rejected --replay"
+    resync: str = "mssql-reverse-etl run"
+
+
+def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: str = "") -> None:
+    """Print the screen on stdout; log the same for programs.
+
+    `ending` is a sentence about what ended the run early.
+    """
+    _log_run(summary, seconds)
+    if is_for_programs():
+        return
+    try:
+        if any(not sync.is_idle for sync in summary.syncs.values()):
+            print_table(_table_of(summary))
+            print_lines([Text()])
+        if notes := [
+            *_describe_failures(summary),
+            *_describe_rejections(summary),
+            *(Text(line) for line in _remedies(summary, commands)),
+        ]:
+            print_lines([*notes, Text()])
+        closing = _closing_sentence(summary, commands, seconds)
+        print_lines([Text.assemble((closing, "bold"), f" {ending}" if ending else "")])
+    except (BrokenPipeError, StdoutFailed):  # the exit code is that of the run
+        drop_stdout()
+
+
+def _log_run(summary: Summary, seconds: float) -> None:
+    for name, sync in summary.syncs.items():
+        if sync.result and not sync.is_idle:
+            counts = " ".join(f"{count}={sync.count(count)}" for count in COUNTS)
+            outcome = sync.result.outcome.replace(" ", "_")
+            logger.info("sync=%s outcome=%s rows=%d %s", name, outcome, sync.rows, counts)
+    failed = sum(sync.has_failed for sync in summary.syncs.values())
+    logger.info(
+        "syncs=%d failed=%d delivered=%d rejected=%d seconds=%.1f run ended",
+        len(summary.syncs),
+        failed,
+        summary.count("delivered"),
+        summary.count("rejected"),
+        seconds,
+    )
+
+
+def _table_of(summary: Summary) -> Table:
+    """One row for each sync that was due and each destination, failures first."""
+    syncs = sorted(
+        ((name, sync) for name, sync in summary.syncs.items() if not sync.is_idle),
+        key=lambda item: not item[1].has_failed,
+    )
+    destinations = {name for _, sync in syncs for name in sync.deliveries}
+    shown = [c for c in COUNTS if c == "delivered" or any(sync.count(c) for _, sync in syncs)]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("sync", overflow="fold")
+    if len(destinations) > 1:
+        table.add_column("destination", overflow="fold")
+    table.add_column("outcome", no_wrap=True)
+    for heading in ("rows", *shown, "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, sync in syncs:
+        for row in _rows_of(name, sync, shown, has_destinations=len(destinations) > 1):
+            table.add_row(*row)
+    return table
+
+
+def _rows_of(
+    name: str, sync: SyncSummary, shown: Sequence[str], *, has_destinations: bool
+) -> Iterator[list[Text]]:
+    """A row for each destination; the sync is named in the first."""
+    deliveries: Mapping[str, Delivery] = sync.deliveries or {"": Delivery()}
+    for number, (destination, delivery) in enumerate(deliveries.items()):
+        is_first = number == 0
+        yield [
+            cell(name if is_first else "", "red" if sync.has_failed else ""),
+            *([cell(destination)] if has_destinations else []),
+            _outcome_of(sync) if is_first else Text(),
+            Text(f"{sync.rows:,}" if is_first else ""),
+            *(_count_cell(count, delivery.counts[count]) for count in shown),
+            Text(duration_of(sync.seconds) if is_first else "", "dim"),
+        ]
+
+
+def _outcome_of(sync: SyncSummary) -> Text:
+    if sync.result is None:
+        return Text()
+    if sync.result.outcome == SyncOutcome.DELIVERED and not sync.rows:
+        return Text("nothing new", "dim")
+    return Text(sync.result.outcome.value, _STYLES.get(sync.result.outcome, ""))
+
+
+def _count_cell(name: str, count: int) -> Text:
+    if not count:
+        return Text("-", "dim")
+    return Text(f"{count:,}", "yellow" if name in ("rejected", "discarded") else "")
+
+
+def _describe_failures(summary: Summary) -> Iterator[Text]:
+    """Each message once, with the syncs that it is about."""
+    syncs: dict[tuple[str, str], list[str]] = {}
+    for name, sync in summary.syncs.items():
+        if sync.result and sync.result.message and not sync.is_idle:
+            key = sync.result.outcome.value, sync.result.message
+            syncs.setdefault(key, []).append(name)
+    for (outcome, message), names in syncs.items():
+        style = _STYLES.get(SyncOutcome(outcome), "")
+        yield Text.assemble((f"{list_of(names)}: {outcome}: ", style), cell(message))
+
+
+def _describe_rejections(summary: Summary) -> Iterator[Text]:
+    for name, destination, delivery in _deliveries(summary):
+        where = f"{name} to {destination}" if destination else name
+        for reason, count in delivery.reasons.most_common(_MAX_REASONS):
+            yield Text.assemble(
+                cell(where), ": ", (f"{count:,} rejected", "yellow"), ": ", cell(reason)
+            )
+        if (more := len(delivery.reasons) - _MAX_REASONS) > 0:
+            yield Text.assemble(cell(where), f": and {count_of(more, 'other reason')}")
+
+
+def _deliveries(summary: Summary) -> Iterator[tuple[str, str, Delivery]]:
+    for name, sync in summary.syncs.items():
+        for destination, delivery in sync.deliveries.items():
+            yield name, destination if len(sync.deliveries) > 1 else "", delivery
+
+
+def _remedies(summary: Summary, commands: Commands) -> Iterator[str]:
+    """The commands to type for rejected rows, after the correction of their cause."""
+    kinds: dict[str, list[str]] = {}
+    for name, sync in summary.syncs.items():
+        if not sync.has_failed:
+            for kind in {kind for each in sync.deliveries.values() for kind in each.kinds}:
+                kinds.setdefault(kind, []).append(name)
+    if names := kinds.get("query"):
+        options = " ".join(f"--resync {name}" for name in names)
+        yield f"After a correction of the query: {commands.resync} {options}"
+    if "settings" in kinds or "destination" in kinds:
+        yield f"After a correction of the settings or at the destination: {commands.replay}"
+
+
+def _closing_sentence(summary: Summary, commands: Commands, seconds: float) -> str:
+    active = [sync for sync in summary.syncs.values() if not sync.is_idle]
+    failed = sum(sync.has_failed for sync in active)
+    delivered, rejected = summary.count("delivered"), summary.count("rejected")
+    if not active:
+        return f"Nothing to do: {_none_due(len(summary.syncs))}."
+    senders = sum(1 for sync in active if sync.count("delivered"))
+    calls = f"Delivered {count_of(delivered, 'call')} of {count_of(senders, 'sync')}"
+    if not delivered:
+        calls = "No call was delivered" if failed or rejected else "Nothing new"
+    parts = [f"{calls} in {duration_of(seconds)}" if delivered else calls]
+    if rejected:
+        parts.append(f"{rejected:,} rejected, see {commands.rejected}")
+    if failed:
+        parts.append(f"{count_of(failed, 'sync')} failed")
+    if locked := sum(_is(sync, SyncOutcome.LOCKED) for sync in active):
+        parts.append(f"{count_of(locked, 'sync')} skipped, as another run has not ended")
+    return "; ".join(parts) + "."
+
+
+def _is(sync: SyncSummary, outcome: SyncOutcome) -> bool:
+    return sync.result is not None and sync.result.outcome == outcome
+
+
+def _none_due(count: int) -> str:
+    return "the sync is not due yet" if count == 1 else f"none of the {count} syncs is due yet"
