@@ -25,6 +25,9 @@ FORMATS = (AUTO, TEXT, LOGFMT, JSON)
 _NAME = "mssql-reverse-etl"
 _FIELD = re.compile(r"(\w+)=(\S+?):?(?:\s+|$)")
 _PLAIN = re.compile(r"""[^\s"=]+""")
+_NUMBER = re.compile(r"(0|[1-9]\d{0,17})(\.\d+)?")
+_NAMES = frozenset({"sync", "stream", "destination", "message"})
+"""Fields that are texts, even of digits alone."""
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
@@ -107,7 +110,13 @@ class _LogfmtFormatter(_FieldsFormatter):
 
 class _JSONFormatter(_FieldsFormatter):
     def encode(self, fields: Mapping[str, Any]) -> str:
-        return json.dumps(fields, ensure_ascii=False)
+        typed = {n: v if n in _NAMES else _number_of(v) for n, v in fields.items()}
+        return json.dumps(typed, ensure_ascii=False)
+
+
+def _number_of(value: str) -> Any:
+    """The number that a field is, or its text."""
+    return json.loads(value) if _NUMBER.fullmatch(value) else value
 
 
 def _quote(value: str) -> str:

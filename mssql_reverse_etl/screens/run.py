@@ -77,7 +77,9 @@ def _log_run(summary: Summary, seconds: float) -> None:
         if sync.result and not sync.is_idle:
             counts = " ".join(f"{count}={sync.count(count)}" for count in COUNTS)
             outcome = sync.result.outcome.replace(" ", "_")
-            logger.info("sync=%s outcome=%s rows=%d %s", name, outcome, sync.rows, counts)
+            logger.info(
+                "sync=%s outcome=%s rows=%d %s sync ended", name, outcome, sync.rows, counts
+            )
     failed = sum(sync.has_failed for sync in summary.syncs.values())
     logger.info(
         "syncs=%d failed=%d delivered=%d rejected=%d seconds=%.1f run ended",
@@ -148,7 +150,7 @@ def _describe_failures(summary: Summary) -> Iterator[Text]:
         if sync.result and sync.result.message and not sync.is_idle:
             key = sync.result.outcome.value, sync.result.message
             syncs.setdefault(key, []).append(name)
-    for (outcome, message), names in syncs.items():
+    for (outcome, message), names in sorted(syncs.items(), key=lambda item: item[0][0]):
         style = _STYLES.get(SyncOutcome(outcome), "")
         yield Text.assemble((f"{list_of(names)}: {outcome}: ", style), cell(message))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from program_kit.exit_codes import worst_exit_code
+from program_kit.humane import count_of
 from tap_mssql_query.errors import ConfigurationError, ServerError, TapError
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class RunErrors:
         """Whether no further sync may start."""
         return self._end is not None
 
-    def raise_if_failed(self, failure: str = "failed and keep their bookmarks") -> None:
+    def raise_if_failed(self, failure: str = "") -> None:
         """Raise what ended the run, or else one error for all failed syncs, if there are any.
+
+        `failure` says what they did, if that is not that they failed.
 
         Its exit code is the worst of all: see `program_kit/exit_codes.py`.
         """
@@ -54,8 +57,10 @@ class RunErrors:
         if not self._exit_codes:
             return
         names = sorted(self._exit_codes)
+        keep = "keeps its bookmark" if len(names) == 1 else "keep their bookmarks"
+        failure = failure or f"failed and {keep}"
         kind = _KINDS[worst_exit_code(self._exit_codes.values())]
-        raise kind(f"{len(names)} syncs {failure}: {', '.join(names)}.")
+        raise kind(f"{count_of(len(names), 'sync')} {failure}: {', '.join(names)}.")
 
 
 def describe_failure(error: Exception) -> str:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import certifi  # what requests trusts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,6 +30,8 @@ def tls_context(settings: TargetSettings) -> ssl.SSLContext:
 def find_problems(settings: TargetSettings) -> Iterator[str]:
     """Why the certificates cannot be used, as a sentence."""
     source, path = _find_source(settings)
+    if path == certifi.where() and Path(path).is_file():
+        return  # it need not be read before something is sent
     try:
         _open_context(path)
         if Path(path).is_dir() and not any(Path(path).glob("*.[0-9]")):
@@ -50,9 +54,7 @@ def _find_source(settings: TargetSettings) -> tuple[str, str]:
     for variable in VARIABLES:
         if path := os.environ.get(variable):
             return f"Environment variable {variable}", path
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - slow, and only for sending
-
-    return "The package certifi", DEFAULT_CA_BUNDLE_PATH
+    return "The package certifi", certifi.where()
 
 
 @lru_cache(maxsize=8)  # reading certifi's takes 10 ms

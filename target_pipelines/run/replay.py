@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from program_kit.exact_json import decode_object, encode_json
 from program_kit.file_locks import lock_file, locked
+from program_kit.humane import count_of
 from program_kit.replaced_file import ReplacedFile, find_file_problem
 from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file, parse_letter
@@ -166,10 +167,10 @@ class Replay:
                     self._unsendable[number] = error
         for stream, count in self._superseded.items():
             logger.warning(
-                "stream=%s: %s superseded letters are not sent: newer calls about the same people "
-                "were delivered since. They count as filtered and leave the file.",
+                "stream=%s: %s not sent: newer calls about the same people were delivered since. "
+                "Such letters count as filtered and leave the file.",
                 stream,
-                f"{count:,}",
+                count_of(count, "superseded letter"),
             )
 
     def _read_order(self, lines: IO[bytes]) -> ReplayOrder:

@@ -57,7 +57,7 @@ def test_letter_with_a_newer_call_is_not_sent(
 
     assert run.exit_code == 0, run.log
     assert [call.body["userId"] for call in collector.calls] == ["b"]
-    assert "people: 1 superseded letters are not sent" in run.log
+    assert "people: 1 superseded letter not sent" in run.log
     assert _letters(tmp_path) == []
 
 
