@@ -18,7 +18,6 @@ from sandbox.sql_server.faults import AnswerError, CloseAfterRows, Delay, Refuse
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.server import SqlServer
 from tests.end_to_end.conftest import PROGRAMS
-from tests.packaging.conftest import ROOT
 from tests.reliability.single_runs import ProgramResult, Programs
 from tests.tap.sql.test_select_only import WRITING
 
@@ -252,11 +251,10 @@ def test_files_with_rows_are_readable_by_their_owner_only(server, tmp_path):
     target = {"destination": "file", "output_path": "calls.jsonl"}
     for name, content in (("tap", config), ("target", target)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    script = [str(ROOT / "examples" / "run-sync.sh"), "tap.json", "target.json", "state.json"]
-    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    files = ["--tap", "tap.json", "--target", "target.json", "--state", "state.json"]
 
     done = subprocess.run(
-        ["sh", *script], cwd=tmp_path, env={**os.environ, "PATH": path}, umask=0, check=False,
+        [f"{PROGRAMS}/mssql-reverse-etl", "run", *files], cwd=tmp_path, umask=0, check=False,
         capture_output=True, timeout=60,
     )  # fmt: skip
     replay = [f"{PROGRAMS}/target-pipelines", "--config", "target.json", "--replay"]
