@@ -36,7 +36,7 @@ def shop():
 
 
 @pytest.fixture
-def root(tmp_path, shop) -> Path:
+def root(tmp_path: Path, shop: Shop) -> Path:
     """A folder for /, with the program and a project where the examples expect them."""
     project = tmp_path / "var" / "lib" / "mssql-reverse-etl"
     assert run_command(tmp_path, "init", str(project)).returncode == 0
