@@ -29,8 +29,8 @@ $(MELTANO_READY): constraints-meltano.txt $(READY)
 	$(BIN)/python -m tests.end_to_end.meltano_environment $(MELTANO)
 	@touch $@
 
-demo: $(READY) ## Two syncs of the sample shop through the real programs; results in demo-output/
-	$(BIN)/python -m sandbox demo
+demo: $(READY) ## A project on the sample shop, end to end; results in demo-output/
+	$(BIN)/python -m sandbox demo --picture docs/terminal.svg
 
 # Build servers set CI=true, and so does .ci/run.
 ifeq ($(CI),true)

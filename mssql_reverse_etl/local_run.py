@@ -100,6 +100,7 @@ class LocalRun:
             add_failures(self._tap_report, failed, worst_exit_code(codes))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
+        summary.sort([sync.name for sync in self.settings.syncs])
         ending = self._describe_interruption(received[0]) if received else ""
         show_run(summary, self.sources.commands, seconds=time.monotonic() - started, ending=ending)
         if received:

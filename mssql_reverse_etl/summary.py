@@ -10,7 +10,7 @@ from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COUNTS = ("delivered", "filtered", "rejected", "discarded")
 
@@ -71,6 +71,12 @@ class Summary:
         for destination, report in target_report.get("destinations", {"": target_report}).items():
             for name, entry in report.get("streams", {}).items():
                 self._get(name).deliveries.setdefault(destination, Delivery()).add(entry)
+
+    def sort(self, names: Sequence[str]) -> None:
+        """Put the syncs into this order; others follow."""
+        places = {name: place for place, name in enumerate(names)}
+        ordered = sorted(self.syncs, key=lambda name: places.get(name, len(places)))
+        self.syncs = {name: self.syncs[name] for name in ordered}
 
     def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""

@@ -38,8 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     collector.add_argument("--write-key", default=None, metavar="KEY")
     collector.set_defaults(run=_serve_collector)
 
-    demo = commands.add_parser("demo", help="two runs of the real programs over the sample shop")
+    demo = commands.add_parser("demo", help="two runs over the sample shop, as a user starts them")
     demo.add_argument("--output", type=Path, default=Path("demo-output"), metavar="FOLDER")
+    demo.add_argument("--picture", type=Path, metavar="FILE", help="an SVG of the terminal")
     demo.set_defaults(run=_run_demo)
     return parser
 
@@ -79,7 +80,7 @@ def _serve_collector(options: argparse.Namespace) -> int:
 def _run_demo(options: argparse.Namespace) -> int:
     from sandbox.demo import run_demo  # noqa: PLC0415
 
-    return run_demo(options.output)
+    return run_demo(options.output, options.picture)
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

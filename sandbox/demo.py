@@ -1,10 +1,9 @@
-"""The demo: two runs of the real programs, from the sample shop to the collector, and checks."""
+"""The demo: a project on the sample shop, two runs of `mssql-reverse-etl`, and checks."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,24 +13,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml  # type: ignore[import-untyped]
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from sandbox.collector import DEFAULT_WRITE_KEY, Collector
 from sandbox.shop import DATABASE, PASSWORD, READER, SYNCS, change_shop, create_shop
 from sandbox.sql_server.engine import DuckDBEngine
 from sandbox.sql_server.server import SqlServer
+from sandbox.terminal_picture import write_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-FIRST_RUN = "tap-mssql-query --config tap.json | target-pipelines --config target.json >> state.log"
-SECOND_RUN = FIRST_RUN.replace("tap.json", "tap.json --state state.json")
-KEEP_STATE = "tail -n 1 state.log > state.json"
-
-_ROWS = re.compile(r"sync=(\S+) type=\S+ rows=(\d+)")
-_WIDTH = 110
+RUN = "mssql-reverse-etl run"
+STATUS = "mssql-reverse-etl status"
+_WIDTH = 92
 _START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+_VARIABLES = {"MSSQL_PASSWORD": PASSWORD, "CUSTOMERIO_WRITE_KEY": DEFAULT_WRITE_KEY}
+_PICTURE = "terminal.svg"
 
 
 class DemoFailed(Exception):  # noqa: N818 - reads as what happened
@@ -49,114 +49,119 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Run:
-    """The results of one run of both programs, by sync."""
-
-    rows: Mapping[str, int]
-    report: Mapping[str, Any]
-    last_sync_times: Mapping[str, int]
-
-
 @dataclass
 class Demo:
-    """Two runs in one folder; `console` is where it reports."""
+    """Two runs in one folder; `console` is where it reports, and what the picture is made of."""
 
     folder: Path
-    console: Console = field(default_factory=lambda: Console(width=_WIDTH))
+    console: Console = field(default_factory=lambda: Console(width=_WIDTH, record=True))
 
     def run(self) -> None:
         """Run the demo. Raises DemoFailed."""
         clock = Clock()
         engine = DuckDBEngine(clock=clock)
         create_shop(engine)
-        self._prepare_folder()
         with SqlServer(engine) as server, Collector() as collector:
-            self._write_settings(server, collector)
-            self.console.print("[bold]First run:[/bold] everything (last_sync_time 0)")
-            self._finish(self._run_programs(FIRST_RUN), collector)
-
+            self._prepare_folder(server, collector)
+            self._run_once(collector)
             clock.now += timedelta(hours=1)
             expected = change_shop(lambda statement: engine.run(DATABASE, statement))
             clock.now += timedelta(hours=1)
             collector.forget()
-            self.console.print("\n[bold]Second run:[/bold] what changed since")
-            second = self._run_programs(SECOND_RUN)
-            self._finish(second, collector)
-            _check(dict(second.rows) == expected, "the second run read exactly the changed rows")
+            rows = self._run_once(collector)
+            _check(rows == expected, "the second run read exactly the changed rows")
+            self._start(STATUS)
 
-    def _prepare_folder(self) -> None:
-        """Create an empty folder for the results."""
+    def _prepare_folder(self, server: SqlServer, collector: Collector) -> None:
+        """Create an empty folder with the project."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        (self.folder / "dead_letters.jsonl").touch(mode=0o600)
-        (self.folder / "commands.sh").write_text(
-            "\n".join(["#!/bin/bash -o pipefail", FIRST_RUN, KEEP_STATE, SECOND_RUN, KEEP_STATE])
-            + "\n"
-        )
-
-    def _write_settings(self, server: SqlServer, collector: Collector) -> None:
-        tap = {
-            "host": "127.0.0.1",
-            "port": server.port,
-            "database": DATABASE,
-            "username": READER,
-            "password": PASSWORD,
-            "trust_server_certificate": True,
+        project = {
+            "tap": {
+                "host": "127.0.0.1",
+                "port": server.port,
+                "database": DATABASE,
+                "username": READER,
+                "password": "${MSSQL_PASSWORD}",
+                "trust_server_certificate": True,
+                "report_path": "tap_report.json",
+            },
+            "target": {
+                "destination": "customerio",
+                "endpoint": collector.url,
+                "write_key": "${CUSTOMERIO_WRITE_KEY}",
+                "report_path": "target_report.json",
+            },
             "syncs": [dict(sync) for sync in SYNCS],
         }
-        target = {
-            "destination": "customerio",
-            "endpoint": collector.url,
-            "write_key": DEFAULT_WRITE_KEY,
-            "report_path": "report.json",
-        }
-        for name, settings in (("tap.json", tap), ("target.json", target)):
-            (self.folder / name).write_text(json.dumps(settings, indent=2, ensure_ascii=False))
-
-    def _run_programs(self, command: str) -> Run:
-        self.console.print(f"  $ {command}", highlight=False)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", f"{command} && {KEEP_STATE}"],  # noqa: S607
-            cwd=self.folder,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
+        (self.folder / "reverse_etl.yml").write_text(_yaml_of(project))
+        (self.folder / ".env").write_text(
+            "".join(f"{name}={value}\n" for name, value in _VARIABLES.items())
         )
-        with (self.folder / "programs.log").open("a") as log:
-            log.write(done.stderr)
-        if done.returncode != 0:
-            raise DemoFailed(f"The programs exited with {done.returncode}:\n{done.stderr}")
-        return self._read_run(done.stderr)
+        (self.folder / "commands.sh").write_text(f"#!/bin/sh\n{RUN}\n{RUN}\n{STATUS}\n")
 
-    def _read_run(self, log: str) -> Run:
-        state = json.loads((self.folder / "state.json").read_text())
-        return Run(
-            rows={name: int(rows) for name, rows in _ROWS.findall(log)},
-            report=json.loads((self.folder / "report.json").read_text())["streams"],
-            last_sync_times={
-                name: bookmark["last_sync_time"] for name, bookmark in state["bookmarks"].items()
-            },
-        )
-
-    def _finish(self, run: Run, collector: Collector) -> None:
-        """Print a run, keep its calls, and compare the report with the calls received."""
-        self.console.print(_table_of(run))
+    def _run_once(self, collector: Collector) -> Mapping[str, int]:
+        """Run all syncs, keep the calls, and compare them with the reports; the rows by sync."""
+        self._start(RUN)
         with (self.folder / "calls.jsonl").open("ab") as calls:
             calls.writelines(call.raw + b"\n" for call in collector.calls)
+        syncs, streams = self._read("tap_report", "syncs"), self._read("target_report", "streams")
         arrived = Counter(call.type for call in collector.calls)
-        said: Counter[str] = Counter()
-        for entry in run.report.values():
-            said[entry["call_type"]] += entry["delivered"]
-        _check(arrived == +said, "the collector received what the target reports as delivered")
-        for name, rows in run.rows.items():
-            entry = run.report[name]
+        reported: Counter[str] = Counter()
+        for stream in streams.values():
+            reported[stream["call_type"]] += stream["delivered"]
+        _check(arrived == +reported, "the collector received what the target reports as delivered")
+        for name, sync in syncs.items():
+            settled = sum(streams[name][count] for count in ("delivered", "filtered", "rejected"))
             _check(
-                rows == entry["delivered"] + entry["filtered"] + entry["rejected"],
-                f"every row of {name} was delivered or is a dead letter",
+                sync["rows"] == settled, f"every row of {name} was delivered or is a dead letter"
             )
+        return {name: sync["rows"] for name, sync in syncs.items()}
+
+    def _start(self, command: str) -> None:
+        """Start a command as on a terminal, and show what it prints. Raises DemoFailed."""
+        self.console.print(Text.assemble(("$ ", "dim"), (command, "bold")), highlight=False)
+        programs = Path(sys.executable).parent
+        with (self.folder / "programs.log").open("a") as log:
+            done = subprocess.run(
+                [str(programs / "mssql-reverse-etl"), *command.split()[1:]],
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "COLUMNS": str(_WIDTH),
+                    "TTY_COMPATIBLE": "1",
+                    "TERM": "xterm-256color",
+                },
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=False,
+            )
+        self.console.print(Text.from_ansi(done.stdout), highlight=False)
+        if done.returncode != 0:
+            log_text = (self.folder / "programs.log").read_text()
+            raise DemoFailed(f"{command} exited with {done.returncode}:\n{log_text}")
+
+    def _read(self, report: str, key: str) -> Mapping[str, Any]:
+        entries: Mapping[str, Any] = json.loads((self.folder / f"{report}.json").read_text())[key]
+        return entries
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes texts of several lines, such as queries, as they are."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml_of(project: Mapping[str, Any]) -> str:
+    text: str = yaml.dump(project, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _check(holds: bool, promise: str) -> None:
@@ -164,33 +169,25 @@ def _check(holds: bool, promise: str) -> None:
         raise DemoFailed(f"Check failed: {promise}.")
 
 
-def _table_of(run: Run) -> Table:
-    table = Table("sync", "call type", box=None)
-    for heading in ("rows read", "delivered", "rejected", "seconds", "new last_sync_time"):
-        table.add_column(heading, justify="right")
-    for sync in SYNCS:
-        name = sync["name"]
-        entry = run.report[name]
-        cells: Sequence[object] = (run.rows[name], entry["delivered"], entry["rejected"])
-        seconds = f"{entry['seconds']:.2f}"
-        table.add_row(name, sync["type"], *map(str, cells), seconds, str(run.last_sync_times[name]))
-    return table
+def run_demo(folder: Path, picture: Path | None = None) -> int:
+    """Run the demo in a folder, whose content is deleted; returns the exit code.
 
-
-def run_demo(folder: Path) -> int:
-    """Run the demo in a folder, whose content is deleted; returns the exit code."""
+    The picture of the terminal is in the folder, and at `picture`, which changes only if the
+    picture does, durations aside.
+    """
     demo = Demo(folder)
     try:
         demo.run()
     except DemoFailed as failure:
         print(failure, file=sys.stderr)
         return 1
-    dead_letters = len((folder / "dead_letters.jsonl").read_text().splitlines())
-    demo.console.print(
-        "\nChecked: the second run read exactly the changed rows; every row was delivered "
-        f"or is one of\n{dead_letters} dead letters; the collector received every call that the "
-        "target reported.\n"
-        f"Results are in {folder}/: calls.jsonl, state.json, dead_letters.jsonl, tap.json, "
-        "target.json,\ncommands.sh (the command lines), programs.log"
+    pictures = [folder / _PICTURE, *([picture] if picture else [])]
+    write_picture(demo.console, pictures)
+    letters = (folder / ".reverse_etl" / "dead_letters.jsonl").read_text().splitlines()
+    print(
+        "\nChecked: the second run read exactly the changed rows; every row was delivered or is "
+        f"one of\n{len(letters)} dead letters; the collector received every call that the target "
+        f"reported.\nResults are in {folder}/: the project (reverse_etl.yml, .env, .reverse_etl/ "
+        "with state and dead\nletters), calls.jsonl, commands.sh, terminal.svg, programs.log"
     )
     return 0

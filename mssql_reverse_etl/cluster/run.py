@@ -93,6 +93,7 @@ def run_on_cluster(
         finally:
             ending = _describe_interruption(received[0], file) if received else ""
             _set_results(summary, plans, watch.losses)
+            summary.sort([sync.name for sync in tap_settings.syncs])
             show_run(summary, commands, seconds=time.monotonic() - started, ending=ending)
     if received:
         logger.warning("%s", ending, extra=IS_OUTCOME)

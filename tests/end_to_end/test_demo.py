@@ -1,3 +1,5 @@
+"""The demo, which is the first thing that a newcomer sees."""
+
 from __future__ import annotations
 
 import json
@@ -7,15 +9,10 @@ import pytest
 
 from sandbox.demo import run_demo
 from sandbox.shop import SYNCS
+from sandbox.terminal_picture import steady_part
+from tests.packaging.conftest import ROOT
 
-FILES = {
-    "calls.jsonl",
-    "state.json",
-    "dead_letters.jsonl",
-    "tap.json",
-    "target.json",
-    "commands.sh",
-}
+FILES = {"calls.jsonl", "reverse_etl.yml", ".reverse_etl", "commands.sh", "terminal.svg"}
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +28,15 @@ def _calls(folder) -> list[str]:
 
 
 def test_demo_leaves_its_results(demo):
-    """Calls, state, dead letters, both configurations and the command lines are there."""
+    """The project, its state and dead letters, the calls and the command lines are there."""
     assert {path.name for path in demo.iterdir()} >= FILES
-    assert stat.S_IMODE((demo / "dead_letters.jsonl").stat().st_mode) == 0o600
+    letters = demo / ".reverse_etl" / "dead_letters.jsonl"
+    assert stat.S_IMODE(letters.stat().st_mode) == 0o600
 
 
 def test_state_has_a_bookmark_for_each_sync(demo):
     """After the second run every bookmark has the same time."""
-    bookmarks = json.loads((demo / "state.json").read_text())["bookmarks"]
+    bookmarks = json.loads((demo / ".reverse_etl" / "state.json").read_text())["bookmarks"]
 
     assert bookmarks.keys() == {sync["name"] for sync in SYNCS}
     assert len({bookmark["last_sync_time"] for bookmark in bookmarks.values()}) == 1
@@ -52,11 +50,19 @@ def test_every_call_was_sent_once(demo):
 
 
 def test_command_lines_of_the_demo_are_kept(demo):
-    """commands.sh has both pipes as a user would type them."""
+    """commands.sh has them as a user would type them."""
     commands = (demo / "commands.sh").read_text()
 
-    assert "tap-mssql-query --config tap.json | target-pipelines --config target.json" in commands
-    assert "--state state.json" in commands
+    assert "\nmssql-reverse-etl run\n" in commands
+    assert "\nmssql-reverse-etl status\n" in commands
+
+
+def test_picture_in_the_readme_shows_what_the_demo_prints(demo):
+    """Durations aside; `make demo` draws it anew."""
+    committed = (ROOT / "docs" / "terminal.svg").read_text()
+
+    assert "docs/terminal.svg" in (ROOT / "README.md").read_text()
+    assert steady_part((demo / "terminal.svg").read_text()) == steady_part(committed)
 
 
 def test_second_demo_makes_the_same_calls(demo):
