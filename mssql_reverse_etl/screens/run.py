@@ -63,7 +63,7 @@ def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: st
         if notes := [
             *_describe_failures(summary),
             *_describe_rejections(summary),
-            *(Text(line) for line in _remedies(summary, commands)),
+            *_remedies(summary, commands),
         ]:
             print_lines([*notes, Text()])
         closing = _closing_sentence(summary, commands, seconds)
@@ -172,7 +172,7 @@ def _deliveries(summary: Summary) -> Iterator[tuple[str, str, Delivery]]:
             yield name, destination if len(sync.deliveries) > 1 else "", delivery
 
 
-def _remedies(summary: Summary, commands: Commands) -> Iterator[str]:
+def _remedies(summary: Summary, commands: Commands) -> Iterator[Text]:
     """The commands to type for rejected rows, after the correction of their cause."""
     kinds: dict[str, list[str]] = {}
     for name, sync in summary.syncs.items():
@@ -181,9 +181,16 @@ def _remedies(summary: Summary, commands: Commands) -> Iterator[str]:
                 kinds.setdefault(kind, []).append(name)
     if names := kinds.get("query"):
         options = " ".join(f"--resync {name}" for name in names)
-        yield f"After a correction of the query: {commands.resync} {options}"
+        yield from _step("After a correction of the query:", f"{commands.resync} {options}")
     if "settings" in kinds or "destination" in kinds:
-        yield f"After a correction of the settings or at the destination: {commands.replay}"
+        yield from _step(
+            "After a correction of the settings or at the destination:", commands.replay
+        )
+
+
+def _step(when: str, command: str) -> Iterator[Text]:
+    yield Text(when)
+    yield Text(f"  {command}", "cyan")
 
 
 def _closing_sentence(summary: Summary, commands: Commands, seconds: float) -> str:
