@@ -351,3 +351,19 @@ def test_without_a_project_the_message_names_the_remedy(tmp_path):
     assert done.returncode == 2
     assert "mssql-reverse-etl init" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_project_runs_on_a_cluster(tmp_path, shop):
+    """With --dask: the same calls, state and folder as without."""
+    run_command(tmp_path, "init")
+    shop.use(tmp_path)
+    shop.collector.forget()
+
+    done = run_command(tmp_path, "run", "--dask", "--workers", "2", **SECRETS)
+
+    assert done.returncode == 0, done.stderr
+    assert "Delivered 1,200 calls of 1 sync" in done.stdout
+    assert len({call.body["userId"] for call in shop.collector.calls}) == 1200
+    state = json.loads((tmp_path / ".reverse_etl/state.json").read_text())
+    assert set(state["bookmarks"]) == {"users"}
