@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.errors import ReverseETLError
+from mssql_reverse_etl.history.recording import RecordedSummary
+from mssql_reverse_etl.history.run_record import RunRecord
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
-from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mssql_reverse_etl.pipe import PipeResult
     from mssql_reverse_etl.state_file import StateFile
+    from mssql_reverse_etl.summary import Summary
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
 
@@ -50,6 +52,7 @@ class LocalRun:
         tap_report: where the tap's report is to be, if anywhere.
         inherited: file descriptors of configurations.
         has_stream_maps: whether the tap may write more or fewer rows than it reads.
+        record: what the history keeps of the run.
     """
 
     settings: TapSettings
@@ -61,6 +64,7 @@ class LocalRun:
     tap_report: Path | None = None
     inherited: Sequence[int] = ()
     has_stream_maps: bool = False
+    record: RunRecord = field(default_factory=RunRecord)
 
     def run(self) -> int:
         """Run all syncs that are due; the exit code. Raises StateNotWritten."""
@@ -69,7 +73,7 @@ class LocalRun:
         unknown = find_unknown_call_types(self.settings, self.configuration)
         for name, problem in unknown.items():
             logger.error("sync=%s failed: %s", name, problem)
-        summary = Summary()
+        summary = RecordedSummary(self.record)
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
         with SyncLocks(self.settings, syncs) as locks, self._watch(locks, pipe) as watch:

@@ -13,9 +13,9 @@ from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
+from mssql_reverse_etl.history.recording import RecordedSummary
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
-from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
+    from mssql_reverse_etl.history.run_record import RunRecord
     from mssql_reverse_etl.state_file import StateFile
+    from mssql_reverse_etl.summary import Summary
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def run_on_cluster(
     resync: Sequence[str],
     address: str | None,
     workers: int | None,
+    record: RunRecord,
 ) -> int:
     """Run all syncs that are due; the exit code. Without an `address` the cluster is a local one.
 
@@ -50,7 +53,7 @@ def run_on_cluster(
     """
     settings = prepare_task_settings(tap_config, tap_settings, target_config)
     state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
-    summary = Summary()
+    summary = RecordedSummary(record)
     with ExitStack() as stack:
         unknown = find_unknown_call_types(tap_settings, settings.configuration)
         syncs = [s for s in tap_settings.syncs if s.enabled and s.name not in unknown]

@@ -18,6 +18,8 @@ from program_kit.report_file import find_report_path, remove_report, report_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mssql_reverse_etl.history.run_record import RunRecord
+
 _LOCAL = "local"
 
 
@@ -88,24 +90,43 @@ def run(
     if start_now and dask is not None:
         raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
     with ExitStack() as stack:
-        sources = _find_sources(taps, targets, state, stack)
-        code = _run(sources, names, resync, start_now, dask, workers)
+        record = _open_record(stack, dask, is_project=not (taps or targets or state))
+        sources = _find_sources(names, taps, targets, state, stack, record)
+        code = record.exit_code = _run(sources, names, resync, start_now, dask, workers, record)
     sys.exit(code)
 
 
+def _open_record(stack: ExitStack, dask: str | None, *, is_project: bool) -> RunRecord:
+    """The record of the run in the history, which only a project has."""
+    from mssql_reverse_etl.history.recording import recording  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.history.run_record import RunRecord  # noqa: PLC0415 - with it
+
+    if not is_project:
+        return RunRecord()
+    trigger = "command" if dask is None else "cluster"
+    return stack.enter_context(recording(project_path(), trigger=trigger))
+
+
 def _find_sources(
-    taps: Sequence[str], targets: Sequence[str], state: Path | None, stack: ExitStack
+    names: Sequence[str],
+    taps: Sequence[str],
+    targets: Sequence[str],
+    state: Path | None,
+    stack: ExitStack,
+    record: RunRecord,
 ) -> _Sources:
     """The files of the command line, or those of the project. Raises UsageError."""
     if taps and targets and state:
         return _Sources(taps=taps, targets=targets, state=state)
     if taps or targets or state:
         raise UsageError("--tap, --target and --state belong together. Give all three, or none.")
+    from mssql_reverse_etl.history.recording import describe_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - with it
     from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
 
     project = load_project(project_path())
+    describe_project(record, project, names)
     tap, tap_file = stack.enter_context(private_file("tap", project.tap))
     target, target_file = stack.enter_context(private_file("target", project.target))
     make_private_folder(project.path.parent)
@@ -121,10 +142,12 @@ def _run(
     start_now: Sequence[str],
     dask: str | None,
     workers: int | None,
+    record: RunRecord,
 ) -> int:
     """Run the syncs; the exit code."""
     file = StateFile(sources.state)
     with file.locked():
+        record.close_killed()
         _remove_reports(sources)
         from mssql_reverse_etl.configuration import (  # noqa: PLC0415 - slow
             find_shared_files,
@@ -163,6 +186,7 @@ def _run(
                 tap_report=report_path_of(tap_config),
                 inherited=sources.inherited,
                 has_stream_maps=bool(tap_config.get("stream_maps")),
+                record=record,
             ).run()
         from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
         from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
@@ -177,6 +201,7 @@ def _run(
             resync=resync,
             address=None if dask == _LOCAL else dask,
             workers=workers,
+            record=record,
         )
 
 

@@ -275,7 +275,7 @@ def write_report(
 
     Raises ConfigurationError, unless another error is ending the run already.
     """
-    entries = {name: report.to_json() for name, report in reports.items()}
+    entries = {name: {"destination": name, **report.to_json()} for name, report in reports.items()}
     if len(entries) > 1:
         summary = {"destinations": entries}
     else:
