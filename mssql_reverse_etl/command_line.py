@@ -11,6 +11,7 @@ from mssql_reverse_etl.commands.init import init
 from mssql_reverse_etl.commands.project_option import project_option
 from mssql_reverse_etl.commands.run import run
 from mssql_reverse_etl.commands.schema import schema
+from mssql_reverse_etl.commands.status import status
 from program_kit.command_line import run_program
 from program_kit.logs import LOG_FORMAT, log_level
 from program_kit.startup import open_closed_streams
@@ -25,7 +26,7 @@ def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-for command in (check, init, run, schema):
+for command in (check, init, run, schema, status):
     cli.add_command(command)
 
 
