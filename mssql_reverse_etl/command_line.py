@@ -9,7 +9,9 @@ import click
 from mssql_reverse_etl.commands.check import check
 from mssql_reverse_etl.commands.init import init
 from mssql_reverse_etl.commands.project_option import project_option
+from mssql_reverse_etl.commands.rejected import rejected
 from mssql_reverse_etl.commands.run import run
+from mssql_reverse_etl.commands.runs import runs
 from mssql_reverse_etl.commands.schema import schema
 from mssql_reverse_etl.commands.status import status
 from program_kit.command_line import run_program
@@ -26,7 +28,7 @@ def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-for command in (check, init, run, schema, status):
+for command in (check, init, rejected, run, runs, schema, status):
     cli.add_command(command)
 
 

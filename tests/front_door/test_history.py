@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -249,6 +250,30 @@ def test_history_that_cannot_be_written_is_a_warning(folder):
     assert done.returncode == 0
     assert done.stderr.count("The history") == 1
     assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "said"),
+    [
+        ("1 / 0", 1, "ZeroDivisionError: this is a bug; its traceback is in the log."),
+        ("os.kill(os.getpid(), 15)", 143, "Interrupted by SIGTERM before anything was read."),
+    ],
+)
+def test_end_before_the_programs_start_is_written(folder, action, code, said):
+    """A bug of the command, or a signal; the syncs have the same reason."""
+    source = (
+        "import os\nfrom pathlib import Path\n"
+        "from mssql_reverse_etl.history.recording import recording\n"
+        "with recording(Path('reverse_etl.yml'), trigger='command') as record:\n"
+        f"    record.name_syncs({{'users': 'identify'}})\n    {action}\n"
+    )
+    subprocess.run([sys.executable, "-c", source], cwd=folder, capture_output=True, check=False)
+
+    (run,) = _rows(folder, "runs")
+    assert (run["exit_code"], run["message"]) == (code, said)
+    (sync,) = _rows(folder, "sync_runs")
+    assert sync["outcome"] == ("failed" if code == 1 else "interrupted")
+    assert sync["message"] == said
 
 
 def test_singer_files_have_no_history(folder, shop):
