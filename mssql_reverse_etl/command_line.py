@@ -10,8 +10,11 @@ from mssql_reverse_etl.commands.check import check
 from mssql_reverse_etl.commands.init import init
 from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option
+from mssql_reverse_etl.commands.rejected import rejected
 from mssql_reverse_etl.commands.run import run
+from mssql_reverse_etl.commands.runs import runs
 from mssql_reverse_etl.commands.schema import schema
+from mssql_reverse_etl.commands.status import status
 from mssql_reverse_etl.log import configure_log, log_format_of_environment
 from program_kit.command_line import run_program
 from program_kit.startup import open_closed_streams
@@ -27,7 +30,7 @@ def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-for command in (check, init, run, schema):
+for command in (check, init, rejected, run, runs, schema, status):
     cli.add_command(command)
 
 

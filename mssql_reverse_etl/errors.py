@@ -5,6 +5,7 @@
     ├── ClusterFailed       4    check the cluster, then run again
     ├── StateNotWritten     74   make the state file writable; the next run repeats what was sent
     ├── AlreadyRunning      75   wait: another run is using the state file
+    ├── Interrupted         128+ a signal ended the run before it began to read
     └── LockUnproved         -   never leaves the watch of the locks
 
 All other exit codes are those of both programs: the worst of all syncs, in the order of
@@ -14,6 +15,7 @@ All other exit codes are those of both programs: the worst of all syncs, in the 
 from __future__ import annotations
 
 from program_kit.errors import ProgramError
+from program_kit.signals import signal_exit_code, signal_name
 
 
 class ReverseETLError(ProgramError):
@@ -46,6 +48,14 @@ class AlreadyRunning(ReverseETLError):  # noqa: N818 - reads as what happened
     """Another run holds the lock of the state file."""
 
     exit_code = 75
+
+
+class Interrupted(ReverseETLError):  # noqa: N818 - reads as what happened
+    """A signal ended the run before the programs started."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"Interrupted by {signal_name(signal_number)} before anything was read.")
+        self.exit_code = signal_exit_code(signal_number)
 
 
 class LockUnproved(ReverseETLError):  # noqa: N818 - reads as what happened

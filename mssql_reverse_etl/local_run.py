@@ -12,13 +12,13 @@ from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.child_events import EventReader
 from mssql_reverse_etl.due import is_any_due
 from mssql_reverse_etl.errors import ReverseETLError
+from mssql_reverse_etl.history.recording import RecordedSummary
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
 from mssql_reverse_etl.screens.live import LiveRun, is_watched, showing
 from mssql_reverse_etl.screens.run import show_run
-from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from mssql_reverse_etl.pipe import PipeResult
     from mssql_reverse_etl.run_sources import RunSources
+    from mssql_reverse_etl.summary import Summary
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
     from tap_mssql_query.sync.run_options import RunOptions
 
@@ -67,7 +68,7 @@ class LocalRun:
         unknown = find_unknown_call_types(self.settings, self.sources.configuration)
         for name, problem in unknown.items():
             logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
-        summary = Summary()
+        summary = RecordedSummary(self.sources.record)
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
         with SyncLocks(self.settings, syncs) as locks:

@@ -125,13 +125,17 @@ class Pipe:
 
     def retry_rejected(self, target_configs: Sequence[str]) -> int:
         """Let the target send rejected calls again; its exit code."""
+        return self.send_again(target_configs, "--retry-rejected")
+
+    def send_again(self, target_configs: Sequence[str], *arguments: str) -> int:
+        """Run the target alone, with arguments that let it send dead letters; its exit code."""
         with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
             config = Path(name) / "target.json"  # the run's own report comes later
             config.write_text(json.dumps({"report_path": f"{name}/report.json"}), encoding="utf-8")
-            arguments = _config_options([*target_configs, str(config)])
+            options = _config_options([*target_configs, str(config)])
             process = self._start(
                 _TARGET,
-                [*arguments, "--retry-rejected"],
+                [*options, *arguments],
                 subprocess.DEVNULL,
                 subprocess.DEVNULL,
                 None,

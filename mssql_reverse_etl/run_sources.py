@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.history.run_record import RunRecord
 from mssql_reverse_etl.screens.run import Commands
 from mssql_reverse_etl.state_file import StateFile
 from program_kit.report_file import find_report_path, remove_report, report_path_of
@@ -33,6 +34,7 @@ class RunSources:
         targets: the same for the target.
         inherited: descriptors that the paths name.
         commands: what people type after the run.
+        record: what the history keeps of the run.
     """
 
     file: StateFile
@@ -44,9 +46,10 @@ class RunSources:
     targets: Sequence[str]
     inherited: Sequence[int] = ()
     commands: Commands
+    record: RunRecord
 
 
-def open_project(project: Project, stack: ExitStack) -> RunSources:
+def open_project(project: Project, record: RunRecord, stack: ExitStack) -> RunSources:
     """A loaded project; its state is locked until the stack is closed.
 
     Raises UsageError, StateNotWritten or AlreadyRunning.
@@ -57,6 +60,7 @@ def open_project(project: Project, stack: ExitStack) -> RunSources:
     make_private_folder(project.path.parent)
     file = StateFile(project.state)
     stack.enter_context(file.locked())
+    record.close_killed()
     remove_report(report_path_of(project.tap))
     remove_report(report_path_of(project.target))
     tap, tap_file = stack.enter_context(private_file("tap", project.tap))
@@ -71,6 +75,7 @@ def open_project(project: Project, stack: ExitStack) -> RunSources:
         targets=[target],
         inherited=[tap_file, target_file],
         commands=Commands(),
+        record=record,
     )
 
 
@@ -102,6 +107,7 @@ def open_files(
         taps=taps,
         targets=targets,
         commands=_commands_of(configuration),
+        record=RunRecord(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
 from mssql_reverse_etl.lock_watch import WatchedLock
-from program_kit.file_locks import is_at, lock_file, try_lock
+from program_kit.file_locks import is_at, is_locked, lock_file, try_lock
 from program_kit.replaced_file import SmallJSONFile, find_file_problem, is_null_device
 from program_kit.text_files import UNREADABLE, describe_read_error, read_json
 
@@ -105,6 +105,10 @@ class StateFile:
             return None if try_lock(lock) else "another process holds it"
         except OSError as error:
             return f"it cannot be used ({error.strerror})"
+
+    def is_in_use(self) -> bool:
+        """Whether a run holds the lock. Raises OSError."""
+        return is_locked(self._file.sibling("lock"))
 
     def exists(self) -> bool:
         """Whether there is a state."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _PRIVATE = 0o600
+_ATTEMPTS, _PATIENCE_SECONDS = 3, 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,33 @@ def try_lock(file: int) -> bool:
     return True
 
 
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the lock of a file, which may not exist. Raises OSError.
+
+    Asking takes a shared lock for an instant: `lock_file` tries again for longer than that.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _try_patiently(file: int) -> bool:
+    """Lock an open file, unless another process holds it for longer than a question takes."""
+    for _ in range(_ATTEMPTS):
+        if try_lock(file):
+            return True
+        threading.Event().wait(_PATIENCE_SECONDS)
+    return False
+
+
 @contextlib.contextmanager
 def lock_file(path: Path, *, is_kept: bool) -> Iterator[int | None]:
     """Hold a file that only serves as a lock; yields its descriptor, None if another process does.
@@ -72,7 +100,7 @@ def lock_file(path: Path, *, is_kept: bool) -> Iterator[int | None]:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
         try:
-            if not try_lock(file):
+            if not _try_patiently(file):
                 yield None
                 return
             if not is_at(file, path):  # its holder removed it just now

@@ -57,6 +57,13 @@ logger = logging.getLogger(NAME)
     help="Send the dead letters of this file again; those that fail again stay in it.",
 )
 @click.option(
+    "--stream",
+    "streams",
+    multiple=True,
+    metavar="NAME",
+    help="With --replay: only the dead letters of this stream; the others stay. Repeatable.",
+)
+@click.option(
     "--retry-rejected",
     is_flag=True,
     help="Send again the calls that destinations rejected, each `retry_rejected` times at most.",
@@ -76,6 +83,7 @@ def command(
     source: IO[bytes] | None,
     dry_run: bool,
     replay: Path | None,
+    streams: Sequence[str],
     retry_rejected: bool,
     list_call_types: bool,
     list_destinations: bool,
@@ -84,6 +92,8 @@ def command(
     if version or about:
         _print_about(about_format, is_version=version)
         return
+    if streams and replay is None:
+        raise ConfigurationError("--stream limits --replay. Add --replay FILE.")
     config = read_target_config(paths)
     if list_call_types or list_destinations:
         _list(config, call_types=list_call_types, destinations=list_destinations)
@@ -91,7 +101,7 @@ def command(
     runner = Runner(config, is_dry_run=dry_run)
     runner.catch_signals()
     if replay is not None:
-        runner.replay(replay)
+        runner.replay(replay, streams)
     elif retry_rejected:
         runner.retry_rejected()
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
-from tap_mssql_query.sync.bookmarks import SYNC_TIME_KEY, bookmark_of
+from tap_mssql_query.sync.bookmarks import SYNC_TIME_KEY, bookmark_of, is_unfinished
 from tap_mssql_query.sync.read_strategy import (
     begin_partitioned_run,
     find_resume_state,
@@ -18,7 +18,6 @@ from tap_mssql_query.sync.read_strategy import (
 from tap_mssql_query.sync.resume_state import (
     ResumeState,
     finish_run,
-    is_unfinished,
     read_resume_state,
     write_resume_state,
 )

@@ -14,10 +14,10 @@ from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
+from mssql_reverse_etl.history.recording import RecordedSummary
 from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.screens.run import show_run
-from mssql_reverse_etl.summary import Summary
 from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
     from mssql_reverse_etl.run_sources import RunSources
     from mssql_reverse_etl.state_file import StateFile
+    from mssql_reverse_etl.summary import Summary
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def run_on_cluster(
     settings = prepare_task_settings(sources.tap, tap_settings, sources.target)
     file, commands = sources.file, sources.commands
     state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
-    started, summary = time.monotonic(), Summary()
+    started, summary = time.monotonic(), RecordedSummary(sources.record)
     with ExitStack() as stack:
         unknown = find_unknown_call_types(tap_settings, settings.configuration)
         syncs = [s for s in tap_settings.syncs if s.enabled and s.name not in unknown]

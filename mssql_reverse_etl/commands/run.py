@@ -16,6 +16,7 @@ from mssql_reverse_etl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mssql_reverse_etl.history.run_record import RunRecord
     from mssql_reverse_etl.run_sources import RunSources
 
 _LOCAL = "local"
@@ -72,13 +73,30 @@ def run(
     if start_now and dask is not None:
         raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
     with ExitStack() as stack:
-        sources = _open_sources(taps, targets, state, stack)
-        code = _run(sources, names, resync, start_now, dask, workers)
+        record = _open_record(stack, dask, is_project=not (taps or targets or state))
+        sources = _open_sources(names, taps, targets, state, stack, record)
+        code = record.exit_code = _run(sources, names, resync, start_now, dask, workers)
     sys.exit(code)
 
 
+def _open_record(stack: ExitStack, dask: str | None, *, is_project: bool) -> RunRecord:
+    """The record of the run in the history, which only a project has."""
+    from mssql_reverse_etl.history.recording import recording  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.history.run_record import RunRecord  # noqa: PLC0415 - with it
+
+    if not is_project:
+        return RunRecord()
+    trigger = "command" if dask is None else "cluster"
+    return stack.enter_context(recording(project_path(), trigger=trigger))
+
+
 def _open_sources(
-    taps: Sequence[str], targets: Sequence[str], state: Path | None, stack: ExitStack
+    names: Sequence[str],
+    taps: Sequence[str],
+    targets: Sequence[str],
+    state: Path | None,
+    stack: ExitStack,
+    record: RunRecord,
 ) -> RunSources:
     """The files of the command line, or else the project. Raises ProgramError."""
     from mssql_reverse_etl.run_sources import open_files, open_project  # noqa: PLC0415 - slow
@@ -87,9 +105,12 @@ def _open_sources(
         return open_files(taps, targets, state, stack)
     if taps or targets or state:
         raise UsageError("--tap, --target and --state belong together. Give all three, or none.")
+    from mssql_reverse_etl.history.recording import describe_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
 
-    return open_project(load_project(project_path()), stack)
+    project = load_project(project_path())
+    describe_project(record, project, names)
+    return open_project(project, record, stack)
 
 
 def _run(

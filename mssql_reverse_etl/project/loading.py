@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING, Any
-
-from dotenv import dotenv_values
 
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.project import FOLDER
-from mssql_reverse_etl.project.document import InvalidDocument, parse_document
-from mssql_reverse_etl.project.schema import HISTORY_SCHEMA, schema_at
-from mssql_reverse_etl.project.variables import expand
-from program_kit.environment import read_as
-from program_kit.json_schema import describe_setting, describe_violation, find_schema_errors
+from mssql_reverse_etl.project.folder import ProjectFolder
+from mssql_reverse_etl.project.reading import expand_document, read_document
+from mssql_reverse_etl.project.schema import HISTORY_SCHEMA
+from program_kit.json_schema import describe_violation, find_schema_errors
 from program_kit.problems import Problem, below, path_of
 from program_kit.settings import COMMENT_KEY, without_comments
-from program_kit.text_files import UNREADABLE, describe_read_error, read_text
 from tap_mssql_query.settings.model import parse_settings
 from tap_mssql_query.settings.validation import find_problems
 from target_pipelines.api.errors import ConfigurationError, PluginError
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mssql_reverse_etl.project.document import Document
-    from program_kit.problems import Path as ValuePath
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
 
@@ -71,12 +65,12 @@ class Project:
     @property
     def folder(self) -> Path:
         """Where its state and history are."""
-        return self.path.parent / FOLDER
+        return ProjectFolder(self.path).path
 
     @property
     def state(self) -> Path:
         """The state file."""
-        return self.folder / "state.json"
+        return ProjectFolder(self.path).state
 
 
 def load_project(path: Path) -> Project:
@@ -84,10 +78,10 @@ def load_project(path: Path) -> Project:
 
     Raises UsageError with all problems of both halves, each with file, line and column.
     """
-    document = _read(path)
+    document = read_document(path)
     path = path.absolute()
     os.chdir(path.parent)
-    data, unset = _expand(document, {**_read_variables(path.with_name(".env")), **os.environ})
+    data, unset = expand_document(document.data, path)
     problems = [describe_violation(error) for error in find_schema_errors(_SHAPE, data)]
     tap, target = _object_of(data, "tap"), _object_of(data, "target")
     if "syncs" in tap:
@@ -112,59 +106,6 @@ def load_project(path: Path) -> Project:
         configuration=configuration,
         history=_object_of(data, "history"),
     )
-
-
-def _read(path: Path) -> Document:
-    try:
-        document = parse_document(read_text(path))
-    except UNREADABLE as error:
-        if isinstance(error, InvalidDocument):
-            raise UsageError(f"{path}:{error.place.line}:{error.place.column}: {error}.") from None
-        raise UsageError(
-            f"The project file {path} cannot be read: {describe_read_error(error)}. Name another "
-            "with --project, or make one with `mssql-reverse-etl init`."
-        ) from error
-    if not isinstance(document.data, dict):
-        raise UsageError(f"{path}:1:1: a project is an object with `tap`, `target` and `syncs`.")
-    return document
-
-
-def _read_variables(path: Path) -> dict[str, str]:
-    """The variables of a .env file; none if there is none. Raises UsageError."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        return {}
-    except UNREADABLE as error:
-        raise UsageError(f"{path} cannot be read: {describe_read_error(error)}.") from error
-    values = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _expand(
-    document: Document, variables: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Problem]]:
-    """The data with its variables replaced: numbers and booleans where the settings are."""
-    problems: list[Problem] = []
-
-    def note(path: ValuePath, problem: str) -> None:
-        problems.append(Problem(f"{describe_setting(path)}: {problem}.", path))
-
-    def note_missing(path: ValuePath, name: str) -> None:
-        note(
-            path,
-            f"the variable {name} is not set. Set it in the environment or in .env beside this "
-            "file, or write ${" + name + ":-default}",
-        )
-
-    def convert(path: ValuePath, text: str) -> Any:
-        try:
-            return read_as(schema_at(path), text)
-        except UNREADABLE as reason:
-            note(path, str(reason))
-            return text
-
-    return expand(document.data, variables, note_missing, convert), problems
 
 
 def _of_tap(problem: str) -> Problem:

@@ -18,9 +18,14 @@ def find_unknown_names(names: Sequence[str], settings: TapSettings) -> Iterator[
     known = [sync.name for sync in settings.syncs]
     for name in names:
         if name not in known:
-            near = nearest_name(name, known)
-            hint = f"; did you mean {near}?" if near else f". Known are {', '.join(known)}."
-            yield f'There is no sync "{name}"{hint}'
+            yield describe_unknown_name(name, known)
+
+
+def describe_unknown_name(name: str, known: Sequence[str]) -> str:
+    """A sentence about a name that no sync has, with the nearest one."""
+    near = nearest_name(name, known)
+    hint = f"; did you mean {near}?" if near else f". Known are {', '.join(known)}."
+    return f'There is no sync "{name}"{hint}'
 
 
 def choose_syncs(names: Sequence[str], settings: TapSettings) -> TapSettings:

@@ -18,6 +18,20 @@ def parse_frequency(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+_TOLERANCE_SECONDS = 30
+
+
+def due_at(
+    *, last_sync_time: int, frequency_seconds: int | None = None, start_at: int | None = None
+) -> int:
+    """When a sync is due: `start_at`, or `frequency_seconds` after its last successful start.
+
+    The later one of both; 0 if it has neither.
+    """
+    after_last = 0 if frequency_seconds is None else last_sync_time + frequency_seconds
+    return max(start_at or 0, after_last)
+
+
 def is_due(
     *,
     now: int,
@@ -33,4 +47,5 @@ def is_due(
     """
     if start_at is not None and now < start_at:
         return False
-    return frequency_seconds is None or now >= last_sync_time + frequency_seconds - 30
+    due = due_at(last_sync_time=last_sync_time, frequency_seconds=frequency_seconds)
+    return now >= due - _TOLERANCE_SECONDS

@@ -15,13 +15,12 @@ from program_kit.json_schema import (
 from program_kit.problems import Path, Problem, first_named
 from program_kit.settings import describe_placeholder, is_placeholder
 from program_kit.text_files import NotUTF8, describe_read_error, read_text
-from program_kit.timestamps import parse_iso_timestamp
+from program_kit.timestamps import MAX_UNIX_SECONDS, parse_iso_timestamp
 from tap_mssql_query.call_types import CallTypes, CallTypesUnavailable, load_call_types
 from tap_mssql_query.settings.stream_maps import find_unknown_syncs
 from tap_mssql_query.settings.table import CLOSED_JSONSCHEMA, CONNECTION_SETTINGS
 from tap_mssql_query.sql.template import (
     LOWER_BOUNDS,
-    MAX_UNIX_SECONDS,
     find_variable_problems,
     find_variables,
 )

@@ -16,13 +16,11 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from program_kit.timestamps import MAX_UNIX_SECONDS
 from tap_mssql_query.sql.tokenizer import TokenKind, tokenize_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-MAX_UNIX_SECONDS = 253_402_300_799
-"""9999-12-31T23:59:59Z, the last second of datetime2."""
 
 _DAY = 86_400
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from program_kit.timestamps import MAX_UNIX_SECONDS
 from tap_mssql_query.errors import StateError
-from tap_mssql_query.sql.template import MAX_UNIX_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,11 @@ def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:
 def has_run(state: Mapping[str, Any], sync: str) -> bool:
     """Whether the state has a bookmark of a complete run of the sync."""
     return SYNC_TIME_KEY in state.get("bookmarks", {}).get(sync, {})
+
+
+def is_unfinished(bookmark: Mapping[str, Any]) -> bool:
+    """Whether a bookmark has an unfinished run beside it."""
+    return UNFINISHED_KEY in bookmark
 
 
 def has_other_query(state: Mapping[str, Any], sync: str, fingerprint: str) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_mssql_query.sql.template import fingerprint_of
-from tap_mssql_query.sync.bookmarks import FINGERPRINT_KEY, SYNC_TIME_KEY, UNFINISHED_KEY
-from tap_mssql_query.sync.resume_state import is_unfinished
+from tap_mssql_query.sync.bookmarks import (
+    FINGERPRINT_KEY,
+    SYNC_TIME_KEY,
+    UNFINISHED_KEY,
+    is_unfinished,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +20,19 @@ _FORMER_NAME_KEY = "renamed_from"
 """In a bookmark: the name that the sync's messageIds keep, also after further renamings."""
 
 
-def carry_over(state: dict[str, Any], syncs: Sequence[SyncSettings]) -> dict[str, Any]:
+class Renamed(Protocol):
+    """A sync that may have had another name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def renamed_from(self) -> str | None:
+        """Its former name."""
+
+
+def carry_over(state: dict[str, Any], syncs: Sequence[Renamed]) -> dict[str, Any]:
     """The state in which renamed syncs have the bookmarks of their former names."""
     bookmarks = dict(state.get("bookmarks", {}))
     for sync in syncs:
@@ -37,6 +52,8 @@ def find_missed_renaming(
     sync: SyncSettings, syncs: Sequence[SyncSettings], state: Mapping[str, Any]
 ) -> str | None:
     """A warning if the state has a bookmark for this sync under a name that no sync has."""
+    from tap_mssql_query.sql.template import fingerprint_of  # noqa: PLC0415 - slow
+
     bookmarks = state.get("bookmarks", {})
     if _has_begun(bookmarks.get(sync.name, {})):
         return None

@@ -25,6 +25,7 @@ from tap_mssql_query.sync.bookmarks import (
     SYNC_TIME_KEY,
     UNFINISHED_KEY,
     bookmark_of,
+    is_unfinished,
 )
 
 if TYPE_CHECKING:
@@ -67,11 +68,6 @@ class ResumeState:
     def is_complete(self) -> bool:
         """Whether every partition is done."""
         return all(partition.is_done for partition in self.partitions)
-
-
-def is_unfinished(bookmark: Mapping[str, Any]) -> bool:
-    """Whether a bookmark has an unfinished run beside it."""
-    return UNFINISHED_KEY in bookmark
 
 
 def read_resume_state(state: Mapping[str, Any], sync: str) -> ResumeState | None:

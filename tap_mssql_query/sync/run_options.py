@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from program_kit.timestamps import parse_iso_timestamp
-from tap_mssql_query.sql.template import MAX_UNIX_SECONDS, find_variables
+from program_kit.timestamps import MAX_UNIX_SECONDS, parse_iso_timestamp
+from tap_mssql_query.sql.template import find_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

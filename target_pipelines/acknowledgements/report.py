@@ -6,61 +6,28 @@ import contextlib
 import sys
 import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from program_kit import report_file
 from program_kit.console import cell, print_line, summary_console
+from target_pipelines.acknowledgements.stream_report import DELIVERED, StreamReport
 from target_pipelines.api.errors import ConfigurationError, TooManyRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from target_pipelines.acknowledgements.stream_report import Rejections
     from target_pipelines.api.errors import PipelinesError
-    from target_pipelines.api.remedies import Kind
 
-DELIVERED, REJECTED, FAILED = "delivered", "rejected", "failed"
+REJECTED, FAILED = "rejected", "failed"
 INTERRUPTED = "interrupted"
-"""The outcomes of a stream; `rejected` is a failure because of too many rejected rows."""
+"""The outcomes of a stream beside `DELIVERED`; `rejected`: it failed by too many rejected rows."""
 
 _COUNTS = ("read", "delivered", "filtered", "rejected", "discarded")
 _MAX_LATENCIES = 100_000  # the first requests; a run of 10 million calls makes fewer
-
-
-@dataclass(slots=True)
-class StreamReport:
-    """Counts of one stream; `seconds` from its SCHEMA to its last settled record.
-
-    `same_rows` are those of a replay that were delivered with another letter of the same row.
-    """
-
-    call_type: str
-    started: float
-    read: int = 0
-    delivered: int = 0
-    filtered: int = 0
-    rejected: int = 0
-    discarded: int = 0
-    same_rows: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[Kind] = field(default_factory=Counter)
-    seconds: float = 0.0
-    outcome: str = DELIVERED
-    message: str = ""
-
-    @property
-    def settled(self) -> int:
-        """Records that are accounted for."""
-        return self.delivered + self.filtered + self.rejected + self.discarded
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every record is accounted for."""
-        return self.read == self.settled
 
 
 class RunReport:
@@ -144,21 +111,25 @@ class RunReport:
             report.delivered += 1
             report.same_rows += 1
 
-    def add_rejected(self, stream: str, reason: str, kind: Kind) -> None:
-        """Count a dead letter, its reason and its kind."""
+    def add_rejected(self, stream: str, rejection: Rejections) -> None:
+        """Count a dead letter."""
         with self._lock:
             report = self._streams[stream]
             report.rejected += 1
-            report.reasons[reason] += 1
-            report.kinds[kind] += 1
+            report.rejections[rejection] += 1
             report.seconds = self._clock() - report.started
 
-    def add_attempt(self, sent_bytes: int, seconds: float, *, is_retry: bool) -> None:
-        """Count a request and how long it took until a response or an error."""
+    def add_attempt(self, sent_bytes: Mapping[str, int], seconds: float, *, is_retry: bool) -> None:
+        """Count a request, its bytes by stream, and how long it took until a response or error."""
         with self._lock:
             self.requests += 1
             self.retries += is_retry
-            self.sent_bytes += sent_bytes
+            for stream, size in sent_bytes.items():
+                report = self._streams[stream]
+                report.requests += 1
+                report.retries += is_retry
+                report.sent_bytes += size
+                self.sent_bytes += size
             if len(self._latencies) < _MAX_LATENCIES:
                 self._latencies.append(seconds)
 
@@ -174,8 +145,10 @@ class RunReport:
                 own.rejected += entry.rejected
                 own.discarded += entry.discarded
                 own.call_type = own.call_type or entry.call_type
-                own.reasons += entry.reasons
-                own.kinds += entry.kinds
+                own.requests += entry.requests
+                own.retries += entry.retries
+                own.sent_bytes += entry.sent_bytes
+                own.rejections += entry.rejections
                 own.seconds = max(own.seconds, entry.seconds)
             self.requests += other.requests
             self.retries += other.retries
@@ -229,23 +202,7 @@ class RunReport:
             "retries": self.retries,
             "sent_bytes": self.sent_bytes,
             "latency_seconds": self._percentiles(),
-            "streams": {
-                name: {
-                    "call_type": report.call_type,
-                    "outcome": report.outcome,
-                    "message": report.message,
-                    "read": report.read,
-                    "delivered": report.delivered,
-                    "filtered": report.filtered,
-                    "rejected": report.rejected,
-                    "discarded": report.discarded,
-                    "same_rows": report.same_rows,
-                    "rejected_by_reason": dict(report.reasons),
-                    "rejected_by_kind": dict(report.kinds),
-                    "seconds": round(report.seconds, 3),
-                }
-                for name, report in self._streams.items()
-            },
+            "streams": {name: report.to_json() for name, report in self._streams.items()},
         }
 
     def _percentiles(self) -> dict[str, float]:
@@ -326,7 +283,7 @@ def write_report(
 
     Raises ConfigurationError, unless another error is ending the run already.
     """
-    entries = {name: report.to_json() for name, report in reports.items()}
+    entries = {name: {"destination": name, **report.to_json()} for name, report in reports.items()}
     if len(entries) > 1:
         summary = {"destinations": entries}
     else:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from target_pipelines.acknowledgements.dead_letters import encode_lines
+from target_pipelines.acknowledgements.stream_report import rejection_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -76,7 +77,7 @@ class Settlement:
             self._report.add_discarded(stream, len(dead_letters))
             return
         for dead_letter in dead_letters:
-            self._report.add_rejected(stream, dead_letter.reason, dead_letter.kind)
+            self._report.add_rejected(stream, rejection_of(dead_letter))
         reasons = [dead_letter.reason for dead_letter in dead_letters]
         lines = encode_lines(dead_letters)
         self._newer_calls.watch(dead_letters, lines)

@@ -18,6 +18,17 @@ def total_bytes(calls: Sequence[EncodedCall]) -> int:
     return sum([len(call.body) for call in calls])
 
 
+def bytes_by_stream(calls: Sequence[EncodedCall]) -> dict[str, int]:
+    """Total bytes of each stream's calls; fast for the usual case of a single one."""
+    streams = {call.stream for call in calls}
+    if len(streams) == 1:
+        return {streams.pop(): total_bytes(calls)}
+    sizes = dict.fromkeys(sorted(streams), 0)
+    for call in calls:
+        sizes[call.stream] += len(call.body)
+    return sizes
+
+
 class CallQueue:
     """Calls that wait for a batch; not thread-safe.
 

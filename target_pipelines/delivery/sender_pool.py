@@ -17,7 +17,7 @@ from target_pipelines.api.errors import DeliveryStopped, PipelinesError
 from target_pipelines.api.outcomes import Delivered, Fatal, PartlyRejected, Rejected, Retry
 from target_pipelines.delivery.alias_order import AliasOrder
 from target_pipelines.delivery.backoff import backoff_seconds
-from target_pipelines.delivery.batching import split_batch, total_bytes
+from target_pipelines.delivery.batching import bytes_by_stream, split_batch
 from target_pipelines.delivery.held_input import HeldInput, detach_all
 from target_pipelines.delivery.isolation import NothingPasses, Settled, isolate
 from target_pipelines.delivery.lane import Lane
@@ -279,7 +279,8 @@ class SenderPool:
         self._check_signal()
         started = time.monotonic()
         outcome = sender.send(batch)
-        self._report.add_attempt(total_bytes(batch), time.monotonic() - started, is_retry=is_retry)
+        seconds = time.monotonic() - started
+        self._report.add_attempt(bytes_by_stream(batch), seconds, is_retry=is_retry)
         return outcome
 
     def _check_signal(self) -> None:

@@ -39,7 +39,7 @@ from target_pipelines.run.replay_order import ReplayOrder, describe_old_facts, r
 from target_pipelines.singer.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_pipelines.run.configuration import Configuration
@@ -73,7 +73,8 @@ def replay_settings(configuration: Configuration) -> Configuration:
 class Replay:
     """One replay of a file of dead letters, in a `with` block that holds its lock.
 
-    `delivered_at` says of streams when the last run ended that delivered them, in unix seconds.
+    `delivered_at` says of streams when the last run ended that delivered them, in unix seconds;
+    `streams` limits the replay to their letters, unless it is empty.
 
     Attributes:
         configuration: what it is sent with.
@@ -87,7 +88,9 @@ class Replay:
         is_dry_run: bool = False,
         check_interrupted: Callable[[], None] = lambda: None,
         delivered_at: Mapping[str, float] | None = None,
+        streams: Collection[str] = (),
     ) -> None:
+        self._wanted_streams = streams
         self.configuration = configuration
         self._delivered_at = delivered_at or {}
         self._path = path
@@ -269,9 +272,9 @@ class Replay:
         kept = {name: before[name] for name in ("time", "sync_time") if before.get(name)}
         return encode_letter({**letter, **kept})
 
-    def _is_wanted(self, letter: Mapping[str, Any]) -> bool:  # noqa: ARG002 - `Retry` wants some
+    def _is_wanted(self, letter: Mapping[str, Any]) -> bool:
         """Whether to send a letter."""
-        return True
+        return not self._wanted_streams or letter["stream"] in self._wanted_streams
 
     def _appended(self, old: IO[bytes]) -> Iterator[bytes]:
         old.seek(self._size)

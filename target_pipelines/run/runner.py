@@ -34,7 +34,7 @@ from target_pipelines.singer.stdout import private_stdout
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from target_pipelines.acknowledgements.acks import State
@@ -120,8 +120,8 @@ class Runner:
             write_calls=write if self._is_dry_run else None,
         )
 
-    def replay(self, path: Path) -> None:
-        """Send the dead letters of a file again. Raises PipelinesError."""
+    def replay(self, path: Path, streams: Collection[str] = ()) -> None:
+        """Send the dead letters of a file, or of some streams, again. Raises PipelinesError."""
         delivered_at = read_delivered_at(report_path_of(self._config))
         self._send_again(
             lambda: Replay(
@@ -130,6 +130,7 @@ class Runner:
                 is_dry_run=self._is_dry_run,
                 check_interrupted=self._interruption.check,
                 delivered_at=delivered_at,
+                streams=streams,
             )
         )
 

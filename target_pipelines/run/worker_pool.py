@@ -17,6 +17,7 @@ from program_kit.progress import Progress
 from target_pipelines.acknowledgements.acks import WorkerAcks
 from target_pipelines.acknowledgements.dead_letters import encode_lines, letter_of_line
 from target_pipelines.acknowledgements.state_writer import StateWriter
+from target_pipelines.acknowledgements.stream_report import rejection_of
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.encoding.ordering_keys import OrderingKeys
 from target_pipelines.run.bookkeeping import keep_rejected
@@ -138,7 +139,7 @@ class WorkerPool:
             letter = letter_of_line(record, name)
             report.start_stream(letter.stream, letter.call_type)
             report.add_read(letter.stream, 1)
-            report.add_rejected(letter.stream, letter.reason, letter.kind)
+            report.add_rejected(letter.stream, rejection_of(letter))
             (encoded,) = encode_lines([letter])
             self._rejected[name].add(letter.stream, self._acks.epoch, encoded, [letter.reason])
 

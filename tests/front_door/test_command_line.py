@@ -17,5 +17,5 @@ def test_help_starts_fast():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert "run     Run all syncs that are due, once." in done.stdout
+    assert "run       Run all syncs that are due, once." in done.stdout
     assert done.stderr.strip() == "set()"

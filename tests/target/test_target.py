@@ -553,6 +553,35 @@ def test_rate_limit_holds_over_all_lanes(collector, config, run_target):
     assert arrivals[-1] - arrivals[0] >= 0.9
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_report_has_requests_and_rejections_by_stream(
+    collector, config, run_target, tmp_path, processes
+):
+    """The bytes of all streams add up; a request with calls of two streams counts for both."""
+    poison = {"status": 422, "contains": "poison", "times": None}
+    collector.script([{"status": 503}, poison])
+    rows = [record(s, userId=n, event=e) for n, e in enumerate(("fine", "poison")) for s in "ab"]
+    messages = [schema("a", "track"), schema("b", "track"), *rows, record("b", userId=9, event="")]
+    config = config | {"concurrency": 1, "processes": processes, "report_path": "report.json"}
+
+    run_target(config, [*messages, state(1)])
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    streams = report["streams"].values()
+    assert report["sent_bytes"] == sum(entry["sent_bytes"] for entry in streams) > 0
+    assert report["requests"] <= sum(entry["requests"] for entry in streams)
+    assert all(report["requests"] >= entry["requests"] > 0 for entry in streams)
+    assert report["retries"] == max(entry["retries"] for entry in streams) > 0
+    assert [entry["rejected"] for entry in streams] == [1, 2]
+    (rejected,) = report["streams"]["a"]["rejections"]
+    assert rejected | {"reason": ""} == {
+        "reason": "", "status": 422, "kind": "destination", "calls": 1
+    }  # fmt: skip
+    kinds = {each["kind"]: each["status"] for each in report["streams"]["b"]["rejections"]}
+    assert kinds == {"destination": 422, "query": None}
+    assert report["streams"]["b"]["rejected_by_kind"] == {"destination": 1, "query": 1}
+
+
 def test_report_has_latencies_and_retries(collector, config, run_target, tmp_path):
     """The JSON summary counts requests and retries and has latency percentiles."""
     collector.script([{"status": 503}])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from target_pipelines.api.calls import EncodedCall, Limits
-from target_pipelines.delivery.batching import CallQueue, split_batch
+from target_pipelines.delivery.batching import CallQueue, bytes_by_stream, split_batch, total_bytes
 
 
 def _calls(*sizes: int) -> list[EncodedCall]:
@@ -77,3 +77,13 @@ def test_halves_keep_all_calls_in_order(count):
     assert first
     assert second
     assert [call.ordering_key for call in (*first, *second)] == [str(n) for n in range(count)]
+
+
+def test_bytes_of_streams_add_up_to_those_of_the_batch():
+    """Each stream has the sizes of its own calls."""
+    calls = [EncodedCall(b"x" * n, stream, "track", "", 0) for n, stream in enumerate("aabab", 1)]
+
+    sizes = bytes_by_stream(calls)
+
+    assert sizes == {"a": 1 + 2 + 4, "b": 3 + 5}
+    assert sum(sizes.values()) == total_bytes(calls)

@@ -345,3 +345,29 @@ def test_replaced_file_is_left_alone(tmp_path):
             replay.finish()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_replay_of_one_stream_leaves_the_letters_of_others(collector, config, run_target, tmp_path):
+    """They stay as they are, and are not sent."""
+    collector.script([POISON])
+    rows = [record(stream, userId=1, event=f"poison {stream}") for stream in "ab"]
+    run_target(config, [schema("a", "track"), schema("b", "track"), *rows, state(1)])
+    collector.script([])
+    collector.forget()
+    path = tmp_path / "dead_letters.jsonl"
+    (of_a, of_b) = path.read_text().splitlines()
+    assert json.loads(of_a)["stream"] == "a"
+
+    run = run_target(config, [], "--replay", str(path), "--stream", "a")
+
+    assert run.exit_code == 0, run.log
+    assert [call.body["event"] for call in collector.calls] == ["poison a"]
+    assert path.read_text().splitlines() == [of_b]
+
+
+def test_stream_without_a_replay_is_refused(config, run_target):
+    """It would limit nothing."""
+    run = run_target(config, [], "--stream", "a")
+
+    assert run.exit_code == 2
+    assert "--replay FILE" in run.log

@@ -1,0 +1,18 @@
+"""Prints the rows of a screen as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from program_kit.exact_json import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON array, a row per line; numbers keep their digits. Raises BrokenPipeError."""
+    lines = ",\n".join(encode_json(row).decode() for row in rows)
+    click.echo(f"[\n{lines}\n]" if lines else "[]")
