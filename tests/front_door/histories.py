@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.history.run_record import RunRecord
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.outcomes import SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def text_at_80_columns(parts: Any) -> str:
 
 def write_run(
     path: Path,
-    results: Mapping[str, SyncResult | SyncOutcome],
+    results: Mapping[str, Any],
     *,
     ago: timedelta = timedelta(),
     rows: int = 0,
