@@ -84,11 +84,11 @@ def is_locked(path: Path) -> bool:
 
 def _try_patiently(file: int) -> bool:
     """Lock an open file, unless another process holds it for longer than a question takes."""
-    for _ in range(_ATTEMPTS):
+    for _ in range(_ATTEMPTS - 1):
         if try_lock(file):
             return True
         threading.Event().wait(_PATIENCE_SECONDS)
-    return False
+    return try_lock(file)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,11 @@ def plain_table(headings: Mapping[str, JustifyMethod]) -> Table:
     return table
 
 
+def add_row(table: Table, *texts: str) -> None:
+    """Add a row of texts, in which rich looks for neither markup nor emoji: that would be slow."""
+    table.add_row(*map(cell, texts))
+
+
 def line(text: str) -> Text:
     """Text of others as a line."""
     return cell(text)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.screens.local_time import NOTHING, local_time
-from mssql_reverse_etl.screens.output import Part, line, plain_table
+from mssql_reverse_etl.screens.output import Part, add_row, line, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+_NAMED_RUNS = 3
+"""The newest ones with a message; of the others their number is said."""
 _COUNTS = {"rows": "rows_read", "delivered": "delivered", "rejected": "rejected"}
 _RUNS: Mapping[str, JustifyMethod] = {
     "run": "right", "started": "left", "seconds": "right", "exit": "right", "trigger": "left",
@@ -38,7 +40,8 @@ def runs_screen(
     for run in runs:
         outcomes = [f"{count} {outcome}" for outcome, count in outcomes_of(run["run_id"]).items()]
         code = NOTHING if run["exit_code"] is None else str(run["exit_code"])
-        table.add_row(
+        add_row(
+            table,
             *(str(run["run_id"]), local_time(run["started_at"], zone), _seconds_of(run), code),
             *(run["trigger"], ", ".join(outcomes) or NOTHING),
         )
@@ -52,18 +55,23 @@ def sync_runs_screen(runs: Sequence[Row], zone: tzinfo | None = None) -> Iterato
         counts = [f"{run[column]:,}" for column in _COUNTS.values()]
         started = local_time(run["started_at"], zone)
         seconds = f"{run['seconds']:.1f}"
-        table.add_row(str(run["run_id"]), started, run["outcome"], *counts, seconds)
+        add_row(table, str(run["run_id"]), started, run["outcome"], *counts, seconds)
     yield from _with_messages(table, runs)
 
 
 def _with_messages(table: Table, runs: Sequence[Row]) -> Iterator[Part]:
-    """The table, and below it what the runs say."""
+    """The table, and below it what the runs say, each text once."""
     yield table
-    said = [(run["run_id"], text) for run in runs for text in run["message"].splitlines()]
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run["message"].splitlines():
+            said.setdefault(text, []).append(str(run["run_id"]))
     if said:
         yield line("")
-    for run_id, text in said:
-        yield line(f"{run_id}: {text}")
+    for text, numbers in said.items():
+        more = len(numbers) - _NAMED_RUNS
+        rest = f" and {more} more" if more > 0 else ""
+        yield line(f"{', '.join(numbers[:_NAMED_RUNS])}{rest}: {text}")
 
 
 def _seconds_of(run: Row) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.screens.local_time import NOTHING, local_time
-from mssql_reverse_etl.screens.output import Part, line, plain_table
-from program_kit.console import cell
+from mssql_reverse_etl.screens.output import Part, add_row, line, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +44,7 @@ def _last_runs(statuses: Sequence[SyncStatus], zone: tzinfo | None) -> Table:
         run = status.last_run
         counts = [f"{run[column]:,}" if run else NOTHING for column in _COUNTS.values()]
         time = local_time(run["started_at"] if run else None, zone)
-        table.add_row(cell(status.sync.name), time, status.outcome, *counts)
+        add_row(table, status.sync.name, time, status.outcome, *counts)
     return table
 
 
@@ -53,7 +52,7 @@ def _schedule(statuses: Sequence[SyncStatus], zone: tzinfo | None) -> Table:
     table = plain_table({"sync": "left", "bookmark": "left", "next due": "left"})
     for status in statuses:
         bookmark = local_time(status.last_sync_time or None, zone)
-        table.add_row(cell(status.sync.name), bookmark, _next_due(status, zone))
+        add_row(table, status.sync.name, bookmark, _next_due(status, zone))
     return table
 
 

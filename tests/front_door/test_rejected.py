@@ -141,6 +141,19 @@ def test_replay_of_one_sync_leaves_the_others(folder, shop):
     assert len(path.read_text().splitlines()) == 5
 
 
+def test_name_limits_what_is_shown(folder):
+    """To the letters of this sync; another one has none."""
+    path = folder / ".reverse_etl/dead_letters.jsonl"
+    other = json.loads(_lines(_refused(9))) | {"stream": "former"}
+    path.write_text(path.read_text() + json.dumps(other) + "\n")
+
+    (row,) = json.loads(_rejected(folder, "former", "--json").stdout)
+    rows = json.loads(_rejected(folder, "users", "--json").stdout)
+
+    assert (row["sync"], row["calls"]) == ("former", 1)
+    assert {each["sync"] for each in rows} == {"users"}
+
+
 def test_replay_ends_with_the_code_of_the_target(folder, shop):
     """A wrong key stops it; the file is unchanged."""
     path = folder / ".reverse_etl/dead_letters.jsonl"

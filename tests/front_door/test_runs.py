@@ -86,6 +86,19 @@ def test_screen_of_one_sync(history):
     assert found == OF_ORDERS
 
 
+def test_message_of_many_runs_is_said_once(tmp_path):
+    """With the newest of them, and how many others have it."""
+    path = tmp_path / "history.db"
+    for _ in range(5):
+        write_run(path, {"orders": FAILURE}, code=3)
+
+    with reading_history(path) as history:
+        found = text_at_80_columns(runs_screen(history.runs(30), history.outcomes_of))
+
+    last = "5, 4, 3 and 2 more: orders: Invalid object name 'orders'."
+    assert found.splitlines()[-2:] == ["", last]
+
+
 @pytest.mark.usefixtures("history")
 def test_json_of_runs_has_the_columns_of_the_history(folder):
     """One object for each run, the newest first, and no more than asked for."""
