@@ -52,13 +52,6 @@ def print_table(table: Table) -> None:
         console.print(table)
 
 
-def print_text(text: Text) -> None:
-    """Print text to stdout, wrapped where it is a terminal. Raises BrokenPipeError."""
-    console = Console()
-    with writing_to_stdout():
-        console.print(text, soft_wrap=not console.is_terminal)
-
-
 @contextlib.contextmanager
 def writing_to_stdout() -> Iterator[None]:
     """Write what the block printed. Raises StdoutFailed, or BrokenPipeError."""

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,13 @@ class Clock:
 
 @dataclass
 class Demo:
-    """Two runs in one folder; `console` is where it reports, and what the picture is made of."""
+    """Two runs in one folder; `console` is where it reports, `picture` records the first run."""
 
     folder: Path
-    console: Console = field(default_factory=lambda: Console(width=_WIDTH, record=True))
+    console: Console = field(default_factory=lambda: Console(width=_WIDTH))
+    picture: Console = field(
+        default_factory=lambda: Console(width=_WIDTH, file=StringIO(), record=True)
+    )
 
     def run(self) -> None:
         """Run the demo. Raises DemoFailed."""
@@ -63,14 +67,14 @@ class Demo:
         create_shop(engine)
         with SqlServer(engine) as server, Collector() as collector:
             self._prepare_folder(server, collector)
-            self._run_once(collector)
+            self._run_once(collector, self.console, self.picture)
             clock.now += timedelta(hours=1)
             expected = change_shop(lambda statement: engine.run(DATABASE, statement))
             clock.now += timedelta(hours=1)
             collector.forget()
-            rows = self._run_once(collector)
+            rows = self._run_once(collector, self.console)
             _check(rows == expected, "the second run read exactly the changed rows")
-            self._start(STATUS)
+            self._start(STATUS, self.console, self.picture)
 
     def _prepare_folder(self, server: SqlServer, collector: Collector) -> None:
         """Create an empty folder with the project."""
@@ -100,9 +104,9 @@ class Demo:
         )
         (self.folder / "commands.sh").write_text(f"#!/bin/sh\n{RUN}\n{RUN}\n{STATUS}\n")
 
-    def _run_once(self, collector: Collector) -> Mapping[str, int]:
+    def _run_once(self, collector: Collector, *consoles: Console) -> Mapping[str, int]:
         """Run all syncs, keep the calls, and compare them with the reports; the rows by sync."""
-        self._start(RUN)
+        self._start(RUN, *consoles)
         with (self.folder / "calls.jsonl").open("ab") as calls:
             calls.writelines(call.raw + b"\n" for call in collector.calls)
         syncs, streams = self._read("tap_report", "syncs"), self._read("target_report", "streams")
@@ -118,9 +122,10 @@ class Demo:
             )
         return {name: sync["rows"] for name, sync in syncs.items()}
 
-    def _start(self, command: str) -> None:
+    def _start(self, command: str, *consoles: Console) -> None:
         """Start a command as on a terminal, and show what it prints. Raises DemoFailed."""
-        self.console.print(Text.assemble(("$ ", "dim"), (command, "bold")), highlight=False)
+        for console in consoles:
+            console.print(Text.assemble(("$ ", "dim"), (command, "bold")), highlight=False)
         programs = Path(sys.executable).parent
         with (self.folder / "programs.log").open("a") as log:
             done = subprocess.run(
@@ -137,7 +142,8 @@ class Demo:
                 text=True,
                 check=False,
             )
-        self.console.print(Text.from_ansi(done.stdout), highlight=False)
+        for console in consoles:
+            console.print(Text.from_ansi(done.stdout), highlight=False)
         if done.returncode != 0:
             log_text = (self.folder / "programs.log").read_text()
             raise DemoFailed(f"{command} exited with {done.returncode}:\n{log_text}")
@@ -182,7 +188,7 @@ def run_demo(folder: Path, picture: Path | None = None) -> int:
         print(failure, file=sys.stderr)
         return 1
     pictures = [folder / _PICTURE, *([picture] if picture else [])]
-    write_picture(demo.console, pictures)
+    write_picture(demo.picture, pictures)
     letters = (folder / ".reverse_etl" / "dead_letters.jsonl").read_text().splitlines()
     print(
         "\nChecked: the second run read exactly the changed rows; every row was delivered or is "

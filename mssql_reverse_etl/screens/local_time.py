@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-NOTHING = "-"
-
 
 def local_time(time: str | int | None, zone: tzinfo | None = None) -> str:
     """A time of the history, or unix seconds, in a zone, by default that of this machine."""
     if time is None:
-        return NOTHING
+        return "-"
     if isinstance(time, str):
         found = datetime.fromisoformat(time)
     else:

@@ -1,13 +1,15 @@
-"""Prints a screen to stdout: tables and lines."""
+"""The parts that screens are made of, and how they are printed to stdout."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from program_kit.console import cell, print_table, print_text
+from program_kit.console import cell, print_lines, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,23 +18,65 @@ if TYPE_CHECKING:
 
 Part = Table | Text
 
+_OUTCOME_STYLES = {
+    "delivered": "green",
+    "failed": "red",
+    "rejected": "red",
+    "interrupted": "yellow",
+    "locked": "yellow",
+}
+NOTHING = Text("-", "dim")
+
 
 def plain_table(headings: Mapping[str, JustifyMethod]) -> Table:
     """A table without lines, whose cells are never wrapped."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for heading, justify in headings.items():
         table.add_column(heading, justify=justify, no_wrap=True, overflow="fold")
     return table
 
 
-def add_row(table: Table, *texts: str) -> None:
-    """Add a row of texts, in which rich looks for neither markup nor emoji: that would be slow."""
-    table.add_row(*map(cell, texts))
+def add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row; in texts of others rich looks for neither markup nor emoji."""
+    table.add_row(*map(_cell_of, cells))
+
+
+def _cell_of(content: str | Text) -> Text:
+    if isinstance(content, Text):
+        return content
+    return NOTHING if content == NOTHING.plain else cell(content)
+
+
+def outcome_cell(outcome: str) -> Text:
+    """An outcome as the history or a run has it, in its colour."""
+    words = outcome.replace("_", " ")
+    return Text(words, _OUTCOME_STYLES.get(words, "dim"))
+
+
+def count_cell(count: int | None, style: str = "") -> Text:
+    """A number; a dash for none."""
+    return Text(f"{count:,}", style) if count else NOTHING
+
+
+def rejected_cell(count: int | None) -> Text:
+    """A number of calls that were not delivered."""
+    return count_cell(count, "yellow")
 
 
 def line(text: str) -> Text:
     """Text of others as a line."""
     return cell(text)
+
+
+def fits(table: Table, width: int | None = None) -> bool:
+    """Whether a table fits into a width, by default that of the terminal; a file has no limit."""
+    console = Console()
+    if width is None:
+        if not console.is_terminal:
+            return True
+        width = console.width
+    options = console.options.update(max_width=10**6)
+    return Measurement.get(console, options, table).maximum <= width
 
 
 def print_screen(parts: Iterable[Part]) -> None:
@@ -41,4 +85,4 @@ def print_screen(parts: Iterable[Part]) -> None:
         if isinstance(part, Table):
             print_table(part)
         else:
-            print_text(part)
+            print_lines([part])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Column, Table
+from rich.text import Text
 
 from mssql_reverse_etl.screens.local_time import local_time
 from mssql_reverse_etl.screens.output import Part, line
 from program_kit.console import cell
 from program_kit.exact_json import encode_json
+from program_kit.humane import count_of
+from program_kit.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +27,14 @@ def rejected_screen(groups: Sequence[LetterGroup], zone: tzinfo | None = None) -
         if number:
             yield line("")
         status = "" if group.status is None else f", HTTP {group.status}"
-        yield line(f"{group.sync}, {group.destination}: {_count(group.calls)} rejected{status}")
+        yield Text.assemble(
+            (printable(f"{group.sync}, {group.destination}: "), "bold"),
+            (f"{count_of(group.calls, 'call')} rejected", "yellow"),
+            status,
+        )
         table = Table.grid(Column(width=10), Column(overflow="fold"), padding=(0, 1, 0, 0))
         for label, text in _details(group, zone):
-            table.add_row(f"  {label}", cell(text))
+            table.add_row(Text(f"  {label}", "dim"), cell(text))
         yield table
 
 
@@ -38,16 +45,13 @@ def _details(group: LetterGroup, zone: tzinfo | None) -> Iterator[tuple[str, str
     if group.example_keys:
         yield "keys", ", ".join(map(_key_text, group.example_keys))
     if group.superseded:
-        yield "outdated", f"{_count(group.superseded)}: newer ones were delivered since."
+        calls = count_of(group.superseded, "call")
+        yield "outdated", f"{calls}: newer ones were delivered since."
     yield "remedy", group.remedy
     for letter in group.shown:
         for name in ("record", "call", "line"):
             if letter.get(name) is not None:
                 yield name, _json_text(letter[name])
-
-
-def _count(calls: int) -> str:
-    return f"{calls:,} {'call' if calls == 1 else 'calls'}"
 
 
 def _key_text(key: Any) -> str:

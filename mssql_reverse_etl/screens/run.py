@@ -6,11 +6,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from mssql_reverse_etl.log import is_for_programs
 from mssql_reverse_etl.outcomes import SyncOutcome
+from mssql_reverse_etl.screens.output import (
+    count_cell,
+    outcome_cell,
+    plain_table,
+    rejected_cell,
+)
 from mssql_reverse_etl.summary import COUNTS, Delivery
 from program_kit.console import cell, drop_stdout, print_lines, print_table
 from program_kit.errors import StdoutFailed
@@ -19,18 +24,15 @@ from program_kit.humane import count_of, duration_of, list_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rich.console import JustifyMethod
+    from rich.table import Table
+
     from mssql_reverse_etl.summary import Summary, SyncSummary
 
 logger = logging.getLogger(__name__)
 
-_STYLES = {
-    SyncOutcome.FAILED: "red",
-    SyncOutcome.REJECTED: "red",
-    SyncOutcome.INTERRUPTED: "yellow",
-    SyncOutcome.LOCKED: "yellow",
-    SyncOutcome.DELIVERED: "green",
-}
 _MAX_REASONS = 5
+_CELLS = {"rejected": rejected_cell, "discarded": rejected_cell}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,10 @@ def _table_of(summary: Summary) -> Table:
     )
     destinations = {name for _, sync in syncs for name in sync.deliveries}
     shown = [c for c in COUNTS if c == "delivered" or any(sync.count(c) for _, sync in syncs)]
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("sync", overflow="fold")
-    if len(destinations) > 1:
-        table.add_column("destination", overflow="fold")
-    table.add_column("outcome", no_wrap=True)
-    for heading in ("rows", *shown, "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings: dict[str, JustifyMethod] = {"sync": "left"}
+    headings |= {"destination": "left"} if len(destinations) > 1 else {}
+    headings |= {"outcome": "left", "rows": "right", **dict.fromkeys(shown, "right")}
+    table = plain_table({**headings, "time": "right"})
     for name, sync in syncs:
         for row in _rows_of(name, sync, shown, has_destinations=len(destinations) > 1):
             table.add_row(*row)
@@ -124,7 +123,7 @@ def _rows_of(
             *([cell(destination)] if has_destinations else []),
             _outcome_of(sync) if is_first else Text(),
             Text(f"{sync.rows:,}" if is_first else ""),
-            *(_count_cell(count, delivery.counts[count]) for count in shown),
+            *(_CELLS.get(count, count_cell)(delivery.counts[count]) for count in shown),
             Text(duration_of(sync.seconds) if is_first else "", "dim"),
         ]
 
@@ -132,15 +131,8 @@ def _rows_of(
 def _outcome_of(sync: SyncSummary) -> Text:
     if sync.result is None:
         return Text()
-    if sync.result.outcome == SyncOutcome.DELIVERED and not sync.rows:
-        return Text("nothing new", "dim")
-    return Text(sync.result.outcome.value, _STYLES.get(sync.result.outcome, ""))
-
-
-def _count_cell(name: str, count: int) -> Text:
-    if not count:
-        return Text("-", "dim")
-    return Text(f"{count:,}", "yellow" if name in ("rejected", "discarded") else "")
+    is_nothing_new = sync.result.outcome == SyncOutcome.DELIVERED and not sync.rows
+    return outcome_cell("nothing new" if is_nothing_new else sync.result.outcome.value)
 
 
 def _describe_failures(summary: Summary) -> Iterator[Text]:
@@ -151,8 +143,7 @@ def _describe_failures(summary: Summary) -> Iterator[Text]:
             key = sync.result.outcome.value, sync.result.message
             syncs.setdefault(key, []).append(name)
     for (outcome, message), names in sorted(syncs.items(), key=lambda item: item[0][0]):
-        style = _STYLES.get(SyncOutcome(outcome), "")
-        yield Text.assemble((f"{list_of(names)}: {outcome}: ", style), cell(message))
+        yield Text.assemble(f"{list_of(names)}: ", outcome_cell(outcome), ": ", cell(message))
 
 
 def _describe_rejections(summary: Summary) -> Iterator[Text]:

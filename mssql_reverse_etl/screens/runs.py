@@ -5,8 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.screens.local_time import NOTHING, local_time
-from mssql_reverse_etl.screens.output import Part, add_row, line, plain_table
+from rich.text import Text
+
+from mssql_reverse_etl.screens.local_time import local_time
+from mssql_reverse_etl.screens.output import (
+    NOTHING,
+    Part,
+    add_row,
+    count_cell,
+    line,
+    outcome_cell,
+    plain_table,
+    rejected_cell,
+)
+from program_kit.humane import duration_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,14 +31,13 @@ if TYPE_CHECKING:
 
 _NAMED_RUNS = 3
 """The newest ones with a message; of the others their number is said."""
-_COUNTS = {"rows": "rows_read", "delivered": "delivered", "rejected": "rejected"}
 _RUNS: Mapping[str, JustifyMethod] = {
-    "run": "right", "started": "left", "seconds": "right", "exit": "right", "trigger": "left",
+    "run": "right", "started": "left", "time": "right", "exit": "right", "trigger": "left",
     "syncs": "left",
 }  # fmt: skip
 _OF_SYNC: Mapping[str, JustifyMethod] = {
-    "run": "right", "started": "left", "outcome": "left", **dict.fromkeys(_COUNTS, "right"),
-    "seconds": "right",
+    "run": "right", "started": "left", "outcome": "left", "rows": "right", "delivered": "right",
+    "rejected": "right", "time": "right",
 }  # fmt: skip
 
 
@@ -38,12 +49,10 @@ def runs_screen(
     """The runs, the newest first; `outcomes_of` says how many syncs had each outcome."""
     table = plain_table(_RUNS)
     for run in runs:
-        outcomes = [f"{count} {outcome}" for outcome, count in outcomes_of(run["run_id"]).items()]
-        code = NOTHING if run["exit_code"] is None else str(run["exit_code"])
         add_row(
             table,
-            *(str(run["run_id"]), local_time(run["started_at"], zone), _seconds_of(run), code),
-            *(run["trigger"], ", ".join(outcomes) or NOTHING),
+            *(str(run["run_id"]), local_time(run["started_at"], zone), _time_of(run)),
+            *(_exit_of(run), run["trigger"], _outcomes_text(outcomes_of(run["run_id"]))),
         )
     yield from _with_messages(table, runs)
 
@@ -52,10 +61,13 @@ def sync_runs_screen(runs: Sequence[Row], zone: tzinfo | None = None) -> Iterato
     """The runs of one sync, the newest first."""
     table = plain_table(_OF_SYNC)
     for run in runs:
-        counts = [f"{run[column]:,}" for column in _COUNTS.values()]
-        started = local_time(run["started_at"], zone)
-        seconds = f"{run['seconds']:.1f}"
-        add_row(table, str(run["run_id"]), started, run["outcome"], *counts, seconds)
+        add_row(
+            table,
+            *(str(run["run_id"]), local_time(run["started_at"], zone)),
+            outcome_cell(run["outcome"]),
+            *(count_cell(run["rows_read"]), count_cell(run["delivered"])),
+            *(rejected_cell(run["rejected"]), duration_of(run["seconds"])),
+        )
     yield from _with_messages(table, runs)
 
 
@@ -74,8 +86,21 @@ def _with_messages(table: Table, runs: Sequence[Row]) -> Iterator[Part]:
         yield line(f"{', '.join(numbers[:_NAMED_RUNS])}{rest}: {text}")
 
 
-def _seconds_of(run: Row) -> str:
+def _exit_of(run: Row) -> Text:
+    code = run["exit_code"]
+    return NOTHING if code is None else Text(str(code), "red" if code else "green")
+
+
+def _outcomes_text(outcomes: Mapping[str, int]) -> Text:
+    """How many syncs had each outcome: "2 delivered, 1 failed"."""
+    parts = [
+        Text.assemble(f"{count} ", outcome_cell(outcome)) for outcome, count in outcomes.items()
+    ]
+    return Text(", ").join(parts) if parts else NOTHING
+
+
+def _time_of(run: Row) -> str | Text:
     if run["ended_at"] is None:
         return NOTHING
     ended, started = map(datetime.fromisoformat, (run["ended_at"], run["started_at"]))
-    return f"{(ended - started).total_seconds():.1f}"
+    return duration_of((ended - started).total_seconds())

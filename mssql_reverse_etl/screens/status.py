@@ -4,31 +4,58 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mssql_reverse_etl.screens.local_time import NOTHING, local_time
-from mssql_reverse_etl.screens.output import Part, add_row, line, plain_table
+from mssql_reverse_etl.screens.local_time import local_time
+from mssql_reverse_etl.screens.output import (
+    NOTHING,
+    Part,
+    add_row,
+    count_cell,
+    fits,
+    line,
+    outcome_cell,
+    plain_table,
+    rejected_cell,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
+    from rich.console import JustifyMethod
     from rich.table import Table
+    from rich.text import Text
 
     from mssql_reverse_etl.history.sync_status import SyncStatus
 
-_COUNTS = {"rows": "rows_read", "delivered": "delivered", "rejected": "rejected"}
+_COLUMNS: Mapping[str, JustifyMethod] = {
+    "sync": "left", "outcome": "left", "last run": "left", "rows": "right", "delivered": "right",
+    "rejected": "right", "bookmark": "left", "next due": "left",
+}  # fmt: skip
+_LAST_RUN = ("outcome", "last run", "rows", "delivered", "rejected")
+_SCHEDULE = ("bookmark", "next due")
 
 
 def status_screen(
-    statuses: Sequence[SyncStatus], running_since: str | None, zone: tzinfo | None = None
+    statuses: Sequence[SyncStatus],
+    running_since: str | None,
+    zone: tzinfo | None = None,
+    width: int | None = None,
 ) -> Iterator[Part]:
-    """The parts of the screen; `running_since` is that of a run in progress, or empty."""
+    """The parts of the screen; in a narrow terminal, two tables instead of one.
+
+    `running_since` is when the run began that is in progress, or empty if that is not known.
+    """
     if running_since is not None:
         since = f" since {local_time(running_since, zone)}" if running_since else ""
         yield line(f"A run is in progress{since}.")
         yield line("")
-    yield _last_runs(statuses, zone)
-    yield line("")
-    yield _schedule(statuses, zone)
+    whole = _table_of(statuses, [*_LAST_RUN, *_SCHEDULE], zone)
+    if fits(whole, width):
+        yield whole
+    else:
+        yield _table_of(statuses, _LAST_RUN, zone)
+        yield line("")
+        yield _table_of(statuses, _SCHEDULE, zone)
     reasons = [_reason_of(status) for status in statuses]
     if any(reasons):
         yield line("")
@@ -36,27 +63,31 @@ def status_screen(
         yield line(reason)
 
 
-def _last_runs(statuses: Sequence[SyncStatus], zone: tzinfo | None) -> Table:
-    table = plain_table(
-        {"sync": "left", "last run": "left", "outcome": "left", **dict.fromkeys(_COUNTS, "right")}
-    )
+def _table_of(
+    statuses: Sequence[SyncStatus], headings: Sequence[str], zone: tzinfo | None
+) -> Table:
+    shown: dict[str, JustifyMethod] = {name: _COLUMNS[name] for name in ("sync", *headings)}
+    table = plain_table(shown)
     for status in statuses:
-        run = status.last_run
-        counts = [f"{run[column]:,}" if run else NOTHING for column in _COUNTS.values()]
-        time = local_time(run["started_at"] if run else None, zone)
-        add_row(table, status.sync.name, time, status.outcome, *counts)
+        cells = _cells_of(status, zone)
+        add_row(table, status.sync.name, *(cells[name] for name in headings))
     return table
 
 
-def _schedule(statuses: Sequence[SyncStatus], zone: tzinfo | None) -> Table:
-    table = plain_table({"sync": "left", "bookmark": "left", "next due": "left"})
-    for status in statuses:
-        bookmark = local_time(status.last_sync_time or None, zone)
-        add_row(table, status.sync.name, bookmark, _next_due(status, zone))
-    return table
+def _cells_of(status: SyncStatus, zone: tzinfo | None) -> Mapping[str, str | Text]:
+    run = status.last_run or {}
+    return {
+        "outcome": outcome_cell(status.outcome),
+        "last run": local_time(run.get("started_at"), zone),
+        "rows": count_cell(run.get("rows_read")),
+        "delivered": count_cell(run.get("delivered")),
+        "rejected": rejected_cell(run.get("rejected")),
+        "bookmark": local_time(status.last_sync_time or None, zone),
+        "next due": _next_due(status, zone),
+    }
 
 
-def _next_due(status: SyncStatus, zone: tzinfo | None) -> str:
+def _next_due(status: SyncStatus, zone: tzinfo | None) -> str | Text:
     if not status.sync.is_enabled:
         return NOTHING
     if status.is_due:

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 27, 19, 27, 20, 123_000, UTC)
 
 
-def text_at_80_columns(parts: Any) -> str:
-    """A screen as a terminal of 80 columns shows it, without blanks at the ends of lines."""
+def text_at(columns: int, parts: Any) -> str:
+    """A screen as a terminal of this width shows it, without blanks at the ends of lines."""
     import io
 
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=80, color_system=None, force_terminal=True)
+    console = Console(file=io.StringIO(), width=columns, color_system=None, force_terminal=True)
     part: RenderableType
     for part in parts:
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
-    assert all(len(line) <= 80 for line in lines)
+    assert all(len(line) <= columns for line in lines)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

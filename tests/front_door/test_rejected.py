@@ -10,25 +10,11 @@ import pytest
 from mssql_reverse_etl.dead_letters.groups import group_letters, read_letters
 from mssql_reverse_etl.screens.rejected import rejected_screen
 from target_pipelines.acknowledgements.dead_letters import DeadLetter, encode_lines
-from tests.front_door.histories import text_at_80_columns
+from tests.front_door.histories import text_at
 from tests.front_door.projects import SECRETS, change, run_command
+from tests.front_door.snapshots import assert_screen
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
-SCREEN = """\
-users, customerio: 4 calls rejected, HTTP 422
-  reason   The destination rejected the call: unknown plan, which must be one of
-           the plans that the account has.
-  time     2026-11-27 20:20 CET to 2026-11-27 20:23 CET
-  keys     id=0, id=1, id=2
-  outdated 1 call: newer ones were delivered since.
-  remedy   Correct it at the destination; then `--replay` sends the call again.
-
-users, customerio: 1 call rejected
-  reason   Field `userId` is missing.
-  time     2026-11-27 20:20 CET
-  remedy   Correct the query; then `--resync users` or `--since` reads the row
-           again, which `--replay` does not.
-"""
 
 
 def _lines(*letters):
@@ -78,7 +64,7 @@ def test_screen(folder):
 
     groups = group_letters(letters, is_shown=False)
 
-    assert text_at_80_columns(rejected_screen(groups, AMSTERDAM)) == SCREEN
+    assert_screen("rejected", text_at(80, rejected_screen(groups, AMSTERDAM)))
 
 
 def test_json_has_the_columns_of_the_history(folder):

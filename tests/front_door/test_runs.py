@@ -13,28 +13,12 @@ from mssql_reverse_etl.history.run_record import KILLED, RunRecord
 from mssql_reverse_etl.history.tables import SYNC_RUN_COLUMNS, TABLES
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.screens.runs import runs_screen, sync_runs_screen
-from tests.front_door.histories import NOW, text_at_80_columns, write_run
+from tests.front_door.histories import NOW, text_at, write_run
 from tests.front_door.projects import run_command
+from tests.front_door.snapshots import assert_screen
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 FAILURE = SyncResult(SyncOutcome.FAILED, "Invalid object name 'orders'.")
-RUNS = """\
-run  started               seconds  exit  trigger  syncs
-  4  2026-11-27 20:27 CET      2.5     0  command  1 delivered, 1 not_due
-  3  2026-11-27 20:26 CET        -     -  command  -
-  2  2026-11-27 20:22 CET      2.5     3  command  1 delivered, 1 failed
-  1  2026-11-26 20:27 CET      2.5     2  command  -
-
-3: The run was killed, or its machine stopped: it did not write its end.
-2: orders: Invalid object name 'orders'.
-1: reverse_etl.yml:3:1: one problem.
-1: reverse_etl.yml:4:1: another one, which is so long that it needs two lines of
-a terminal with 80 columns.
-"""
-OF_ORDERS = """\
-run  started               outcome     rows  delivered  rejected  seconds
-  4  2026-11-27 20:27 CET  delivered  1,200      1,200         0      1.2
-"""
 
 
 @pytest.fixture
@@ -74,16 +58,16 @@ def history(folder):
 
 def test_screen_of_all_runs(history):
     """The newest first; below the table, what they say."""
-    found = text_at_80_columns(runs_screen(history.runs(30), history.outcomes_of, AMSTERDAM))
+    found = text_at(80, runs_screen(history.runs(30), history.outcomes_of, AMSTERDAM))
 
-    assert found == RUNS
+    assert_screen("runs", found)
 
 
 def test_screen_of_one_sync(history):
     """With the counts of each run."""
-    found = text_at_80_columns(sync_runs_screen(history.runs_of("orders", 1), AMSTERDAM))
+    found = text_at(80, sync_runs_screen(history.runs_of("orders", 1), AMSTERDAM))
 
-    assert found == OF_ORDERS
+    assert_screen("runs-of-sync", found)
 
 
 def test_message_of_many_runs_is_said_once(tmp_path):
@@ -93,7 +77,7 @@ def test_message_of_many_runs_is_said_once(tmp_path):
         write_run(path, {"orders": FAILURE}, code=3)
 
     with reading_history(path) as history:
-        found = text_at_80_columns(runs_screen(history.runs(30), history.outcomes_of))
+        found = text_at(80, runs_screen(history.runs(30), history.outcomes_of))
 
     last = "5, 4, 3 and 2 more: orders: Invalid object name 'orders'."
     assert found.splitlines()[-2:] == ["", last]

@@ -19,8 +19,9 @@ from mssql_reverse_etl.history.tables import SYNC_RUN_COLUMNS
 from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.project.syncs import read_syncs
 from mssql_reverse_etl.screens.status import status_screen
-from tests.front_door.histories import NOW, text_at_80_columns, write_run
+from tests.front_door.histories import NOW, text_at, write_run
 from tests.front_door.projects import PROGRAM, SECRETS, change, run_command
+from tests.front_door.snapshots import assert_screen
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 PROJECT = """\
@@ -32,25 +33,6 @@ syncs:
   - {name: orders, type: track, query: SELECT 1 AS userId}
   - {name: old, type: track, enabled: false, query: SELECT 1 AS userId}
   - {name: later, type: track, start_at: "2026-12-24T18:00:00Z", query: SELECT 1 AS userId}
-"""
-SCREEN = """\
-A run is in progress since 2026-11-27 20:27 CET.
-
-sync      last run              outcome      rows  delivered  rejected
-users     2026-11-27 20:17 CET  delivered  12,345     12,345         0
-accounts  2026-11-27 20:17 CET  failed     12,345     12,345         0
-orders    -                     never           -          -         -
-old       -                     paused          -          -         -
-later     -                     never           -          -         -
-
-sync      bookmark              next due
-users     2026-11-27 20:17 CET  now
-accounts  2026-11-27 20:00 CET  2026-11-27 21:00 CET
-orders    -                     every run
-old       -                     -
-later     -                     2026-12-24 19:00 CET
-
-accounts: failed: SQL Server refused the login of reader.
 """
 
 
@@ -83,11 +65,9 @@ def _statuses(folder):
 
 def test_screen(folder):
     """The project's order; runs in which a sync was not due or locked do not count."""
-    found = text_at_80_columns(
-        status_screen(_statuses(folder), "2026-11-27T19:27:20.123Z", AMSTERDAM)
-    )
-
-    assert found == SCREEN
+    for name, width in (("status", 80), ("status-wide", 140)):
+        parts = status_screen(_statuses(folder), "2026-11-27T19:27:20.123Z", AMSTERDAM, width)
+        assert_screen(name, text_at(width, parts))
 
 
 def test_json_has_the_columns_of_the_history(folder):
