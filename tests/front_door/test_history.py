@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,8 +10,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -337,3 +340,52 @@ def test_runs_on_a_cluster_are_recorded(folder):
     (sync,) = _rows(folder, "sync_runs")
     assert (sync["outcome"], sync["rows_read"]) == ("delivered", sync["delivered"])
     assert sync["requests"] > 0
+
+
+@pytest.mark.parametrize("program", ["tap_mssql_query", "target_pipelines"])
+def test_killed_program_is_written(folder, shop, program):
+    """The run ends as failed or interrupted, and names the program."""
+    shop.collector.script([{"delay_seconds": 1.0, "times": None}])
+    process = _start(folder)
+    _kill_child(process.pid, program)
+
+    process.communicate(timeout=60)
+
+    (run,), (sync,) = _rows(folder, "runs"), _rows(folder, "sync_runs")
+    assert run["exit_code"] == process.returncode != 0
+    assert run["ended_at"]
+    assert sync["outcome"] in {"failed", "interrupted"}
+    assert {"tap_mssql_query": "tap", "target_pipelines": "target"}[program] in sync["message"]
+
+
+def _kill_child(parent: int, program: str) -> None:
+    """Kill a program of a run as soon as it has started."""
+    for _ in range(1000):
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                state = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(state[1]) == parent and program in (folder / "cmdline").read_text():
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    return
+        threading.Event().wait(0.02)
+    raise TimeoutError
+
+
+def test_rejections_of_several_destinations_are_told_apart(folder, shop):
+    """Each has its name, and the counts of a sync are those of all."""
+    shop.collector.script([{"status": 422, "contains": '"userId":"1"', "times": None}])
+    text = (folder / "reverse_etl.yml").read_text()
+    i, j = text.index("target:"), text.index("# One query per sync.")
+    one = f"endpoint: {shop.collector.url}, write_key: '${{CUSTOMERIO_WRITE_KEY}}'"
+    both = "".join(
+        f"    - {{name: {name}, destination: customerio, {one}}}\n" for name in ("crm", "ads")
+    )
+    (folder / "reverse_etl.yml").write_text(f"{text[:i]}target:\n  destinations:\n{both}{text[j:]}")
+
+    done = _run(folder)
+
+    assert done.returncode == 0, done.stderr
+    rejections = {row["destination"]: row["calls"] for row in _rows(folder, "rejections")}
+    (sync,) = _rows(folder, "sync_runs")
+    assert rejections == {"crm": 1, "ads": 1}
+    assert sync["delivered"] == 2 * (sync["rows_read"] - 1)
