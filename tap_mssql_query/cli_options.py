@@ -69,8 +69,8 @@ OPTIONS = [
     click.Option(
         ["--limit"],
         type=click.IntRange(min=1, max=2**31 - 1),
-        default=10,
-        show_default=True,
-        help="Maximum number of rows that --preview fetches.",
+        metavar="N",
+        help="Read at most N rows of each sync, without moving bookmarks. With --preview: 10 if "
+        "not given.",
     ),
 ]

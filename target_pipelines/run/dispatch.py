@@ -233,6 +233,8 @@ class Dispatcher:
             )
             self._streams[stream.name] = stream
             self._positions.start(stream)
+            if stream.is_limited:
+                self._failures.expect_no_bookmark(stream.name)
             if stream.moves_bookmark:
                 self._failures.expect_bookmark(stream.name)
             self._handler.handle_schema(stream, line)
