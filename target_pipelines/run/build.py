@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import encode_json
 from target_pipelines.api.errors import DeliveryError, OutputClosed
 from target_pipelines.run.destination_pipeline import DestinationPipeline
-from target_pipelines.run.dry_run import DryRunDestination
+from target_pipelines.run.dry_run import DryRunDestination, PlannedDestination
 from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -49,12 +50,15 @@ def build_pipeline(
     destinations = []
     for settings in configuration.destinations:
         destination = configuration.plugins.open_destination(settings)
-        if write_calls:
+        if configuration.is_plan:
+            destination = PlannedDestination(destination)
+        elif write_calls:
             count = len(configuration.destinations)
             destination = _as_dry_run(destination, settings, write_calls, count)
+        is_sent = not configuration.is_plan and write_calls is None
         destinations.append(
             DestinationPipeline(
-                settings,
+                settings if is_sent else replace(settings, requests_per_second=None),
                 destination,
                 bookkeeping,
                 report=reports[settings.destination_name],

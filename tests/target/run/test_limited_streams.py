@@ -1,4 +1,4 @@
-"""A stream of which the tap reads the first rows alone: no STATE comes, and no dead letter stays."""
+"""A stream of which the tap reads the first rows alone: no STATE, and no dead letters."""
 
 from __future__ import annotations
 
