@@ -31,6 +31,7 @@ def build_pipeline(
     bookkeeping: Bookkeeping,
     check_interrupted: Callable[[], None],
     write_calls: Write | None = None,
+    wrap: Callable[[Destination, str], Destination] | None = None,
     shows_progress: bool = True,
     logs_warnings: bool = True,
 ) -> Pipeline:
@@ -44,13 +45,16 @@ def build_pipeline(
         bookkeeping: what the destinations share.
         check_interrupted: raises Interrupted if a signal asked the run to end.
         write_calls: for a dry run: writes calls instead of sending them.
+        wrap: makes what gets the calls instead of a destination, from it and its name.
         shows_progress: whether to log progress if stderr is a terminal.
         logs_warnings: whether to log warnings about a stream's columns.
     """
     destinations = []
     for settings in configuration.destinations:
         destination = configuration.plugins.open_destination(settings)
-        if configuration.is_plan:
+        if wrap:
+            destination = wrap(destination, settings.destination_name)
+        elif configuration.is_plan:
             destination = PlannedDestination(destination)
         elif write_calls:
             count = len(configuration.destinations)
