@@ -9,7 +9,7 @@ import click
 from tap_mssql_query.sync.run_options import parse_timestamp
 
 
-class _Timestamp(click.ParamType[int]):
+class Timestamp(click.ParamType[int]):
     """ISO 8601 or unix seconds, converted to unix seconds."""
 
     name = "timestamp"
@@ -36,12 +36,12 @@ OPTIONS = [
     ),
     click.Option(
         ["--since"],
-        type=_Timestamp(),
+        type=Timestamp(),
         help="Backfill: read from this time on, without moving bookmarks.",
     ),
     click.Option(
         ["--until"],
-        type=_Timestamp(),
+        type=Timestamp(),
         help="Backfill: read up to this time; queries need {{sync_time}} or {{sync_datetime}}.",
     ),
     click.Option(

@@ -11,6 +11,7 @@ import click
 
 from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option, project_path
+from mssql_reverse_etl.commands.window_options import window_options
 from mssql_reverse_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ _LOCAL = "local"
     "--start-now", multiple=True, metavar="NAME",
     help="Start this sync at the present time: rows from before are not sent. Repeatable.",
 )  # fmt: skip
+@window_options
+@click.option(
+    "--dry-run", is_flag=True,
+    help="Count what the run would send, as `plan` does; nothing is sent, and nothing moves.",
+)  # fmt: skip
 @click.option(
     "--dask", is_flag=False, flag_value=_LOCAL, default=None, metavar="[ADDRESS]",
     help="Run partitions as tasks of the Dask cluster at ADDRESS, or of a local one.",
@@ -63,6 +69,10 @@ def run(
     state: Path | None,
     resync: Sequence[str],
     start_now: Sequence[str],
+    limit: int | None,
+    since: int | None,
+    until: int | None,
+    dry_run: bool,
     dask: str | None,
     workers: int | None,
 ) -> None:
