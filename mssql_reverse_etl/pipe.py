@@ -122,8 +122,8 @@ class Pipe:
             return PipeResult(
                 tap_code=codes[1],
                 target_code=codes[0],
-                tap_report=_read_report(tap_report),
-                target_report=_read_report(target_report),
+                tap_report=read_report(tap_report),
+                target_report=read_report(target_report),
             )
 
     def retry_rejected(self, target_configs: Sequence[str]) -> int:
@@ -274,7 +274,8 @@ def _config_options(paths: Sequence[str]) -> list[str]:
     return [argument for path in paths for argument in ("--config", path)]
 
 
-def _read_report(path: Path) -> Mapping[str, Any]:
+def read_report(path: Path) -> Mapping[str, Any]:
+    """The report that a program wrote; empty if there is none."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.history.times import text_of_seconds
 from mssql_reverse_etl.outcomes import SyncOutcome
 
 if TYPE_CHECKING:
@@ -78,13 +78,12 @@ class PlannedSync:
 
     def to_json(self) -> dict[str, Any]:
         """The object of `--json`."""
-        since = None if self.since is None else datetime.fromtimestamp(self.since, UTC)
         return {
             "sync": self.sync,
             "destination": self.destination,
             "call_type": self.call_type,
             "outcome": self.outcome.value,
-            "last_sync_time": since and f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            "last_sync_time": text_of_seconds(self.since),
             "rows_read": self.rows,
             "calls": self.calls,
             "filtered": self.filtered,

@@ -57,7 +57,7 @@ def open_project(project: Project, record: RunRecord, stack: ExitStack) -> RunSo
     from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - slow
 
     make_private_folder(project.path.parent)
-    sources = read_project(project, stack)
+    sources = read_project(project, stack, record)
     stack.enter_context(sources.file.locked())
     record.close_killed()
     remove_report(report_path_of(project.tap))
@@ -65,8 +65,8 @@ def open_project(project: Project, record: RunRecord, stack: ExitStack) -> RunSo
     return sources
 
 
-def read_project(project: Project, stack: ExitStack) -> RunSources:
-    """A loaded project, for what only reads it; the configurations are there until the stack closes."""
+def read_project(project: Project, stack: ExitStack, record: RunRecord | None = None) -> RunSources:
+    """A loaded project without a lock, for a plan; its files stay until the stack is closed."""
     from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - slow
 
     tap, tap_file = stack.enter_context(private_file("tap", project.tap))
@@ -81,7 +81,7 @@ def read_project(project: Project, stack: ExitStack) -> RunSources:
         targets=[target],
         inherited=[tap_file, target_file],
         commands=Commands(),
-        record=record,
+        record=record or RunRecord(),
     )
 
 

@@ -15,6 +15,7 @@ class Timestamp(click.ParamType[int]):
     name = "timestamp"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Unix seconds of a value of the command line."""
         try:
             return parse_timestamp(str(value))
         except ValueError as error:

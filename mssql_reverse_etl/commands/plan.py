@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     help="As if this sync were read from the beginning. Repeatable.",
 )  # fmt: skip
 @window_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array on stdout.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
 def plan(
     *,
     names: Sequence[str],
@@ -37,7 +36,7 @@ def plan(
     limit: int | None,
     since: int | None,
     until: int | None,
-    as_json: bool,
+    is_json: bool,
 ) -> None:
     """Count what a run would send now.
 
@@ -51,12 +50,12 @@ def plan(
     options = RunOptions(resync=resync, limit=limit, since=since, until=until)
     with ExitStack() as stack:
         sources = read_project(load_project(project_path()), stack)
-        code = print_plan(sources, names, options, as_json=as_json)
+        code = print_plan(sources, names, options, is_json=is_json)
     sys.exit(code)
 
 
 def print_plan(
-    sources: RunSources, names: Sequence[str], options: RunOptions, *, as_json: bool = False
+    sources: RunSources, names: Sequence[str], options: RunOptions, *, is_json: bool = False
 ) -> int:
     """Print the plan of a run with these names and options; the exit code of the run.
 
@@ -65,14 +64,14 @@ def print_plan(
     from mssql_reverse_etl.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
     from mssql_reverse_etl.planning import Planning  # noqa: PLC0415 - slow
     from mssql_reverse_etl.run_note import describe_options  # noqa: PLC0415 - with it
-    from mssql_reverse_etl.screens.plan import show_plan  # noqa: PLC0415 - with it
-    from program_kit.console import writing_to_stdout  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.screens.json_rows import print_json  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.screens.output import print_screen  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.screens.plan import plan_screen  # noqa: PLC0415 - with it
 
     settings = find_chosen(sources, names, options)
     made, code = Planning(settings=settings, sources=sources, options=options).plan()
-    if as_json:
-        with writing_to_stdout():
-            click.echo(json.dumps([sync.to_json() for sync in made.syncs], indent=2))
+    if is_json:
+        print_json(sync.to_json() for sync in made.syncs)
     else:
-        show_plan(made, note=describe_options(options, has_run=False))
+        print_screen(plan_screen(made, note=describe_options(options, has_run=False)))
     return code

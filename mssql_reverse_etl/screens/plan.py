@@ -2,103 +2,103 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from mssql_reverse_etl.plan import FAILURES, PlannedOutcome
-from program_kit.console import cell, print_lines, print_table
+from mssql_reverse_etl.screens.local_time import local_time
+from program_kit.console import cell
 from program_kit.humane import bytes_of, count_of, list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import tzinfo
 
     from mssql_reverse_etl.plan import Plan, PlannedDestination, PlannedSync
+    from mssql_reverse_etl.screens.output import Part
 
 _MAX_REASONS = 5
-_BEGINNING = "the beginning"
+_SMALLEST_AMOUNT = 0.01
+_BEGINNING = "beginning"
+_COUNTS = ("filtered", "rejected", "requests", "bytes", "cost")
+"""Columns that are shown if any sync has such."""
 _IDLE = {PlannedOutcome.NOT_DUE: "not due", PlannedOutcome.DISABLED: "disabled"}
 
 
-def show_plan(plan: Plan, *, note: str = "") -> None:
-    """Print the screen on stdout. Raises StdoutFailed, or BrokenPipeError.
+def plan_screen(plan: Plan, *, note: str = "", zone: tzinfo | None = None) -> Iterator[Part]:
+    """The parts of the screen.
 
     `note` is a sentence about how the run would differ from an ordinary one.
     """
     if shown := [sync for sync in plan.syncs if sync.outcome not in _IDLE]:
-        print_table(_table_of(shown, has_destinations=len(plan.destinations) > 1))
-        print_lines([Text()])
-    notes = [
+        yield _table_of(shown, zone, has_destinations=len(plan.destinations) > 1)
+        yield Text()
+    if notes := [
         *_describe_failures(plan.syncs),
         *_describe_rejections(plan),
         *_describe_idle(plan.syncs),
         *(_describe_destination(each) for each in plan.destinations if each.calls),
-    ]
-    if notes:
-        print_lines([*notes, Text()])
-    print_lines([Text.assemble((_closing_sentence(plan, shown), "bold"), f" {note}" if note else "")])
+    ]:
+        yield from notes
+        yield Text()
+    yield Text.assemble((_closing_sentence(plan, shown), "bold"), f" {note}" if note else "")
 
 
-def _table_of(syncs: Sequence[PlannedSync], *, has_destinations: bool) -> Table:
-    """One row for each sync and destination; columns in which nothing stands are left out."""
-    columns: dict[str, Callable[[PlannedSync], Text]] = {
-        "since": lambda sync: _since_of(sync.since),
-        "rows": lambda sync: Text(f"{sync.rows:,}"),
-        "calls": lambda sync: _count_of(sync.calls),
-        "filtered": lambda sync: _count_of(sync.filtered),
-        "rejected": lambda sync: _count_of(sync.rejected, "yellow"),
-        "requests": lambda sync: _count_of(sync.requests or 0),
-        "bytes": lambda sync: Text(bytes_of(sync.bytes)) if sync.bytes else _count_of(0),
-        "cost": lambda sync: Text(_amount_of(sync.cost)) if sync.cost else _count_of(0),
-    }
-    optional = {
-        "filtered": any(sync.filtered for sync in syncs),
-        "rejected": any(sync.rejected for sync in syncs),
-        "requests": any(sync.requests for sync in syncs),
-        "bytes": any(sync.bytes for sync in syncs),
-        "cost": any(sync.cost is not None for sync in syncs),
-    }
-    shown = {name: make for name, make in columns.items() if optional.get(name, True)}
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("sync", overflow="fold")
-    if has_destinations:
-        table.add_column("destination", overflow="fold")
-    for name in shown:
-        justify = "left" if name == "since" else "right"
-        table.add_column(name, justify=justify, no_wrap=name != "since")  # type: ignore[arg-type]
+def _table_of(
+    syncs: Sequence[PlannedSync], zone: tzinfo | None, *, has_destinations: bool
+) -> Table:
+    """A row for each sync and destination; the sync is named in the first."""
+    shown = [name for name in _COUNTS if any(_value_of(sync, name) for sync in syncs)]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for heading in ("sync", *(["destination"] if has_destinations else [])):
+        table.add_column(heading, overflow="fold")
+    table.add_column("since", overflow="fold")
+    for heading in ("rows", "calls", *shown):
+        table.add_column(heading, justify="right", no_wrap=True)
     previous = ""
     for sync in syncs:
-        is_new = sync.sync != previous
-        previous = sync.sync
+        is_first, previous = sync.sync != previous, sync.sync
         style = "red" if sync.outcome in FAILURES else ""
         table.add_row(
-            cell(sync.sync if is_new else "", style),
+            cell(sync.sync if is_first else "", style),
             *([cell(sync.destination)] if has_destinations else []),
-            *(
-                make(sync) if is_new or name not in ("since", "rows") else Text()
-                for name, make in shown.items()
-            ),
+            Text(_since_of(sync.since, zone) if is_first else ""),
+            Text(f"{sync.rows:,}" if is_first else ""),
+            *(_cell_of(sync, name) for name in ("calls", *shown)),
         )
     return table
 
 
-def _since_of(seconds: int | None) -> Text:
+def _since_of(seconds: int | None, zone: tzinfo | None) -> str:
     """The lower bound of the query, in the time of this place."""
-    if seconds is None:
-        return Text("-", "dim")
     if seconds == 0:
-        return Text(_BEGINNING)
-    return Text(f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}")
+        return _BEGINNING
+    time = local_time(seconds, zone)
+    return time if seconds is None else time.rpartition(" ")[0]
 
 
-def _count_of(count: int, style: str = "") -> Text:
-    return Text(f"{count:,}", style) if count else Text("-", "dim")
+def _value_of(sync: PlannedSync, name: str) -> float | None:
+    value: float | None = getattr(sync, name)
+    return value
+
+
+def _cell_of(sync: PlannedSync, name: str) -> Text:
+    value = _value_of(sync, name)
+    if not value:
+        return Text("-", "dim")
+    return Text(_FORMATS.get(name, "{:,}".format)(value), "yellow" if name == "rejected" else "")
 
 
 def _amount_of(cost: float) -> str:
-    return f"{cost:,.2f}" if cost >= 0.01 else "<0.01"
+    return f"{cost:,.2f}" if cost >= _SMALLEST_AMOUNT else f"<{_SMALLEST_AMOUNT}"
+
+
+_FORMATS: Mapping[str, Callable[[float], str]] = {
+    "bytes": lambda size: bytes_of(int(size)),
+    "cost": _amount_of,
+}
 
 
 def _describe_failures(syncs: Sequence[PlannedSync]) -> Iterator[Text]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from program_kit.exact_json import encode_json
 from target_pipelines.api.errors import DeliveryError, OutputClosed
 from target_pipelines.run.destination_pipeline import DestinationPipeline
-from target_pipelines.run.dry_run import DryRunDestination, PlannedDestination
+from target_pipelines.run.dry_run import DryRunDestination, PlannedDestination, line_template
 from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
-    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.stdout import Write
@@ -58,7 +57,8 @@ def build_pipeline(
             destination = PlannedDestination(destination)
         elif write_calls:
             count = len(configuration.destinations)
-            destination = _as_dry_run(destination, settings, write_calls, count)
+            template = line_template(settings.destination_name, count)
+            destination = DryRunDestination(destination, write_calls, template)
         is_sent = not configuration.is_plan and write_calls is None
         destinations.append(
             DestinationPipeline(
@@ -72,16 +72,6 @@ def build_pipeline(
             )
         )
     return Pipeline(destinations, bookkeeping, shows_progress=shows_progress)
-
-
-def _as_dry_run(
-    destination: Destination, settings: TargetSettings, write: Write, count: int
-) -> DryRunDestination:
-    """Print bare calls; with several destinations, objects with `destination` and `call`."""
-    if count == 1:
-        return DryRunDestination(destination, write)
-    name = settings.destination_name.encode()
-    return DryRunDestination(destination, write, b'{"destination":"%b","call":%%b}\n' % name)
 
 
 def print_state(write: Write, state: State) -> None:

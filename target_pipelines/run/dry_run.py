@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from target_pipelines.singer.stdout import Write
 
 
+def line_template(destination: str, count: int) -> bytes:
+    """How a call is printed: bare; with several destinations, with the name of its own."""
+    if count == 1:
+        return b"%b\n"
+    return b'{"destination":"%b","call":%%b}\n' % destination.encode()
+
+
 class DryRunDestination:
     """Prints calls, within the limits of the real destination, as fast as possible."""
 
     max_lanes: int | None = 1  # prints calls in row order
 
-    def __init__(self, destination: Destination, write: Write, template: bytes = b"%b\n") -> None:
+    def __init__(self, destination: Destination, write: Write, template: bytes) -> None:
         self._destination = destination
         self._write = write
         self._template = template
@@ -61,7 +68,7 @@ class PlannedDestination(DryRunDestination):
     """Accepts calls in the lanes and batches of the real destination, and drops them."""
 
     def __init__(self, destination: Destination) -> None:
-        super().__init__(destination, lambda _: None)
+        super().__init__(destination, lambda _: None, b"")
         self.max_lanes = destination.max_lanes
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:  # noqa: ARG002 - the report has them
