@@ -9,6 +9,8 @@ import click
 from mssql_reverse_etl.commands.check import check
 from mssql_reverse_etl.commands.init import init
 from mssql_reverse_etl.commands.log_option import log_format_option
+from mssql_reverse_etl.commands.plan import plan
+from mssql_reverse_etl.commands.preview import preview
 from mssql_reverse_etl.commands.project_option import project_option
 from mssql_reverse_etl.commands.rejected import rejected
 from mssql_reverse_etl.commands.run import run
@@ -30,7 +32,7 @@ def cli() -> None:
     """Reverse ETL for Microsoft SQL Server: rows of queries become calls of customer-data APIs."""
 
 
-for command in (check, init, rejected, run, runs, schema, status):
+for command in (check, init, plan, preview, rejected, run, runs, schema, status):
     cli.add_command(command)
 
 

@@ -17,9 +17,11 @@ from mssql_reverse_etl.lock_watch import LockWatch
 from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.retries import retry_rejected
+from mssql_reverse_etl.run_note import describe_options
 from mssql_reverse_etl.screens.live import LiveRun, is_watched, showing
-from mssql_reverse_etl.screens.run import show_run
+from mssql_reverse_etl.screens.run import NO_COMMANDS, show_run
 from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
+from mssql_reverse_etl.tap_options import tap_options_of
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.report_file import report_path_of
@@ -74,7 +76,7 @@ class LocalRun:
         with SyncLocks(self.settings, syncs) as locks:
             is_idle = bool(locks.held) and self._is_idle(locks, syncs)
             with self._watch(locks, pipe) as watch:
-                if locks.held and not received:
+                if locks.held and not received and self.options.limit is None:
                     retry_rejected(pipe, self.sources.configuration, self.sources.targets)
                 if not locks.held or received or watch.has_lost or is_idle:
                     outcome = SyncOutcome.NOT_DUE if is_idle else SyncOutcome.INTERRUPTED
@@ -102,8 +104,11 @@ class LocalRun:
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         summary.sort([sync.name for sync in self.settings.syncs])
-        ending = self._describe_interruption(received[0]) if received else ""
-        show_run(summary, self.sources.commands, seconds=time.monotonic() - started, ending=ending)
+        note = describe_options(self.options, has_run=True)
+        ending = self._describe_interruption(received[0]) if received else note
+        # Rows that the next run reads again leave no dead letters.
+        commands = self.sources.commands if self.options.limit is None else NO_COMMANDS
+        show_run(summary, commands, seconds=time.monotonic() - started, ending=ending)
         if received:
             logger.warning("%s", ending, extra=IS_OUTCOME)
             return signal_exit_code(received[0])
@@ -131,7 +136,7 @@ class LocalRun:
             tap_configs=self.sources.taps,
             target_configs=self.sources.targets,
             state=self.sources.file.path if self.sources.file.exists() else None,
-            tap_options=[*lock_options(syncs), *_tap_options(self.options)],
+            tap_options=[*lock_options(syncs), *tap_options_of(self.options)],
         )
 
     def _add(
@@ -139,7 +144,10 @@ class LocalRun:
     ) -> int:
         """Add the results to the summary; 0, or the exit code of rows lost between the programs."""
         outcomes = RunOutcomes(
-            result=result, state=self.sources.file.read(), is_interrupted=is_interrupted
+            result=result,
+            state=self.sources.file.read(),
+            is_interrupted=is_interrupted,
+            moves_bookmarks=self.options.moves_bookmarks,
         )
         summary.add(result.tap_report, result.target_report)
         code = 0
@@ -157,16 +165,6 @@ class LocalRun:
             "covers what was settled up to its last state. The next run continues from it and "
             "sends again what it does not cover."
         )
-
-
-def _tap_options(options: RunOptions) -> list[str]:
-    """The options as arguments of the tap."""
-    return [
-        argument
-        for option, names in (("--resync", options.resync), ("--start-now", options.start_now))
-        for name in names
-        for argument in (option, name)
-    ]
 
 
 def _exit_code_of(result: PipeResult, watch: LockWatch) -> int:

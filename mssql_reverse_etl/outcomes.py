@@ -57,11 +57,13 @@ class RunOutcomes:
         result: the ends of both programs.
         state: the state file after the run.
         is_interrupted: whether a signal or a lost lock asked the run to end.
+        moves_bookmarks: whether the state tells what was settled.
     """
 
     result: PipeResult
     state: Mapping[str, Any] = field(default_factory=dict)
     is_interrupted: bool = False
+    moves_bookmarks: bool = True
 
     def of(self, sync: str) -> SyncResult:
         """The outcome of a sync that the tap was asked to read."""
@@ -76,7 +78,7 @@ class RunOutcomes:
             if stream["outcome"] in FAILURES:
                 return SyncResult(SyncOutcome(stream["outcome"]), stream["message"])
         is_read = entry["outcome"] == Outcome.READ
-        if self._has_moved(sync, entry) or (is_read and self.result.target_code == 0):
+        if self._has_moved(sync, entry) or (is_read and self._is_settled(sync, entry)):
             return SyncResult(SyncOutcome.DELIVERED)
         return self._ended_early()
 
@@ -102,6 +104,15 @@ class RunOutcomes:
         sync_time = entry["sync_time"]
         return sync_time is not None and bookmark.get("last_sync_time") == sync_time
 
+    def _is_settled(self, sync: str, entry: Mapping[str, Any]) -> bool:
+        """Whether all its rows are settled, without a bookmark that has moved."""
+        if self.moves_bookmarks or self.result.target_code == 0:
+            return self.result.target_code == 0
+        streams = list(_streams(self.result.target_report, sync))
+        return not entry["rows"] or (
+            bool(streams) and all(_settled(each) >= entry["rows"] for each in streams)
+        )
+
     def _unreached(self) -> SyncResult:
         if self.is_interrupted:
             return SyncResult(SyncOutcome.INTERRUPTED, "It was not reached.")
@@ -114,6 +125,10 @@ class RunOutcomes:
         if result.target_code:
             return _end_of("target", result.target_code, result.target_report)
         return _end_of("tap", result.tap_code, result.tap_report)
+
+
+def _settled(stream: Mapping[str, Any]) -> int:
+    return sum(stream.get(count, 0) for count in ("delivered", "filtered", "rejected"))
 
 
 def _streams(target_report: Mapping[str, Any], sync: str) -> Iterator[Mapping[str, Any]]:

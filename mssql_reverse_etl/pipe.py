@@ -43,6 +43,7 @@ class PipeOptions:
         target_configs: the same for the target.
         state: path of the state; None for none.
         tap_options: further arguments of the tap.
+        target_options: the same for the target.
         log: file that gets stderr of both programs; None for this process's stderr.
     """
 
@@ -50,6 +51,7 @@ class PipeOptions:
     target_configs: Sequence[str]
     state: Path | None = None
     tap_options: Sequence[str] = ()
+    target_options: Sequence[str] = ()
     log: Path | None = None
 
 
@@ -106,7 +108,8 @@ class Pipe:
             )
             state = ["--state", str(options.state)] if options.state else []
             tap_arguments = [*_config_options(tap_configs), *state, *options.tap_options]
-            with self._start_both(tap_arguments, _config_options(target_configs), options.log) as (
+            target_arguments = [*_config_options(target_configs), *options.target_options]
+            with self._start_both(tap_arguments, target_arguments, options.log) as (
                 tap,
                 target,
                 states,
@@ -119,8 +122,8 @@ class Pipe:
             return PipeResult(
                 tap_code=codes[1],
                 target_code=codes[0],
-                tap_report=_read_report(tap_report),
-                target_report=_read_report(target_report),
+                tap_report=read_report(tap_report),
+                target_report=read_report(target_report),
             )
 
     def retry_rejected(self, target_configs: Sequence[str]) -> int:
@@ -146,6 +149,22 @@ class Pipe:
                 return code
             finally:
                 _terminate(process)
+
+    def read(self, options: PipeOptions) -> tuple[int, bytes]:
+        """Run the tap alone, for a few rows; its exit code and its messages."""
+        state = ["--state", str(options.state)] if options.state else []
+        messages, messages_in = os.pipe()
+        arguments = [*_config_options(options.tap_configs), *state, *options.tap_options]
+        with os.fdopen(messages, "rb") as stream:
+            with _closing(messages_in):
+                tap = self._start(_TAP, arguments, subprocess.DEVNULL, messages_in, None)
+            try:
+                found = stream.read()
+                code = _shell_code(tap.wait())
+            finally:
+                _terminate(tap)
+        self._join_events()
+        return code, found
 
     def _join_events(self) -> None:
         if self._events:
@@ -255,7 +274,8 @@ def _config_options(paths: Sequence[str]) -> list[str]:
     return [argument for path in paths for argument in ("--config", path)]
 
 
-def _read_report(path: Path) -> Mapping[str, Any]:
+def read_report(path: Path) -> Mapping[str, Any]:
+    """The report that a program wrote; empty if there is none."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a run starts from: a project, or the files of the command line; and its locked state."""
+"""What a run or a plan starts from: a project, or the files of the command line; its state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSources:
-    """Both configurations, and the state file, which is locked.
+    """Both configurations, and the state file, which a run has locked.
 
     Attributes:
         file: the state file.
@@ -54,19 +54,25 @@ def open_project(project: Project, record: RunRecord, stack: ExitStack) -> RunSo
 
     Raises UsageError, StateNotWritten or AlreadyRunning.
     """
-    from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - slow
 
     make_private_folder(project.path.parent)
-    file = StateFile(project.state)
-    stack.enter_context(file.locked())
+    sources = read_project(project, stack, record)
+    stack.enter_context(sources.file.locked())
     record.close_killed()
     remove_report(report_path_of(project.tap))
     remove_report(report_path_of(project.target))
+    return sources
+
+
+def read_project(project: Project, stack: ExitStack, record: RunRecord | None = None) -> RunSources:
+    """A loaded project without a lock, for a plan; its files stay until the stack is closed."""
+    from mssql_reverse_etl.project.private_files import private_file  # noqa: PLC0415 - slow
+
     tap, tap_file = stack.enter_context(private_file("tap", project.tap))
     target, target_file = stack.enter_context(private_file("target", project.target))
     return RunSources(
-        file=file,
+        file=StateFile(project.state),
         tap=project.tap,
         settings=project.settings,
         target=project.target,
@@ -75,7 +81,7 @@ def open_project(project: Project, record: RunRecord, stack: ExitStack) -> RunSo
         targets=[target],
         inherited=[tap_file, target_file],
         commands=Commands(),
-        record=record,
+        record=record or RunRecord(),
     )
 
 
@@ -91,6 +97,11 @@ def open_files(
     # This run may end before it writes reports of its own.
     remove_report(find_report_path(taps, env_prefix="TAP_MSSQL_QUERY"))
     remove_report(find_report_path(targets, env_prefix="TARGET_PIPELINES"))
+    return read_files(taps, targets, file)
+
+
+def read_files(taps: Sequence[str], targets: Sequence[str], file: StateFile) -> RunSources:
+    """The files of the command line. Raises UsageError, ConfigurationError or PluginError."""
     from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
     from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
     from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow

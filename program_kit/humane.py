@@ -37,3 +37,14 @@ def list_of(names: list[str], limit: int = 5) -> str:
     shown = names[:limit] if len(names) > limit else names[:-1]
     last = f"{len(names) - limit} others" if len(names) > limit else "".join(names[-1:])
     return f"{', '.join(shown)} and {last}" if shown else last
+
+
+def bytes_of(number: int) -> str:
+    """A size with one unit, in powers of 1,000: "812 B", "3.4 kB", "120 MB"."""
+    size, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    digits = 0 if unit == "B" or size >= 99.95 else 1
+    return f"{size:,.{digits}f} {unit}"

@@ -9,12 +9,13 @@ import click
 from tap_mssql_query.sync.run_options import parse_timestamp
 
 
-class _Timestamp(click.ParamType[int]):
+class Timestamp(click.ParamType[int]):
     """ISO 8601 or unix seconds, converted to unix seconds."""
 
     name = "timestamp"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Unix seconds of a value of the command line."""
         try:
             return parse_timestamp(str(value))
         except ValueError as error:
@@ -36,12 +37,12 @@ OPTIONS = [
     ),
     click.Option(
         ["--since"],
-        type=_Timestamp(),
+        type=Timestamp(),
         help="Backfill: read from this time on, without moving bookmarks.",
     ),
     click.Option(
         ["--until"],
-        type=_Timestamp(),
+        type=Timestamp(),
         help="Backfill: read up to this time; queries need {{sync_time}} or {{sync_datetime}}.",
     ),
     click.Option(
@@ -69,8 +70,8 @@ OPTIONS = [
     click.Option(
         ["--limit"],
         type=click.IntRange(min=1, max=2**31 - 1),
-        default=10,
-        show_default=True,
-        help="Maximum number of rows that --preview fetches.",
+        metavar="N",
+        help="Read at most N rows of each sync, without moving bookmarks. With --preview: 10 if "
+        "not given.",
     ),
 ]

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 
 ENV_PREFIX = "TAP_MSSQL_QUERY"
+_PREVIEW_ROWS = 10
 
 
 class TapMSSQLQuery(Tap):
@@ -263,7 +264,7 @@ class TapMSSQLQuery(Tap):
         start_now: tuple[str, ...] = (),
         check: bool = False,
         preview: str | None = None,
-        limit: int = 10,
+        limit: int | None = None,
     ) -> None:
         """Run all syncs, or --about, --check or --preview. Raises TapError."""
         if about:
@@ -284,12 +285,13 @@ class TapMSSQLQuery(Tap):
                     locked=locked,
                     partition=partition,
                     start_now=start_now,
+                    limit=limit if is_run else None,
                 ),
             )
         if check:
             tap.check()
         elif preview is not None:
-            tap.preview(preview, limit)
+            tap.preview(preview, limit or _PREVIEW_ROWS)
         else:
             tap.run()
 

@@ -51,6 +51,11 @@ logger = logging.getLogger(NAME)
     "--dry-run", is_flag=True, help="Print the calls instead of sending them; counts on stderr."
 )
 @click.option(
+    "--plan",
+    is_flag=True,
+    help="Count the calls and requests of a run instead of sending them; print no calls.",
+)
+@click.option(
     "--replay",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -82,6 +87,7 @@ def command(
     paths: Sequence[str],
     source: IO[bytes] | None,
     dry_run: bool,
+    plan: bool,
     replay: Path | None,
     streams: Sequence[str],
     retry_rejected: bool,
@@ -98,7 +104,9 @@ def command(
     if list_call_types or list_destinations:
         _list(config, call_types=list_call_types, destinations=list_destinations)
         return
-    runner = Runner(config, is_dry_run=dry_run)
+    if plan and (replay is not None or retry_rejected):
+        raise ConfigurationError("--plan counts what a run would send. Leave it out here.")
+    runner = Runner(config, is_dry_run=dry_run, is_plan=plan)
     runner.catch_signals()
     if replay is not None:
         runner.replay(replay, streams)

@@ -11,6 +11,7 @@ import click
 
 from mssql_reverse_etl.commands.log_option import log_format_option
 from mssql_reverse_etl.commands.project_option import project_option, project_path
+from mssql_reverse_etl.commands.window_options import window_options
 from mssql_reverse_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from mssql_reverse_etl.history.run_record import RunRecord
     from mssql_reverse_etl.run_sources import RunSources
+    from tap_mssql_query.sync.run_options import RunOptions
 
 _LOCAL = "local"
 
@@ -47,6 +49,11 @@ _LOCAL = "local"
     "--start-now", multiple=True, metavar="NAME",
     help="Start this sync at the present time: rows from before are not sent. Repeatable.",
 )  # fmt: skip
+@window_options
+@click.option(
+    "--dry-run", is_flag=True,
+    help="Count what the run would send, as `plan` does; nothing is sent, and nothing moves.",
+)  # fmt: skip
 @click.option(
     "--dask", is_flag=False, flag_value=_LOCAL, default=None, metavar="[ADDRESS]",
     help="Run partitions as tasks of the Dask cluster at ADDRESS, or of a local one.",
@@ -63,6 +70,10 @@ def run(
     state: Path | None,
     resync: Sequence[str],
     start_now: Sequence[str],
+    limit: int | None,
+    since: int | None,
+    until: int | None,
+    dry_run: bool,
     dask: str | None,
     workers: int | None,
 ) -> None:
@@ -70,13 +81,31 @@ def run(
 
     With names, these alone.
     """
-    if start_now and dask is not None:
-        raise UsageError("--start-now cannot be combined with --dask. Run once without --dask.")
+    if dask is not None:
+        _refuse_on_cluster(
+            start_now=start_now, limit=limit, since=since, until=until, dry_run=dry_run
+        )
+    from tap_mssql_query.sync.run_options import RunOptions  # noqa: PLC0415 - slow
+
+    options = RunOptions(resync=resync, start_now=start_now, limit=limit, since=since, until=until)
     with ExitStack() as stack:
+        if dry_run:
+            from mssql_reverse_etl.commands.plan import print_plan  # noqa: PLC0415 - slow
+
+            sys.exit(print_plan(_read_sources(taps, targets, state, stack), names, options))
         record = _open_record(stack, dask, is_project=not (taps or targets or state))
         sources = _open_sources(names, taps, targets, state, stack, record)
-        code = record.exit_code = _run(sources, names, resync, start_now, dask, workers)
+        code = record.exit_code = _run(sources, names, options, dask, workers)
     sys.exit(code)
+
+
+def _refuse_on_cluster(**options: object) -> None:
+    """Raise UsageError for an option that a cluster does not know."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} cannot be combined with --dask. Run once without --dask."
+        )
 
 
 def _open_record(stack: ExitStack, dask: str | None, *, is_project: bool) -> RunRecord:
@@ -101,10 +130,8 @@ def _open_sources(
     """The files of the command line, or else the project. Raises ProgramError."""
     from mssql_reverse_etl.run_sources import open_files, open_project  # noqa: PLC0415 - slow
 
-    if taps and targets and state:
-        return open_files(taps, targets, state, stack)
-    if taps or targets or state:
-        raise UsageError("--tap, --target and --state belong together. Give all three, or none.")
+    if files := _files_of(taps, targets, state):
+        return open_files(taps, targets, files, stack)
     from mssql_reverse_etl.history.recording import describe_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
 
@@ -113,31 +140,40 @@ def _open_sources(
     return open_project(project, record, stack)
 
 
+def _read_sources(
+    taps: Sequence[str], targets: Sequence[str], state: Path | None, stack: ExitStack
+) -> RunSources:
+    """The same for a plan, which locks and records nothing. Raises ProgramError."""
+    from mssql_reverse_etl.run_sources import read_files, read_project  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
+
+    if files := _files_of(taps, targets, state):
+        return read_files(taps, targets, StateFile(files))
+    from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
+
+    return read_project(load_project(project_path()), stack)
+
+
+def _files_of(taps: Sequence[str], targets: Sequence[str], state: Path | None) -> Path | None:
+    """The state file of the command line; None for a project. Raises UsageError."""
+    if taps and targets and state:
+        return state
+    if taps or targets or state:
+        raise UsageError("--tap, --target and --state belong together. Give all three, or none.")
+    return None
+
+
 def _run(
     sources: RunSources,
     names: Sequence[str],
-    resync: Sequence[str],
-    start_now: Sequence[str],
+    options: RunOptions,
     dask: str | None,
     workers: int | None,
 ) -> int:
     """Run the syncs; the exit code."""
-    from mssql_reverse_etl.project.names import (  # noqa: PLC0415 - slow
-        choose_syncs,
-        find_unknown_names,
-    )
-    from mssql_reverse_etl.shared_files import find_shared_files  # noqa: PLC0415 - slow
-    from tap_mssql_query.sync.run_options import RunOptions, find_problems  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
 
-    sources.file.read()  # a damaged file fails before any query runs
-    options = RunOptions(resync=resync, start_now=start_now)
-    if problems := [
-        *find_problems(options, sources.settings.syncs),
-        *find_shared_files(sources.file.path, sources.tap, sources.configuration),
-        *find_unknown_names(names, sources.settings),
-    ]:
-        raise UsageError(*problems)
-    settings = choose_syncs(names, sources.settings)
+    settings = find_chosen(sources, names, options)
     if dask is None:
         from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
 
@@ -150,7 +186,7 @@ def _run(
     return run_on_cluster(
         sources,
         settings,
-        resync=resync,
+        resync=options.resync,
         address=None if dask == _LOCAL else dask,
         workers=workers,
     )

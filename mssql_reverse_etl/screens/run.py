@@ -50,6 +50,10 @@ class Commands:
     resync: str = "mssql-reverse-etl run"
 
 
+NO_COMMANDS = Commands(rejected="", replay="", resync="")
+"""After a run whose rejected rows left no dead letters."""
+
+
 def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: str = "") -> None:
     """Print the screen on stdout; log the same for programs.
 
@@ -170,6 +174,8 @@ def _remedies(summary: Summary, commands: Commands) -> Iterator[Text]:
         if not sync.has_failed:
             for kind in {kind for each in sync.deliveries.values() for kind in each.kinds}:
                 kinds.setdefault(kind, []).append(name)
+    if commands == NO_COMMANDS:
+        return
     if names := kinds.get("query"):
         options = " ".join(f"--resync {name}" for name in names)
         yield from _step("After a correction of the query:", f"{commands.resync} {options}")
@@ -196,7 +202,8 @@ def _closing_sentence(summary: Summary, commands: Commands, seconds: float) -> s
         calls = "No call was delivered" if failed or rejected else "Nothing new"
     parts = [f"{calls} in {duration_of(seconds)}" if delivered else calls]
     if rejected:
-        parts.append(f"{rejected:,} rejected, see {commands.rejected}")
+        where = f", see {commands.rejected}" if commands.rejected else ""
+        parts.append(f"{rejected:,} rejected{where}")
     if failed:
         parts.append(f"{count_of(failed, 'sync')} failed")
     if locked := sum(_is(sync, SyncOutcome.LOCKED) for sync in active):

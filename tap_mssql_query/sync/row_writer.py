@@ -29,6 +29,7 @@ class RowWriter:
         write_lines: writes them to stdout.
         progress: shows how many rows have been written.
         count_rows: counts rows that were read, also those of a block that cannot be written.
+        limit: the most rows to write; None: all.
         logger: gets a warning for values that could not be kept.
     """
 
@@ -37,6 +38,7 @@ class RowWriter:
     write_lines: Callable[[Lines], None]
     progress: Progress
     count_rows: Callable[[int], None]
+    limit: int | None
     logger: logging.Logger
 
     def write(
@@ -44,18 +46,16 @@ class RowWriter:
         blocks: Iterator[pa.RecordBatch],
         columns: Sequence[Column],
         strategy: ReadStrategy,
-    ) -> tuple[int, bool]:
-        """Write all rows; returns how many there were, and whether those are all.
+    ) -> int:
+        """Write all rows, up to the limit; returns how many there were.
 
-        The strategy is asked before, and told after, each block is written. Rows are left out only
-        because of the format's `max_records`.
+        The strategy is asked before, and told after, each block is written.
         """
         conversions = LossyConversions()
         encode = self.format.record_encoder(columns, conversions)
-        limit = self.format.max_records
-        rows, is_complete = 0, True
+        rows = 0
         for block in blocks:
-            wanted = block if limit is None else block.slice(0, limit - rows)
+            wanted = block if self.limit is None else block.slice(0, self.limit - rows)
             strategy.check_block(wanted)
             self.count_rows(wanted.num_rows)
             self._write_lines(encode(wanted))
@@ -63,10 +63,9 @@ class RowWriter:
             self.progress.show(rows)
             strategy.on_block_written(wanted)
             if wanted.num_rows < block.num_rows:
-                is_complete = False
                 break
         self._warn_of_loss(conversions)
-        return rows, is_complete
+        return rows
 
     def _write_lines(self, pieces: Iterable[Lines]) -> None:
         for lines in pieces:

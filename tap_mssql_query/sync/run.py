@@ -21,6 +21,7 @@ from tap_mssql_query.sync import bookmarks
 from tap_mssql_query.sync.comparisons import check_comparisons
 from tap_mssql_query.sync.query import query_of
 from tap_mssql_query.sync.read_strategy import (
+    WholeRead,
     choose_strategy,
     find_partitioned_run,
     find_resume_state,
@@ -123,7 +124,7 @@ class SyncRun:
         """The interrupted run to resume, if there is one. Raises StateError."""
         options = self._context.options
         is_new_resync = self._sync.name in options.resync and not self._has_saved_progress
-        if options.is_backfill or is_new_resync:
+        if not self._moves_bookmark or is_new_resync:
             return None
         state = self._context.state
         if options.partition is not None:
@@ -161,24 +162,40 @@ class SyncRun:
         settings, state = self._context.settings, self._context.state
         if problem := find_missed_renaming(self._sync, settings.syncs, state):
             self._logger.warning("sync=%s: %s", self._sync.name, problem)
-        options = self._context.options
-        strategy = choose_strategy(
+        strategy = self._choose_strategy(session, times, resume_state)
+        for query in strategy.queries():
+            self._copy_rows(session, query, times, strategy)
+        if is_new and self._limit is None:  # the limit stays in the session
+            self._warn_of_texts(session, times)
+        if strategy.is_complete and self._moves_bookmark:
+            self._move_bookmark(times.sync_time)
+        self._report.outcome = Outcome.READ
+
+    @property
+    def _limit(self) -> int | None:
+        """The most rows to read: that of the command line, or the SDK's for a connection test."""
+        return self._context.options.limit or self._format.max_records
+
+    @property
+    def _moves_bookmark(self) -> bool:
+        """Whether the bookmark moves once all rows are read, and the state has the progress."""
+        return self._context.options.moves_bookmarks and self._limit is None
+
+    def _choose_strategy(
+        self, session: Session, times: SyncTimes, resume_state: ResumeState | None
+    ) -> ReadStrategy:
+        """How to read the rows: with a limit all at once, as nothing will be resumed."""
+        if self._limit is not None:
+            return WholeRead(query_of(self._sync, times))
+        return choose_strategy(
             session,
             self._sync,
             times,
             resume_state,
             self._save_progress,
-            partition=options.partition,
+            partition=self._context.options.partition,
             on_count=self._show_count,
         )
-        for query in strategy.queries():
-            if not self._copy_rows(session, query, times, strategy):
-                return
-        if is_new:
-            self._warn_of_texts(session, times)
-        if strategy.is_complete and not options.is_backfill:
-            self._move_bookmark(times.sync_time)
-        self._report.outcome = Outcome.READ
 
     def _show_count(self, rows: int) -> None:
         """Keep how many rows there are; say how many calls a first run is about to send."""
@@ -207,7 +224,7 @@ class SyncRun:
 
     def _save_progress(self, resume_state: ResumeState) -> None:
         """Write a STATE with the progress so far; a retry resumes from it."""
-        if not self._context.options.is_backfill:
+        if self._moves_bookmark:
             self._write_first_state()
             self._has_saved_progress = True
             write_resume_state(self._context.state, self._sync.name, resume_state)
@@ -245,8 +262,8 @@ class SyncRun:
 
     def _copy_rows(
         self, session: Session, query: SelectQuery, times: SyncTimes, strategy: ReadStrategy
-    ) -> bool:
-        """Write SCHEMA and all rows; False if the format's `max_records` left some out."""
+    ) -> None:
+        """Write SCHEMA and all rows, up to the limit, at which the server stops."""
         # Imported late: loading pyarrow takes longer than a run in which no sync is due.
         from tap_mssql_query.encoding.arrow_columns import columns_of_arrow_schema  # noqa: PLC0415
         from tap_mssql_query.sync.row_writer import RowWriter  # noqa: PLC0415
@@ -262,15 +279,18 @@ class SyncRun:
             self._write_rows,
             progress=progress,
             count_rows=self._report.count_rows,
+            limit=self._limit,
             logger=self._logger,
         )
-        rows_read = prefetch(session.read(query), seconds=session.row_timeout_seconds)
+        rows_read = prefetch(
+            session.read(query, limit=self._limit or 0), seconds=session.row_timeout_seconds
+        )
         with contextlib.closing(rows_read) as blocks:
             result = next(blocks).schema
             columns = columns_of_arrow_schema(result, self._sync.json_columns)
             described = describe_unclear(columns, result, query, self._open_session)
             self._write_schema(described, times, strategy)
-            rows, is_complete = writer.write(blocks, columns, strategy)
+            rows = writer.write(blocks, columns, strategy)
         self._logger.info(
             "sync=%s type=%s rows=%d seconds=%.3f last_sync_time=%d sync_time=%d",
             name,
@@ -280,7 +300,6 @@ class SyncRun:
             times.last_sync_time,
             times.sync_time,
         )
-        return is_complete
 
     def _write_rows(self, lines: Lines) -> None:
         self._has_unsaved_rows = True
@@ -289,11 +308,11 @@ class SyncRun:
     def _write_first_state(self) -> None:
         """Write the STATE that the run was given, unless it was written already.
 
-        If a stream fails in the target, the target puts back its bookmark from there. A backfill
-        without a state writes none: another target would print it, and a log of states would end
-        with an empty one.
+        If a stream fails in the target, the target puts back its bookmark from there. Without a
+        bookmark that moves there is none: another target would print it, and a log of states would
+        end with an empty one.
         """
-        if not self._context.options.is_backfill:
+        if self._moves_bookmark:
             self._context.write_state()
 
     def _write_schema(
@@ -301,6 +320,7 @@ class SyncRun:
     ) -> None:
         former_name = former_name_of(self._sync, self._context.state)
         renamed = {"x-renamed-from": former_name} if former_name else {}
+        limited = {"x-limit": self._limit} if self._limit is not None else {}
         messages = list(self._format.schema_messages(columns))
         self._write_first_state()
         for message in messages:
@@ -311,5 +331,6 @@ class SyncRun:
                 "x-sync-time": self._started_at,
                 **strategy.schema_keywords,
                 **renamed,
+                **limited,
             }
             self._context.write_lines(dump_message({**message, "schema": schema}))

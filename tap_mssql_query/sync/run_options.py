@@ -1,4 +1,4 @@
-"""The options of one run: syncs to repeat, a window to backfill, a partition. Pure."""
+"""The options of one run: syncs to repeat, a window to backfill, a limit, a partition. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class RunOptions:
         locked: the only syncs to run, if any are named; the caller holds their locks.
         partition: the only partition to read of the one sync in `locked`, counted from 0.
         start_now: names of syncs whose bookmark moves to now; no row of them is read.
+        limit: the most rows to read of each sync, without moving bookmarks; None: all.
     """
 
     resync: Sequence[str] = ()
@@ -33,11 +34,17 @@ class RunOptions:
     locked: Sequence[str] = ()
     partition: int | None = None
     start_now: Sequence[str] = ()
+    limit: int | None = None
 
     @property
     def is_backfill(self) -> bool:
         """Whether a window is read without moving bookmarks."""
         return self.since is not None or self.until is not None
+
+    @property
+    def moves_bookmarks(self) -> bool:
+        """Whether the bookmark of a sync moves once all its rows are read."""
+        return not self.is_backfill and self.limit is None
 
 
 def parse_timestamp(text: str) -> int:
@@ -72,16 +79,17 @@ def find_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterato
         if timestamp is None:
             continue
         for sync in syncs:
-            if sync.enabled and not variables & set(find_variables(sync.query)):
+            is_run = sync.enabled and (not options.locked or sync.name in options.locked)
+            if is_run and not variables & set(find_variables(sync.query)):
                 wanted = " or ".join(f"{{{{{name}}}}}" for name in sorted(variables))
                 yield f'{option}: the query of sync "{sync.name}" has no {wanted}.'
 
 
 def _find_start_problems(options: RunOptions, syncs: Sequence[SyncSettings]) -> Iterator[str]:
-    if options.start_now and (options.is_backfill or options.partition is not None):
+    if options.start_now and (not options.moves_bookmarks or options.partition is not None):
         yield (
-            "--start-now cannot be combined with --since, --until or --partition: it moves a "
-            "bookmark, and they do not."
+            "--start-now cannot be combined with --since, --until, --limit or --partition: it "
+            "moves a bookmark, and they do not."
         )
     for sync in syncs:
         if sync.name in options.start_now and sync.name in options.resync:
@@ -99,3 +107,5 @@ def _find_partition_problems(options: RunOptions) -> Iterator[str]:
             "--partition cannot be combined with --resync, --since or --until: it reads a part of "
             "the unfinished run in the state."
         )
+    if options.limit is not None:
+        yield "--partition cannot be combined with --limit: it reads its partition whole."

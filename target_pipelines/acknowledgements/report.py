@@ -78,11 +78,19 @@ class RunReport:
             report.outcome = REJECTED if isinstance(error, TooManyRejected) else FAILED
             report.message = str(error)
 
-    def set_unfinished(self, stream: str) -> None:
-        """Say that a stream's rejected rows left no dead letters, as its bookmark did not move."""
+    def set_unfinished(self, stream: str, *, is_limited: bool = False) -> None:
+        """Say that a stream's rejected rows left no dead letters, as its bookmark did not move.
+
+        That is a success if the tap was asked for the first rows alone.
+        """
         with self._lock:
             report = self._streams[stream]
-            if report.outcome == DELIVERED and report.rejected:
+            if report.outcome == DELIVERED and report.rejected and is_limited:
+                report.message = (
+                    "With --limit no bookmark moves. The next run reads these rows again, so no "
+                    "dead letters were kept."
+                )
+            elif report.outcome == DELIVERED and report.rejected:
                 report.outcome = INTERRUPTED
                 report.message = (
                     "The tap did not move the bookmark. The next run reads these rows again, so no "
@@ -242,12 +250,18 @@ class RunReport:
             if entry.same_rows:
                 text = f"{entry.same_rows:,} letters were of the same rows as others"
                 print_line(console, f"{name}: {text} and became no events of their own")
+            if entry.outcome == DELIVERED and entry.message:
+                print_line(console, f"{name}: {entry.message}")
         for remedy in self._remedies(dead_letter_path):
             print_line(console, remedy)
 
     def _remedies(self, dead_letter_path: str) -> Iterator[str]:
         """The commands to type for rejected rows, after the correction of their cause."""
-        entries = {name: each for name, each in self._streams.items() if each.outcome == DELIVERED}
+        entries = {
+            name: each
+            for name, each in self._streams.items()
+            if each.outcome == DELIVERED and not each.message
+        }
         if queries := [name for name, entry in entries.items() if entry.kinds["query"]]:
             options = " ".join(f"--resync {name}" for name in queries)
             yield f"After a correction of the query: mssql-reverse-etl run … {options}"

@@ -29,6 +29,7 @@ class StreamFailures:
     Attributes:
         on_failure: is called once for each stream that fails.
         unfinished: streams whose rejected rows are read again, as their bookmarks did not move.
+        limited: streams of which the tap reads the first rows alone, and no bookmark moves.
 
     Args:
         settled: the bookmarks to put back before the first STATE; None if they are unknown.
@@ -45,6 +46,7 @@ class StreamFailures:
         self._lock = threading.Lock()
         self._expected: set[str] = set()
         self.unfinished: frozenset[str] = frozenset()
+        self.limited: frozenset[str] = frozenset()
         self._errors: dict[str, PipelinesError] = {}
         self._fatal: dict[str, PipelinesError] = {}
 
@@ -89,6 +91,12 @@ class StreamFailures:
     def expect_bookmark(self, stream: str) -> None:
         """The tap moves the bookmark of this stream once all its rows are read."""
         self._expected.add(stream)
+
+    def expect_no_bookmark(self, stream: str) -> None:
+        """The tap sends no STATE: there is no bookmark to put back if a stream fails."""
+        self.limited |= {stream}
+        if self._settled is None:
+            self._settled = {}
 
     @property
     def expected(self) -> frozenset[str]:

@@ -56,6 +56,7 @@ class TargetSettings:
     max_rejected_ratio: float = 0.1
     null_values: str = "omit"
     stream_null_values: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
+    price_per_1000_calls: float | None = None
     destination_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     message_id_salt: str = field(default="", repr=False)
     processes: int = 1

@@ -127,6 +127,11 @@ DESTINATION_SETTINGS = (
         {},
     ),
     Setting(
+        "price_per_1000_calls",
+        {"type": "number", "minimum": 0},
+        "What 1,000 calls cost, in any currency: `mssql-reverse-etl plan` estimates costs with it.",
+    ),
+    Setting(
         "destination_options",
         {"type": "object"},
         "Settings of a plugin's destination, by name; `target-pipelines --list-destinations` lists "

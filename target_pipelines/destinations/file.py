@@ -28,23 +28,42 @@ _LIMITS = Limits(call_max_bytes=sys.maxsize, batch_max_bytes=1024 * 1024)
 
 
 class FileDestination:
-    """Appends calls to a file; when `send` returns, they are on the disk."""
+    """A file, which is made when its sender is opened: a dry run makes none."""
 
     limits = _LIMITS
     max_lanes = 1  # keeps the file in row order
 
-    def __init__(self, file: int, name: str) -> None:
-        self._file = file
-        self._name = name
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     @property
     def event_schemas(self) -> Mapping[str, Mapping[str, Any]]:
         """None: a file accepts any event."""
         return {}
 
-    def open_sender(self) -> FileDestination:
-        """Itself: there is one file."""
-        return self
+    def open_sender(self) -> FileSender:
+        """Open the file for appending. Raises ConfigurationError."""
+        path = self._path
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            if _ends_in_mid_line(path):
+                os.write(file, b"\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"Setting `output_path`: {path} cannot be opened ({error.strerror}). Correct it."
+            ) from error
+        return FileSender(file, str(path))
+
+    def close(self) -> None:
+        """Do nothing: the process ends."""
+
+
+class FileSender:
+    """Appends calls to a file; when `send` returns, they are on the disk."""
+
+    def __init__(self, file: int, name: str) -> None:
+        self._file = file
+        self._name = name
 
     def send(self, calls: Sequence[EncodedCall]) -> Outcome:
         """Append the calls; a partial line after an error is not valid JSON."""
@@ -83,17 +102,8 @@ def _ends_in_mid_line(path: Path) -> bool:
 
 
 def open_file(settings: TargetSettings) -> FileDestination:
-    """Open the file for appending. Raises ConfigurationError."""
-    path = Path(settings.output_path)
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        if _ends_in_mid_line(path):
-            os.write(file, b"\n")
-    except OSError as error:
-        raise ConfigurationError(
-            f"Setting `output_path`: {path} cannot be opened ({error.strerror}). Correct it."
-        ) from error
-    return FileDestination(file, str(path))
+    """The file that the settings name."""
+    return FileDestination(Path(settings.output_path))
 
 
 @hookimpl

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from program_kit.exact_json import encode_json
 from target_pipelines.api.errors import DeliveryError, OutputClosed
 from target_pipelines.run.destination_pipeline import DestinationPipeline
-from target_pipelines.run.dry_run import DryRunDestination
+from target_pipelines.run.dry_run import DryRunDestination, PlannedDestination, line_template
 from target_pipelines.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.report import RunReport
     from target_pipelines.api.destinations import Destination
-    from target_pipelines.api.settings import TargetSettings
     from target_pipelines.run.bookkeeping import Bookkeeping
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.stdout import Write
@@ -30,6 +30,7 @@ def build_pipeline(
     bookkeeping: Bookkeeping,
     check_interrupted: Callable[[], None],
     write_calls: Write | None = None,
+    wrap: Callable[[Destination, str], Destination] | None = None,
     shows_progress: bool = True,
     logs_warnings: bool = True,
 ) -> Pipeline:
@@ -43,18 +44,25 @@ def build_pipeline(
         bookkeeping: what the destinations share.
         check_interrupted: raises Interrupted if a signal asked the run to end.
         write_calls: for a dry run: writes calls instead of sending them.
+        wrap: makes what gets the calls instead of a destination, from it and its name.
         shows_progress: whether to log progress if stderr is a terminal.
         logs_warnings: whether to log warnings about a stream's columns.
     """
     destinations = []
     for settings in configuration.destinations:
         destination = configuration.plugins.open_destination(settings)
-        if write_calls:
+        if wrap:
+            destination = wrap(destination, settings.destination_name)
+        elif configuration.is_plan:
+            destination = PlannedDestination(destination)
+        elif write_calls:
             count = len(configuration.destinations)
-            destination = _as_dry_run(destination, settings, write_calls, count)
+            template = line_template(settings.destination_name, count)
+            destination = DryRunDestination(destination, write_calls, template)
+        is_sent = not configuration.is_plan and write_calls is None
         destinations.append(
             DestinationPipeline(
-                settings,
+                settings if is_sent else replace(settings, requests_per_second=None),
                 destination,
                 bookkeeping,
                 report=reports[settings.destination_name],
@@ -64,16 +72,6 @@ def build_pipeline(
             )
         )
     return Pipeline(destinations, bookkeeping, shows_progress=shows_progress)
-
-
-def _as_dry_run(
-    destination: Destination, settings: TargetSettings, write: Write, count: int
-) -> DryRunDestination:
-    """Print bare calls; with several destinations, objects with `destination` and `call`."""
-    if count == 1:
-        return DryRunDestination(destination, write)
-    name = settings.destination_name.encode()
-    return DryRunDestination(destination, write, b'{"destination":"%b","call":%%b}\n' % name)
 
 
 def print_state(write: Write, state: State) -> None:

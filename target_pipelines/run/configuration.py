@@ -30,12 +30,14 @@ class Configuration:
         destinations: the settings of each destination.
         plugins: the loaded call types and destinations.
         started_at: when the run began, in unix seconds; the same in all its processes.
+        is_plan: whether calls are counted instead of being sent.
     """
 
     settings: TargetSettings
     destinations: Sequence[TargetSettings]
     plugins: PluginRegistry
     started_at: float = field(default_factory=time.time)
+    is_plan: bool = False
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:

@@ -79,6 +79,7 @@ class Dispatcher:
 
     Attributes:
         message_counts: how many messages were read, by type.
+        streams: those that had a SCHEMA, by name.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Dispatcher:
         self._started_at = started_at
         self._check_interrupted = check_interrupted
         self._positions = positions or CountedPositions()
-        self._streams: dict[str, Stream] = {}
+        self.streams: dict[str, Stream] = {}
         self._line_number = 0
         self._replaced = 0
         self.message_counts: Counter[str] = Counter()
@@ -128,7 +129,7 @@ class Dispatcher:
 
     def _dispatch_records(self, block: bytes) -> bool:
         """Dispatch lines that are all RECORDs of one stream; False if any of them is not."""
-        stream = self._streams.get(stream_of_record(block) or "")
+        stream = self.streams.get(stream_of_record(block) or "")
         if stream is None or stream.name in self._failures or _may_exceed_limits(stream, block):
             return False
         positions = self._positions.of_block(stream, block)
@@ -182,7 +183,7 @@ class Dispatcher:
         """Handle a line that cannot be read: of a stream, if it says so, or of nobody knows."""
         head = head_of(line)
         kind, name = head.get("type"), head.get("stream", "")
-        stream = self._streams.get(name)
+        stream = self.streams.get(name)
         if kind == "RECORD" and name in self._failures:
             self._handler.discard(name, 1)
         elif kind == "SCHEMA" and name:
@@ -222,7 +223,7 @@ class Dispatcher:
         """Handle a SCHEMA or a RECORD. Raises what is wrong with it."""
         check_message(message, self._line_number)
         if message["type"] == "RECORD":
-            stream = self._streams.get(message["stream"])
+            stream = self.streams.get(message["stream"])
             stream = check_record(stream, message, self._line_number)
             position = self._positions.of_message(stream, message)
             self._positions.advance(stream, 1)
@@ -231,8 +232,10 @@ class Dispatcher:
             stream = parse_schema(
                 message, self._plugins, self._call_types, started_at=self._started_at
             )
-            self._streams[stream.name] = stream
+            self.streams[stream.name] = stream
             self._positions.start(stream)
+            if stream.is_limited:
+                self._failures.expect_no_bookmark(stream.name)
             if stream.moves_bookmark:
                 self._failures.expect_bookmark(stream.name)
             self._handler.handle_schema(stream, line)

@@ -1,8 +1,9 @@
-"""--dry-run: prints the calls that the destination would get, instead of sending them."""
+"""--dry-run prints the calls that the destination would get; --plan only counts them."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,27 @@ if TYPE_CHECKING:
     from target_pipelines.singer.stdout import Write
 
 
+def line_template(destination: str, count: int) -> bytes:
+    """How a call is printed: bare; with several destinations, with the name of its own."""
+    if count == 1:
+        return b"%b\n"
+    return b'{"destination":"%b","call":%%b}\n' % destination.encode()
+
+
 class DryRunDestination:
-    """Prints calls, within the limits of the real destination."""
+    """Prints calls, within the limits of the real destination, as fast as possible."""
 
-    max_lanes = 1  # prints calls in row order
+    max_lanes: int | None = 1  # prints calls in row order
 
-    def __init__(self, destination: Destination, write: Write, template: bytes = b"%b\n") -> None:
+    def __init__(self, destination: Destination, write: Write, template: bytes) -> None:
         self._destination = destination
         self._write = write
         self._template = template
 
     @property
     def limits(self) -> Limits:
-        """The real destination's."""
-        return self._destination.limits
+        """The real destination's, without its rate: nothing is sent."""
+        return replace(self._destination.limits, requests_per_second=None)
 
     @property
     def call_schema(self) -> Mapping[str, Any]:
@@ -54,6 +62,18 @@ class DryRunDestination:
 
     def close(self) -> None:
         """Do nothing: stdout stays open."""
+
+
+class PlannedDestination(DryRunDestination):
+    """Accepts calls in the lanes and batches of the real destination, and drops them."""
+
+    def __init__(self, destination: Destination) -> None:
+        super().__init__(destination, lambda _: None, b"")
+        self.max_lanes = destination.max_lanes
+
+    def send(self, calls: Sequence[EncodedCall]) -> Outcome:  # noqa: ARG002 - the report has them
+        """Accept the calls."""
+        return Delivered()
 
 
 class CountedDeadLetters(StagedDeadLetters):

@@ -134,6 +134,6 @@ def _set_outcomes(
         if ending is not None:
             report.set_end(outcome, message)
         for stream in failures.unfinished:
-            report.set_unfinished(stream)
+            report.set_unfinished(stream, is_limited=stream in failures.limited)
         for stream, error in failures.errors.items():
             report.set_failure(stream, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
@@ -45,11 +46,18 @@ if TYPE_CHECKING:
 
 
 class Runner:
-    """Runs the target with these settings; a signal ends the run between two operations."""
+    """Runs the target with these settings; a signal ends the run between two operations.
 
-    def __init__(self, config: Mapping[str, Any], *, is_dry_run: bool = False) -> None:
+    A dry run prints the calls in row order. A plan is a dry run that only counts them, in the
+    requests of a run.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], *, is_dry_run: bool = False, is_plan: bool = False
+    ) -> None:
         self._config = config
-        self._is_dry_run = is_dry_run
+        self._is_plan = is_plan
+        self._is_dry_run = is_dry_run or is_plan
         self._interruption = Interruption()
         self._is_reading = False
 
@@ -65,7 +73,7 @@ class Runner:
             reporting(self._config, reports, failures, outlook_of_run),
             private_stdout() as write,
         ):
-            configuration = load_configuration(self._config)
+            configuration = replace(load_configuration(self._config), is_plan=self._is_plan)
             reports.open(configuration)
             newer_calls = find_newer_calls(configuration)
             run = self._open_run(configuration, reports, failures, newer_calls, write)
@@ -94,30 +102,34 @@ class Runner:
         newer_calls: Mapping[str, NewerCalls],
         write: Write,
     ) -> Run:
-        if configuration.settings.processes > 1 and not self._is_dry_run:
+        write_state = _discard_state if self._is_dry_run else partial(print_state, write)
+        staged = CountedDeadLetters() if self._is_dry_run else None
+        prints_calls = self._is_dry_run and not self._is_plan
+        if configuration.settings.processes > 1 and not prints_calls:
             return WorkerPool(
                 configuration,
                 reports=reports,
                 failures=failures,
                 newer_calls=newer_calls,
-                write_state=partial(print_state, write),
+                write_state=write_state,
                 check_interrupted=self._interruption.check,
+                staged=staged,
             )
         books = keep_books(
             configuration,
             reports=reports,
             failures=failures,
             newer_calls=newer_calls,
-            write_state=_discard_state if self._is_dry_run else partial(print_state, write),
+            write_state=write_state,
             check_interrupted=self._interruption.check,
-            staged=CountedDeadLetters() if self._is_dry_run else None,
+            staged=staged,
         )
         return build_pipeline(
             configuration,
             reports=reports,
             bookkeeping=books,
             check_interrupted=self._interruption.check,
-            write_calls=write if self._is_dry_run else None,
+            write_calls=write if prints_calls else None,
         )
 
     def replay(self, path: Path, streams: Collection[str] = ()) -> None:

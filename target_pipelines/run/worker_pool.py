@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.acknowledgements.newer_calls import NewerCalls
     from target_pipelines.acknowledgements.report import RunReport
+    from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
     from target_pipelines.acknowledgements.stream_failures import StreamFailures
     from target_pipelines.run.configuration import Configuration
     from target_pipelines.singer.streams import Stream
@@ -58,6 +59,7 @@ class WorkerPool:
         newer_calls: Mapping[str, NewerCalls],
         write_state: Callable[[State], None],
         check_interrupted: Callable[[], None],
+        staged: StagedDeadLetters | None = None,
     ) -> None:
         self._configuration = configuration
         self._reports = reports
@@ -70,6 +72,7 @@ class WorkerPool:
             configuration,
             failures,
             lambda _destination, stream: self._read[stream] if stream else self._read.total(),
+            staged,
             check_interrupted=check_interrupted,
         )
         letters = [rows.dead_letters for rows in self._rejected.values()]

@@ -38,6 +38,7 @@ class Stream:
         sync_time: the start of the run that reads it; part of messageIds.
         moves_bookmark: whether its tap moves its bookmark once all rows are read: a tap that says
             when its run started does.
+        is_limited: whether its tap was asked for its first rows alone; its bookmark stays.
         partition: the number of the partition that is read; part of messageIds.
         first_position: the position of the first record, in a read that is resumed.
         renamed_from: the stream's former name, which its messageIds keep.
@@ -52,6 +53,7 @@ class Stream:
     last_sync_time: Any = None
     sync_time: Any = None
     moves_bookmark: bool = False
+    is_limited: bool = False
     partition: Any = None
     first_position: int = 0
     renamed_from: str | None = None
@@ -134,6 +136,7 @@ def parse_schema(
         last_sync_time=keywords.get("x-last-sync-time"),
         sync_time=keywords.get("x-sync-time", started_at),
         moves_bookmark="x-sync-time" in keywords,
+        is_limited="x-limit" in keywords,
         partition=keywords.get("x-partition"),
         first_position=_natural_number(keywords.get("x-position")),
         renamed_from=_text(keywords.get("x-renamed-from")),

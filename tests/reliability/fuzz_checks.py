@@ -36,7 +36,7 @@ from target_pipelines.acknowledgements.stream_failures import StreamFailures
 from target_pipelines.api.errors import PipelinesError
 from target_pipelines.api.outcomes import Outcome
 from target_pipelines.destinations import file as file_destinations
-from target_pipelines.destinations.file import FileDestination
+from target_pipelines.destinations.file import FileSender
 from target_pipelines.destinations.responses import parse_retry_after
 from target_pipelines.plugins.loading import PluginRegistry, load_plugins
 from target_pipelines.run import configuration as configurations
@@ -115,13 +115,13 @@ class TargetInput:
             path.unlink(missing_ok=True)
         opened: list[int] = []
 
-        def open_file(file: int, name: str) -> FileDestination:
+        def open_file(file: int, name: str) -> FileSender:
             opened.append(file)
-            return FileDestination(file, name)
+            return FileSender(file, name)
 
         try:
             with Replacements() as code:
-                code.replace(file_destinations, FileDestination, open_file)
+                code.replace(file_destinations, FileSender, open_file)
                 self._process(data)
         finally:
             for file in opened:

@@ -234,10 +234,9 @@ def _states_after_failed_syncs(code: Replacements) -> None:
     """The tap moves the bookmark although reading failed."""
     copy = SyncRun._copy_rows
 
-    def copy_some(self: SyncRun, *arguments: Any) -> bool:
+    def copy_some(self: SyncRun, *arguments: Any) -> None:
         with contextlib.suppress(ServerError):
-            return copy(self, *arguments)
-        return True
+            copy(self, *arguments)
 
     code.replace(SyncRun, copy, copy_some)
 
