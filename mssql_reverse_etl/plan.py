@@ -23,7 +23,7 @@ class PlannedOutcome(StrEnum):
 
     DUE = "due"
     NOT_DUE = "not_due"
-    DISABLED = "disabled"
+    PAUSED = "paused"
     FAILED = "failed"
     REJECTED = "rejected"
     """It would fail because too many of its rows are rejected."""
@@ -165,7 +165,7 @@ def _plan_sync(
         sync=sync.name,
         destination=settings.destination_name,
         call_type=stream.get("call_type") or sync.type,
-        outcome=_outcome_of(result) if sync.enabled else PlannedOutcome.DISABLED,
+        outcome=_outcome_of(result) if sync.enabled else PlannedOutcome.PAUSED,
         message=result.message if result else "",
         since=entry.get("last_sync_time"),
         rows=entry.get("rows", 0),

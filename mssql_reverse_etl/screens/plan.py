@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from mssql_reverse_etl.plan import FAILURES, PlannedOutcome
 from mssql_reverse_etl.screens.local_time import local_time
+from mssql_reverse_etl.screens.output import NOTHING, plain_table
 from program_kit.console import cell
 from program_kit.humane import bytes_of, count_of, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import tzinfo
+
+    from rich.console import JustifyMethod
+    from rich.table import Table
 
     from mssql_reverse_etl.plan import Plan, PlannedDestination, PlannedSync
     from mssql_reverse_etl.screens.output import Part
@@ -24,7 +27,7 @@ _SMALLEST_AMOUNT = 0.01
 _BEGINNING = "beginning"
 _COUNTS = ("filtered", "rejected", "requests", "bytes", "cost")
 """Columns that are shown if any sync has such."""
-_IDLE = {PlannedOutcome.NOT_DUE: "not due", PlannedOutcome.DISABLED: "disabled"}
+_IDLE = {PlannedOutcome.NOT_DUE: "not due", PlannedOutcome.PAUSED: "paused"}
 
 
 def plan_screen(plan: Plan, *, note: str = "", zone: tzinfo | None = None) -> Iterator[Part]:
@@ -51,14 +54,12 @@ def _table_of(
 ) -> Table:
     """A row for each sync and destination; the sync is named in the first."""
     shown = [name for name in _COUNTS if any(_value_of(sync, name) for sync in syncs)]
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    for heading in ("sync", *(["destination"] if has_destinations else [])):
-        table.add_column(heading, overflow="fold")
-    table.add_column("since", overflow="fold")
-    for heading in ("rows", "calls", *shown):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings: dict[str, JustifyMethod] = {"sync": "left"}
+    headings |= {"destination": "left"} if has_destinations else {}
+    headings |= {"since": "left", **dict.fromkeys(("rows", "calls", *shown), "right")}
+    table = plain_table(headings)
     previous = ""
-    for sync in syncs:
+    for sync in sorted(syncs, key=lambda sync: sync.outcome not in FAILURES):
         is_first, previous = sync.sync != previous, sync.sync
         style = "red" if sync.outcome in FAILURES else ""
         table.add_row(
@@ -87,7 +88,7 @@ def _value_of(sync: PlannedSync, name: str) -> float | None:
 def _cell_of(sync: PlannedSync, name: str) -> Text:
     value = _value_of(sync, name)
     if not value:
-        return Text("-", "dim")
+        return NOTHING
     return Text(_FORMATS.get(name, "{:,}".format)(value), "yellow" if name == "rejected" else "")
 
 

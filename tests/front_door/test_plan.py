@@ -143,12 +143,12 @@ def test_outcomes_and_the_exit_code_are_those_of_the_run(tmp_path, shop):
     run = run_in(tmp_path, "run")
 
     assert [(sync, entry["outcome"]) for (sync, _), entry in plan.items()] == [
-        ("bad", "failed"), ("off", "disabled"), ("daily", "not_due"), ("odd_type", "failed"),
+        ("bad", "failed"), ("off", "paused"), ("daily", "not_due"), ("odd_type", "failed"),
     ]  # fmt: skip
     assert code == run.returncode == 3
     assert "Invalid column name" in plan["bad", "customerio"]["message"]
     assert "unheard_of" in table.stdout
-    assert "off: disabled" in table.stdout
+    assert "off: paused" in table.stdout
     assert "daily: not due" in table.stdout
     assert "2 syncs would fail. Nothing was sent." in table.stdout
 
@@ -280,7 +280,7 @@ PLANS = {
             PlannedSync(
                 sync="daily", destination="customerio", outcome=PlannedOutcome.NOT_DUE
             ),
-            PlannedSync(sync="off", destination="customerio", outcome=PlannedOutcome.DISABLED),
+            PlannedSync(sync="off", destination="customerio", outcome=PlannedOutcome.PAUSED),
         ],
         [
             PlannedDestination(
