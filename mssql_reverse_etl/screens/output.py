@@ -28,11 +28,11 @@ _OUTCOME_STYLES = {
 NOTHING = Text("-", "dim")
 
 
-def plain_table(headings: Mapping[str, JustifyMethod]) -> Table:
-    """A table without lines, whose cells are never wrapped."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+def plain_table(headings: Mapping[str, JustifyMethod], *, gap: int = 2) -> Table:
+    """A table without lines, with `gap` blanks between columns; numbers are never wrapped."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
     for heading, justify in headings.items():
-        table.add_column(heading, justify=justify, no_wrap=True, overflow="fold")
+        table.add_column(heading, justify=justify, no_wrap=justify == "right", overflow="fold")
     return table
 
 

@@ -57,7 +57,7 @@ def _table_of(
     headings: dict[str, JustifyMethod] = {"sync": "left"}
     headings |= {"destination": "left"} if has_destinations else {}
     headings |= {"since": "left", **dict.fromkeys(("rows", "calls", *shown), "right")}
-    table = plain_table(headings)
+    table = plain_table(headings, gap=1)
     previous = ""
     for sync in sorted(syncs, key=lambda sync: sync.outcome not in FAILURES):
         is_first, previous = sync.sync != previous, sync.sync
