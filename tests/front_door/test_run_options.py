@@ -155,3 +155,18 @@ def test_rejected_calls_are_not_tried_again_by_a_limited_run(tmp_path, shop):
 
     assert _ids(shop) == ["1"]
     assert (tmp_path / LETTERS).read_bytes() == letters
+
+
+@pytest.mark.parametrize("has_state", [False, True])
+def test_rejected_rows_of_a_window_leave_dead_letters(tmp_path, shop, has_state):
+    """No other run reads them, whether or not there is a state."""
+    bounded = {**ODD, "query": f"{ODD['query']} WHERE last_updated >= {{{{last_sync_time}}}}"}
+    write_project(tmp_path, shop, [bounded])
+    if has_state:
+        run_in(tmp_path, "run", "--start-now", "odd")
+
+    done = run_in(tmp_path, "run", "--since", "0")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].split()[:2] == ["odd", "delivered"]
+    assert len((tmp_path / LETTERS).read_text().splitlines()) == 1
