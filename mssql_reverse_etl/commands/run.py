@@ -101,7 +101,11 @@ def run(
 
 def _refuse_on_cluster(**options: object) -> None:
     """Raise UsageError for an option that a cluster does not know."""
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value not in (None, ()) and value is not False
+    ]
     if given:
         raise UsageError(
             f"{' and '.join(given)} cannot be combined with --dask. Run once without --dask."

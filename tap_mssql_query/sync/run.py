@@ -321,6 +321,7 @@ class SyncRun:
         former_name = former_name_of(self._sync, self._context.state)
         renamed = {"x-renamed-from": former_name} if former_name else {}
         limited = {"x-limit": self._limit} if self._limit is not None else {}
+        backfill = {"x-backfill": True} if self._context.options.is_backfill else {}
         messages = list(self._format.schema_messages(columns))
         self._write_first_state()
         for message in messages:
@@ -332,5 +333,6 @@ class SyncRun:
                 **strategy.schema_keywords,
                 **renamed,
                 **limited,
+                **backfill,
             }
             self._context.write_lines(dump_message({**message, "schema": schema}))

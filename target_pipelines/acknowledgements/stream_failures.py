@@ -92,11 +92,15 @@ class StreamFailures:
         """The tap moves the bookmark of this stream once all its rows are read."""
         self._expected.add(stream)
 
-    def expect_no_bookmark(self, stream: str) -> None:
-        """The tap sends no STATE: there is no bookmark to put back if a stream fails."""
-        self.limited |= {stream}
+    def expect_no_state(self) -> None:
+        """The tap moves no bookmark: there is none to put back if a stream fails."""
         if self._settled is None:
             self._settled = {}
+
+    def note_limited(self, stream: str) -> None:
+        """The tap reads the first rows of a stream alone; the next run reads them again."""
+        self.limited |= {stream}
+        self._expected.add(stream)
 
     @property
     def expected(self) -> frozenset[str]:

@@ -234,11 +234,17 @@ class Dispatcher:
             )
             self.streams[stream.name] = stream
             self._positions.start(stream)
-            if stream.is_limited:
-                self._failures.expect_no_bookmark(stream.name)
-            if stream.moves_bookmark:
-                self._failures.expect_bookmark(stream.name)
+            self._expect_bookmark(stream)
             self._handler.handle_schema(stream, line)
+
+    def _expect_bookmark(self, stream: Stream) -> None:
+        """Note whether a STATE will come for the rows of a stream, or another run reads them."""
+        if stream.is_limited or stream.is_backfill:
+            self._failures.expect_no_state()
+        if stream.is_limited:
+            self._failures.note_limited(stream.name)
+        elif stream.moves_bookmark and not stream.is_backfill:
+            self._failures.expect_bookmark(stream.name)
 
 
 def _may_exceed_limits(stream: Stream, block: bytes) -> bool:

@@ -39,6 +39,8 @@ class Stream:
         moves_bookmark: whether its tap moves its bookmark once all rows are read: a tap that says
             when its run started does.
         is_limited: whether its tap was asked for its first rows alone; its bookmark stays.
+        is_backfill: whether its tap was asked for a window of time; its bookmark stays, and no
+            other run reads these rows.
         partition: the number of the partition that is read; part of messageIds.
         first_position: the position of the first record, in a read that is resumed.
         renamed_from: the stream's former name, which its messageIds keep.
@@ -54,6 +56,7 @@ class Stream:
     sync_time: Any = None
     moves_bookmark: bool = False
     is_limited: bool = False
+    is_backfill: bool = False
     partition: Any = None
     first_position: int = 0
     renamed_from: str | None = None
@@ -137,6 +140,7 @@ def parse_schema(
         sync_time=keywords.get("x-sync-time", started_at),
         moves_bookmark="x-sync-time" in keywords,
         is_limited="x-limit" in keywords,
+        is_backfill=keywords.get("x-backfill") is True,
         partition=keywords.get("x-partition"),
         first_position=_natural_number(keywords.get("x-position")),
         renamed_from=_text(keywords.get("x-renamed-from")),

@@ -1,10 +1,12 @@
-"""A stream of which the tap reads the first rows alone: no STATE, and no dead letters."""
+"""Streams whose bookmarks do not move: the first rows alone, or a window of time."""
 
 from __future__ import annotations
 
 import json
 
-from tests.target.conftest import record, schema
+import pytest
+
+from tests.target.conftest import record, schema, state
 
 LIMITED = {"x-sync-time": 7, "x-limit": 3}
 MESSAGES = [
@@ -38,3 +40,16 @@ def test_limited_stream_that_fails_leaves_the_others_alone(config, run_target, c
 
     assert run.exit_code == 4, run.log
     assert [call.body["userId"] for call in collector.calls] == ["9"]
+
+
+@pytest.mark.parametrize("first", [[], [state(1)]], ids=["without a state", "with a state"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_rejected_rows_of_a_backfill_leave_dead_letters(config, run_target, first, processes):
+    """No other run reads them, whatever the tap's first STATE is."""
+    window = schema("users", "identify", **{"x-sync-time": 7, "x-backfill": True})
+    config |= {"destination": "segment", "processes": processes}
+
+    run = run_target(config, [*first, window, *MESSAGES[1:]])
+
+    assert run.exit_code == 0, run.log
+    assert [letter["record"] for letter in run.dead_letters] == [{"plan": "gold"}]
