@@ -31,7 +31,7 @@ _STYLES = {
 
 def print_findings(results: Iterable[CheckResult]) -> None:
     """Print a table with one row per finding. Raises BrokenPipeError."""
-    table = Table("where", "level", "finding", box=None)
+    table = Table("where", "level", "finding", box=None, pad_edge=False, header_style="dim")
     for result in results:
         for finding in result.findings:
             level = Text(finding.level.label, _STYLES[finding.level])
