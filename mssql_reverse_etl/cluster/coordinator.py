@@ -15,7 +15,7 @@ from rich.progress import Progress
 from mssql_reverse_etl.cluster.attempts import Attempts
 from mssql_reverse_etl.cluster.partition_task import PartitionTask, TaskFailed, run_task
 from mssql_reverse_etl.errors import ClusterFailed, UsageError
-from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import is_signal_exit_code
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
     from mssql_reverse_etl.cluster.partition_task import TaskResult
     from mssql_reverse_etl.cluster.task_settings import TaskSettings
-    from mssql_reverse_etl.state_file import StateFile
-    from mssql_reverse_etl.summary import Summary
+    from mssql_reverse_etl.results.summary import Summary
+    from mssql_reverse_etl.run.state_file import StateFile
 
 _POLL_SECONDS = 0.5
 _RECONNECT_SECONDS = 30.0

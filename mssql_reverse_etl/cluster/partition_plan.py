@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.mssql.connect import server_time
 from tap_mssql_query.sync.bookmarks import SYNC_TIME_KEY, bookmark_of, is_unfinished
 from tap_mssql_query.sync.read_strategy import (

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.cluster.secret_refs import resolve_secrets
 from mssql_reverse_etl.errors import UsageError
-from mssql_reverse_etl.pipe import Pipe, PipeOptions, PipeResult
-from mssql_reverse_etl.sync_locks import lock_options
+from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions, PipeResult
+from mssql_reverse_etl.run.sync_locks import lock_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,17 +8,17 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from mssql_reverse_etl.call_types import find_unknown_call_types
 from mssql_reverse_etl.cluster.connection import count_slots, open_cluster
 from mssql_reverse_etl.cluster.coordinator import Coordinator
 from mssql_reverse_etl.cluster.partition_plan import plan_sync
 from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.history.recording import RecordedSummary
-from mssql_reverse_etl.lock_watch import LockWatch
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.run.lock_watch import LockWatch
+from mssql_reverse_etl.run.sync_locks import SyncLocks
 from mssql_reverse_etl.screens.run import show_run
-from mssql_reverse_etl.sync_locks import SyncLocks
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code, signal_name
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mssql_reverse_etl.cluster.partition_plan import PartitionPlan, State
-    from mssql_reverse_etl.run_sources import RunSources
-    from mssql_reverse_etl.state_file import StateFile
-    from mssql_reverse_etl.summary import Summary
+    from mssql_reverse_etl.results.summary import Summary
+    from mssql_reverse_etl.run.sources import RunSources
+    from mssql_reverse_etl.run.state_file import StateFile
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ def check(*, names: Sequence[str]) -> None:
         find_unknown_names,
     )
     from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
-    from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.run.state_file import StateFile  # noqa: PLC0415 - with it
     from program_kit.console import print_findings  # noqa: PLC0415 - with it
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
     from target_pipelines.encoding.column_check import InstalledCallTypes  # noqa: PLC0415 - slow

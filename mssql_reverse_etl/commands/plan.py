@@ -15,7 +15,7 @@ from mssql_reverse_etl.commands.window_options import window_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mssql_reverse_etl.run_sources import RunSources
+    from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.sync.run_options import RunOptions
 
 
@@ -44,7 +44,7 @@ def plan(
     these syncs alone.
     """
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.run_sources import read_project  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.sources import read_project  # noqa: PLC0415 - slow
     from tap_mssql_query.sync.run_options import RunOptions  # noqa: PLC0415 - slow
 
     options = RunOptions(resync=resync, limit=limit, since=since, until=until)
@@ -61,9 +61,9 @@ def print_plan(
 
     Raises UsageError.
     """
-    from mssql_reverse_etl.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.planning import Planning  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.run_note import describe_options  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.planning.planning import Planning  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.note import describe_options  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.json_rows import print_json  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.output import print_screen  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.plan import plan_screen  # noqa: PLC0415 - with it

@@ -36,9 +36,9 @@ def preview(*, name: str, limit: int, resync: bool, is_json: bool) -> None:
     """
     from rich.console import Console  # noqa: PLC0415 - slow
 
+    from mssql_reverse_etl.planning.sampling import read_sample  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.loading import load_project  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.names import find_unknown_names  # noqa: PLC0415 - with it
-    from mssql_reverse_etl.sampling import read_sample  # noqa: PLC0415 - slow
     from mssql_reverse_etl.screens.output import print_screen  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.preview import preview_screen  # noqa: PLC0415 - with it
     from target_pipelines.run.preview import preview_calls  # noqa: PLC0415 - slow

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mssql_reverse_etl.history.run_record import RunRecord
-    from mssql_reverse_etl.run_sources import RunSources
+    from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.sync.run_options import RunOptions
 
 _LOCAL = "local"
@@ -132,7 +132,7 @@ def _open_sources(
     record: RunRecord,
 ) -> RunSources:
     """The files of the command line, or else the project. Raises ProgramError."""
-    from mssql_reverse_etl.run_sources import open_files, open_project  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.sources import open_files, open_project  # noqa: PLC0415 - slow
 
     if files := _files_of(taps, targets, state):
         return open_files(taps, targets, files, stack)
@@ -148,8 +148,8 @@ def _read_sources(
     taps: Sequence[str], targets: Sequence[str], state: Path | None, stack: ExitStack
 ) -> RunSources:
     """The same for a plan, which locks and records nothing. Raises ProgramError."""
-    from mssql_reverse_etl.run_sources import read_files, read_project  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.run.sources import read_files, read_project  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.state_file import StateFile  # noqa: PLC0415 - with it
 
     if files := _files_of(taps, targets, state):
         return read_files(taps, targets, StateFile(files))
@@ -175,16 +175,16 @@ def _run(
     workers: int | None,
 ) -> int:
     """Run the syncs; the exit code."""
-    from mssql_reverse_etl.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.run.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
 
     settings = find_chosen(sources, names, options)
     if dask is None:
-        from mssql_reverse_etl.local_run import LocalRun  # noqa: PLC0415 - slow
+        from mssql_reverse_etl.run.local_run import LocalRun  # noqa: PLC0415 - slow
 
         return LocalRun(settings=settings, sources=sources, options=options).run()
     from mssql_reverse_etl.cluster.run import run_on_cluster  # noqa: PLC0415 - slow
-    from mssql_reverse_etl.pipe import Pipe  # noqa: PLC0415 - only for this
-    from mssql_reverse_etl.retries import retry_rejected  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.programs.pipe import Pipe  # noqa: PLC0415 - only for this
+    from mssql_reverse_etl.run.retries import retry_rejected  # noqa: PLC0415 - slow
 
     retry_rejected(Pipe(sources.inherited), sources.configuration, sources.targets)
     return run_on_cluster(

@@ -26,7 +26,7 @@ def status(*, is_json: bool) -> None:
     from mssql_reverse_etl.history.sync_status import find_statuses  # noqa: PLC0415 - slow
     from mssql_reverse_etl.project.folder import ProjectFolder  # noqa: PLC0415 - with it
     from mssql_reverse_etl.project.syncs import read_syncs  # noqa: PLC0415 - with it
-    from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with it
+    from mssql_reverse_etl.run.state_file import StateFile  # noqa: PLC0415 - with it
 
     syncs = read_syncs(project_path())
     folder = ProjectFolder(project_path())
@@ -49,7 +49,7 @@ def status(*, is_json: bool) -> None:
 
 def _running_since(state: Path, history: HistoryReader) -> str | None:
     """When the run began that is in progress; empty if it is not known, None if there is none."""
-    from mssql_reverse_etl.state_file import StateFile  # noqa: PLC0415 - with the others
+    from mssql_reverse_etl.run.state_file import StateFile  # noqa: PLC0415 - with the others
 
     try:
         is_running = StateFile(state).is_in_use()

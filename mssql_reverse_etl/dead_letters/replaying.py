@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mssql_reverse_etl.pipe import Pipe
+from mssql_reverse_etl.programs.pipe import Pipe
 from mssql_reverse_etl.project.private_files import private_file
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code

@@ -9,7 +9,7 @@ from mssql_reverse_etl.errors import Interrupted
 from mssql_reverse_etl.history import KEEP_DAYS
 from mssql_reverse_etl.history.run_record import RunRecord
 from mssql_reverse_etl.project.folder import ProjectFolder
-from mssql_reverse_etl.summary import Summary
+from mssql_reverse_etl.results.summary import Summary
 from program_kit.errors import ProgramError
 from program_kit.signals import on_stop_signals
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mssql_reverse_etl.outcomes import SyncResult
     from mssql_reverse_etl.project.loading import Project
+    from mssql_reverse_etl.results.outcomes import SyncResult
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mssql_reverse_etl.errors import AlreadyRunning, ReverseETLError
 from mssql_reverse_etl.history.sync_runs import SyncRun
 from mssql_reverse_etl.history.tables import TABLES
-from mssql_reverse_etl.history.times import time_text, utc_now
 from mssql_reverse_etl.history.writer import HistoryWriter
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.times import time_text, utc_now
 from program_kit.signals import STOP_SIGNALS, is_signal_exit_code, signal_exit_code, signal_name
 
 if TYPE_CHECKING:

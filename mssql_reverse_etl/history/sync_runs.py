@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.history.times import text_of_seconds
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.times import text_of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

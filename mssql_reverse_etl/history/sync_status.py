@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.history.tables import SYNC_RUN_COLUMNS
-from mssql_reverse_etl.history.times import text_of_seconds
+from mssql_reverse_etl.results.times import text_of_seconds
 from tap_mssql_query.settings.frequency import due_at, is_due
 from tap_mssql_query.sync.bookmarks import (
     has_run,

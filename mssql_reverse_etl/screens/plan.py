@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from mssql_reverse_etl.plan import FAILURES, PlannedOutcome
+from mssql_reverse_etl.results.plan import FAILURES, PlannedOutcome
 from mssql_reverse_etl.screens.local_time import local_time
 from mssql_reverse_etl.screens.output import NOTHING, plain_table
 from program_kit.console import cell
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import JustifyMethod
     from rich.table import Table
 
-    from mssql_reverse_etl.plan import Plan, PlannedDestination, PlannedSync
+    from mssql_reverse_etl.results.plan import Plan, PlannedDestination, PlannedSync
     from mssql_reverse_etl.screens.output import Part
 
 _MAX_REASONS = 5

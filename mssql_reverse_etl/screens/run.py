@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from mssql_reverse_etl.log import is_for_programs
-from mssql_reverse_etl.outcomes import SyncOutcome
+from mssql_reverse_etl.results.outcomes import SyncOutcome
+from mssql_reverse_etl.results.summary import COUNTS, Delivery
 from mssql_reverse_etl.screens.output import (
     count_cell,
     outcome_cell,
     plain_table,
     rejected_cell,
 )
-from mssql_reverse_etl.summary import COUNTS, Delivery
 from program_kit.console import cell, drop_stdout, print_lines, print_table
 from program_kit.errors import StdoutFailed
 from program_kit.humane import count_of, duration_of, list_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import JustifyMethod
     from rich.table import Table
 
-    from mssql_reverse_etl.summary import Summary, SyncSummary
+    from mssql_reverse_etl.results.summary import Summary, SyncSummary
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.history.run_record import RunRecord
-from mssql_reverse_etl.outcomes import SyncResult
+from mssql_reverse_etl.results.outcomes import SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ import pytest
 
 from mssql_reverse_etl.history.run_record import KILLED, RunRecord
 from mssql_reverse_etl.history.tables import TABLES
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
 from tests.front_door.projects import PROGRAM, SECRETS, change, run_command
 
 POISON = {"status": 400, "contains": "user1@", "times": None}

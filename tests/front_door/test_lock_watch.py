@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mssql_reverse_etl import lock_watch
-from mssql_reverse_etl.lock_watch import ASK_SECONDS, PATIENCE_SECONDS, LockWatch, WatchedLock
-from mssql_reverse_etl.state_file import StateFile
-from mssql_reverse_etl.sync_locks import SyncLocks
+from mssql_reverse_etl.run import lock_watch
+from mssql_reverse_etl.run.lock_watch import ASK_SECONDS, PATIENCE_SECONDS, LockWatch, WatchedLock
+from mssql_reverse_etl.run.state_file import StateFile
+from mssql_reverse_etl.run.sync_locks import SyncLocks
 from sandbox.sql_server.faults import AnswerError, Delay
 from sandbox.sql_server.results import SqlError
 from tap_mssql_query.settings.model import parse_settings

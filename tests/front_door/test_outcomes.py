@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome
-from mssql_reverse_etl.pipe import PipeResult
+from mssql_reverse_etl.programs.pipe import PipeResult
+from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome
 
 MOVED = {"bookmarks": {"s": {"last_sync_time": 9}}}
 STOPPED = 'Destination "customerio" stopped this run.'

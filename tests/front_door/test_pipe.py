@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mssql_reverse_etl import pipe
+from mssql_reverse_etl.programs import pipe
 from sandbox.sql_server.faults import AnswerError
 from sandbox.sql_server.results import SqlError
 from sandbox.sql_server.server import SqlServer

@@ -10,7 +10,7 @@ from datetime import UTC
 import pytest
 from rich.console import Console
 
-from mssql_reverse_etl.plan import Plan, PlannedDestination, PlannedOutcome, PlannedSync
+from mssql_reverse_etl.results.plan import Plan, PlannedDestination, PlannedOutcome, PlannedSync
 from mssql_reverse_etl.screens.plan import plan_screen
 from tests.front_door.projects import PROGRAM
 from tests.front_door.shop_projects import (

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from mssql_reverse_etl.log import JSON, LOGFMT, TEXT, configure_log, split_fields
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.summary import Summary
 from mssql_reverse_etl.screens.live import LiveRun
 from mssql_reverse_etl.screens.run import Commands, show_run
-from mssql_reverse_etl.summary import Summary
 from tests.front_door.snapshots import assert_screen
 
 

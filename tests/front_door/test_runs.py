@@ -11,7 +11,7 @@ import pytest
 from mssql_reverse_etl.history.reading import reading_history
 from mssql_reverse_etl.history.run_record import KILLED, RunRecord
 from mssql_reverse_etl.history.tables import SYNC_RUN_COLUMNS, TABLES
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.screens.runs import runs_screen, sync_runs_screen
 from tests.front_door.histories import NOW, text_at, write_run
 from tests.front_door.projects import run_command

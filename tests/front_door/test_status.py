@@ -16,8 +16,8 @@ from mssql_reverse_etl.history.reading import reading_history
 from mssql_reverse_etl.history.run_record import RunRecord
 from mssql_reverse_etl.history.sync_status import find_statuses
 from mssql_reverse_etl.history.tables import SYNC_RUN_COLUMNS
-from mssql_reverse_etl.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.project.syncs import read_syncs
+from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.screens.status import status_screen
 from tests.front_door.histories import NOW, text_at, write_run
 from tests.front_door.projects import PROGRAM, SECRETS, change, run_command

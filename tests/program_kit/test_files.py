@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
-from mssql_reverse_etl.state_file import StateFile
+from mssql_reverse_etl.run.state_file import StateFile
 from program_kit.errors import ProgramError
 from program_kit.replaced_file import ReplacedFile
 from program_kit.text_files import UNREADABLE, NotUTF8, decode_text, describe_read_error, read_json

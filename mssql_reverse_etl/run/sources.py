@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.history.run_record import RunRecord
+from mssql_reverse_etl.run.state_file import StateFile
 from mssql_reverse_etl.screens.run import Commands
-from mssql_reverse_etl.state_file import StateFile
 from program_kit.report_file import find_report_path, remove_report, report_path_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def open_files(
 
 def read_files(taps: Sequence[str], targets: Sequence[str], file: StateFile) -> RunSources:
     """The files of the command line. Raises UsageError, ConfigurationError or PluginError."""
-    from mssql_reverse_etl.configuration import read_tap_config  # noqa: PLC0415 - slow
+    from mssql_reverse_etl.programs.configuration import read_tap_config  # noqa: PLC0415 - slow
     from target_pipelines.command_line import read_target_config  # noqa: PLC0415 - slow
     from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 

@@ -12,7 +12,7 @@ from tap_mssql_query.sync.report import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mssql_reverse_etl.pipe import PipeResult
+    from mssql_reverse_etl.programs.pipe import PipeResult
 
 _NO_SIGNAL = 128
 

@@ -25,7 +25,7 @@ from program_kit.startup import PARENT_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from mssql_reverse_etl.child_events import EventReader
+    from mssql_reverse_etl.programs.child_events import EventReader
 
 GRACE_SECONDS = 30.0
 """How long the programs may take to end when they are asked to; then they are killed."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.history.times import text_of_seconds
-from mssql_reverse_etl.outcomes import SyncOutcome
+from mssql_reverse_etl.results.outcomes import SyncOutcome
+from mssql_reverse_etl.results.times import text_of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mssql_reverse_etl.outcomes import SyncResult
+    from mssql_reverse_etl.results.outcomes import SyncResult
     from tap_mssql_query.settings.model import SyncSettings
     from target_pipelines.api.settings import TargetSettings
 

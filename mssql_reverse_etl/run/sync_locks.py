@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import LockUnproved
-from mssql_reverse_etl.lock_watch import WatchedLock
+from mssql_reverse_etl.run.lock_watch import WatchedLock
 from program_kit.events import IS_OUTCOME
 from tap_mssql_query.errors import QueryFailed, ServerError
 from tap_mssql_query.mssql.app_lock import acquire_sync_lock, holds_sync_locks

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import AlreadyRunning, StateNotWritten, UsageError
-from mssql_reverse_etl.lock_watch import WatchedLock
+from mssql_reverse_etl.run.lock_watch import WatchedLock
 from program_kit.file_locks import is_at, is_locked, lock_file, try_lock
 from program_kit.replaced_file import SmallJSONFile, find_file_problem, is_null_device
 from program_kit.text_files import UNREADABLE, describe_read_error, read_json

@@ -14,7 +14,7 @@ from tap_mssql_query.sync.window import find_window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mssql_reverse_etl.sync_locks import SyncLocks
+    from mssql_reverse_etl.run.sync_locks import SyncLocks
     from tap_mssql_query.settings.model import SyncSettings
     from tap_mssql_query.sync.run_options import RunOptions
 

@@ -11,7 +11,7 @@ from target_pipelines.run.retry import find_retryable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mssql_reverse_etl.pipe import Pipe
+    from mssql_reverse_etl.programs.pipe import Pipe
     from target_pipelines.run.configuration import Configuration
 
 logger = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.child_events import EventReader
-from mssql_reverse_etl.pipe import Pipe, PipeOptions, read_report
+from mssql_reverse_etl.programs.child_events import EventReader
+from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions, read_report
 from mssql_reverse_etl.project.private_files import private_file
-from mssql_reverse_etl.state_file import StateFile
-from mssql_reverse_etl.sync_locks import lock_options
+from mssql_reverse_etl.run.state_file import StateFile
+from mssql_reverse_etl.run.sync_locks import lock_options
 from program_kit.signals import record_stop_signals, signal_exit_code
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Times in the history: ISO 8601 in UTC with milliseconds, so that they sort as texts. Pure."""
+"""Times of runs: ISO 8601 in UTC with milliseconds, so that they sort as texts. Pure."""
 
 from __future__ import annotations
 

@@ -8,20 +8,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mssql_reverse_etl.call_types import find_unknown_call_types
-from mssql_reverse_etl.child_events import EventReader
-from mssql_reverse_etl.due import is_any_due
 from mssql_reverse_etl.errors import ReverseETLError
 from mssql_reverse_etl.history.recording import RecordedSummary
-from mssql_reverse_etl.lock_watch import LockWatch
-from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
-from mssql_reverse_etl.pipe import Pipe, PipeOptions
-from mssql_reverse_etl.retries import retry_rejected
-from mssql_reverse_etl.run_note import describe_options
+from mssql_reverse_etl.programs.child_events import EventReader
+from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions
+from mssql_reverse_etl.programs.tap_options import tap_options_of
+from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome, SyncResult
+from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.run.due import is_any_due
+from mssql_reverse_etl.run.lock_watch import LockWatch
+from mssql_reverse_etl.run.note import describe_options
+from mssql_reverse_etl.run.retries import retry_rejected
+from mssql_reverse_etl.run.sync_locks import SyncLocks, lock_options
 from mssql_reverse_etl.screens.live import LiveRun, is_watched, showing
 from mssql_reverse_etl.screens.run import NO_COMMANDS, show_run
-from mssql_reverse_etl.sync_locks import SyncLocks, lock_options
-from mssql_reverse_etl.tap_options import tap_options_of
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.report_file import report_path_of
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mssql_reverse_etl.pipe import PipeResult
-    from mssql_reverse_etl.run_sources import RunSources
-    from mssql_reverse_etl.summary import Summary
+    from mssql_reverse_etl.programs.pipe import PipeResult
+    from mssql_reverse_etl.results.summary import Summary
+    from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.settings.model import SyncSettings, TapSettings
     from tap_mssql_query.sync.run_options import RunOptions
 

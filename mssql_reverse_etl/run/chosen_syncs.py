@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.project.names import choose_syncs, find_unknown_names
-from mssql_reverse_etl.shared_files import find_shared_files
+from mssql_reverse_etl.run.shared_files import find_shared_files
 from tap_mssql_query.sync.run_options import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mssql_reverse_etl.run_sources import RunSources
+    from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.settings.model import TapSettings
     from tap_mssql_query.sync.run_options import RunOptions
 

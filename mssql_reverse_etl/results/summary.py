@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mssql_reverse_etl.outcomes import FAILURES, SyncOutcome, SyncResult
+from mssql_reverse_etl.results.outcomes import FAILURES, SyncOutcome, SyncResult
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mssql_reverse_etl.call_types import find_unknown_call_types
-from mssql_reverse_etl.child_events import EventReader
-from mssql_reverse_etl.outcomes import RunOutcomes, SyncOutcome, SyncResult
-from mssql_reverse_etl.pipe import Pipe, PipeOptions
-from mssql_reverse_etl.plan import Plan, make_plan
-from mssql_reverse_etl.sync_locks import lock_options
-from mssql_reverse_etl.tap_options import tap_options_of
+from mssql_reverse_etl.programs.child_events import EventReader
+from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions
+from mssql_reverse_etl.programs.tap_options import tap_options_of
+from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome, SyncResult
+from mssql_reverse_etl.results.plan import Plan, make_plan
+from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.run.sync_locks import lock_options
 from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code
@@ -25,8 +25,8 @@ from tap_mssql_query.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mssql_reverse_etl.pipe import PipeResult
-    from mssql_reverse_etl.run_sources import RunSources
+    from mssql_reverse_etl.programs.pipe import PipeResult
+    from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.settings.model import TapSettings
     from tap_mssql_query.sync.run_options import RunOptions
 

@@ -1,0 +1,1 @@
+"""What became of each sync, or would become of it, joined from both programs."""

@@ -1,0 +1,1 @@
+"""Runs syncs on this machine: sources, locks, both programs, the end."""
