@@ -18,6 +18,7 @@ SYNC_TIME_KEY = "last_sync_time"
 FINGERPRINT_KEY = "query_fingerprint"
 UNFINISHED_KEY = "unfinished"
 
+_PLAIN_SYNC_TIME_KEY = SYNC_TIME_KEY.replace("_", "")
 REMEDY = "Correct the state file, or remove this sync's entry from it to read everything again."
 
 
@@ -58,6 +59,22 @@ def _check_bookmarks(state: dict[str, Any]) -> None:
     for sync, bookmark in bookmarks.items():
         if not isinstance(bookmark, dict):
             raise StateError(f'The bookmark of "{sync}" is not a JSON object. {REMEDY}')
+        _check_bookmark(sync, bookmark)
+
+
+def _check_bookmark(sync: str, bookmark: Mapping[str, Any]) -> None:
+    """Raise StateError for what the SDK cannot use, or what would be taken for no time."""
+    partitions = bookmark.get("partitions", [])
+    if not isinstance(partitions, list) or not all(isinstance(p, dict) for p in partitions):
+        raise StateError(f'`partitions` of "{sync}" in the state is no list of objects. {REMEDY}')
+    if not isinstance(bookmark.get("progress_markers", {}), dict):
+        raise StateError(f'`progress_markers` of "{sync}" in the state is no object. {REMEDY}')
+    for name in bookmark:
+        if name != SYNC_TIME_KEY and name.replace("_", "").casefold() == _PLAIN_SYNC_TIME_KEY:
+            raise StateError(
+                f'The bookmark of "{sync}" has `{name}`, and should have `{SYNC_TIME_KEY}`. '
+                f"{REMEDY}"
+            )
 
 
 def read_last_sync_time(state: Mapping[str, Any], sync: str) -> int:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 SUPERSEDED = "superseded"
 """The field of a letter of a fact: see `newer_calls`."""
 _FACTS = frozenset({"identify", "group"})
-_ID_FIELDS = ("type", "userId", "anonymousId", "groupId", "objectTypeId")
+_IDENTITY = ("type", "groupId", "objectTypeId")
 
 
 def call_of_dead_letter(dead_letter: Mapping[str, Any], epoch: int) -> EncodedCall:
     """The call of a dead letter, as it was sent before. Raises KeyError or TypeError."""
-    call, line = dead_letter["call"], encode_json({"record": dead_letter["record"]})
+    call, line = dead_letter["call"], encode_json({"record": dead_letter.get("record")})
     body, key = encode_json(call), ordering_key_of(call)
     return EncodedCall(
         body,
@@ -47,7 +47,7 @@ def decode_call(call: EncodedCall) -> tuple[Json, Json | None]:
 
 
 def find_person(stream: str, call: Any) -> tuple[str, bytes] | None:
-    """Whom a fact is about: the ordering key, and a digest of stream and ids.
+    """Whom a fact is about: the ordering key, and a digest of stream, person and group.
 
     None for events, aliases and calls about nobody: nothing supersedes them.
     """
@@ -56,5 +56,12 @@ def find_person(stream: str, call: Any) -> tuple[str, bytes] | None:
     key = ordering_key_of(call)
     if not key:
         return None
-    ids = encode_json([stream, key, *map(call.get, _ID_FIELDS)])
+    ids = encode_json([stream, key, *map(call.get, _IDENTITY)])
     return key, hashlib.blake2b(ids, digest_size=16).digest()
+
+
+def encode_letter(letter: Mapping[str, Any]) -> bytes:
+    """A dead letter as a line of the file; `superseded` is last, so that it can be marked there."""
+    rest = {name: value for name, value in letter.items() if name != SUPERSEDED}
+    last = {SUPERSEDED: letter[SUPERSEDED]} if SUPERSEDED in letter else {}
+    return encode_json({**rest, **last}) + b"\n"

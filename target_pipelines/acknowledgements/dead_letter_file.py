@@ -9,8 +9,10 @@ from program_kit.exact_json import INVALID_JSON, decode_object
 from program_kit.text_files import without_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
+
+    from target_pipelines.api.settings import TargetSettings
 
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "stream": str,
@@ -23,6 +25,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "origin": (dict, type(None)),
     "position": (int, type(None)),
     "retries": int,
+    "destination": (str, type(None)),
     "line": str,
 }
 _REQUIRED = ("stream", "call_type", "attempts")
@@ -44,6 +47,17 @@ def parse_letter(line: bytes) -> dict[str, Any] | None:
         return letter
     is_sendable = letter.get("call") if letter["attempts"] else letter.get("record")
     return letter if isinstance(is_sendable, dict) else None
+
+
+def is_letter_of(
+    letter: Mapping[str, Any], settings: TargetSettings, *, is_only: bool, kinds: Collection[str]
+) -> bool:
+    """Whether a letter is of a destination, which may have been renamed since.
+
+    The only destination takes the letters of all names but those of other `kinds`.
+    """
+    name, own = letter.get("destination"), {settings.destination_name, settings.destination}
+    return name == settings.destination_name or (is_only and name not in {*kinds} - own)
 
 
 def holds_letters(lines: Iterable[bytes]) -> bool:

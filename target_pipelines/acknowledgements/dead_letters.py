@@ -17,15 +17,19 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from program_kit.exact_json import INVALID_JSON, decode_object, encode_json
+from program_kit.exact_json import INVALID_JSON, decode_object
 from program_kit.file_locks import is_at, locked
 from program_kit.replaced_file import resolve, sync_folder
-from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED, find_person
+from target_pipelines.acknowledgements.dead_letter_calls import (
+    SUPERSEDED,
+    encode_letter,
+    find_person,
+)
 from target_pipelines.api.errors import DeliveryStopped
 from target_pipelines.api.remedies import Kind, describe_remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from target_pipelines.singer.unreadable import UnreadableRecord
@@ -91,13 +95,6 @@ def encode_lines(dead_letters: Sequence[DeadLetter]) -> list[bytes]:
     ]
 
 
-def encode_letter(letter: Mapping[str, Any]) -> bytes:
-    """A dead letter as a line of the file; `superseded` is last, so that it can be marked there."""
-    rest = {name: value for name, value in letter.items() if name != SUPERSEDED}
-    last = {SUPERSEDED: letter[SUPERSEDED]} if SUPERSEDED in letter else {}
-    return encode_json({**rest, **last}) + b"\n"
-
-
 def _full_reason(dead_letter: DeadLetter) -> str:
     return f"{dead_letter.reason} {describe_remedy(dead_letter.kind, dead_letter.stream)}"
 
@@ -122,7 +119,7 @@ class DeadLetters:
             ) as file,
         ):
             is_new = not os.fstat(file).st_size
-            _end_last_line(file)
+            end_last_line(file)
             with _undone_after_errors(file):
                 for chunk in lines:
                     _write_all(file, chunk)
@@ -162,9 +159,10 @@ def _undone_after_errors(file: int) -> Iterator[None]:
         raise
 
 
-def _end_last_line(file: int) -> None:
+def end_last_line(file: int) -> None:
     """Remove a partial last line, left by a killed writer or a full disk: it was not settled.
 
+    The file is open to append.
     The next dead letter would be appended to it and be lost. A complete last line gets its newline.
     """
     start = size = os.fstat(file).st_size

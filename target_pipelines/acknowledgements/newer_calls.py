@@ -2,30 +2,33 @@
 
 A run reads the letters of its dead-letter file when it starts, notes which of their persons get a
 call, and marks those letters in the file when it ends. Letters of its own rows are watched as well.
-What is not known stays unmarked: letters beyond `_MAX_LETTERS`, those of older versions, and those
-of calls without an id.
+What is not known stays unmarked: see docs/delivery.md.
 
 A mark changes `false` to `true ` in place, in the last field of the line. The line keeps its
-length, so that other programs may append to the file.
+length, so that other programs may append to the file. Lines that were edited are written anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import threading
 from collections import defaultdict
 from typing import IO, TYPE_CHECKING, Any
 
-from program_kit.exact_json import INVALID_JSON, decode_json, decode_object
+from program_kit.exact_json import decode_json
 from program_kit.file_locks import lock_file, locked
 from program_kit.replaced_file import ReplacedFile
-from target_pipelines.acknowledgements.dead_letter_calls import find_person
+from target_pipelines.acknowledgements.dead_letter_calls import (
+    SUPERSEDED,
+    encode_letter,
+    find_person,
+)
+from target_pipelines.acknowledgements.dead_letter_file import parse_letter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_pipelines.acknowledgements.dead_letters import DeadLetter
@@ -33,18 +36,18 @@ if TYPE_CHECKING:
 
 _UNMARKED = b'"superseded":false}\n'
 _MARKED = b'"superseded":true }\n'
+_FACTS = (b'"identify"', b'"group"')
 _MAX_LETTERS = 100_000
 _EARLIER = -1
-
-logger = logging.getLogger(__name__)
 
 
 class NewerCalls:
     """The letters of one dead-letter file of a destination; safe to use from many threads."""
 
-    def __init__(self, path: Path, destination: str) -> None:
+    def __init__(self, path: Path, is_own: Callable[[Mapping[str, Any]], bool]) -> None:
+        """`is_own` says whether a letter is the destination's, perhaps under a former name."""
         self._path = path
-        self._destination = destination
+        self._is_own = is_own
         self._lock = threading.Lock()
         self._keys: set[tuple[str, str]] = set()
         self._letters: defaultdict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
@@ -59,13 +62,11 @@ class NewerCalls:
             for line in lines:
                 if self._count >= _MAX_LETTERS:
                     return
-                if line.endswith(_UNMARKED):
-                    with contextlib.suppress(*INVALID_JSON):
-                        self._watch_line(decode_object(line), line)
-
-    def _watch_line(self, letter: Mapping[str, Any], line: bytes) -> None:
-        if letter.get("destination") == self._destination:
-            self._watch(str(letter.get("stream")), letter.get("call"), _EARLIER, line)
+                if not any(fact in line for fact in _FACTS):
+                    continue
+                letter = parse_letter(line)
+                if letter and not letter.get(SUPERSEDED) and self._is_own(letter):
+                    self._watch(letter["stream"], letter.get("call"), _EARLIER, line)
 
     def watch(self, letters: Sequence[DeadLetter], lines: Iterable[bytes]) -> None:
         """Watch letters of this run."""
@@ -110,16 +111,21 @@ class NewerCalls:
         Does nothing while a replay holds the file, or if the file cannot be written: then it is not
         known of these letters that they are superseded.
         """
-        if not self.superseded:
+        if not self.superseded or not self._path.is_file():
             return
-        with contextlib.suppress(OSError), self._held() as file:
-            for offset in self._find_superseded(file):
-                os.pwrite(file.fileno(), _MARKED, offset)
+        file = ReplacedFile(self._path)
+        with contextlib.suppress(OSError), self._held(file) as opened:
+            offsets, is_edited = self._find_superseded(opened)
+            if is_edited:
+                opened.seek(0)
+                file.replace(map(self._marked, opened))
+                return
+            for offset in offsets:
+                os.pwrite(opened.fileno(), _MARKED, offset)
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[IO[bytes]]:
+    def _held(self, file: ReplacedFile) -> Iterator[IO[bytes]]:
         """The file, locked against writers and replays. Raises OSError."""
-        file = ReplacedFile(self._path)
         with lock_file(file.sibling("replay"), is_kept=False) as lock:
             if lock is None:
                 raise BlockingIOError
@@ -129,13 +135,23 @@ class NewerCalls:
             ):
                 yield opened
 
-    def _find_superseded(self, file: IO[bytes]) -> Iterator[int]:
-        """The offsets of the marks."""
-        end = 0
+    def _find_superseded(self, file: IO[bytes]) -> tuple[Sequence[int], bool]:
+        """The offsets of the marks, and whether a line to mark does not end as it was written."""
+        offsets, is_edited, end = [], False, 0
         for line in file:
             end += len(line)
-            if line.endswith(_UNMARKED) and _line_digest(line) in self.superseded:
-                yield end - len(_UNMARKED)
+            if _line_digest(line) not in self.superseded:
+                continue
+            if line.endswith(_UNMARKED):
+                offsets.append(end - len(_UNMARKED))
+            else:
+                is_edited = True
+        return offsets, is_edited
+
+    def _marked(self, line: bytes) -> bytes:
+        """A line of the file; marked, if it is a superseded letter."""
+        letter = parse_letter(line) if _line_digest(line) in self.superseded else None
+        return line if letter is None else encode_letter({**letter, SUPERSEDED: True})
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def find_newer_calls(configuration: Configuration) -> Mapping[str, NewerCalls]:
     """What finds the superseded letters of each destination, by its name; it has read none yet."""
     return {
         settings.destination_name: NewerCalls(
-            Path(settings.dead_letter_path), settings.destination_name
+            Path(settings.dead_letter_path), partial(configuration.is_letter_of, settings)
         )
         for settings in configuration.destinations
     }

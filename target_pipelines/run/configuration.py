@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from program_kit.problems import Problem, first_named
-from target_pipelines.acknowledgements.dead_letter_file import is_other_file
+from target_pipelines.acknowledgements.dead_letter_file import is_letter_of, is_other_file
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
 from target_pipelines.api.settings_table import CONFIG_JSONSCHEMA
@@ -38,6 +38,11 @@ class Configuration:
     plugins: PluginRegistry
     started_at: float = field(default_factory=time.time)
     is_plan: bool = False
+
+    def is_letter_of(self, settings: TargetSettings, letter: Mapping[str, Any]) -> bool:
+        """Whether a dead letter is of one of these destinations, perhaps under a former name."""
+        is_only, kinds = len(self.destinations) == 1, self.plugins.destinations.names()
+        return is_letter_of(letter, settings, is_only=is_only, kinds=kinds)
 
 
 def load_configuration(config: Mapping[str, Any]) -> Configuration:
@@ -98,9 +103,9 @@ def _find_unknown_call_types(
 
 
 def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
-    """A pipe or a socket would let the run wait for a reader."""
+    """A pipe would let the run wait for a reader, and a device keeps nothing."""
     path = Path(settings.dead_letter_path)
-    if path.is_fifo() or path.is_socket() or path.is_dir():
+    if path.exists() and not path.is_file():
         yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
         return
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from program_kit.exact_json import decode_object
 from program_kit.progress import Progress
 from target_pipelines.api.calls import lines_of
-from target_pipelines.api.errors import ConfigurationError, PipelinesError
+from target_pipelines.api.errors import PipelinesError
 from target_pipelines.singer.positions import FROM_ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from target_pipelines.acknowledgements.acks import State
     from target_pipelines.run.bookkeeping import Bookkeeping
@@ -128,21 +128,6 @@ class Pipeline:
         for destination in self._destinations:
             destination.abandon()
 
-    def find_destination(
-        self, name: str | None, others: Collection[str] = ()
-    ) -> DestinationPipeline:
-        """The destination of this name. Raises ConfigurationError.
-
-        For dead letters, whose destination may have been renamed: the only one takes them all, but
-        those of `others`, which are known to be something else.
-        """
-        if len(self._destinations) == 1 and name not in {*others} - {self._destinations[0].name}:
-            return self._destinations[0]
-        for destination in self._destinations:
-            if destination.name == name:
-                return destination
-        names = ", ".join(destination.name for destination in self._destinations)
-        raise ConfigurationError(
-            f"A dead letter belongs to none of the destinations {names}. Replay it with the "
-            "settings of its own destination alone."
-        )
+    def find_destination(self, name: str) -> DestinationPipeline:
+        """The destination of this name. Raises StopIteration if there is none."""
+        return next(each for each in self._destinations if each.name == name)

@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
@@ -25,9 +24,12 @@ from program_kit.exact_json import decode_object, encode_json
 from program_kit.file_locks import lock_file, locked
 from program_kit.humane import count_of
 from program_kit.replaced_file import ReplacedFile, find_file_problem
-from target_pipelines.acknowledgements.dead_letter_calls import SUPERSEDED
+from target_pipelines.acknowledgements.dead_letter_calls import (
+    SUPERSEDED,
+    encode_letter,
+)
 from target_pipelines.acknowledgements.dead_letter_file import is_other_file, parse_letter
-from target_pipelines.acknowledgements.dead_letters import DeadLetters, encode_letter
+from target_pipelines.acknowledgements.dead_letters import end_last_line
 from target_pipelines.acknowledgements.staged_dead_letters import StagedDeadLetters
 from target_pipelines.api.errors import (
     AlreadyReplaying,
@@ -36,10 +38,17 @@ from target_pipelines.api.errors import (
     InputError,
 )
 from target_pipelines.run.replay_order import ReplayOrder, describe_old_facts, run_time_of
+from target_pipelines.run.replayed_letters import (
+    FailedAgain,
+    Fate,
+    describe_unusable,
+    event_of,
+    row_of,
+)
 from target_pipelines.singer.streams import Stream, parse_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from target_pipelines.run.configuration import Configuration
@@ -59,6 +68,7 @@ class _SameRow:
     event: bytes
     destination: DestinationPipeline
     stream: str
+    call_type: str
 
 
 def replay_settings(configuration: Configuration) -> Configuration:
@@ -100,7 +110,7 @@ class Replay:
         self._call_types = configuration.settings.call_types
         self._started_at = configuration.started_at
         self._streams: dict[str, Stream] = {}
-        self._failed_again = _FailedAgain(path)
+        self._failed_again = FailedAgain(path)
         self._size = 0
         self._digest = hashlib.blake2b()
         self._invalid_lines: list[int] = []
@@ -127,7 +137,9 @@ class Replay:
             try:
                 lock = stack.enter_context(lock_file(file.sibling("replay"), is_kept=False))
                 if lock is not None:
-                    with locked(file.path, os.O_RDONLY, self._check_interrupted):
+                    flags = os.O_RDWR | os.O_APPEND
+                    with locked(file.path, flags, self._check_interrupted) as number:
+                        end_last_line(number)
                         file.check()
             except OSError as error:
                 raise ConfigurationError(
@@ -168,6 +180,8 @@ class Replay:
                     self._replay_dead_letter(letter, pipeline, number)
                 except ConfigurationError as error:
                     self._unsendable[number] = error
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    self._unsendable[number] = describe_unusable(self._path, number, error)
         for stream, count in self._superseded.items():
             logger.warning(
                 "stream=%s: %s not sent: newer calls about the same people were delivered since. "
@@ -196,7 +210,7 @@ class Replay:
     def settle_same_rows(self) -> None:
         """Count the letters whose event was sent with another letter, once all are settled."""
         failed = {
-            _event_of(letter.get("destination"), letter["call"])
+            event_of(letter.get("destination"), letter["call"])
             for letter in map(decode_object, self._failed_again.lines())
             if letter.get("call")
         }
@@ -204,6 +218,7 @@ class Replay:
             number: same for number, same in self._same_rows.items() if same.event not in failed
         }
         for same in delivered.values():
+            same.destination.report.start_stream(same.stream, same.call_type)
             same.destination.report.add_same_row(same.stream)
         for number in delivered:
             del self._same_rows[number]
@@ -245,27 +260,49 @@ class Replay:
             )
 
     def _kept(self, old: IO[bytes]) -> Iterator[bytes]:
-        """The lines to keep of those that were read; those that failed again keep their times."""
+        """The lines to keep of those that were read; those that failed again keep their times.
+
+        A letter that stays, although a newer one of its person was delivered, is marked.
+        """
+        newest: dict[bytes, tuple[float, float]] = {}
+        for fate in self._fates(old):
+            if fate.person and fate.is_delivered:
+                newest[fate.person] = max(newest.get(fate.person, fate.row), fate.row)
+        for fate in self._fates(old):
+            if fate.is_delivered:
+                continue
+            is_older = fate.person is not None and fate.row < newest.get(fate.person, fate.row)
+            if is_older and fate.letter is not None:
+                yield encode_letter({**fate.letter, SUPERSEDED: True})
+            else:
+                yield fate.line
+
+    def _fates(self, old: IO[bytes]) -> Iterator[Fate]:
+        """What became of each line that was read, and the letters that failed again."""
         old.seek(0)
         failed: dict[bytes, list[dict[str, Any]]] = defaultdict(list)
         for line in self._failed_again.lines():
             letter = decode_object(line)
-            failed[_row_of(letter)].append(letter)
+            failed[row_of(letter)].append(letter)
         numbers = {*self._invalid_lines, *self._unsendable, *self._same_rows}
         remaining = self._size
         for number, line in enumerate(old, 1):
             remaining -= len(line)
             if remaining < 0:
                 break
-            letter_before = parse_letter(line)
-            is_untouched = letter_before is not None and not self._is_wanted(letter_before)
+            before = parse_letter(line)
+            is_untouched = before is not None and not self._is_wanted(before)
             if number in numbers or is_untouched:
-                yield line
-            elif letter_before is not None and failed and failed.get(_row_of(letter_before)):
-                letter = failed[_row_of(letter_before)].pop(0)
-                yield self._encode_failed_again(letter, letter_before)
+                yield Fate(line, before, is_delivered=False)
+            elif before is None or before.get(SUPERSEDED):
+                continue  # a blank line, or a letter that is not needed any more
+            elif again := failed.get(row_of(before)):
+                failed_again = self._encode_failed_again(again.pop(0), before)
+                yield Fate(failed_again, decode_object(failed_again), is_delivered=False)
+            else:
+                yield Fate(line, before, is_delivered=True)
         for letter in chain.from_iterable(failed.values()):
-            yield self._encode_failed_again(letter, {})
+            yield Fate(self._encode_failed_again(letter, {}), letter, is_delivered=False)
 
     def _encode_failed_again(self, letter: Mapping[str, Any], before: Mapping[str, Any]) -> bytes:
         """The line of a letter that failed again: it is as old as it was before."""
@@ -293,9 +330,7 @@ class Replay:
                 f'A dead letter of stream "{dead_letter["stream"]}" is a line that could not be '
                 "read. It stays; only its tap can send it again. Remove the letter after that."
             )
-        destination = pipeline.find_destination(
-            dead_letter.get("destination"), self._plugins.destinations.names()
-        )
+        destination = pipeline.find_destination(self._owner_of(dead_letter))
 
         if dead_letter.get(SUPERSEDED):
             destination.report.start_stream(dead_letter["stream"], dead_letter["call_type"])
@@ -326,6 +361,18 @@ class Replay:
             )
         pipeline.flush()
 
+    def _owner_of(self, letter: Mapping[str, Any]) -> str:
+        """The name of the destination of a letter. Raises ConfigurationError."""
+        destinations = self.configuration.destinations
+        for settings in destinations:
+            if self.configuration.is_letter_of(settings, letter):
+                return settings.destination_name
+        names = ", ".join(settings.destination_name for settings in destinations)
+        raise ConfigurationError(
+            f"A dead letter belongs to none of the destinations {names}. Replay it with the "
+            "settings of its own destination alone."
+        )
+
     def _is_new(
         self,
         letter: Mapping[str, Any],
@@ -336,12 +383,14 @@ class Replay:
         """Whether no other run's letter of the same event was sent; facts are sent each."""
         if "messageId" not in call or not self._is_event(letter):
             return True
-        event = _event_of(destination.name, call)
+        event = event_of(destination.name, call)
         row = run_time_of(letter), letter.get("position")
         sent = self._sent.setdefault(event, row)
         if sent is row or (sent[0] == row[0] and sent != row):
             return True
-        self._same_rows[number] = _SameRow(event, destination, letter["stream"])
+        self._same_rows[number] = _SameRow(
+            event, destination, letter["stream"], letter["call_type"]
+        )
         return False
 
     def _is_event(self, letter: Mapping[str, Any]) -> bool:
@@ -374,38 +423,3 @@ class Replay:
             f"{count} lines of {self._path} are no dead letters and stay as they are: line "
             f"{numbers}{more}. The others were sent. Correct or remove these lines."
         )
-
-
-def _row_of(letter: Mapping[str, Any]) -> bytes:
-    """What a letter that fails again has in common with the one before."""
-    return _digest_of([letter.get(name) for name in ("stream", "record", "position")])
-
-
-def _event_of(destination: str | None, call: Mapping[str, Any]) -> bytes:
-    return _digest_of([destination, call.get("messageId")])
-
-
-def _digest_of(parts: Sequence[Any]) -> bytes:
-    return hashlib.blake2b(encode_json(parts), digest_size=16).digest()
-
-
-class _FailedAgain(DeadLetters):
-    """The letters of a replay that failed again, in a temporary file without a name."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file: IO[bytes] | None = None
-
-    def append(self, lines: Iterable[bytes]) -> None:
-        """Keep chunks of whole lines. Raises DeliveryStopped."""
-        with self.describing_errors():
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 - kept
-            self._file.writelines(lines)
-            self._file.flush()
-
-    def lines(self) -> Iterator[bytes]:
-        """Its lines."""
-        if self._file is not None:
-            self._file.seek(0)
-            yield from self._file

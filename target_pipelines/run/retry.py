@@ -27,8 +27,9 @@ _MAX_RETRY_SECONDS = 60.0
 
 def find_retryable(configuration: Configuration) -> Sequence[TargetSettings]:
     """The destinations that have a dead letter to retry."""
-    limit = configuration.settings.retry_rejected
-    return [s for s in configuration.destinations if limit and _has_retryable(s, limit)]
+    if not configuration.settings.retry_rejected:
+        return []
+    return [s for s in configuration.destinations if _has_retryable(s, configuration)]
 
 
 class Retry(Replay):
@@ -50,36 +51,37 @@ class Retry(Replay):
             replay_settings(replace(configuration, destinations=[alone])),
             check_interrupted=check_interrupted,
         )
-        self._name = destination.destination_name
-        self._limit = configuration.settings.retry_rejected
+        self._destination = destination
+        self._all = configuration
 
     def _is_wanted(self, letter: Mapping[str, Any]) -> bool:
-        return _is_retryable(letter, self._name, self._limit)
+        return _is_retryable(letter, self._destination, self._all)
 
     def _encode_failed_again(self, letter: Mapping[str, Any], before: Mapping[str, Any]) -> bytes:
         retries = before.get("retries", 0) + 1
         return super()._encode_failed_again({**letter, "retries": retries}, before)
 
 
-def _is_retryable(letter: Mapping[str, Any], destination: str, limit: int) -> bool:
+def _is_retryable(
+    letter: Mapping[str, Any], destination: TargetSettings, configuration: Configuration
+) -> bool:
     """Whether the destination rejected the call, and it was not retried too often."""
     is_rejected = letter.get("kind", "destination") == "destination" and letter["attempts"] > 0
-    is_own = letter.get("destination") == destination
+    is_own = configuration.is_letter_of(destination, letter)
     is_wanted = is_rejected and is_own and not letter.get(SUPERSEDED)
-    return bool(is_wanted and letter.get("retries", 0) < limit)
+    return bool(is_wanted and letter.get("retries", 0) < configuration.settings.retry_rejected)
 
 
-def _has_retryable(settings: TargetSettings, limit: int) -> bool:
+def _has_retryable(settings: TargetSettings, configuration: Configuration) -> bool:
     """Whether the file has a letter to retry; a damaged line is for --replay to report."""
     path = Path(settings.dead_letter_path)
     if not path.is_file():  # a device or a pipe may never end
         return False
     try:
         with path.open("rb") as lines:
-            letters = (parse_letter(line) for line in lines if line.endswith(b"\n"))
             return any(
-                letter is not None and _is_retryable(letter, settings.destination_name, limit)
-                for letter in letters
+                letter is not None and _is_retryable(letter, settings, configuration)
+                for letter in map(parse_letter, lines)
             )
     except OSError:
         return False

@@ -72,3 +72,20 @@ def test_bookmark_in_the_future_is_refused() -> None:
     with pytest.raises(StateError, match="after the server's clock"):
         check_not_in_future(401, sync="users", server_time=100, tolerance_seconds=300)
     check_not_in_future(400, sync="users", server_time=100, tolerance_seconds=300)
+
+
+@pytest.mark.parametrize(
+    "bookmark",
+    [
+        {"last_sync_time": 1, "partitions": "x"},
+        {"last_sync_time": 1, "partitions": ["x"]},
+        {"last_sync_time": 1, "partitions": None},
+        {"last_sync_time": 1, "progress_markers": "x"},
+        {"Last_Sync_Time": 1},
+        {"lastSyncTime": 1},
+    ],
+)
+def test_bookmark_that_would_break_or_be_ignored_is_refused(bookmark):
+    """It would end in a traceback of the SDK, or read everything again without a word."""
+    with pytest.raises(StateError, match='"users"'):
+        unwrap_state({"bookmarks": {"users": bookmark}})

@@ -185,3 +185,74 @@ def test_marks_wait_for_no_replay(config, run_target, rejected, tmp_path):
 
     assert run.exit_code == 0, run.log
     assert _marks(tmp_path) == {"a": False}
+
+
+@pytest.mark.parametrize("option", ["--retry-rejected", "--replay"])
+def test_newer_letter_that_is_sent_again_supersedes(
+    collector, config, run_target, rejected, tmp_path, option
+):
+    """Of two letters the newer is accepted first; the older is never sent after it."""
+    arguments = [option, *([str(tmp_path / "dead_letters.jsonl")] if option == "--replay" else [])]
+    rejected("a")
+    collector.script([POISON])
+    newer = _identify(userId="a", plan="poison two")
+    run_target(config, [schema("people", "identify"), newer, state(2)])
+    collector.script([{"status": 400, "contains": '"poison"', "times": None}])
+    run_target(config, [], *arguments)
+    assert [(call.body["traits"]["plan"]) for call in collector.calls] == ["poison two"]
+    assert _marks(tmp_path) == {"a": True}
+    collector.script([])
+    collector.forget()
+
+    run_target(config, [], *arguments)
+
+    assert collector.calls == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(json.dumps, id="blanks"),
+        pytest.param(lambda letter: json.dumps(dict(sorted(letter.items()))), id="order"),
+        pytest.param(lambda letter: json.dumps(letter) + "\r", id="line ends"),
+        pytest.param(
+            lambda letter: json.dumps({n: v for n, v in letter.items() if n != "superseded"}),
+            id="older version",
+        ),
+    ],
+)
+def test_edited_letter_is_marked(config, run_target, rejected, tmp_path, edit):
+    """However its line is written; the other lines stay as they are."""
+    rejected("a", "b")
+    path = tmp_path / "dead_letters.jsonl"
+    lines = sorted(path.read_text().splitlines(), key=lambda line: '"userId":"b"' in line)
+    path.write_text(f"{edit(json.loads(lines[0]))}\n{lines[1]}\n")
+
+    run_target(config, [schema("people", "identify"), _identify(userId="a", plan="new"), state(2)])
+
+    assert _marks(tmp_path) == {"a": True, "b": False}
+    assert path.read_text().splitlines()[1] == lines[1]
+
+
+def test_letter_of_a_former_name_is_marked(config, run_target, rejected, tmp_path):
+    """The only destination takes the letters of its former names, and marks them."""
+    rejected("a")
+    path = tmp_path / "dead_letters.jsonl"
+    path.write_text(path.read_text().replace('"customerio"', '"crm"'))
+
+    run_target(config, [schema("people", "identify"), _identify(userId="a", plan="new"), state(2)])
+
+    assert _marks(tmp_path) == {"a": True}
+
+
+def test_anonymous_id_does_not_make_another_person(config, run_target, collector, tmp_path):
+    """The person is the userId, whatever else is known."""
+    collector.script([POISON])
+    rows = [
+        _identify(userId="a", anonymousId=anonymous, plan=plan)
+        for anonymous, plan in (("x", "poison"), ("y", "new"))
+    ]
+
+    run_target(config, [schema("people", "identify"), *rows, state(1)])
+
+    assert _marks(tmp_path) == {"a": True}

@@ -136,7 +136,7 @@ def test_every_row_is_settled_in_order_before_its_state(
         for own, settled in zip(limits, everywhere, strict=True)
     }
     writer = StateWriter(write_state, failures, [rows.dead_letters for rows in rejected.values()])
-    newer_calls = {own.destination_name: NewerCalls(Path("none"), "") for own in limits}
+    newer_calls = {own.destination_name: NewerCalls(Path("none"), lambda _: True) for own in limits}
     books = Bookkeeping(Acks(writer.write), failures, rejected, newer_calls, writer.finish)
     pipelines = [
         DestinationPipeline(

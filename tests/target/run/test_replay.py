@@ -371,3 +371,71 @@ def test_stream_without_a_replay_is_refused(config, run_target):
 
     assert run.exit_code == 2
     assert "--replay FILE" in run.log
+
+
+def test_one_message_id_in_two_streams_is_one_event(collector, config, run_target, tmp_path):
+    """As after a sync was renamed: it is sent once, and both letters leave the file."""
+    collector.script([POISON])
+    path = tmp_path / "dead_letters.jsonl"
+    for stream in ("a", "b"):
+        row = record(stream, userId=1, event="poison", messageId="m")
+        run_target(config, [schema(stream, "track"), row, state(1)])
+    assert len(_read(path)) == 2
+    collector.script([])
+    collector.forget()
+
+    run = run_target(config, [], "--replay", str(path))
+
+    assert run.exit_code == 0, run.log
+    assert [call.message_id for call in collector.calls] == ["m"]
+    assert _read(path) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda letter: letter.pop("record"), id="no record"),
+        pytest.param(lambda letter: letter.update(destination=[]), id="destination"),
+        pytest.param(lambda letter: letter.update(origin={"repeat": "x"}), id="origin"),
+        pytest.param(lambda letter: letter.update(call={"userId": {}}), id="call"),
+        pytest.param(lambda letter: letter.update(sync_time={}), id="time"),
+    ],
+)
+def test_odd_letter_stops_no_other(collector, config, run_target, dead_letters, damage):
+    """It is sent, or stays in the file and is named; there is no traceback."""
+    first, *others = dead_letters.read_text().splitlines()
+    letter = json.loads(first)
+    damage(letter)
+    dead_letters.write_text("\n".join([json.dumps(letter), *others]) + "\n")
+
+    run = run_target(config, [], "--replay", str(dead_letters))
+
+    assert "Traceback" not in run.log
+    assert run.exit_code in {0, 2, 4}
+    assert "poison too" in {call.body.get("event") for call in collector.calls}
+
+
+def test_last_line_needs_no_line_break(collector, config, run_target, dead_letters):
+    """An editor may have removed it."""
+    dead_letters.write_text(dead_letters.read_text().rstrip("\n"))
+    count = len(dead_letters.read_text().splitlines())
+
+    run = run_target(config, [], "--replay", str(dead_letters))
+
+    assert run.exit_code == 0, run.log
+    assert len(collector.calls) + len(_read(dead_letters)) == count
+
+
+def test_letters_of_the_kind_are_those_of_a_named_destination(
+    collector, config, run_target, dead_letters
+):
+    """A destination that got a name takes the letters from before."""
+    kinds = {name: config[name] for name in ("destination", "endpoint", "write_key")}
+    rest = {name: value for name, value in config.items() if name not in kinds}
+    named = {**rest, "destinations": [{**kinds, "name": "crm"}]}
+    named["destinations"][0]["dead_letter_path"] = str(dead_letters)
+
+    run = run_target(named, [], "--replay", str(dead_letters))
+
+    assert run.exit_code == 0, run.log
+    assert len(collector.calls) == 2
