@@ -66,7 +66,8 @@ class _TextHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if not getattr(record, "is_outcome", False):
-                Console(stderr=True).print(_line_of(record), soft_wrap=True)
+                console = Console(stderr=True)
+                console.print(_line_of(record), soft_wrap=not console.is_terminal)
         except OSError:  # a full disk, or a terminal that is gone
             return
 

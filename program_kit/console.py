@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich import console as rich_console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +29,14 @@ _STYLES = {
 }
 
 
+class Console(rich_console.Console):
+    """A console whose closed pipe is an error of the program, and not the end of it."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError."""
+        raise BrokenPipeError
+
+
 def print_findings(results: Iterable[CheckResult]) -> None:
     """Print a table with one row per finding. Raises BrokenPipeError."""
     table = Table("where", "level", "finding", box=None, pad_edge=False, header_style="dim")
@@ -45,11 +53,21 @@ def print_table(table: Table) -> None:
     Raises BrokenPipeError if the reader of stdout closed the pipe.
     """
     console = Console()
-    if not console.is_terminal:
+    with writing_to_stdout():
+        if console.is_terminal:
+            console.print(table)
+            return
         width = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
         console = Console(width=max(width, 1))
+        with console.capture() as captured:
+            console.print(table)
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def print_plain(text: str) -> None:
+    """Print text to stdout as it is. Raises BrokenPipeError or StdoutFailed."""
     with writing_to_stdout():
-        console.print(table)
+        sys.stdout.write(text)
 
 
 @contextlib.contextmanager
@@ -59,7 +77,8 @@ def writing_to_stdout() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        # click takes one with an errno for the end of the program, and exits with 1.
+        raise BrokenPipeError from None
     except OSError as error:
         raise StdoutFailed(f"stdout cannot be written ({error.strerror}).") from error
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
+_LIMITS = {"minimum": "must be at least", "maximum": "must be at most"}
+
+
 def find_schema_errors(
     schema: Mapping[str, Any], config: Mapping[str, Any]
 ) -> list[ValidationError]:
@@ -97,7 +100,8 @@ def describe_schema_error(error: ValidationError) -> str:
         case "format":
             return f"must be a {expected}"
         case _:
-            return f"violates the rule {error.validator} {expected}"
+            limit = _LIMITS.get(str(error.validator), f"violates the rule {error.validator}")
+            return f"{limit} {expected}"
 
 
 def _describe_unknown(unknown: Sequence[str], known: Sequence[str]) -> str:

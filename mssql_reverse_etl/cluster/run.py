@@ -72,7 +72,7 @@ def run_on_cluster(
         _warn_of_missed_renamings(plans, tap_settings.syncs, before)
         codes += plan_codes
         if not plans:
-            show_run(summary, commands, seconds=time.monotonic() - started)
+            codes.append(show_run(summary, commands, seconds=time.monotonic() - started))
             return worst_exit_code(codes)
         file.write(state)
         client = stack.enter_context(open_cluster(address, workers, settings.secrets))
@@ -95,7 +95,8 @@ def run_on_cluster(
             ending = _describe_interruption(received[0], file) if received else ""
             _set_results(summary, plans, watch.losses)
             summary.sort([sync.name for sync in tap_settings.syncs])
-            show_run(summary, commands, seconds=time.monotonic() - started, ending=ending)
+            seconds = time.monotonic() - started
+            codes.append(show_run(summary, commands, seconds=seconds, ending=ending))
     if received:
         logger.warning("%s", ending, extra=IS_OUTCOME)
         return signal_exit_code(received[0])

@@ -104,6 +104,7 @@ def _with_inline_queries(config: Mapping[str, Any], settings: TapSettings) -> di
         {name: value for name, value in sync.items() if name != "query_file"}
         | {"query": queries[sync["name"]]}
         for sync in config["syncs"]
+        if sync["name"] in queries  # the names on the command line
     ]
     return _without_paths(config) | {"syncs": syncs}
 

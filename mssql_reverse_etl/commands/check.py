@@ -32,7 +32,7 @@ def check(*, names: Sequence[str]) -> None:
     )
     from mssql_reverse_etl.project.starting import make_private_folder  # noqa: PLC0415 - with it
     from mssql_reverse_etl.run.state_file import StateFile  # noqa: PLC0415 - with it
-    from program_kit.console import print_findings  # noqa: PLC0415 - with it
+    from program_kit.console import print_findings, print_plain  # noqa: PLC0415 - with it
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
     from target_pipelines.encoding.column_check import InstalledCallTypes  # noqa: PLC0415 - slow
     from target_pipelines.run.checks import call_schemas, check_destinations  # noqa: PLC0415 - slow
@@ -51,7 +51,7 @@ def check(*, names: Sequence[str]) -> None:
     of_tap = [*tap.find_results(call_types), *_check_state(state, project.tap["syncs"])]
     of_target = list(check_destinations(configuration))
     print_findings([*of_tap, *of_target])
-    click.echo(_summarize(len(tap.settings.syncs), [*of_tap, *of_target]))
+    print_plain(f"{_summarize(len(tap.settings.syncs), [*of_tap, *of_target])}\n")
     sys.exit(_exit_code(of_tap, of_target))
 
 

@@ -67,11 +67,16 @@ def print_plan(
     from mssql_reverse_etl.screens.json_rows import print_json  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.output import print_screen  # noqa: PLC0415 - with it
     from mssql_reverse_etl.screens.plan import plan_screen  # noqa: PLC0415 - with it
+    from program_kit.humane import count_of  # noqa: PLC0415 - with it
+    from target_pipelines.run.retry import count_retryable  # noqa: PLC0415 - with it
 
     settings = find_chosen(sources, names, options)
     made, code = Planning(settings=settings, sources=sources, options=options).plan()
     if is_json:
         print_json(sync.to_json() for sync in made.syncs)
     else:
-        print_screen(plan_screen(made, note=describe_options(options, has_run=False)))
+        notes = [describe_options(options, has_run=False)]
+        if options.limit is None and (again := count_retryable(sources.configuration)):
+            notes.append(f"It would also send {count_of(again, 'rejected call')} again.")
+        print_screen(plan_screen(made, note=" ".join(filter(None, notes))))
     return code

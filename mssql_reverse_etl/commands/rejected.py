@@ -12,6 +12,7 @@ from mssql_reverse_etl.commands.project_option import project_option, project_pa
 from mssql_reverse_etl.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from mssql_reverse_etl.dead_letters.groups import LetterGroup
@@ -50,10 +51,24 @@ def rejected(*, name: str | None, is_json: bool, is_shown: bool, is_replay: bool
         from mssql_reverse_etl.dead_letters.replaying import replay_letters  # noqa: PLC0415 - slow
 
         paths = [path for path, groups in wanted.items() if groups]
-        sys.exit(replay_letters(project, paths, name))
+        code, counts = replay_letters(project, paths, name)
+        _print_replay(counts)
+        sys.exit(code)
     groups = [group for groups in wanted.values() for group in groups]
     groups.sort(key=lambda each: (each.sync, each.destination, -each.calls))
     _print(groups, is_json=is_json)
+
+
+def _print_replay(counts: Counter[str]) -> None:
+    from program_kit.console import print_plain  # noqa: PLC0415 - slow
+    from program_kit.humane import count_of  # noqa: PLC0415 - with it
+
+    rejected = (
+        f"; {counts['rejected']:,} were rejected again and stay" if counts["rejected"] else ""
+    )
+    skipped = f"; {counts['filtered']:,} were superseded and not sent" if counts["filtered"] else ""
+    total = count_of(counts.total(), "rejected call")
+    print_plain(f"Delivered {counts['delivered']:,} of {total}{rejected}{skipped}.\n")
 
 
 def _find_files(project: Project) -> Sequence[Path]:
@@ -84,4 +99,6 @@ def _print(groups: Sequence[LetterGroup], *, is_json: bool) -> None:
 
         print_screen(rejected_screen(groups))
     else:
-        click.echo("No rejected calls.")
+        from program_kit.console import print_plain  # noqa: PLC0415 - slow
+
+        print_plain("No rejected calls.\n")

@@ -81,6 +81,8 @@ def run(
 
     With names, these alone.
     """
+    if workers is not None and dask is None:
+        raise UsageError("--workers is for --dask. Add --dask, or leave --workers out.")
     if dask is not None:
         _refuse_on_cluster(
             start_now=start_now, limit=limit, since=since, until=until, dry_run=dry_run
@@ -95,7 +97,7 @@ def run(
             sys.exit(print_plan(_read_sources(taps, targets, state, stack), names, options))
         record = _open_record(stack, dask, is_project=not (taps or targets or state))
         sources = _open_sources(names, taps, targets, state, stack, record)
-        code = record.exit_code = _run(sources, names, options, dask, workers)
+        code = record.exit_code = _run(sources, names, options, dask, workers, record)
     sys.exit(code)
 
 
@@ -173,11 +175,16 @@ def _run(
     options: RunOptions,
     dask: str | None,
     workers: int | None,
+    record: RunRecord,
 ) -> int:
     """Run the syncs; the exit code."""
     from mssql_reverse_etl.run.chosen_syncs import find_chosen  # noqa: PLC0415 - slow
 
-    settings = find_chosen(sources, names, options)
+    try:
+        settings = find_chosen(sources, names, options)
+    except UsageError:
+        record.name_syncs({})  # none of them has failed
+        raise
     if dask is None:
         from mssql_reverse_etl.run.local_run import LocalRun  # noqa: PLC0415 - slow
 

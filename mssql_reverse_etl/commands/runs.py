@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @project_option
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option(
-    "--last", "count", type=click.IntRange(min=1), default=30, show_default=True, metavar="COUNT",
+    "--last", "count", type=click.IntRange(1, 10**9), default=30, show_default=True,
+    metavar="COUNT",
     help="How many runs.",
 )  # fmt: skip
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
@@ -42,7 +43,9 @@ def runs(*, name: str | None, count: int, is_json: bool) -> None:
         elif found:
             _show(name, found, history)
         else:
-            click.echo(NO_RUN)
+            from program_kit.console import print_plain  # noqa: PLC0415 - slow
+
+            print_plain(f"{NO_RUN}\n")
 
 
 def _known_syncs() -> Sequence[str]:

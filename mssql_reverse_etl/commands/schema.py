@@ -9,5 +9,6 @@ import click
 def schema() -> None:
     """Print the JSON Schema of the project file."""
     from mssql_reverse_etl.project.starting import schema_text  # noqa: PLC0415 - slow
+    from program_kit.console import print_plain  # noqa: PLC0415 - with it
 
-    click.echo(schema_text(), nl=False)
+    print_plain(schema_text())

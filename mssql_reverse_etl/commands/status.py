@@ -44,7 +44,9 @@ def status(*, is_json: bool) -> None:
 
     print_screen(status_screen(found, running_since))
     if not any(each.last_run for each in found) and running_since is None:
-        click.echo(f"\n{NO_RUN}")
+        from program_kit.console import print_plain  # noqa: PLC0415 - with the screen
+
+        print_plain(f"\n{NO_RUN}\n")
 
 
 def _running_since(state: Path, history: HistoryReader) -> str | None:

@@ -67,6 +67,7 @@ def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
         if _find_version(connection, path) == 0:
             raise FileNotFoundError(path)
         connection.row_factory = sqlite3.Row
+        connection.text_factory = lambda text: text.decode(errors="replace")
         yield connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.errors import UsageError
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+_TIMES = ("started_at", "ended_at", "last_sync_time", "sync_time")
+_NUMBERS = (
+    *("run_id", "exit_code", "rows_read", "added", "changed", "removed", "delivered"),
+    *("filtered", "rejected", "requests", "retries", "bytes_sent", "calls", "status"),
+)
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys((*_TIMES, "message", "sync", "outcome", "call_type", "trigger"), str),
+    "seconds": (int, float),
+}
 _WITH_TIMES = "SELECT s.*, r.started_at, r.ended_at FROM sync_runs s JOIN runs r USING (run_id)"
 
 logger = logging.getLogger(__name__)
@@ -69,7 +80,23 @@ class HistoryReader:
     def _select(self, statement: str, *values: Any) -> Sequence[Row]:
         if self._connection is None:
             return []
-        return [dict(row) for row in self._connection.execute(statement, values)]
+        rows = [dict(row) for row in self._connection.execute(statement, values)]
+        for row in rows:
+            _check(row)
+        return rows
+
+
+def _check(row: Row) -> None:
+    """Raise DamagedHistory for a value that no writer makes."""
+    for column, value in row.items():
+        is_right = value is None or isinstance(value, _TYPES.get(column, (str, int, float)))
+        if is_right and column in _TIMES and value is not None:
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                is_right = False
+        if not is_right:
+            raise DamagedHistory(f"column {column} has a value of another kind")
 
 
 @contextlib.contextmanager
@@ -94,7 +121,12 @@ def reading_history(path: Path) -> Iterator[HistoryReader]:
             raise _unreadable(path, error) from error
         try:
             yield HistoryReader(connection)
-        except (DamagedHistory, sqlite3.Error) as error:
+        except DamagedHistory as damage:
+            raise UsageError(
+                f"The history {path} is damaged ({damage}). Move it away: the next run begins a "
+                "new one."
+            ) from damage
+        except sqlite3.Error as error:
             raise _unreadable(path, error) from error
 
 

@@ -67,6 +67,11 @@ class RecordedSummary(Summary):
         super().add(tap_report, target_report)
         self._record.add(tap_report, target_report)
 
+    def add_retried(self, target_report: Mapping[str, Any]) -> None:
+        """Add what became of the rejected calls that were sent again."""
+        super().add_retried(target_report)
+        self._record.add_retried(target_report, self.retried.counts)
+
     def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""
         super().set_result(sync, result)

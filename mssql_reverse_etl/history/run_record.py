@@ -12,10 +12,12 @@ from mssql_reverse_etl.history.tables import TABLES
 from mssql_reverse_etl.history.writer import HistoryWriter
 from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
 from mssql_reverse_etl.results.times import time_text, utc_now
+from program_kit.humane import count_of
 from program_kit.signals import STOP_SIGNALS, is_signal_exit_code, signal_exit_code, signal_name
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections import Counter
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
@@ -48,6 +50,7 @@ class RunRecord:
         self._started_at = time_text(now())
         self._run_id: int | None = None
         self._syncs: dict[str, SyncRun] = {}
+        self._note = ""
 
     def begin(self) -> None:
         """Add the run, without an end."""
@@ -72,6 +75,14 @@ class RunRecord:
         for sync in self._syncs.values():
             sync.add(tap_report, target_report)
 
+    def add_retried(self, target_report: Mapping[str, Any], counts: Counter[str]) -> None:
+        """Add the requests of rejected calls that were sent again; they are no rows of the run."""
+        for sync in self._syncs.values():
+            sync.add_requests(target_report)
+        if total := counts.total():
+            accepted = counts["delivered"]
+            self._note = f"{accepted:,} of {count_of(total, 'call')} sent again were accepted."
+
     def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""
         if sync in self._syncs:
@@ -79,7 +90,7 @@ class RunRecord:
 
     def end(self, exit_code: int, message: str = "") -> None:
         """Write the end of the run and its syncs; remove what is too old."""
-        message = message or self._describe_end(exit_code)
+        message = " ".join(filter(None, [message or self._describe_end(exit_code), self._note]))
 
         def write(connection: sqlite3.Connection) -> None:
             run_id = self._update(connection, exit_code, message)

@@ -60,6 +60,12 @@ class SyncRun:
                 self.reasons[name][each["reason"], each["status"]] += each["calls"]
         self.seconds += max(seconds)
 
+    def add_requests(self, target_report: Mapping[str, Any]) -> None:
+        """Add the requests of calls that were sent again."""
+        for _, stream in _streams_of(target_report, self.sync):
+            for column in ("requests", "retries", "bytes_sent"):
+                self.counts[column] += stream.get(_COUNTS[column], 0)
+
     def row(self, run_id: int, fallback: SyncResult) -> dict[str, Any]:
         """Its row of `sync_runs`; `fallback` is the outcome of a sync that has none."""
         result = self.result or fallback

@@ -126,12 +126,13 @@ class Pipe:
                 target_report=read_report(target_report),
             )
 
-    def retry_rejected(self, target_configs: Sequence[str]) -> int:
-        """Let the target send rejected calls again; its exit code."""
-        return self.send_again(target_configs, "--retry-rejected")
+    def send_again(
+        self, target_configs: Sequence[str], *arguments: str
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Run the target alone, with arguments that let it send dead letters.
 
-    def send_again(self, target_configs: Sequence[str], *arguments: str) -> int:
-        """Run the target alone, with arguments that let it send dead letters; its exit code."""
+        Its exit code and its report.
+        """
         with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
             config = Path(name) / "target.json"  # the run's own report comes later
             config.write_text(json.dumps({"report_path": f"{name}/report.json"}), encoding="utf-8")
@@ -146,7 +147,7 @@ class Pipe:
             try:
                 code = _shell_code(process.wait())
                 self._join_events()
-                return code
+                return code, read_report(Path(name) / "report.json")
             finally:
                 _terminate(process)
 

@@ -40,6 +40,14 @@ class SyncSummary:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
 
     @property
+    def outcome(self) -> str:
+        """Its outcome in words; empty before it is known."""
+        if self.result is None:
+            return ""
+        is_empty = self.result.outcome == SyncOutcome.DELIVERED and not self.rows
+        return "nothing new" if is_empty else self.result.outcome.value
+
+    @property
     def has_failed(self) -> bool:
         """Whether it keeps its bookmark because of a failure."""
         return self.result is not None and self.result.outcome in FAILURES
@@ -54,11 +62,19 @@ class SyncSummary:
         return sum(delivery.counts[name] for delivery in self.deliveries.values())
 
 
+def _seconds_of(target_report: Mapping[str, Any], sync: str) -> float:
+    """How long the slowest destination took, from the first row to the last call."""
+    reports = target_report.get("destinations", {"": target_report}).values()
+    streams = [report.get("streams", {}).get(sync, {}) for report in reports]
+    return max((stream.get("seconds", 0.0) for stream in streams), default=0.0)
+
+
 class Summary:
     """The syncs of a run, by name; the reports of several runs of both programs add up."""
 
     def __init__(self) -> None:
         self.syncs: dict[str, SyncSummary] = {}
+        self.retried = Delivery()  # calls that earlier runs had as rejected
 
     def add(self, tap_report: Mapping[str, Any], target_report: Mapping[str, Any]) -> None:
         """Add the counts of one run of both programs."""
@@ -67,10 +83,16 @@ class Summary:
             if entry["outcome"] == Outcome.NOT_DUE:
                 sync.result = SyncResult(SyncOutcome.NOT_DUE)
             sync.rows += entry["rows"]
-            sync.seconds += entry["seconds"]
+            sync.seconds += max(entry["seconds"], _seconds_of(target_report, name))
         for destination, report in target_report.get("destinations", {"": target_report}).items():
             for name, entry in report.get("streams", {}).items():
                 self._get(name).deliveries.setdefault(destination, Delivery()).add(entry)
+
+    def add_retried(self, target_report: Mapping[str, Any]) -> None:
+        """Add what became of the rejected calls that were sent again."""
+        for report in target_report.get("destinations", {"": target_report}).values():
+            for entry in report.get("streams", {}).values():
+                self.retried.add(entry)
 
     def sort(self, names: Sequence[str]) -> None:
         """Put the syncs into this order; others follow."""

@@ -77,7 +77,9 @@ class LocalRun:
             is_idle = bool(locks.held) and self._is_idle(locks, syncs)
             with self._watch(locks, pipe) as watch:
                 if locks.held and not received and self.options.limit is None:
-                    retry_rejected(pipe, self.sources.configuration, self.sources.targets)
+                    summary.add_retried(
+                        retry_rejected(pipe, self.sources.configuration, self.sources.targets)
+                    )
                 if not locks.held or received or watch.has_lost or is_idle:
                     outcome = SyncOutcome.NOT_DUE if is_idle else SyncOutcome.INTERRUPTED
                     for name in locks.held:
@@ -86,6 +88,8 @@ class LocalRun:
                     with showing(live) if live else contextlib.nullcontext():
                         result = pipe.run(self._options(locks.held), self.sources.file.replace)
                     codes.append(_exit_code_of(result, watch))
+                    if not (received or watch.has_lost):
+                        _log_kills(result)
                     is_interrupted = bool(received) or watch.has_lost
                     codes.append(
                         self._add(summary, result, locks.held, is_interrupted=is_interrupted)
@@ -108,11 +112,20 @@ class LocalRun:
         ending = self._describe_interruption(received[0]) if received else note
         # Rows that the next run reads again leave no dead letters.
         commands = self.sources.commands if self.options.limit is None else NO_COMMANDS
-        show_run(summary, commands, seconds=time.monotonic() - started, ending=ending)
+        seconds = time.monotonic() - started
+        codes.append(show_run(summary, commands, seconds=seconds, ending=ending))
         if received:
             logger.warning("%s", ending, extra=IS_OUTCOME)
             return signal_exit_code(received[0])
         return worst_exit_code(codes)
+
+    @property
+    def _repeat(self) -> str:
+        """What the next run does not do by itself."""
+        if not self.options.resync:
+            return ""
+        again = " ".join(f"--resync {name}" for name in self.options.resync)
+        return f" It does not read everything again: repeat {again}."
 
     @property
     def _tap_report(self) -> Path | None:
@@ -163,8 +176,15 @@ class LocalRun:
         return (
             f"Interrupted by {signal_name(signal_number)}. The state file {self.sources.file.path} "
             "covers what was settled up to its last state. The next run continues from it and "
-            "sends again what it does not cover."
+            f"sends again what it does not cover.{self._repeat}"
         )
+
+
+def _log_kills(result: PipeResult) -> None:
+    """Say which program a signal ended that this run did not send."""
+    for program, code in (("tap", result.tap_code), ("target", result.target_code)):
+        if code < 0 and not (program == "tap" and result.target_code):
+            logger.error("The %s was ended by %s.", program, signal_name(-code))
 
 
 def _exit_code_of(result: PipeResult, watch: LockWatch) -> int:

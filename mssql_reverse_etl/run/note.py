@@ -15,4 +15,6 @@ def describe_options(options: RunOptions, *, has_run: bool) -> str:
     moved = "No bookmark moved" if has_run else "No bookmark would move"
     if options.is_backfill:
         return f"{moved}."
+    if options.resync:
+        return f"{moved}."
     return f"{moved}: after --limit, the next run reads the same rows again."

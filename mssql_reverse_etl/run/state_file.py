@@ -122,6 +122,11 @@ class StateFile:
             state = read_json(self._file.path)
         except FileNotFoundError:
             return {}
+        except PermissionError as error:
+            raise UsageError(
+                f"The state file {self.path} belongs to another user; nothing was done. Run as "
+                "that user, or let this one read and write it."
+            ) from error
         except UNREADABLE as error:
             raise self._damaged(f"cannot be read ({describe_read_error(error)})") from error
         if not isinstance(state, dict):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from program_kit.console import print_plain
 from program_kit.exact_json import encode_json
 
 if TYPE_CHECKING:
@@ -15,4 +14,4 @@ if TYPE_CHECKING:
 def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON array, a row per line; numbers keep their digits. Raises BrokenPipeError."""
     lines = ",\n".join(encode_json(row).decode() for row in rows)
-    click.echo(f"[\n{lines}\n]" if lines else "[]")
+    print_plain(f"[\n{lines}\n]\n" if lines else "[]\n")

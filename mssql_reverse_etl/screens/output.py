@@ -32,7 +32,12 @@ def plain_table(headings: Mapping[str, JustifyMethod], *, gap: int = 2) -> Table
     """A table without lines, with `gap` blanks between columns; numbers are never wrapped."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
     for heading, justify in headings.items():
-        table.add_column(heading, justify=justify, no_wrap=justify == "right", overflow="fold")
+        table.add_column(
+            heading,
+            justify=justify,
+            no_wrap=justify == "right" or heading == "outcome",
+            overflow="fold",
+        )
     return table
 
 

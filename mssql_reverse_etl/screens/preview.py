@@ -127,4 +127,5 @@ def _colour(call: bytes) -> Text:
     syntax = Syntax("", "json", theme="ansi_dark", background_color="default")
     coloured = syntax.highlight(text)
     coloured.rstrip()
+    coloured.no_wrap, coloured.overflow = True, "ignore"  # what is copied has no other line ends
     return coloured

@@ -54,14 +54,15 @@ NO_COMMANDS = Commands(rejected="", replay="", resync="")
 """After a run whose rejected rows left no dead letters."""
 
 
-def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: str = "") -> None:
+def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: str = "") -> int:
     """Print the screen on stdout; log the same for programs.
 
-    `ending` is a sentence about what ended the run early.
+    `ending` is a sentence about what ended the run early. The exit code is that of a stdout that
+    cannot be written, else 0.
     """
     _log_run(summary, seconds)
     if is_for_programs():
-        return
+        return 0
     try:
         if any(not sync.is_idle for sync in summary.syncs.values()):
             print_table(_table_of(summary))
@@ -74,19 +75,27 @@ def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: st
             print_lines([*notes, Text()])
         closing = _closing_sentence(summary, commands, seconds)
         print_lines([Text.assemble((closing, "bold"), f" {ending}" if ending else "")])
-    except (BrokenPipeError, StdoutFailed):  # the exit code is that of the run
+    except BrokenPipeError:  # the exit code is that of the run
         drop_stdout()
+    except StdoutFailed as error:
+        logger.error("%s", error)  # noqa: TRY400 - no bug
+        drop_stdout()
+        return error.exit_code
+    return 0
 
 
 def _log_run(summary: Summary, seconds: float) -> None:
     for name, sync in summary.syncs.items():
         if sync.result and not sync.is_idle:
             counts = " ".join(f"{count}={sync.count(count)}" for count in COUNTS)
-            outcome = sync.result.outcome.replace(" ", "_")
+            outcome = sync.outcome.replace(" ", "_")
             logger.info(
                 "sync=%s outcome=%s rows=%d %s sync ended", name, outcome, sync.rows, counts
             )
     failed = sum(sync.has_failed for sync in summary.syncs.values())
+    if again := summary.retried.counts.total():
+        accepted = summary.retried.counts["delivered"]
+        logger.info("calls=%d delivered=%d rejected calls sent again", again, accepted)
     logger.info(
         "syncs=%d failed=%d delivered=%d rejected=%d seconds=%.1f run ended",
         len(summary.syncs),
@@ -133,10 +142,7 @@ def _rows_of(
 
 
 def _outcome_of(sync: SyncSummary) -> Text:
-    if sync.result is None:
-        return Text()
-    is_nothing_new = sync.result.outcome == SyncOutcome.DELIVERED and not sync.rows
-    return outcome_cell("nothing new" if is_nothing_new else sync.result.outcome.value)
+    return outcome_cell(sync.outcome)
 
 
 def _describe_failures(summary: Summary) -> Iterator[Text]:
@@ -193,19 +199,25 @@ def _step(when: str, command: str) -> Iterator[Text]:
 def _closing_sentence(summary: Summary, commands: Commands, seconds: float) -> str:
     active = [sync for sync in summary.syncs.values() if not sync.is_idle]
     failed = sum(sync.has_failed for sync in active)
+    interrupted = sum(_is(sync, SyncOutcome.INTERRUPTED) for sync in active)
     delivered, rejected = summary.count("delivered"), summary.count("rejected")
     if not active:
         return f"Nothing to do: {_none_due(len(summary.syncs))}."
     senders = sum(1 for sync in active if sync.count("delivered"))
     calls = f"Delivered {count_of(delivered, 'call')} of {count_of(senders, 'sync')}"
     if not delivered:
-        calls = "No call was delivered" if failed or rejected else "Nothing new"
+        calls = "No call was delivered" if failed or rejected or interrupted else "Nothing new"
     parts = [f"{calls} in {duration_of(seconds)}" if delivered else calls]
-    if rejected:
+    if kept := sum(sync.count("rejected") for sync in active if not sync.has_failed):
         where = f", see {commands.rejected}" if commands.rejected else ""
-        parts.append(f"{rejected:,} rejected{where}")
+        parts.append(f"{kept:,} rejected{where}")
     if failed:
         parts.append(f"{count_of(failed, 'sync')} failed")
+    if again := summary.retried.counts.total():
+        accepted = summary.retried.counts["delivered"]
+        parts.append(f"{accepted:,} of {count_of(again, 'call')} sent again were accepted")
+    if interrupted:
+        parts.append(f"{count_of(interrupted, 'sync')} interrupted")
     if locked := sum(_is(sync, SyncOutcome.LOCKED) for sync in active):
         parts.append(f"{count_of(locked, 'sync')} skipped, as another run has not ended")
     return "; ".join(parts) + "."
@@ -216,4 +228,6 @@ def _is(sync: SyncSummary, outcome: SyncOutcome) -> bool:
 
 
 def _none_due(count: int) -> str:
+    if not count:
+        return "no sync is enabled"
     return "the sync is not due yet" if count == 1 else f"none of the {count} syncs is due yet"

@@ -71,7 +71,7 @@ class RejectedRows:
         read = self._count_read("" if stream == UNKNOWN_STREAM else stream)
         if rejected >= _MIN_REJECTED and rejected > read * self._max_ratio:
             raise TooManyRejected(
-                f'Stream "{stream}": {rejected} of {read} rows were rejected, more than '
+                f'Stream "{stream}": {rejected:,} of {read:,} rows were rejected, more than '
                 f"`max_rejected_ratio` ({self._max_ratio:g}) allows. Most often: {reason} The "
                 "bookmark stays, and there are no dead letters. Correct the query or the mapping."
             )

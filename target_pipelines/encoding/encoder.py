@@ -259,7 +259,7 @@ class StreamEncoder:
     def _check_size(self, body: bytes, call: Json) -> Rejection | None:
         if len(body) <= self._call_max_bytes:
             return None
-        reason = f"The call has {len(body)} bytes; the limit is {self._call_max_bytes}."
+        reason = f"The call is larger than {self._call_max_bytes} bytes, which is the limit."
         return Rejection(reason, call, self._kind_of_size)
 
     def _make_call(

@@ -105,11 +105,17 @@ def _find_unknown_call_types(
 def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
     """A pipe would let the run wait for a reader, and a device keeps nothing."""
     path = Path(settings.dead_letter_path)
-    if path.exists() and not path.is_file():
-        yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
-        return
     try:
+        if path.exists() and not path.is_file():
+            yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
+            return
         is_other = is_other_file(path)
+    except PermissionError:
+        yield (
+            f"Setting `dead_letter_path`: {path} belongs to another user. Run as that user, or set "
+            "another path."
+        )
+        return
     except OSError:  # the first dead letter says so
         return
     if is_other:

@@ -7,6 +7,7 @@ counts its retries.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from target_pipelines.acknowledgements.dead_letter_file import parse_letter
 from target_pipelines.run.replay import Replay, replay_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_pipelines.api.settings import TargetSettings
     from target_pipelines.run.configuration import Configuration
@@ -30,6 +31,14 @@ def find_retryable(configuration: Configuration) -> Sequence[TargetSettings]:
     if not configuration.settings.retry_rejected:
         return []
     return [s for s in configuration.destinations if _has_retryable(s, configuration)]
+
+
+def count_retryable(configuration: Configuration) -> int:
+    """How many calls the next run sends again."""
+    return sum(
+        sum(1 for _ in _retryable_letters(settings, configuration))
+        for settings in find_retryable(configuration)
+    )
 
 
 class Retry(Replay):
@@ -74,14 +83,17 @@ def _is_retryable(
 
 def _has_retryable(settings: TargetSettings, configuration: Configuration) -> bool:
     """Whether the file has a letter to retry; a damaged line is for --replay to report."""
+    return any(True for _ in _retryable_letters(settings, configuration))
+
+
+def _retryable_letters(
+    settings: TargetSettings, configuration: Configuration
+) -> Iterator[Mapping[str, Any]]:
     path = Path(settings.dead_letter_path)
-    if not path.is_file():  # a device or a pipe may never end
-        return False
-    try:
+    with contextlib.suppress(OSError):
+        if not path.is_file():
+            return
         with path.open("rb") as lines:
-            return any(
-                letter is not None and _is_retryable(letter, settings, configuration)
-                for letter in map(parse_letter, lines)
-            )
-    except OSError:
-        return False
+            for letter in map(parse_letter, lines):
+                if letter is not None and _is_retryable(letter, settings, configuration):
+                    yield letter

@@ -463,7 +463,9 @@ def test_program_that_does_not_end_is_killed(monkeypatch, tmp_path):
     monkeypatch.setattr(pipe, "_TARGET", "deaf")
     running = pipe.Pipe()
     result = []
-    thread = threading.Thread(target=lambda: result.append(running.retry_rejected([])))
+    thread = threading.Thread(
+        target=lambda: result.append(running.send_again([], "--retry-rejected")[0])
+    )
     thread.start()
     while not Path("started").exists():
         threading.Event().wait(0.02)

@@ -6,10 +6,9 @@ import io
 import logging
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
-from program_kit.console import cell, print_line
+from program_kit.console import Console, cell, print_line
 from program_kit.logs import protect_log
 from program_kit.printable import printable
 
