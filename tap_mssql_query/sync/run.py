@@ -312,7 +312,7 @@ class SyncRun:
         bookmark that moves there is none: another target would print it, and a log of states would
         end with an empty one.
         """
-        if self._moves_bookmark:
+        if self._context.options.moves_bookmarks:
             self._context.write_state()
 
     def _write_schema(
