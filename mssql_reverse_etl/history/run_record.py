@@ -81,7 +81,7 @@ class RunRecord:
             sync.add_requests(target_report)
         if total := counts.total():
             accepted = counts["delivered"]
-            self._note = f"{accepted:,} of {count_of(total, 'call')} sent again were accepted."
+            self._note = f"{count_of(total, 'rejected call')} sent again, {accepted:,} accepted."
 
     def set_result(self, sync: str, result: SyncResult) -> None:
         """Set the outcome of a sync."""

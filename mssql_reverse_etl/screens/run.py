@@ -215,7 +215,7 @@ def _closing_sentence(summary: Summary, commands: Commands, seconds: float) -> s
         parts.append(f"{count_of(failed, 'sync')} failed")
     if again := summary.retried.counts.total():
         accepted = summary.retried.counts["delivered"]
-        parts.append(f"{accepted:,} of {count_of(again, 'call')} sent again were accepted")
+        parts.append(f"{count_of(again, 'rejected call')} sent again, {accepted:,} accepted")
     if interrupted:
         parts.append(f"{count_of(interrupted, 'sync')} interrupted")
     if locked := sum(_is(sync, SyncOutcome.LOCKED) for sync in active):

@@ -389,3 +389,51 @@ def test_rejections_of_several_destinations_are_told_apart(folder, shop):
     (sync,) = _rows(folder, "sync_runs")
     assert rejections == {"crm": 1, "ads": 1}
     assert sync["delivered"] == 2 * (sync["rows_read"] - 1)
+
+
+def test_calls_that_are_sent_again_are_said(folder, shop):
+    """They are no rows of the run, but they are billed: screen, plan and history have them."""
+    shop.collector.script([{"status": 400, "contains": '"userId":"7"', "times": None}])
+    assert _run(folder).returncode == 0
+    shop.collector.script([])
+    change(folder, "    frequency: 5m\n", "")
+
+    planned = run_command(folder, "plan", **SECRETS)
+    done = _run(folder)
+
+    assert "It would also send 1 rejected call again." in planned.stdout
+    assert "1 rejected call sent again, 1 accepted" in done.stdout
+    assert _rows(folder, "runs")[1]["message"] == "1 rejected call sent again, 1 accepted."
+    assert _rows(folder, "sync_runs")[1]["requests"] > 0
+
+
+@pytest.mark.parametrize("arguments", [["--resync", "nope"], ["--since", "2", "--until", "1"]])
+def test_mistyped_option_is_no_failure_of_a_sync(folder, arguments):
+    """The run failed; `status` keeps what it said of the syncs."""
+    done = _run(folder, *arguments)
+
+    assert done.returncode == 2
+    assert [run["exit_code"] for run in _rows(folder, "runs")] == [2]
+    assert _rows(folder, "sync_runs") == []
+
+
+@pytest.mark.parametrize(
+    "change_history",
+    [
+        "UPDATE runs SET started_at = 'garbage'",
+        "UPDATE sync_runs SET rows_read = 'abc'",
+        "UPDATE sync_runs SET message = CAST(x'ff80' AS TEXT)",
+    ],
+)
+def test_odd_values_in_the_history_are_no_traceback(folder, change_history):
+    """They are shown as they are, or the history is said to be damaged."""
+    _run(folder)
+    with closing(sqlite3.connect(_path(folder))) as connection:
+        connection.execute(change_history)
+        connection.commit()
+
+    for command in (["status"], ["runs"], ["runs", "users"]):
+        done = run_command(folder, *command)
+        assert done.returncode in {0, 2}
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 0 or "is damaged" in done.stderr

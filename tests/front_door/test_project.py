@@ -358,9 +358,11 @@ def test_project_runs_on_a_cluster(tmp_path, shop):
     """With --dask: the same calls, state and folder as without."""
     run_command(tmp_path, "init")
     shop.use(tmp_path)
+    other = "  - { name: other, type: identify, query: SELECT id AS userId FROM users }\n"
+    change(tmp_path, "syncs:\n", f"syncs:\n{other}")
     shop.collector.forget()
 
-    done = run_command(tmp_path, "run", "--dask", "--workers", "2", **SECRETS)
+    done = run_command(tmp_path, "run", "--dask", "--workers", "2", "users", **SECRETS)
 
     assert done.returncode == 0, done.stderr
     assert "Delivered 1,200 calls of 1 sync" in done.stdout
