@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from program_kit.problems import Problem, first_named
+from program_kit.replaced_file import is_null_device
 from target_pipelines.acknowledgements.dead_letter_file import is_letter_of, is_other_file
 from target_pipelines.api.errors import ConfigurationError
 from target_pipelines.api.settings import TargetSettings, parse_settings
@@ -103,10 +104,10 @@ def _find_unknown_call_types(
 
 
 def _find_file_problems(settings: TargetSettings) -> Iterator[str]:
-    """A pipe would let the run wait for a reader, and a device keeps nothing."""
+    """A pipe would let the run wait for a reader, and /dev/null keeps nothing."""
     path = Path(settings.dead_letter_path)
     try:
-        if path.exists() and not path.is_file():
+        if path.is_fifo() or path.is_socket() or path.is_dir() or is_null_device(path):
             yield f"Setting `dead_letter_path`: {path} is not a file. Set the path of a file."
             return
         is_other = is_other_file(path)

@@ -70,7 +70,7 @@ def test_oversize_call_is_a_dead_letter(collector, config, run_target):
     run = run_target(config, [schema("s", "identify"), record("s", userId=1, a="é" * limit)])
 
     assert collector.calls == []
-    assert f"the limit is {limit}" in run.dead_letters[0]["reason"]
+    assert f"larger than {limit} bytes" in run.dead_letters[0]["reason"]
 
 
 @pytest.mark.parametrize("size", [32 * 1024, 32 * 1024 + 1])
@@ -614,7 +614,7 @@ def test_call_larger_than_a_batch_is_a_dead_letter(run_target, config):
 
     assert run.exit_code == 0, run.log
     (letter,) = run.dead_letters
-    assert (letter["kind"], "the limit is" in letter["reason"]) == ("settings", True)
+    assert (letter["kind"], "which is the limit" in letter["reason"]) == ("settings", True)
 
 
 DESTINATIONS = {
