@@ -7,7 +7,10 @@ import socket
 
 import pytest
 
+from program_kit.console import print_findings
+from program_kit.findings import CheckResult, Finding, Level
 from tests.front_door.projects import SECRETS, change, run_command
+from tests.front_door.snapshots import assert_screen
 
 
 @pytest.fixture
@@ -110,3 +113,31 @@ def test_unknown_name_has_the_nearest_one(folder):
 
     assert done.returncode == 2
     assert "did you mean users?" in done.stderr
+
+
+def test_screen(capsys, monkeypatch):
+    """A table of 80 columns, whose findings are wrapped between words."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    warning = "The query has no {{last_sync_time}} or {{last_sync_datetime}}: every run sends all."
+    error = "SQL Server error 208: Invalid object name 'nowhere'. Check the name and its schema."
+    print_findings(
+        [
+            CheckResult("database", [Finding(Level.OK, "db.example.com:1433 is reachable.")]),
+            CheckResult("sync users", [Finding(Level.OK, "Ids: userId.")]),
+            CheckResult(
+                "sync broken", [Finding(Level.WARNING, warning), Finding(Level.ERROR, error)]
+            ),
+        ]
+    )
+
+    assert_screen("check", capsys.readouterr().out)
+
+
+def test_screen_of_init(tmp_path):
+    """What was written, and the next step."""
+    done = run_command(tmp_path, "init", "shop")
+
+    assert_screen("init", done.stdout)
