@@ -57,11 +57,16 @@ def print_table(table: Table) -> None:
         if console.is_terminal:
             console.print(table)
             return
-        width = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
-        console = Console(width=max(width, 1))
+        console = Console(width=max(natural_width(table), 1))
         with console.capture() as captured:
             console.print(table)
         sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def natural_width(table: Table) -> int:
+    """The columns of a terminal in which no cell is wrapped."""
+    console = Console()
+    return Measurement.get(console, console.options.update(max_width=10**6), table).maximum
 
 
 def print_plain(text: str) -> None:

@@ -15,7 +15,7 @@ from mssql_reverse_etl.cluster.task_settings import prepare_task_settings
 from mssql_reverse_etl.errors import UsageError
 from mssql_reverse_etl.history.recording import RecordedSummary
 from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
-from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.run.call_types import refuse_unknown_call_types
 from mssql_reverse_etl.run.lock_watch import LockWatch
 from mssql_reverse_etl.run.sync_locks import SyncLocks
 from mssql_reverse_etl.screens.run import show_run
@@ -56,7 +56,7 @@ def run_on_cluster(
     state = carry_over(unwrap_state(file.read()), tap_settings.syncs)
     started, summary = time.monotonic(), RecordedSummary(sources.record)
     with ExitStack() as stack:
-        unknown = find_unknown_call_types(tap_settings, settings.configuration)
+        unknown = refuse_unknown_call_types(tap_settings, settings.configuration)
         syncs = [s for s in tap_settings.syncs if s.enabled and s.name not in unknown]
         locks = stack.enter_context(SyncLocks(tap_settings, syncs))
         codes = [locks.exit_code]
@@ -64,9 +64,7 @@ def run_on_cluster(
             summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
-        for name, problem in unknown.items():
-            logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
-            codes.append(UsageError.exit_code)
+        codes += [UsageError.exit_code] if unknown else []
         before = copy.deepcopy(state)
         plans, plan_codes = _plan(syncs, locks, state, resync=resync, summary=summary)
         _warn_of_missed_renamings(plans, tap_settings.syncs, before)

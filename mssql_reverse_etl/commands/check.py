@@ -36,14 +36,13 @@ def check(*, names: Sequence[str]) -> None:
     from tap_mssql_query.tap import TapMSSQLQuery  # noqa: PLC0415 - slow
     from target_pipelines.encoding.column_check import InstalledCallTypes  # noqa: PLC0415 - slow
     from target_pipelines.run.checks import call_schemas, check_destinations  # noqa: PLC0415 - slow
-    from target_pipelines.run.configuration import load_configuration  # noqa: PLC0415 - slow
 
     project = load_project(project_path())
     make_private_folder(project.path.parent)  # git ignores it, so that a clone has none
     file = StateFile(project.state)
     state = file.read() if file.exists() else {}
     tap = TapMSSQLQuery(config=dict(project.tap), state=state)
-    configuration = load_configuration(project.target)
+    configuration = project.configuration
     if problems := list(find_unknown_names(names, tap.settings)):
         raise UsageError(*problems)
     tap.settings = choose_syncs(names, tap.settings)

@@ -73,10 +73,8 @@ def _print_replay(counts: Counter[str]) -> None:
 
 def _find_files(project: Project) -> Sequence[Path]:
     """The dead-letter files of all destinations."""
-    from target_pipelines.api.settings import parse_settings  # noqa: PLC0415 - slow
-
-    settings = parse_settings(project.target).destinations
-    return list(dict.fromkeys(Path(each.dead_letter_path) for each in settings))
+    destinations = project.configuration.destinations
+    return list(dict.fromkeys(Path(each.dead_letter_path) for each in destinations))
 
 
 def _check_name(name: str | None, project: Project, with_letters: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.results.outcomes import SyncOutcome, SyncResult
+from mssql_reverse_etl.results.target_report import streams_of
 from mssql_reverse_etl.results.times import text_of_seconds
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class SyncRun:
             if self.last_sync_time is None:
                 self.last_sync_time = entry["last_sync_time"]
             self.sync_time = entry["sync_time"] or self.sync_time
-        for name, stream in _streams_of(target_report, self.sync):
+        for name, stream in streams_of(target_report, self.sync):
             seconds.append(stream.get("seconds", 0.0))
             self.call_type = stream.get("call_type") or self.call_type
             for column, key in _COUNTS.items():
@@ -62,7 +63,7 @@ class SyncRun:
 
     def add_requests(self, target_report: Mapping[str, Any]) -> None:
         """Add the requests of calls that were sent again."""
-        for _, stream in _streams_of(target_report, self.sync):
+        for _, stream in streams_of(target_report, self.sync):
             for column in ("requests", "retries", "bytes_sent"):
                 self.counts[column] += stream.get(_COUNTS[column], 0)
 
@@ -109,12 +110,3 @@ class SyncRun:
 
 def _is_bad(result: SyncResult) -> bool:
     return result.outcome in (SyncOutcome.FAILED, SyncOutcome.INTERRUPTED)
-
-
-def _streams_of(
-    target_report: Mapping[str, Any], sync: str
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What each destination reports of a sync, with the destination's name."""
-    for report in target_report.get("destinations", {"": target_report}).values():
-        if sync in report.get("streams", {}):
-            yield report.get("destination", ""), report["streams"][sync]

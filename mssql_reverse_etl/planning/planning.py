@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mssql_reverse_etl.programs.child_events import EventReader
@@ -15,22 +10,19 @@ from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.programs.tap_options import tap_options_of
 from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome, SyncResult
 from mssql_reverse_etl.results.plan import Plan, make_plan
-from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.run.call_types import refuse_unknown_call_types
 from mssql_reverse_etl.run.sync_locks import lock_options
-from program_kit.events import IS_OUTCOME
 from program_kit.exit_codes import worst_exit_code
 from program_kit.signals import record_stop_signals, signal_exit_code
 from tap_mssql_query.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mssql_reverse_etl.programs.pipe import PipeResult
     from mssql_reverse_etl.run.sources import RunSources
     from tap_mssql_query.settings.model import TapSettings
     from tap_mssql_query.sync.run_options import RunOptions
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +43,7 @@ class Planning:
         """The plan, and the exit code that a run would have."""
         pipe = Pipe(self.sources.inherited, EventReader())
         received = record_stop_signals(pipe.stop)
-        unknown = find_unknown_call_types(self.settings, self.sources.configuration)
-        for name, problem in unknown.items():
-            logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
+        unknown = refuse_unknown_call_types(self.settings, self.sources.configuration)
         results = {
             name: SyncResult(SyncOutcome.FAILED, problem) for name, problem in unknown.items()
         }
@@ -61,9 +51,7 @@ class Planning:
         names = [s.name for s in self.settings.syncs if s.enabled and s.name not in unknown]
         tap_report, target_report = {}, {}
         if names:
-            with _own_reports() as (tap_config, target_config):
-                options = self._options(names, tap_config, target_config)
-                result = pipe.run(options, lambda _: None)
+            result = pipe.run(self._options(names), lambda _: None)
             codes.append(result.exit_code)
             results |= self._results_of(result, names, is_interrupted=bool(received))
             tap_report, target_report = dict(result.tap_report), dict(result.target_report)
@@ -76,14 +64,15 @@ class Planning:
         )
         return plan, signal_exit_code(received[0]) if received else worst_exit_code(codes)
 
-    def _options(self, names: Sequence[str], tap: str, target: str) -> PipeOptions:
+    def _options(self, names: Sequence[str]) -> PipeOptions:
         """Without the locks of the syncs: a plan neither waits for a run nor stops one."""
         return PipeOptions(
-            tap_configs=[*self.sources.taps, tap],
-            target_configs=[*self.sources.targets, target],
+            tap_configs=self.sources.taps,
+            target_configs=self.sources.targets,
             state=self.sources.file.path if self.sources.file.exists() else None,
             tap_options=[*lock_options(names), *tap_options_of(self.options)],
             target_options=["--plan"],
+            leaves_reports=True,
         )
 
     def _results_of(
@@ -91,16 +80,3 @@ class Planning:
     ) -> dict[str, SyncResult]:
         outcomes = RunOutcomes(result=result, is_interrupted=is_interrupted, moves_bookmarks=False)
         return {name: outcomes.of(name) for name in names}
-
-
-@contextlib.contextmanager
-def _own_reports() -> Iterator[tuple[str, str]]:
-    """Configurations that keep both programs from writing the reports of the user."""
-    with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
-        paths = []
-        for program in ("tap", "target"):
-            path = Path(name) / f"{program}.json"
-            report = {"report_path": f"{name}/{program}_report.json"}
-            path.write_text(json.dumps(report), encoding="utf-8")
-            paths.append(str(path))
-        yield paths[0], paths[1]

@@ -45,6 +45,7 @@ class PipeOptions:
         tap_options: further arguments of the tap.
         target_options: the same for the target.
         log: file that gets stderr of both programs; None for this process's stderr.
+        leaves_reports: whether the reports that the configurations ask for stay as they are.
     """
 
     tap_configs: Sequence[str]
@@ -53,6 +54,7 @@ class PipeOptions:
     tap_options: Sequence[str] = ()
     target_options: Sequence[str] = ()
     log: Path | None = None
+    leaves_reports: bool = False
 
 
 @dataclass(slots=True)
@@ -102,10 +104,9 @@ class Pipe:
         An exception of `on_state` ends both programs and is raised.
         """
         with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
-            tap_configs, tap_report = _with_report(options.tap_configs, Path(name), "tap")
-            target_configs, target_report = _with_report(
-                options.target_configs, Path(name), "target"
-            )
+            add_report = _with_own_report if options.leaves_reports else _with_report
+            tap_configs, tap_report = add_report(options.tap_configs, Path(name), "tap")
+            target_configs, target_report = add_report(options.target_configs, Path(name), "target")
             state = ["--state", str(options.state)] if options.state else []
             tap_arguments = [*_config_options(tap_configs), *state, *options.tap_options]
             target_arguments = [*_config_options(target_configs), *options.target_options]
@@ -134,12 +135,11 @@ class Pipe:
         Its exit code and its report.
         """
         with tempfile.TemporaryDirectory(prefix="mssql-reverse-etl-") as name:
-            config = Path(name) / "target.json"  # the run's own report comes later
-            config.write_text(json.dumps({"report_path": f"{name}/report.json"}), encoding="utf-8")
-            options = _config_options([*target_configs, str(config)])
+            # The run's own report comes later.
+            configs, report = _with_own_report(target_configs, Path(name), "target")
             process = self._start(
                 _TARGET,
-                [*options, *arguments],
+                [*_config_options(configs), *arguments],
                 subprocess.DEVNULL,
                 subprocess.DEVNULL,
                 None,
@@ -147,7 +147,7 @@ class Pipe:
             try:
                 code = _shell_code(process.wait())
                 self._join_events()
-                return code, read_report(Path(name) / "report.json")
+                return code, read_report(report)
             finally:
                 _terminate(process)
 
@@ -266,6 +266,13 @@ def _with_report(configs: Sequence[str], folder: Path, program: str) -> tuple[Se
     with contextlib.suppress(UsageError):  # the program itself reports it
         if path := read_config(configs, UsageError).get("report_path"):
             return configs, Path(path)
+    return _with_own_report(configs, folder, program)
+
+
+def _with_own_report(
+    configs: Sequence[str], folder: Path, program: str
+) -> tuple[Sequence[str], Path]:
+    """The same, with a report in this folder whatever they say."""
     report, config_path = folder / f"{program}_report.json", folder / f"{program}.json"
     config_path.write_text(json.dumps({"report_path": str(report)}), encoding="utf-8")
     return (*configs, str(config_path)), report

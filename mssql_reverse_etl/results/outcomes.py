@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mssql_reverse_etl.results.target_report import streams_of
 from program_kit.signals import is_signal_exit_code, signal_name
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mssql_reverse_etl.programs.pipe import PipeResult
 
@@ -74,7 +75,7 @@ class RunOutcomes:
             return _UNREAD[entry["outcome"]]
         if entry["outcome"] == Outcome.FAILED:
             return SyncResult(SyncOutcome.FAILED, entry["message"])
-        for stream in _streams(self.result.target_report, sync):
+        for _, stream in streams_of(self.result.target_report, sync):
             if stream["outcome"] in FAILURES:
                 return SyncResult(SyncOutcome(stream["outcome"]), stream["message"])
         is_read = entry["outcome"] == Outcome.READ
@@ -90,7 +91,7 @@ class RunOutcomes:
         entry = self.result.tap_report.get("syncs", {}).get(sync, {})
         if self.result.target_code or entry.get("outcome") != Outcome.READ:
             return ""
-        read = [stream["read"] for stream in _streams(self.result.target_report, sync)]
+        read = [stream["read"] for _, stream in streams_of(self.result.target_report, sync)]
         if min(read, default=0) >= entry["rows"] or not self.result.target_report:
             return ""
         return (
@@ -108,7 +109,7 @@ class RunOutcomes:
         """Whether all its rows are settled, without a bookmark that has moved."""
         if self.moves_bookmarks or self.result.target_code == 0:
             return self.result.target_code == 0
-        streams = list(_streams(self.result.target_report, sync))
+        streams = [stream for _, stream in streams_of(self.result.target_report, sync)]
         return not entry["rows"] or (
             bool(streams) and all(_settled(each) >= entry["rows"] for each in streams)
         )
@@ -131,11 +132,9 @@ def _settled(stream: Mapping[str, Any]) -> int:
     return sum(stream.get(count, 0) for count in ("delivered", "filtered", "rejected"))
 
 
-def _streams(target_report: Mapping[str, Any], sync: str) -> Iterator[Mapping[str, Any]]:
-    """What each destination reports of a sync, if it got anything."""
-    for report in target_report.get("destinations", {"": target_report}).values():
-        if sync in report.get("streams", {}):
-            yield report["streams"][sync]
+def describe_kill(program: str, signal_number: int) -> str:
+    """That a signal ended a program."""
+    return f"The {program} was ended by {signal_name(signal_number)}."
 
 
 def _end_of(program: str, exit_code: int, report: Mapping[str, Any]) -> SyncResult:
@@ -143,7 +142,7 @@ def _end_of(program: str, exit_code: int, report: Mapping[str, Any]) -> SyncResu
     message = str(report.get("message", ""))
     if exit_code < 0 or is_signal_exit_code(exit_code):
         number = -exit_code if exit_code < 0 else exit_code - _NO_SIGNAL
-        message = message or f"The {program} was ended by {signal_name(number)}."
+        message = message or describe_kill(program, number)
         return SyncResult(SyncOutcome.INTERRUPTED, message)
     message = message or f"The {program} ended with exit code {exit_code}; its log says why."
     return SyncResult(SyncOutcome.FAILED, message)

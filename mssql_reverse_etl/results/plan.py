@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.results.outcomes import SyncOutcome
+from mssql_reverse_etl.results.target_report import destinations_of
 from mssql_reverse_etl.results.times import text_of_seconds
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class PlannedSync:
         filtered: rows that become no calls on purpose.
         rejected: rows that cannot become calls.
         reasons: of the rejected ones.
-        requests: requests with its calls; None if only those of all syncs are known.
-        bytes: bytes of its calls; None as before.
+        requests: requests with its calls.
+        bytes: bytes of its calls.
         cost: of its calls; None if the destination has no price.
     """
 
@@ -72,8 +73,8 @@ class PlannedSync:
     filtered: int = 0
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    requests: int | None = None
-    bytes: int | None = None
+    requests: int = 0
+    bytes: int = 0
     cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -130,22 +131,26 @@ def make_plan(
     target_report: Mapping[str, Any],
 ) -> Plan:
     """The plan for these syncs; `results` has what became of each that is enabled."""
-    parts = target_report.get("destinations", {destinations[0].destination_name: target_report})
+    reports = destinations_of(target_report).values()
+    parts = {report.get("destination"): report for report in reports}
     read = tap_report.get("syncs", {})
     return Plan(
         [
-            _plan_sync(sync, settings, _part_of(parts, settings), results, read.get(sync.name, {}))
+            _plan_sync(
+                sync,
+                settings,
+                parts.get(settings.destination_name, {}),
+                results,
+                read.get(sync.name, {}),
+            )
             for sync in syncs
             for settings in destinations
         ],
-        [_plan_destination(settings, _part_of(parts, settings)) for settings in destinations],
+        [
+            _plan_destination(settings, parts.get(settings.destination_name, {}))
+            for settings in destinations
+        ],
     )
-
-
-def _part_of(parts: Mapping[str, Any], settings: TargetSettings) -> Mapping[str, Any]:
-    """The report of one destination; empty if there is none."""
-    part: Mapping[str, Any] = parts.get(settings.destination_name, {})
-    return part
 
 
 def _plan_sync(
@@ -156,9 +161,7 @@ def _plan_sync(
     entry: Mapping[str, Any],
 ) -> PlannedSync:
     """One sync at one destination, from their entries in both reports."""
-    streams = report.get("streams", {})
-    stream = streams.get(sync.name, {})
-    totals = report if set(streams) == {sync.name} else {}
+    stream = report.get("streams", {}).get(sync.name, {})
     result = results.get(sync.name)
     calls = stream.get("delivered", 0)
     return PlannedSync(
@@ -173,18 +176,10 @@ def _plan_sync(
         filtered=stream.get("filtered", 0),
         rejected=stream.get("rejected", 0),
         reasons=Counter(stream.get("rejected_by_reason", {})),
-        requests=_own_count("requests", stream, totals),
-        bytes=_own_count("sent_bytes", stream, totals),
+        requests=stream.get("requests", 0),
+        bytes=stream.get("sent_bytes", 0),
         cost=_cost_of(calls, settings),
     )
-
-
-def _own_count(name: str, stream: Mapping[str, Any], totals: Mapping[str, Any]) -> int | None:
-    """A count of the stream itself; that of its destination if it is the only one there."""
-    if not stream:
-        return 0
-    count: int | None = stream.get(name, totals.get(name))
-    return count
 
 
 def _plan_destination(settings: TargetSettings, report: Mapping[str, Any]) -> PlannedDestination:

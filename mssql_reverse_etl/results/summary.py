@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mssql_reverse_etl.results.outcomes import FAILURES, SyncOutcome, SyncResult
+from mssql_reverse_etl.results.target_report import destinations_of, streams_of
 from tap_mssql_query.sync.report import Outcome
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ class SyncSummary:
 
 def _seconds_of(target_report: Mapping[str, Any], sync: str) -> float:
     """How long the slowest destination took, from the first row to the last call."""
-    reports = target_report.get("destinations", {"": target_report}).values()
-    streams = [report.get("streams", {}).get(sync, {}) for report in reports]
-    return max((stream.get("seconds", 0.0) for stream in streams), default=0.0)
+    streams = streams_of(target_report, sync)
+    return max((stream.get("seconds", 0.0) for _, stream in streams), default=0.0)
 
 
 class Summary:
@@ -84,13 +84,13 @@ class Summary:
                 sync.result = SyncResult(SyncOutcome.NOT_DUE)
             sync.rows += entry["rows"]
             sync.seconds += max(entry["seconds"], _seconds_of(target_report, name))
-        for destination, report in target_report.get("destinations", {"": target_report}).items():
+        for destination, report in destinations_of(target_report).items():
             for name, entry in report.get("streams", {}).items():
                 self._get(name).deliveries.setdefault(destination, Delivery()).add(entry)
 
     def add_retried(self, target_report: Mapping[str, Any]) -> None:
         """Add what became of the rejected calls that were sent again."""
-        for report in target_report.get("destinations", {"": target_report}).values():
+        for report in destinations_of(target_report).values():
             for entry in report.get("streams", {}).values():
                 self.retried.add(entry)
 

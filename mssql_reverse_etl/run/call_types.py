@@ -1,16 +1,23 @@
-"""Finds the syncs whose call type no plugin provides, before anything is read."""
+"""Refuses the syncs whose call type no plugin provides, before anything is read."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from program_kit.events import IS_OUTCOME
 
 if TYPE_CHECKING:
     from tap_mssql_query.settings.model import TapSettings
     from target_pipelines.run.configuration import Configuration
 
+logger = logging.getLogger(__name__)
 
-def find_unknown_call_types(settings: TapSettings, configuration: Configuration) -> dict[str, str]:
-    """The enabled syncs with an unknown call type, and a sentence about each."""
+
+def refuse_unknown_call_types(
+    settings: TapSettings, configuration: Configuration
+) -> dict[str, str]:
+    """The enabled syncs with an unknown call type, and a sentence about each, which is logged."""
     known = configuration.plugins.call_types
     unknown = {}
     for sync in settings.syncs:
@@ -20,4 +27,6 @@ def find_unknown_call_types(settings: TapSettings, configuration: Configuration)
                 f'No plugin provides the call type "{call_type}". Choose one of '
                 f"{', '.join(known.names())}."
             )
+    for name, problem in unknown.items():
+        logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
     return unknown

@@ -13,8 +13,13 @@ from mssql_reverse_etl.history.recording import RecordedSummary
 from mssql_reverse_etl.programs.child_events import EventReader
 from mssql_reverse_etl.programs.pipe import Pipe, PipeOptions
 from mssql_reverse_etl.programs.tap_options import tap_options_of
-from mssql_reverse_etl.results.outcomes import RunOutcomes, SyncOutcome, SyncResult
-from mssql_reverse_etl.run.call_types import find_unknown_call_types
+from mssql_reverse_etl.results.outcomes import (
+    RunOutcomes,
+    SyncOutcome,
+    SyncResult,
+    describe_kill,
+)
+from mssql_reverse_etl.run.call_types import refuse_unknown_call_types
 from mssql_reverse_etl.run.due import is_any_due
 from mssql_reverse_etl.run.lock_watch import LockWatch
 from mssql_reverse_etl.run.note import describe_options
@@ -67,9 +72,7 @@ class LocalRun:
         live = LiveRun() if is_watched() else None
         pipe = Pipe(self.sources.inherited, EventReader(live.note if live else None))
         received = record_stop_signals(pipe.stop)
-        unknown = find_unknown_call_types(self.settings, self.sources.configuration)
-        for name, problem in unknown.items():
-            logger.error("sync=%s failed: %s", name, problem, extra=IS_OUTCOME)
+        unknown = refuse_unknown_call_types(self.settings, self.sources.configuration)
         summary = RecordedSummary(self.sources.record)
         codes = [ConfigurationError.exit_code] if unknown else []
         syncs = [s for s in self.settings.syncs if s.enabled and s.name not in unknown]
@@ -87,24 +90,11 @@ class LocalRun:
                 else:
                     with showing(live) if live else contextlib.nullcontext():
                         result = pipe.run(self._options(locks.held), self.sources.file.replace)
-                    codes.append(_exit_code_of(result, watch))
-                    if not (received or watch.has_lost):
-                        _log_kills(result)
-                    is_interrupted = bool(received) or watch.has_lost
-                    codes.append(
-                        self._add(summary, result, locks.held, is_interrupted=is_interrupted)
+                    codes += self._note_result(
+                        summary, result, locks.held, watch, is_interrupted=bool(received)
                     )
         codes += [locks.exit_code, watch.exit_code]
-        unlocked = {
-            name: loss
-            for name, loss in watch.losses.items()
-            if summary.outcome_of(name) == SyncOutcome.INTERRUPTED
-        }
-        failed = {**unknown, **locks.failed, **unlocked}
-        for name, problem in failed.items():
-            summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
-        if failed and self._tap_report is not None:
-            add_failures(self._tap_report, failed, worst_exit_code(codes))
+        self._note_failures(summary, {**unknown, **locks.failed}, watch, codes)
         for name in locks.taken:
             summary.set_result(name, SyncResult(SyncOutcome.LOCKED))
         summary.sort([sync.name for sync in self.settings.syncs])
@@ -152,6 +142,34 @@ class LocalRun:
             tap_options=[*lock_options(syncs), *tap_options_of(self.options)],
         )
 
+    def _note_result(
+        self,
+        summary: Summary,
+        result: PipeResult,
+        syncs: Sequence[str],
+        watch: LockWatch,
+        *,
+        is_interrupted: bool,
+    ) -> list[int]:
+        """Add what both programs did; the exit codes."""
+        is_stopped = is_interrupted or watch.has_lost
+        if not is_stopped:
+            _log_kills(result)
+        lost = self._add(summary, result, syncs, is_interrupted=is_stopped)
+        return [_exit_code_of(result, watch), lost]
+
+    def _note_failures(
+        self, summary: Summary, failed: dict[str, str], watch: LockWatch, codes: Sequence[int]
+    ) -> None:
+        """Add the syncs of which the programs do not know that they failed, and why."""
+        for name, loss in watch.losses.items():
+            if summary.outcome_of(name) == SyncOutcome.INTERRUPTED:
+                failed[name] = loss
+        for name, problem in failed.items():
+            summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
+        if failed and self._tap_report is not None:
+            add_failures(self._tap_report, failed, worst_exit_code(codes))
+
     def _add(
         self, summary: Summary, result: PipeResult, syncs: Sequence[str], *, is_interrupted: bool
     ) -> int:
@@ -184,7 +202,7 @@ def _log_kills(result: PipeResult) -> None:
     """Say which program a signal ended that this run did not send."""
     for program, code in (("tap", result.tap_code), ("target", result.target_code)):
         if code < 0 and not (program == "tap" and result.target_code):
-            logger.error("The %s was ended by %s.", program, signal_name(-code))
+            logger.error("%s", describe_kill(program, -code))
 
 
 def _exit_code_of(result: PipeResult, watch: LockWatch) -> int:

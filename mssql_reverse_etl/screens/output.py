@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from program_kit.console import cell, print_lines, print_table
+from program_kit.console import cell, natural_width, print_lines, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,13 +74,12 @@ def line(text: str) -> Text:
 
 def fits(table: Table, width: int | None = None) -> bool:
     """Whether a table fits into a width, by default that of the terminal; a file has no limit."""
-    console = Console()
     if width is None:
+        console = Console()
         if not console.is_terminal:
             return True
         width = console.width
-    options = console.options.update(max_width=10**6)
-    return Measurement.get(console, options, table).maximum <= width
+    return natural_width(table) <= width
 
 
 def print_screen(parts: Iterable[Part]) -> None:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mssql_reverse_etl.results.plan import FAILURES, PlannedOutcome
 from mssql_reverse_etl.screens.local_time import local_time
+from mssql_reverse_etl.screens.notes import describe_messages, describe_rejections
 from mssql_reverse_etl.screens.output import NOTHING, plain_table
 from program_kit.console import cell
 from program_kit.humane import bytes_of, count_of, list_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mssql_reverse_etl.results.plan import Plan, PlannedDestination, PlannedSync
     from mssql_reverse_etl.screens.output import Part
 
-_MAX_REASONS = 5
 _SMALLEST_AMOUNT = 0.01
 _BEGINNING = "beginning"
 _COUNTS = ("filtered", "rejected", "requests", "bytes", "cost")
@@ -39,8 +39,7 @@ def plan_screen(plan: Plan, *, note: str = "", zone: tzinfo | None = None) -> It
         yield _table_of(shown, zone, has_destinations=len(plan.destinations) > 1)
         yield Text()
     if notes := [
-        *_describe_failures(plan.syncs),
-        *_describe_rejections(plan),
+        *_notes(plan),
         *_describe_idle(plan.syncs),
         *(_describe_destination(each) for each in plan.destinations if each.calls),
     ]:
@@ -102,26 +101,16 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def _describe_failures(syncs: Sequence[PlannedSync]) -> Iterator[Text]:
-    """Each message once, with the syncs that it is about."""
-    names: dict[tuple[PlannedOutcome, str], dict[str, None]] = {}
-    for sync in syncs:
-        if sync.message and sync.outcome not in _IDLE:
-            names.setdefault((sync.outcome, sync.message), {})[sync.sync] = None
-    for (outcome, message), those in names.items():
-        style = "red" if outcome in FAILURES else "yellow"
-        yield Text.assemble((f"{list_of(list(those))}: {outcome.value}: ", style), cell(message))
-
-
-def _describe_rejections(plan: Plan) -> Iterator[Text]:
+def _notes(plan: Plan) -> Iterator[Text]:
+    """Each message and each reason of rejections."""
+    yield from describe_messages(
+        (sync.sync, sync.outcome.value, sync.message)
+        for sync in plan.syncs
+        if sync.message and sync.outcome not in _IDLE
+    )
     for sync in plan.syncs:
-        where = f"{sync.sync} to {sync.destination}" if len(plan.destinations) > 1 else sync.sync
-        for reason, count in sync.reasons.most_common(_MAX_REASONS):
-            yield Text.assemble(
-                cell(where), ": ", (f"{count:,} rejected", "yellow"), ": ", cell(reason)
-            )
-        if (more := len(sync.reasons) - _MAX_REASONS) > 0:
-            yield Text.assemble(cell(where), f": and {count_of(more, 'other reason')}")
+        where = sync.destination if len(plan.destinations) > 1 else ""
+        yield from describe_rejections(sync.sync, where, sync.reasons)
 
 
 def _describe_idle(syncs: Sequence[PlannedSync]) -> Iterator[Text]:

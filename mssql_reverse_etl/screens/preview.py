@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.measure import Measurement
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from mssql_reverse_etl.screens.local_time import local_time
+from mssql_reverse_etl.screens.output import fits
 from program_kit.console import cell
 from program_kit.exact_json import encode_json
 from program_kit.humane import count_of, list_of
@@ -75,8 +75,7 @@ def _show_rows(preview: Preview, console: Console) -> Iterator[Part]:
         table.add_column(cell(column), no_wrap=True)
     for number, row in enumerate(preview.rows, 1):
         table.add_row(Text(str(number), "dim"), *_cells_of(row, preview.columns))
-    wide = console.options.update(max_width=10**6)
-    if Measurement.get(console, wide, table).maximum <= console.width:
+    if fits(table, console.width):
         yield table
         return
     for number, row in enumerate(preview.rows, 1):

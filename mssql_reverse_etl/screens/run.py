@@ -11,6 +11,7 @@ from rich.text import Text
 from mssql_reverse_etl.log import is_for_programs
 from mssql_reverse_etl.results.outcomes import SyncOutcome
 from mssql_reverse_etl.results.summary import COUNTS, Delivery
+from mssql_reverse_etl.screens.notes import describe_messages, describe_rejections
 from mssql_reverse_etl.screens.output import (
     count_cell,
     outcome_cell,
@@ -19,7 +20,7 @@ from mssql_reverse_etl.screens.output import (
 )
 from program_kit.console import cell, drop_stdout, print_lines, print_table
 from program_kit.errors import StdoutFailed
-from program_kit.humane import count_of, duration_of, list_of
+from program_kit.humane import count_of, duration_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MAX_REASONS = 5
 _CELLS = {"rejected": rejected_cell, "discarded": rejected_cell}
 
 
@@ -67,11 +67,7 @@ def show_run(summary: Summary, commands: Commands, *, seconds: float, ending: st
         if any(not sync.is_idle for sync in summary.syncs.values()):
             print_table(_table_of(summary))
             print_lines([Text()])
-        if notes := [
-            *_describe_failures(summary),
-            *_describe_rejections(summary),
-            *_remedies(summary, commands),
-        ]:
+        if notes := [*_notes(summary), *_remedies(summary, commands)]:
             print_lines([*notes, Text()])
         closing = _closing_sentence(summary, commands, seconds)
         print_lines([Text.assemble((closing, "bold"), f" {ending}" if ending else "")])
@@ -134,43 +130,25 @@ def _rows_of(
         yield [
             cell(name if is_first else "", "red" if sync.has_failed else ""),
             *([cell(destination)] if has_destinations else []),
-            _outcome_of(sync) if is_first else Text(),
+            outcome_cell(sync.outcome) if is_first else Text(),
             Text(f"{sync.rows:,}" if is_first else ""),
             *(_CELLS.get(count, count_cell)(delivery.counts[count]) for count in shown),
             Text(duration_of(sync.seconds) if is_first else "", "dim"),
         ]
 
 
-def _outcome_of(sync: SyncSummary) -> Text:
-    return outcome_cell(sync.outcome)
-
-
-def _describe_failures(summary: Summary) -> Iterator[Text]:
-    """Each message once, with the syncs that it is about."""
-    syncs: dict[tuple[str, str], list[str]] = {}
-    for name, sync in summary.syncs.items():
-        if sync.result and sync.result.message and not sync.is_idle:
-            key = sync.result.outcome.value, sync.result.message
-            syncs.setdefault(key, []).append(name)
-    for (outcome, message), names in sorted(syncs.items(), key=lambda item: item[0][0]):
-        yield Text.assemble(f"{list_of(names)}: ", outcome_cell(outcome), ": ", cell(message))
-
-
-def _describe_rejections(summary: Summary) -> Iterator[Text]:
-    for name, destination, delivery in _deliveries(summary):
-        where = f"{name} to {destination}" if destination else name
-        for reason, count in delivery.reasons.most_common(_MAX_REASONS):
-            yield Text.assemble(
-                cell(where), ": ", (f"{count:,} rejected", "yellow"), ": ", cell(reason)
-            )
-        if (more := len(delivery.reasons) - _MAX_REASONS) > 0:
-            yield Text.assemble(cell(where), f": and {count_of(more, 'other reason')}")
-
-
-def _deliveries(summary: Summary) -> Iterator[tuple[str, str, Delivery]]:
+def _notes(summary: Summary) -> Iterator[Text]:
+    """Each message and each reason of rejections."""
+    results = [
+        (name, sync.result.outcome.value, sync.result.message)
+        for name, sync in summary.syncs.items()
+        if sync.result and sync.result.message and not sync.is_idle
+    ]
+    yield from describe_messages(sorted(results, key=lambda item: item[1]))
     for name, sync in summary.syncs.items():
         for destination, delivery in sync.deliveries.items():
-            yield name, destination if len(sync.deliveries) > 1 else "", delivery
+            where = destination if len(sync.deliveries) > 1 else ""
+            yield from describe_rejections(name, where, delivery.reasons)
 
 
 def _remedies(summary: Summary, commands: Commands) -> Iterator[Text]:
