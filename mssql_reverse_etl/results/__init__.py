@@ -1,1 +1,1 @@
-"""What became of each sync, or would become of it, joined from both programs."""
+"""The outcome of each sync in a run or a plan, from the reports of both programs."""

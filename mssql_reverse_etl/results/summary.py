@@ -1,4 +1,4 @@
-"""What became of each sync in a run: the counts of both programs, joined by sync."""
+"""The outcome of each sync in a run: the counts of both programs, joined by sync."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from tap_mssql_query.errors import ConfigurationError
 from tap_mssql_query.sync.report import add_failures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mssql_reverse_etl.programs.pipe import PipeResult
@@ -159,12 +159,15 @@ class LocalRun:
         return [_exit_code_of(result, watch), lost]
 
     def _note_failures(
-        self, summary: Summary, failed: dict[str, str], watch: LockWatch, codes: Sequence[int]
+        self, summary: Summary, failed: Mapping[str, str], watch: LockWatch, codes: Sequence[int]
     ) -> None:
         """Add the syncs of which the programs do not know that they failed, and why."""
-        for name, loss in watch.losses.items():
-            if summary.outcome_of(name) == SyncOutcome.INTERRUPTED:
-                failed[name] = loss
+        unlocked = {
+            name: loss
+            for name, loss in watch.losses.items()
+            if summary.outcome_of(name) == SyncOutcome.INTERRUPTED
+        }
+        failed = {**failed, **unlocked}
         for name, problem in failed.items():
             summary.set_result(name, SyncResult(SyncOutcome.FAILED, problem))
         if failed and self._tap_report is not None:
